@@ -1,0 +1,1 @@
+"""A simulated cloud that the official SDKs cannot tell from the real one."""
