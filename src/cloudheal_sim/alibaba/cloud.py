@@ -1,0 +1,50 @@
+"""Joins the services of the simulated Alibaba Cloud: who is handed what, and which request goes to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudheal_sim.alibaba.rpc.gateway import Gateway
+from cloudheal_sim.alibaba.sts import actions as sts
+from cloudheal_sim.kernel.world import WorldError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudheal_sim.kernel.chaos import Chaos
+    from cloudheal_sim.kernel.core import Kernel
+    from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
+    from cloudheal_sim.kernel.world import Section
+
+ACCOUNT = "1000000000000001"
+
+
+class AlibabaCloud:
+    """Every Alibaba Cloud service of one simulator."""
+
+    def __init__(self, kernel: Kernel, chaos: Chaos) -> None:
+        self._kernel = kernel
+        self._chaos = chaos
+        self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel)
+
+    @property
+    def sections(self) -> Sequence[Section]:
+        """The services' shares of the world document, in the order of installation."""
+        return ()
+
+    def restart(self) -> None:
+        """Forget what is not in the world document (nonces)."""
+        self._gateway.restart()
+
+    def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
+        """Publish an event given by the control API through CloudMonitor's rules. Raises WorldError."""
+        msg = f"product: no service publishes {event.get('product')!r} here"
+        raise WorldError(msg)
+
+    async def handle(self, request: HttpRequest) -> HttpReply:
+        """Answer one request of any of the services."""
+        return await self._gateway.handle(request)
+
+    def unreadable(self, target: str, status: int) -> HttpReply:
+        """Refuse a request whose body was too large (413) or broken (400) in the words of the service meant."""
+        return self._gateway.unreadable(target, status)

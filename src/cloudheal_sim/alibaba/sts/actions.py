@@ -1,0 +1,63 @@
+"""The STS calls. `GetCallerIdentity` is what general clients and our own doctor ask first."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cloudheal_sim.alibaba.rpc import Refused, Reply, Service
+from cloudheal_sim.alibaba.sts.errors import INVALID_ROLE
+from cloudheal_sim.alibaba.sts.requests import AssumeRole, GetCallerIdentity
+from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
+from cloudheal_sim.kernel.core import Kernel
+from cloudheal_sim.kernel.keys import AccessKey, Vendor
+
+if TYPE_CHECKING:
+    from cloudheal_sim.kernel.core import Exchange
+
+SERVICE: Service[Kernel] = Service("sts", "Sts", "2015-04-01")
+_ROLE = re.compile(r"acs:ram::(?P<account>\d+):role/(?P<name>[A-Za-z0-9_.-]{1,64})")
+
+
+@SERVICE.action(GetCallerIdentity)
+def get_caller_identity(_kernel: Kernel, _request: GetCallerIdentity, exchange: Exchange) -> Reply:
+    """Name the account and principal of the signing key."""
+    key = exchange.key
+    principal = f"assumed-role/{key.role}" if key.role else "root"
+    return {
+        "AccountId": key.account,
+        "Arn": f"acs:ram::{key.account}:{principal}",
+        "IdentityType": "AssumedRoleUser" if key.role else "Account",
+        "PrincipalId": key.role or key.account,
+        "UserId": key.account,
+    }
+
+
+@SERVICE.action(AssumeRole)
+def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Reply:
+    """Issue a temporary key pair with a token, valid for the asked time."""
+    role = _ROLE.fullmatch(request.role_arn)
+    if role is None:
+        raise Refused(INVALID_ROLE)
+    chance = kernel.chance
+    expires = kernel.clock.now() + request.duration_seconds * MILLIS_PER_SECOND
+    key = kernel.keyring.issue(
+        AccessKey(
+            id=f"STS.{chance.token(24, 'sts')}",
+            secret=chance.token(44, "sts"),
+            vendor=Vendor.ALIBABA,
+            account=exchange.key.account,
+            token=chance.token(64, "sts"),
+            expires=expires,
+            role=f"{role['name']}/{request.role_session_name}",
+        )
+    )
+    return {
+        "AssumedRoleUser": {"Arn": f"{request.role_arn}/{request.role_session_name}", "AssumedRoleId": key.role},
+        "Credentials": {
+            "AccessKeyId": key.id,
+            "AccessKeySecret": key.secret,
+            "SecurityToken": key.token,
+            "Expiration": to_datetime(expires).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }

@@ -1,0 +1,106 @@
+"""The command line of the simulator: options in, one ready line out, then serve until told to stop.
+
+The ready line goes to standard output when the port answers; everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import yaml
+
+from cloudheal_sim.control import Control
+from cloudheal_sim.kernel.clock import Mode, to_millis
+from cloudheal_sim.kernel.keys import DEFAULT_KEYS, AccessKey, parse_key
+from cloudheal_sim.kernel.world import WorldError
+from cloudheal_sim.server import Server
+from cloudheal_sim.simulator import Options, Simulator
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(serve)
+
+
+def serve(  # noqa: PLR0913, PLR0917 - each argument is one option of the command line
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8800,
+    world: Annotated[Path | None, typer.Option(help="World document to start with (JSON or YAML).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that happens by chance.")] = 0,
+    account: Annotated[
+        list[str] | None, typer.Option(help="ID:SECRET that may sign; repeatable. Replaces the default test keys.")
+    ] = None,
+    clock: Annotated[Mode, typer.Option(help="How virtual time moves.")] = Mode.REAL,
+    scale: Annotated[float, typer.Option(min=0.001, help="Speed of a scaled clock.")] = 1.0,
+    now: Annotated[datetime | None, typer.Option(help="Virtual time to start at (UTC); default the present.")] = None,
+    skew_check: Annotated[bool, typer.Option(help="Refuse timestamps far from virtual time.")] = True,  # noqa: FBT002
+    webhook_host: Annotated[
+        list[str] | None, typer.Option(help="Host besides loopback that pushes may call; repeatable.")
+    ] = None,
+) -> None:
+    """Start the simulated clouds: one process, one port, every service.
+
+    Without --account the keys testid:testsecret (Alibaba Cloud) and AKIDtest:testsecret (Tencent Cloud) may sign.
+    """
+    options = Options(
+        seed=seed,
+        mode=clock,
+        scale=scale,
+        now=None if now is None else to_millis(now),
+        skew_check=skew_check,
+        keys=_keys(account or []),
+        world=_document(world),
+        webhook_hosts=frozenset(webhook_host or ()),
+    )
+    try:
+        simulator = Simulator(options)
+    except WorldError as problem:
+        _fail(f"{world}: {problem}")
+    asyncio.run(_run(simulator, host, port))
+
+
+def _keys(accounts: list[str]) -> tuple[AccessKey, ...]:
+    try:
+        return tuple(parse_key(text) for text in accounts) or DEFAULT_KEYS
+    except ValueError as problem:
+        _fail(str(problem))
+
+
+def _document(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as problem:
+        _fail(f"--world {path}: {problem}")
+    if not isinstance(document, dict):
+        _fail(f"--world {path}: expected one object (see the how-to page on world files)")
+    return document
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"cloudheal sim: {message}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+async def _run(simulator: Simulator, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    control = Control(simulator)
+    try:
+        async with Server(simulator, control.handle).listening(host, port) as actual:
+            shown = f"[{host}]" if ":" in host else host
+            print(f"cloudheal_sim ready on http://{shown}:{actual}", flush=True)
+            await stop.wait()
+    except OSError as problem:
+        _fail(f"cannot listen on {host}:{port}: {problem.strerror or problem}; choose another --port")

@@ -1,0 +1,131 @@
+"""The parts every service is handed, in one record, and the way one signed call is conducted through them.
+
+`conduct` is where quotas, faults and the journal meet a call. Services decide only what the call does; the wire
+dialects decide only how a refusal looks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, Clock, Mode
+from cloudheal_sim.kernel.faults import Chosen, Fault, Faults, Kind
+from cloudheal_sim.kernel.journal import Entry, Journal
+from cloudheal_sim.kernel.quota import Quotas
+from cloudheal_sim.kernel.wire import Delivery, HttpReply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from cloudheal_sim.kernel.chance import Chance
+    from cloudheal_sim.kernel.keys import AccessKey, Keyring
+    from cloudheal_sim.kernel.outbound import Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Clock, chance, faults, journal, quotas, keys and the way out: shared by all services of one simulator."""
+
+    clock: Clock
+    chance: Chance
+    faults: Faults
+    journal: Journal
+    quotas: Quotas
+    keyring: Keyring
+    outbound: Outbound
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One authenticated call while it is being served.
+
+    `as_of` is the instant that reads answer for (None is now); `failing_share` is the share of a batch that must fail.
+    Both are set by injected faults and honoured by the services.
+    """
+
+    entry: Entry
+    key: AccessKey
+    request_id: str
+    host: str
+    as_of: int | None = None
+    failing_share: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Dialect(Protocol):
+    """How one wire protocol says that it will not, or could not."""
+
+    def throttled(self, exchange: Exchange, fault: Fault | None) -> HttpReply:
+        """Say that the call was over its quota; `fault` is the rule that asked for it, None for a real quota."""
+
+    def failed(self, exchange: Exchange, fault: Fault) -> HttpReply:
+        """Say that the service broke (`5xx`), or whatever error the fault names."""
+
+
+async def conduct(
+    kernel: Kernel, exchange: Exchange, dialect: Dialect, effect: Callable[[], HttpReply | Awaitable[HttpReply]]
+) -> HttpReply:
+    """Run one call under quota and faults, and complete its journal entry."""
+    entry = exchange.entry
+    chosen = kernel.faults.for_call(entry.service, entry.action, entry.region, entry.resources)
+    entry.fault = _named(chosen)
+    if chosen.latency:
+        await kernel.clock.sleep_until(kernel.clock.now() + round(chosen.latency * MILLIS_PER_SECOND))
+    reply = _refusal(kernel, exchange, dialect, chosen.fault)
+    if reply is None:
+        reply = await _effect(kernel, exchange, chosen.fault, effect)
+        reply = _spoiled(exchange, dialect, chosen.fault, reply)
+    return completed(entry, reply)
+
+
+def completed(entry: Entry, reply: HttpReply) -> HttpReply:
+    """Write the outcome into the journal entry."""
+    entry.status, entry.code, entry.request_id = reply.status, reply.code, reply.request_id
+    return reply
+
+
+def _named(chosen: Chosen) -> str:
+    names = [f"latency {chosen.latency:.3f}s"] if chosen.latency else []
+    return ", ".join([*names, chosen.fault.kind.value] if chosen.fault else names)
+
+
+def _refusal(kernel: Kernel, exchange: Exchange, dialect: Dialect, fault: Fault | None) -> HttpReply | None:
+    entry = exchange.entry
+    if not kernel.quotas.admits(entry.service, entry.action, exchange.key.id):
+        return dialect.throttled(exchange, None)
+    match fault.kind if fault else None:
+        case Kind.THROTTLE:
+            return dialect.throttled(exchange, fault)
+        case Kind.SERVER_ERROR | Kind.ERROR if fault:
+            return dialect.failed(exchange, fault)
+        case Kind.RESET:
+            return HttpReply(0, code="reset", request_id=exchange.request_id, delivery=Delivery.RESET)
+    return None
+
+
+async def _effect(
+    kernel: Kernel, exchange: Exchange, fault: Fault | None, effect: Callable[[], HttpReply | Awaitable[HttpReply]]
+) -> HttpReply:
+    if fault and fault.kind is Kind.STALE_READ:
+        exchange.as_of = kernel.clock.now() - round(fault.age_seconds * MILLIS_PER_SECOND)
+    if fault and fault.kind is Kind.PARTIAL_BATCH:
+        exchange.failing_share = fault.share
+    with kernel.journal.within(exchange.entry):
+        outcome = effect()
+    return await outcome if inspect.isawaitable(outcome) else outcome
+
+
+def _spoiled(exchange: Exchange, dialect: Dialect, fault: Fault | None, reply: HttpReply) -> HttpReply:
+    match fault.kind if fault else None:
+        case Kind.EFFECT_THEN_5XX if fault:
+            return dialect.failed(exchange, fault)
+        case Kind.EFFECT_THEN_TIMEOUT:
+            return reply.delivered(Delivery.HANG)
+        case Kind.TRUNCATED_BODY:
+            return reply.delivered(Delivery.TRUNCATED)
+    return reply
+
+
+__all__ = ["Clock", "Dialect", "Exchange", "Kernel", "Mode", "completed", "conduct"]

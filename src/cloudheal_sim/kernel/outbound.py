@@ -1,0 +1,129 @@
+"""The only way out of the simulator: HTTP pushes to webhooks and topic subscribers.
+
+By default it calls loopback addresses only, so that a message or a rule cannot make the simulator call someone else's
+server; other hosts are allowed by name when it is started. Every attempt is in the journal. Retries wait on the
+virtual clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cloudheal_sim.kernel.clock import Clock
+    from cloudheal_sim.kernel.journal import Journal
+
+#: The documented limit of a webhook answer: 5 s, then the attempt counts as failed.
+ATTEMPT_SECONDS = 5.0
+HTTP_OK = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One HTTP request to be made, and how often it is tried again (seconds of virtual time between tries)."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    method: str = "POST"
+    retry_after: tuple[float, ...] = (1.0, 1.0, 1.0)
+    service: str = ""
+    name: str = ""
+    resources: tuple[str, ...] = field(default=())
+
+
+class Outbound:
+    """Makes pushes in the background; a failing receiver never holds anything else up."""
+
+    def __init__(self, clock: Clock, journal: Journal, hosts: frozenset[str] = frozenset()) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._hosts = hosts
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    def allows(self, url: str) -> bool:
+        """Say whether this URL may be called: http(s), and loopback or a host named at the start."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and (host in self._hosts or _is_loopback(host))
+
+    def send(self, push: Push, on_result: Callable[[bool], object] | None = None) -> bool:
+        """Start a push; return False (and journal why) when its URL may not be called."""
+        if not self.allows(push.url):
+            self._note(push, 0, "refused: only loopback and hosts allowed at start may be called")
+            return False
+        task = asyncio.get_running_loop().create_task(self._deliver(push))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if on_result is not None:
+            task.add_done_callback(lambda done: None if done.cancelled() else on_result(done.result()))
+        return True
+
+    async def close(self) -> None:
+        """Stop all pushes and close connections."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _deliver(self, push: Push) -> bool:
+        for pause in (*push.retry_after, None):
+            status, problem = await self._attempt(push)
+            self._note(push, status, problem)
+            if status in HTTP_OK:
+                return True
+            if pause is not None:
+                await self._clock.sleep_until(self._clock.now() + round(pause * MILLIS_PER_SECOND))
+        return False
+
+    async def _attempt(self, push: Push) -> tuple[int, str]:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
+        try:
+            async with self._session.request(
+                push.method, push.url, data=push.body, headers=push.headers, allow_redirects=False
+            ) as answer:
+                return answer.status, ""
+        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
+            return 0, f"{type(problem).__name__}: {problem}"[:200]
+
+    def _note(self, push: Push, status: int, problem: str) -> None:
+        self._journal.append(
+            "delivery",
+            service=push.service,
+            action=push.name,
+            resources=push.resources,
+            status=status,
+            code=problem,
+            details={"url": urlsplit(push.url)._replace(query="", netloc=_bare(push.url)).geturl()},
+        )
+
+
+def _bare(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""The whole world as one document: read it, replace it, read back exactly what was set.
+
+Every service owns some keys of its cloud's part of the document. A new document is read completely before anything is
+replaced, so that a bad one changes nothing; the error names the place and what was expected there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from cloudheal_sim.kernel.clock import iso_millis, to_millis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudheal_sim.kernel.core import Kernel
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class WorldError(ValueError):
+    """A world document that cannot be; the message names the place and what was expected."""
+
+
+class Part(BaseModel):
+    """Base of every piece of a world document: unknown keys are errors, because they are misspelt ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Section(Protocol):
+    """One service's share of a world document."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the cloud's part that this section owns."""
+
+    def read(self, part: Mapping[str, Any]) -> object:
+        """Validate the owned keys (absent ones mean empty or default) without touching anything. Raises WorldError."""
+
+    def install(self, parsed: Any) -> None:
+        """Replace the present state by what `read` returned; timers are planned anew from it."""
+
+    def dump(self) -> dict[str, object]:
+        """Return the full form of the present state, JSON-ready, under the owned keys."""
+
+
+class Clouds(Protocol):
+    """What the world asks of a composed cloud."""
+
+    @property
+    def sections(self) -> Sequence[Section]:
+        """The cloud's sections, in the order in which they are installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Reads and writes the document over all sections."""
+
+    kernel: Kernel
+    clouds: Mapping[str, Sequence[Section]]
+
+    def dump(self) -> dict[str, object]:
+        """Return the world as one JSON-ready document, every short form expanded."""
+        clock = self.kernel.clock
+        document: dict[str, object] = {"now": iso_millis(clock.now()), "seed": self.kernel.chance.seed}
+        document["quotas"] = self.kernel.quotas.per_second
+        for cloud, sections in self.clouds.items():
+            document[cloud] = {key: value for section in sections for key, value in section.dump().items()}
+        return document
+
+    def load(self, document: Mapping[str, Any]) -> None:
+        """Replace the world. Raises WorldError and changes nothing when the document cannot be read."""
+        head = parsed(_Head, {k: v for k, v in document.items() if k not in self.clouds}, "")
+        plans = [(section, section.read(part)) for section, part in self._parts(document)]
+        self.kernel.clock.restart(to_millis(head.now) if head.now else self.kernel.clock.now())
+        if head.seed is not None:
+            self.kernel.chance.restart(head.seed)
+        self.kernel.quotas.replace(head.quotas)
+        with self.kernel.journal.caused_by("world"):
+            for section, plan in plans:
+                section.install(plan)
+
+    def _parts(self, document: Mapping[str, Any]) -> list[tuple[Section, Mapping[str, Any]]]:
+        regions = {"regions": document["regions"]} if "regions" in document else {}
+        parts: list[tuple[Section, Mapping[str, Any]]] = []
+        for cloud, sections in self.clouds.items():
+            part = document.get(cloud, {})
+            if not isinstance(part, dict):
+                msg = f"{cloud}: expected an object"
+                raise WorldError(msg)
+            known = frozenset[str]().union(*(section.keys for section in sections))
+            for name in sorted(part.keys() - known):
+                msg = f"{cloud}.{name}: unknown key; known are {', '.join(sorted(known))}"
+                raise WorldError(msg)
+            parts += [(section, _owned(section, {**regions, **part})) for section in sections]
+        return parts
+
+
+class _Head(Part):
+    now: AwareDatetime | None = None
+    seed: int | None = None
+    regions: list[Any] | None = None
+    quotas: dict[str, float] = {}
+
+
+def _owned(section: Section, part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part[name] for name in part if name in section.keys}
+
+
+def parsed(model: type[M], value: object, where: str) -> M:
+    """Validate one piece of a document. Raises WorldError naming the place below `where`."""
+    try:
+        return TypeAdapter(model).validate_python(value)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        place = ".".join([*([where] if where else []), *(str(part) for part in first["loc"])])
+        msg = f"{place or 'document'}: {first['msg']}"
+        raise WorldError(msg) from problem

@@ -1,0 +1,141 @@
+"""The one port: HTTP in, clouds, control API or page, HTTP out, injected transport faults included.
+
+aiohttp gives the raw request target and the transport, which signatures and faults need. Bodies are bounded before
+they are read. A request that is not HTTP is answered 400 and its connection closed; the server stays up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import http_exceptions, web
+
+from cloudheal_sim.kernel.wire import Delivery, HttpReply, HttpRequest, origin_form
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from cloudheal_sim.simulator import Simulator
+
+log = logging.getLogger("cloudheal_sim.server")
+
+#: A MNS batch of 16 messages of 64 kB in Base64 and XML is under 2 MiB; nothing legitimate is larger.
+MOST_BODY = 4 * 1024 * 1024
+#: A full world of 100,000 instances is some 200 MB.
+MOST_WORLD = 512 * 1024 * 1024
+#: User data (32 kB) and command content (24 kB) travel in the query, percent-encoded.
+MOST_LINE = 256 * 1024
+_HANG_SECONDS = 120.0
+_RST = struct.pack("ii", 1, 0)
+
+
+class TooLargeError(Exception):
+    """The body is larger than anything legitimate."""
+
+
+class Server:
+    """Serves one simulator on one address."""
+
+    def __init__(self, simulator: Simulator, control: Callable[[HttpRequest], Awaitable[HttpReply]]) -> None:
+        self._simulator = simulator
+        self._control = control
+
+    @asynccontextmanager
+    async def listening(self, host: str, port: int) -> AsyncIterator[int]:
+        """Listen until the block ends; yields the port in use (0 asks for a free one)."""
+        self._simulator.kernel.clock.attach(asyncio.get_running_loop())
+        runner = web.ServerRunner(
+            web.Server(
+                self._serve,
+                handler_cancellation=True,
+                access_log=None,
+                max_line_size=MOST_LINE,
+                max_field_size=MOST_LINE,
+            ),
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, host, port, backlog=1024, reuse_address=True)
+            await site.start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
+            await self._simulator.close()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        target = origin_form(request.raw_path)
+        own = target.startswith("/_sim/") or is_page(request.method, target, request.headers.get("Authorization", ""))
+        try:
+            body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
+        except TooLargeError:
+            return self._unreadable(target, 413)
+        except (http_exceptions.HttpProcessingError, web.HTTPException, ValueError, OSError):
+            return self._unreadable(target, 400)
+        read = HttpRequest(request.method, target, {k.lower(): v for k, v in request.headers.items()}, body)
+        reply = await (self._control(read) if own else self._simulator.handle(read))
+        return await self._deliver(request, reply)
+
+    def _unreadable(self, target: str, status: int) -> web.StreamResponse:
+        """Answer a body that could not be taken, in the words of the service that was meant."""
+        reply = self._simulator.unreadable(target, status)
+        response = _response(reply)
+        response.force_close()
+        return response
+
+    async def _deliver(self, request: web.BaseRequest, reply: HttpReply) -> web.StreamResponse:
+        match reply.delivery:
+            case Delivery.NORMAL:
+                return _response(reply)
+            case Delivery.TRUNCATED:
+                return await _truncated(request, reply)
+            case Delivery.HANG:
+                await asyncio.sleep(_HANG_SECONDS)
+        return _reset(request)
+
+
+def is_page(method: str, target: str, authorization: str) -> bool:
+    """Say whether a person's browser asks for the page: a bare GET of `/` or something below `/ui/`."""
+    return method in {"GET", "HEAD"} and not authorization and (target == "/" or target.startswith("/ui/"))
+
+
+async def _body(request: web.BaseRequest, most: int) -> bytes:
+    if request.content_length is not None and request.content_length > most:
+        raise TooLargeError
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > most:
+            raise TooLargeError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _response(reply: HttpReply) -> web.Response:
+    headers = dict(reply.headers)
+    return web.Response(status=reply.status, body=reply.body or None, headers=headers)
+
+
+async def _truncated(request: web.BaseRequest, reply: HttpReply) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers=dict(reply.headers))
+    response.content_length = max(len(reply.body), 2)
+    await response.prepare(request)
+    await response.write(reply.body[: len(reply.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _reset(request: web.BaseRequest) -> web.StreamResponse:
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+        transport.abort()
+    return web.Response(status=500)
