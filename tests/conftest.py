@@ -1,0 +1,54 @@
+"""What holds for every test: where the tree is, and that no test leaves this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+#: The root of the tree, for tests that read files of the project.
+ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples in every run, and no deadline on machines with two busy cores; `make soak`
+# draws new ones.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("soak", deadline=None, max_examples=1000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose hypothesis' profile by the markers asked for."""
+    settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "steady")
+
+
+@pytest.fixture
+def root() -> Path:
+    """Hand out the root of the tree."""
+    return ROOT
+
+
+class LeftTheMachine(AssertionError):
+    """A test tried to reach another machine; tests talk to loopback only."""
+
+
+@pytest.fixture(autouse=True)
+def stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to other machines, so that a wrong endpoint is a failure and not a call."""
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+            raise LeftTheMachine(f"connect to {address!r}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
