@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ class LeftTheMachine(AssertionError):
     """A test tried to reach another machine; tests talk to loopback only."""
 
 
-@pytest.fixture(autouse=True)
-def stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def stays_on_this_machine() -> Iterator[None]:
     """Refuse connections to other machines, so that a wrong endpoint is a failure and not a call."""
     connect = socket.socket.connect
 
@@ -44,7 +45,9 @@ def stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             raise LeftTheMachine(f"connect to {address!r}")
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", checked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked)
+        yield
 
 
 def _is_loopback(host: str) -> bool:
