@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloudheal_sim.alibaba.cms import actions as cms
+from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.sts import actions as sts
 from cloudheal_sim.kernel.world import WorldError
@@ -25,7 +27,8 @@ class AlibabaCloud:
     def __init__(self, kernel: Kernel, chaos: Chaos) -> None:
         self._kernel = kernel
         self._chaos = chaos
-        self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel)
+        self._cms = Cms(kernel, ACCOUNT)
+        self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
 
     @property
     def sections(self) -> Sequence[Section]:

@@ -1,0 +1,5 @@
+"""The handlers, by family. Importing this package registers every one of them with `SERVICE`."""
+
+from cloudheal_sim.alibaba.cms.service import SERVICE
+
+__all__ = ["SERVICE"]

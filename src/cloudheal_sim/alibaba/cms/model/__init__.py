@@ -1,0 +1,1 @@
+"""State of CloudMonitor, free of any wire form."""

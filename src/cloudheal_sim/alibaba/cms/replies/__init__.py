@@ -1,0 +1,1 @@
+"""Wire out: replies, by family."""

@@ -1,0 +1,1 @@
+"""Wire in: the parameters of each action, by family."""
