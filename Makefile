@@ -92,7 +92,7 @@ define begin
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed and none was found. Install' \
 		'python3 and python3-venv, or name one: make PYTHON=... $(MAKECMDGOALS)' >&2; exit 1; }
 	@exec 9>.make.lock; if command -v flock >/dev/null; then flock 9; fi; \
-	fresh=yes; for made_of in $^; do [ $@ -nt $$made_of ] || fresh=; done; \
+	fresh=$$(ls $@ 2>/dev/null || true); for made_of in $^; do [ $@ -nt $$made_of ] || fresh=; done; \
 	[ -z "$$fresh" ] || exit 0; PATH="$$PWD/$(@D)/bin:$$PATH"
 endef
 
