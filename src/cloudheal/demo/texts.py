@@ -1,0 +1,56 @@
+"""What the demo says, in both languages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "title": "cloudheal demo: one outage on a simulated cloud, handled by hand with the official SDKs",
+        "ready": "A simulated Alibaba Cloud answers on {url} (open it in a browser while this runs).",
+        "fleet": "The fleet, as DescribeInstances of the official ECS SDK shows it",
+        "server": "server",
+        "state": "state",
+        "charge": "charge",
+        "weight": "weight in balancer",
+        "spot": "spot",
+        "payg": "pay as you go",
+        "outage": "1. web-02 loses power. Nobody called an API; the cloud publishes an event.",
+        "event": "event on the queue",
+        "look": "2. Before acting: read the server afresh. An event is only a hint.",
+        "locks": "state {state}, operation locks: {locks}",
+        "none": "none",
+        "act": "3. StartInstance. The answer only says that the request was taken (request {request}).",
+        "verify": "4. Verify: events again, then the server's own state.",
+        "healed": "web-02 is Running again, {seconds:.1f} s after it stopped.",
+        "reclaim": "5. The spot instance will be reclaimed: about five minutes are left.",
+        "drain": "6. Out of the balancer: weight 0 first, then removed, then read back.",
+        "members": "members: {members}",
+        "closing": "Every call and every change is in the simulator's journal: {calls} calls, {changes} changes.",
+        "next": "Done by hand here. The healing engine that does it by rules, guards and playbooks comes next.",
+    },
+    "zh": {
+        "title": "cloudheal 演示: 在模拟云上用官方 SDK 手工处理一次故障",
+        "ready": "模拟的阿里云已就绪: {url} (运行期间可在浏览器中打开).",
+        "fleet": "服务器列表 (官方 ECS SDK 的 DescribeInstances)",
+        "server": "服务器",
+        "state": "状态",
+        "charge": "计费方式",
+        "weight": "负载均衡权重",
+        "spot": "抢占式",
+        "payg": "按量付费",
+        "outage": "1. web-02 断电. 没有人调用过 API; 云发布了一个事件.",
+        "event": "队列中的事件",
+        "look": "2. 行动之前: 重新读取服务器状态. 事件只是提示.",
+        "locks": "状态 {state}, 操作锁定: {locks}",
+        "none": "无",
+        "act": "3. StartInstance. 应答只表示请求已被接受 (请求 {request}).",
+        "verify": "4. 验证: 先看事件, 再看服务器自身的状态.",
+        "healed": "web-02 已恢复运行, 距停止 {seconds:.1f} 秒.",
+        "reclaim": "5. 抢占式实例即将被回收: 大约还有五分钟.",
+        "drain": "6. 从负载均衡中摘除: 先把权重设为 0, 再移除, 再读回确认.",
+        "members": "成员: {members}",
+        "closing": "每次调用和每次变化都在模拟器的日志中: {calls} 次调用, {changes} 次变化.",
+        "next": "这里是手工处理. 按规则, 防护和预案自动处理的自愈引擎是下一步.",
+    },
+}

@@ -1,0 +1,43 @@
+"""Approval and Hold: a person's word to the machine. A person's will always wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Answer(StrEnum):
+    """What a person said, or that nobody did in time."""
+
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to a person about one run."""
+
+    id: str
+    run: str
+    question: str
+    asked: datetime
+    expires: datetime
+    answer: Answer | None = None
+    answered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An operator's reason not to act on a scope: a resource id, a group, or `*` for everything."""
+
+    scope: str
+    who: str
+    why: str
+    since: datetime
+    until: datetime | None = None
+
+    def stands_at(self, moment: datetime) -> bool:
+        """Say whether the hold is in force at `moment`."""
+        return self.since <= moment and (self.until is None or moment < self.until)

@@ -1,0 +1,92 @@
+"""Decision: what one rule makes of one event, now, with a reason that never changes its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What follows from a decision."""
+
+    ACT = "act"
+    PLAN = "plan"
+    WAIT = "wait"
+    ASK = "ask"
+    TELL = "tell"
+    RECORD = "record"
+    CLOSE = "close"
+
+
+class Reason(StrEnum):
+    """Why; stable, because people search for it. `locked` and `budget` carry their kind after the dot."""
+
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    NO_RULE = "no_rule"
+    NOT_SELECTED = "not_selected"
+    JOINED = "joined"
+    PAUSED = "paused"
+    HELD = "held"
+    OFF_HOURS = "off_hours"
+    COOLING_DOWN = "cooling_down"
+    ATTEMPTS_USED = "attempts_used"
+    FLAPPING = "flapping"
+    BUDGET_AT_ONCE = "budget.at_once"
+    BUDGET_SHARE = "budget.share"
+    BUDGET_RATE = "budget.rate"
+    STORM = "storm"
+    SHADOW = "shadow"
+    ASK = "ask"
+    ASK_EXPIRED = "ask_expired"
+    PLAN = "plan"
+    ACT = "act"
+    RECOVERED = "recovered"
+    GONE = "gone"
+    EXPIRED = "expired"
+    UNKNOWN_STATE = "unknown_state"
+    LOCKED = "locked"
+    INTENDED = "intended"
+    UNEXPLAINED = "unexplained"
+    SUPERSEDED = "superseded"
+
+
+#: What each reason leads to (DESIGN section 3); `locked` and `budget.*` wait for their cause to end.
+OUTCOMES: Mapping[Reason, Outcome] = {
+    **dict.fromkeys((Reason.PAUSED, Reason.HELD, Reason.OFF_HOURS, Reason.COOLING_DOWN, Reason.LOCKED), Outcome.WAIT),
+    **dict.fromkeys((Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE), Outcome.WAIT),
+    **dict.fromkeys((Reason.ATTEMPTS_USED, Reason.FLAPPING, Reason.STORM, Reason.ASK_EXPIRED), Outcome.TELL),
+    **dict.fromkeys((Reason.UNEXPLAINED, Reason.UNKNOWN_STATE), Outcome.TELL),
+    **dict.fromkeys((Reason.RECOVERED, Reason.GONE, Reason.INTENDED, Reason.EXPIRED), Outcome.CLOSE),
+    **dict.fromkeys((Reason.DUPLICATE, Reason.STALE, Reason.NO_RULE, Reason.NOT_SELECTED), Outcome.CLOSE),
+    **dict.fromkeys((Reason.SUPERSEDED, Reason.JOINED), Outcome.CLOSE),
+    Reason.SHADOW: Outcome.RECORD,
+    Reason.ASK: Outcome.ASK,
+    Reason.PLAN: Outcome.PLAN,
+    Reason.ACT: Outcome.ACT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one rule made of one event; `facts` are what it was based on, `detail` names a lock or a budget scope."""
+
+    event_key: str
+    rule: str
+    rule_version: int
+    reason: Reason
+    decided: datetime
+    detail: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What follows."""
+        return OUTCOMES[self.reason]
+
+    @property
+    def code(self) -> str:
+        """The reason as people read it, such as `locked.security`."""
+        return f"{self.reason}.{self.detail}" if self.reason is Reason.LOCKED and self.detail else str(self.reason)

@@ -1,0 +1,44 @@
+"""Event: one fact that a cloud, or a monitor of ours, told us. The shape follows CloudEvents 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cloudheal.model.resource import ResourceId
+
+
+class Channel(StrEnum):
+    """The way by which an event reached us."""
+
+    QUEUE = "queue"
+    POLL = "poll"
+    WEBHOOK = "webhook"
+    FILE = "file"
+    FUNCTION = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact, normalised from whatever envelope it came in.
+
+    `key` is what makes two messages the same event (DESIGN section 3); the envelope's own id is kept as `id` only,
+    because it repeats across states. `time` is when it happened, `received` when we read it; both aware, UTC. `raw` is
+    the message as received, for the record and for replay.
+    """
+
+    key: str
+    id: str
+    source: str
+    type: str
+    subject: ResourceId
+    time: datetime
+    received: datetime
+    status: str
+    data: Mapping[str, Any]
+    channel: Channel
+    simulated: bool
+    raw: bytes

@@ -1,0 +1,113 @@
+"""Incident, Run, Step, Verdict: one trouble of one resource and what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cloudheal.model.resource import ResourceId
+
+
+class Mode(StrEnum):
+    """How far a rule is trusted."""
+
+    SHADOW = "shadow"
+    ASK = "ask"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong: `stopped`, `interruption`, `unreachable`, or `maintenance` / `alarm` with an id."""
+
+    kind: str
+    id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}" if self.id else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One trouble of one resource, from the first event to the verdict; (resource, trouble) names it while open."""
+
+    id: str
+    resource: ResourceId
+    trouble: Trouble
+    occurred: datetime
+    detected: datetime
+    acted: datetime | None = None
+    ended: datetime | None = None
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    ASKING = "asking"
+    PLANNED = "planned"
+    PARKED = "parked"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt to heal an incident with one playbook; `look` counts how often it was taken up again."""
+
+    id: str
+    incident: str
+    rule: str
+    playbook: str
+    playbook_digest: str
+    mode: Mode
+    state: RunState
+    attempt: int = 0
+    look: int = 0
+    next_eligible: datetime | None = None
+
+
+class StepKind(StrEnum):
+    """What a step does; only `act` touches the world."""
+
+    READ = "read"
+    ACT = "act"
+    WAIT = "wait"
+    CHECK = "check"
+    NOTIFY = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing a run did, journaled before (`intended`) and after (`done`)."""
+
+    run: str
+    number: int
+    name: str
+    kind: StepKind
+    intended: datetime
+    done: datetime | None = None
+    outcome: str = ""
+    request_id: str = ""
+
+
+class Healed(StrEnum):
+    """The four ends of an incident."""
+
+    HEALED = "healed"
+    NOT_HEALED = "not healed"
+    NOT_NEEDED = "not needed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end of an incident and what proves it."""
+
+    incident: str
+    healed: Healed
+    at: datetime
+    evidence: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,42 @@
+"""What an event is about: a thing in a cloud account, and how it was when somebody looked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Cloud(StrEnum):
+    """The clouds that cloudheal knows."""
+
+    ALIBABA = "alibaba"
+    TENCENT = "tencent"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceId:
+    """The full name of a resource; `kind` is the vendor's word, such as `instance` or `disk`."""
+
+    cloud: Cloud
+    account: str
+    region: str
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.cloud}/{self.account}/{self.region}/{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource as of a time; older observations never replace newer ones."""
+
+    id: ResourceId
+    as_of: datetime
+    state: str
+    name: str = ""
+    zone: str = ""
+    group: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)

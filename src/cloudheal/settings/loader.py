@@ -1,0 +1,81 @@
+"""Reads a settings file. Every error names the file, the line, the field and what was expected there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import ValidationError
+
+from cloudheal.errors import SettingsError
+from cloudheal.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+#: Far above any real file; a larger one is a mistake.
+MOST_BYTES = 1024 * 1024
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a settings file. Raises SettingsError with every finding, one per line."""
+    text = _text(path)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        message = f"{where}: not YAML: {getattr(problem, 'problem', problem)}"
+        raise SettingsError(message, what_to_do="Mend the line; indentation is the usual cause.") from problem
+    try:
+        return Settings.model_validate(document if document is not None else {})
+    except ValidationError as problem:
+        lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
+        raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode("utf-8")
+    except OSError as problem:
+        message = f"{path}: {problem.strerror}"
+        raise SettingsError(message, what_to_do="Name the file with -c FILE.") from problem
+    except UnicodeDecodeError as problem:
+        message = f"{path}: not UTF-8 text at byte {problem.start}"
+        raise SettingsError(message) from problem
+    if len(content) > MOST_BYTES:
+        message = f"{path}: larger than {MOST_BYTES} bytes"
+        raise SettingsError(message)
+    return text
+
+
+def _finding(path: Path, root: yaml.Node | None, error: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in error["loc"]) or "file"
+    return f"{path}:{_line(root, error['loc'])}: {field}: {error['msg']}"
+
+
+def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """Return the line of the deepest part of `location` that the file really has."""
+    line = node.start_mark.line + 1 if node else 1
+    for part in location:
+        found = _child(node, part)
+        if found is None:
+            break
+        line, node = found
+    return line
+
+
+def _child(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item.start_mark.line + 1, item
+    return None

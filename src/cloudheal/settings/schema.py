@@ -1,0 +1,64 @@
+"""What a settings file may hold. Secrets never stand in it: accounts name where their keys come from.
+
+Unknown keys are errors, because they are misspelt ones; the misspellings of the vendor's sample are named.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from cloudheal.model.resource import Cloud
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountSettings(_Settings):
+    """One cloud account. Events of accounts that are not listed are refused."""
+
+    name: str = Field(description="What operators call it.", min_length=1, max_length=64)
+    cloud: Cloud = Field(description="alibaba or tencent.")
+    id: str = Field(description="The account's number (UID) as events carry it.", pattern=r"\d{6,20}")
+    regions: list[str] = Field(description="Regions watched.", min_length=1)
+    access_key_id_env: str = Field(
+        "ALIBABA_CLOUD_ACCESS_KEY_ID", description="Environment variable that holds the access key id."
+    )
+    access_key_secret_env: str = Field(
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET", description="Environment variable that holds the access key secret."
+    )
+    endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
+
+
+class ClockSettings(_Settings):
+    """Where time comes from."""
+
+    follow: str | None = Field(None, description="URL of a simulator whose clock is followed; absent: this machine's.")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as problem:
+        msg = f"no time zone {name!r}; expected a name such as Asia/Shanghai"
+        raise ValueError(msg) from problem
+    return name
+
+
+class Settings(_Settings):
+    """The whole file."""
+
+    accounts: list[AccountSettings] = Field(description="The cloud accounts.", min_length=1)
+    database: str = Field(
+        "sqlite:///cloudheal.db",
+        description="SQLAlchemy URL: SQLite file or postgresql://.",
+        pattern=r"^(sqlite|postgresql)",
+    )
+    language: Literal["en", "zh"] = Field("en", description="Language of output and notifications.")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="The operator's time zone; stored times are UTC."
+    )
+    clock: ClockSettings = ClockSettings()
