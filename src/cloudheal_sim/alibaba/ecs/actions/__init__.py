@@ -1,0 +1,7 @@
+"""The ECS calls. Importing this package declares all of them on SERVICE."""
+
+from __future__ import annotations
+
+from cloudheal_sim.alibaba.ecs.service import SERVICE
+
+__all__ = ["SERVICE"]

@@ -1,0 +1,1 @@
+"""Wire out: what the ECS calls answer, one file per family."""

@@ -1,0 +1,82 @@
+"""Everything that one simulated ECS keeps, joined to the kernel: what the actions work on and other services ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
+from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
+from cloudheal_sim.alibaba.events import InstanceFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloudheal_sim.alibaba.ecs.model.instance import Instance
+    from cloudheal_sim.alibaba.events import Publish
+    from cloudheal_sim.kernel.core import Kernel
+
+
+class EventBook(Protocol):
+    """What the instance calls tell the book of system events."""
+
+    def api_rebooted(self, instance_id: str) -> None:
+        """RebootInstance was accepted for the instance."""
+
+    def api_redeployed(self, instance_id: str) -> None:
+        """RedeployInstance was accepted for the instance."""
+
+    def started(self, instance_id: str) -> None:
+        """The instance has reached Running."""
+
+    def released(self, instance_id: str) -> None:
+        """The instance is gone."""
+
+
+class _NoEvents:
+    """A book in which nothing is ever written."""
+
+    def api_rebooted(self, instance_id: str) -> None:
+        """Note nothing."""
+
+    def api_redeployed(self, instance_id: str) -> None:
+        """Note nothing."""
+
+    def started(self, instance_id: str) -> None:
+        """Note nothing."""
+
+    def released(self, instance_id: str) -> None:
+        """Note nothing."""
+
+
+class Ecs:
+    """One account's ECS."""
+
+    def __init__(self, kernel: Kernel, publish: Publish) -> None:
+        self.kernel = kernel
+        self.publish = publish
+        self.fleet = Fleet()
+        self.lifecycle = Lifecycle(kernel, self.fleet, publish)
+        self.events: EventBook = _NoEvents()
+        self.lifecycle.witnesses.append(self.events)
+
+    def facts(self, id_: str) -> InstanceFacts | None:
+        """Return what other services may know of an instance, None when there is none of that id."""
+        found = self.fleet.find(id_)
+        return None if found is None else _facts(found)
+
+    def all_facts(self) -> Iterable[InstanceFacts]:
+        """Iterate over the facts of every instance in creation order."""
+        return (_facts(instance) for instance in self.fleet)
+
+
+def _facts(instance: Instance) -> InstanceFacts:
+    return InstanceFacts(
+        id=instance.id,
+        name=instance.name,
+        region=instance.region,
+        zone=instance.zone,
+        status=instance.status.value,
+        private_ip=instance.network.private_ip,
+        tags=instance.tags,
+        serving=instance.serving,
+    )
