@@ -108,7 +108,9 @@ endef
 	$(begin); $(tools); $(PIP) $(HASHED) -r requirements/run.txt; touch $@
 
 # --no-deps: the export is complete; the three products would pull in a second core (see
-# requirements/sdk-classic.overrides). The import proves that the right one is in place.
+# requirements/sdk-classic.overrides). The import proves that the right one is in place. Of all
+# Pythons that we support only 3.11 can import the client, so it is preferred here.
+.venv-classic/.made: PYTHON := $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo '$(PYTHON)')
 .venv-classic/.made: requirements/build.txt requirements/sdk-classic.txt
 	$(begin); $(tools); $(PIP) $(HASHED) --no-deps -r requirements/sdk-classic.txt; \
 	python -c 'import aliyunsdkcore as core; assert core.__version__ == "2.13.33", core'; touch $@
