@@ -20,6 +20,7 @@ from cloudheal_sim.control import Control
 from cloudheal_sim.kernel.clock import Mode, to_millis
 from cloudheal_sim.kernel.keys import DEFAULT_KEYS, AccessKey, parse_key
 from cloudheal_sim.kernel.world import WorldError
+from cloudheal_sim.page.app import Page
 from cloudheal_sim.server import Server
 from cloudheal_sim.simulator import Options, Simulator
 
@@ -29,7 +30,7 @@ def main() -> None:
     typer.run(serve)
 
 
-def serve(  # noqa: PLR0913, PLR0917 - each argument is one option of the command line
+def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8800,
     world: Annotated[Path | None, typer.Option(help="World document to start with (JSON or YAML).")] = None,
@@ -40,7 +41,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each argument is one option of the comman
     clock: Annotated[Mode, typer.Option(help="How virtual time moves.")] = Mode.REAL,
     scale: Annotated[float, typer.Option(min=0.001, help="Speed of a scaled clock.")] = 1.0,
     now: Annotated[datetime | None, typer.Option(help="Virtual time to start at (UTC); default the present.")] = None,
-    skew_check: Annotated[bool, typer.Option(help="Refuse timestamps far from virtual time.")] = True,  # noqa: FBT002
+    skew_check: Annotated[bool, typer.Option(help="Refuse timestamps far from virtual time.")] = True,
     webhook_host: Annotated[
         list[str] | None, typer.Option(help="Host besides loopback that pushes may call; repeatable.")
     ] = None,
@@ -96,9 +97,9 @@ async def _run(simulator: Simulator, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    control = Control(simulator)
+    server = Server(simulator, Control(simulator).handle, Page(simulator).handle)
     try:
-        async with Server(simulator, control.handle).listening(host, port) as actual:
+        async with server.listening(host, port) as actual:
             shown = f"[{host}]" if ":" in host else host
             print(f"cloudheal_sim ready on http://{shown}:{actual}", flush=True)
             await stop.wait()

@@ -7,6 +7,7 @@ refused (its `Origin` is not this server), so that visiting a web site cannot ch
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -227,8 +228,19 @@ def _first(problem: ValidationError) -> str:
 
 
 def _foreign(request: HttpRequest) -> bool:
-    origin = request.header("origin")
-    return bool(origin) and urlsplit(origin).netloc != request.header("host")
+    """Say whether a browser makes this request for a site other than ours, also under a name that points here."""
+    origin = urlsplit(request.header("origin"))
+    if not request.header("origin"):
+        return False
+    named = bool(origin.hostname) and origin.hostname != "localhost" and not _is_address(str(origin.hostname))
+    return named or origin.netloc != request.header("host")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _answer(status: int, document: object) -> HttpReply:

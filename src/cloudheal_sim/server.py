@@ -30,7 +30,6 @@ MOST_BODY = 4 * 1024 * 1024
 MOST_WORLD = 512 * 1024 * 1024
 #: User data (32 kB) and command content (24 kB) travel in the query, percent-encoded.
 MOST_LINE = 256 * 1024
-_HANG_SECONDS = 120.0
 _RST = struct.pack("ii", 1, 0)
 
 
@@ -41,9 +40,15 @@ class TooLargeError(Exception):
 class Server:
     """Serves one simulator on one address."""
 
-    def __init__(self, simulator: Simulator, control: Callable[[HttpRequest], Awaitable[HttpReply]]) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        control: Callable[[HttpRequest], Awaitable[HttpReply]],
+        page: Callable[[HttpRequest], HttpReply],
+    ) -> None:
         self._simulator = simulator
         self._control = control
+        self._page = page
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[int]:
@@ -70,7 +75,6 @@ class Server:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.raw_path)
-        own = target.startswith("/_sim/") or is_page(request.method, target, request.headers.get("Authorization", ""))
         try:
             body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
         except TooLargeError:
@@ -78,8 +82,12 @@ class Server:
         except (http_exceptions.HttpProcessingError, web.HTTPException, ValueError, OSError):
             return self._unreadable(target, 400)
         read = HttpRequest(request.method, target, {k.lower(): v for k, v in request.headers.items()}, body)
-        reply = await (self._control(read) if own else self._simulator.handle(read))
-        return await self._deliver(request, reply)
+        return await self._deliver(request, await self._answer(read))
+
+    async def _answer(self, request: HttpRequest) -> HttpReply:
+        if request.target.startswith("/_sim/"):
+            return await self._control(request)
+        return self._page(request) if is_page(request) else await self._simulator.handle(request)
 
     def _unreadable(self, target: str, status: int) -> web.StreamResponse:
         """Answer a body that could not be taken, in the words of the service that was meant."""
@@ -95,13 +103,18 @@ class Server:
             case Delivery.TRUNCATED:
                 return await _truncated(request, reply)
             case Delivery.HANG:
-                await asyncio.sleep(_HANG_SECONDS)
+                await asyncio.sleep(reply.hold_seconds)
         return _reset(request)
 
 
-def is_page(method: str, target: str, authorization: str) -> bool:
-    """Say whether a person's browser asks for the page: a bare GET of `/` or something below `/ui/`."""
-    return method in {"GET", "HEAD"} and not authorization and (target == "/" or target.startswith("/ui/"))
+def is_page(request: HttpRequest) -> bool:
+    """Say whether a person's browser asks for the page: an unsigned GET of `/` or of something below `/ui/`.
+
+    Signed calls of both protocols are GETs of `/` as well; they carry parameters, an Authorization or an action.
+    """
+    if request.method not in {"GET", "HEAD"} or request.header("authorization") or request.header("x-acs-action"):
+        return False
+    return request.path.startswith("/ui/") or (request.path == "/" and request.query.partition("=")[0] in {"", "lang"})
 
 
 async def _body(request: web.BaseRequest, most: int) -> bytes:

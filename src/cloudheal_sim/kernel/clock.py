@@ -78,6 +78,7 @@ class Clock:
         self._seq = 0
         self._firing: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._sleepers: set[asyncio.Future[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.skew_check = True
         self._set(now, mode, scale)
@@ -114,14 +115,16 @@ class Clock:
         return self.call_at(self.now() + round(seconds * MILLIS_PER_SECOND), callback)
 
     async def sleep_until(self, due: int) -> None:
-        """Wait until virtual time reaches `due`, in whatever way it gets there."""
+        """Wait until virtual time reaches `due`, in whatever way it gets there, or until a new world begins."""
         if due <= self.now():
             return
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_at(due, lambda: None if reached.done() else reached.set_result(None))
+        timer = self.call_at(due, lambda: _release(reached))
+        self._sleepers.add(reached)
         try:
             await reached
         finally:
+            self._sleepers.discard(reached)
             timer.cancel()
 
     def next_due(self) -> int | None:
@@ -165,6 +168,8 @@ class Clock:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        for sleeper in self._sleepers:
+            _release(sleeper)
         self._set(now, self.mode, self.scale)
         self._arm()
 
@@ -175,18 +180,22 @@ class Clock:
 
     def _fire_until(self, instant: int) -> int:
         fired = 0
-        while (due := self.next_due()) is not None and due <= instant:
-            timer = heapq.heappop(self._timers)
-            self._firing = due if self.mode is not Mode.STEPPED else max(due, self._base)
-            if self.mode is Mode.STEPPED:
-                self._base = self._firing
-            try:
-                timer.callback()
-            finally:
-                self._firing = None
-            fired += 1
-        self._arm()
+        try:
+            while (due := self.next_due()) is not None and due <= instant:
+                self._fire(heapq.heappop(self._timers))
+                fired += 1
+        finally:
+            self._arm()
         return fired
+
+    def _fire(self, timer: Timer) -> None:
+        self._firing = max(timer.due, self._base)
+        if self.mode is Mode.STEPPED:
+            self._base = self._firing
+        try:
+            timer.callback()
+        finally:
+            self._firing = None
 
     def _arm(self) -> None:
         if self._wake is not None:
@@ -197,3 +206,8 @@ class Clock:
             return
         delay = max(0.0, (due - self.now()) / MILLIS_PER_SECOND / self.scale)
         self._wake = self._loop.call_later(delay, self.catch_up)
+
+
+def _release(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

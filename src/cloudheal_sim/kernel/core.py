@@ -121,8 +121,8 @@ def _spoiled(exchange: Exchange, dialect: Dialect, fault: Fault | None, reply: H
     match fault.kind if fault else None:
         case Kind.EFFECT_THEN_5XX if fault:
             return dialect.failed(exchange, fault)
-        case Kind.EFFECT_THEN_TIMEOUT:
-            return reply.delivered(Delivery.HANG)
+        case Kind.EFFECT_THEN_TIMEOUT if fault:
+            return reply.delivered(Delivery.HANG, fault.hold_seconds)
         case Kind.TRUNCATED_BODY:
             return reply.delivered(Delivery.TRUNCATED)
     return reply

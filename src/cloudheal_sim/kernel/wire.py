@@ -57,10 +57,11 @@ class HttpReply:
     code: str = ""
     request_id: str = ""
     delivery: Delivery = Delivery.NORMAL
+    hold_seconds: float = 0.0
 
-    def delivered(self, delivery: Delivery) -> HttpReply:
-        """Return the same reply, to be delivered in another way."""
-        return replace(self, delivery=delivery)
+    def delivered(self, delivery: Delivery, hold_seconds: float = 0.0) -> HttpReply:
+        """Return the same reply, to be delivered in another way; HANG holds it back for real seconds, then resets."""
+        return replace(self, delivery=delivery, hold_seconds=hold_seconds)
 
 
 def origin_form(target: str) -> str:
