@@ -13,6 +13,7 @@ from cloudheal_sim.kernel.world import WorldError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cloudheal_sim.alibaba.rpc import Service
     from cloudheal_sim.kernel.chaos import Chaos
     from cloudheal_sim.kernel.core import Kernel
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
@@ -34,6 +35,11 @@ class AlibabaCloud:
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
         return ()
+
+    @property
+    def services(self) -> Sequence[Service[Any]]:
+        """The RPC services with their actions."""
+        return self._gateway.services
 
     def restart(self) -> None:
         """Forget what is not in the world document (nonces)."""

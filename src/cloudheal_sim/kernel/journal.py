@@ -115,6 +115,11 @@ class Journal:
         skip = max(0, since + 1 - self._entries[0].seq)
         return tuple(islice(self._entries, skip, None))
 
+    def newest(self, before: int = 0) -> Iterator[Entry]:
+        """Iterate from the youngest entry to the oldest, beginning below number `before` (0 begins at the end)."""
+        skip = max(0, self.last_seq - before + 1) if before else 0
+        return islice(reversed(self._entries), skip, None)
+
 
 def redacted(parameters: Mapping[str, str]) -> dict[str, str]:
     """Copy request parameters with secret values replaced and long ones cut."""

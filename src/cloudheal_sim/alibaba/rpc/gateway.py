@@ -60,6 +60,11 @@ class Gateway:
         self._services[service.version] = (service, state)
         return self
 
+    @property
+    def services(self) -> tuple[Service[Any], ...]:
+        """Every service that is served, in the order of joining."""
+        return tuple(service for service, _ in self._services.values())
+
     def restart(self) -> None:
         """Forget used nonces: a new world begins."""
         self._authenticator.restart()
