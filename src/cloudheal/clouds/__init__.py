@@ -1,0 +1,1 @@
+"""One folder per cloud, each with the same parts: client, events, sources, actions."""

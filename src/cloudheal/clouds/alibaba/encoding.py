@@ -1,0 +1,77 @@
+"""From message bytes to a JSON object, whichever way the channel wrapped it.
+
+CloudMonitor puts Base64 text into MNS, other senders put raw JSON, and consumers disagree (Q9, Q10): the body is
+decoded when it is Base64 of a JSON object and read as it is otherwise. Never raises anything but NotAnEventError, whose
+message becomes the dead letter's reason; it never repeats the body, which may hold secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64Error
+from typing import Any
+
+from cloudheal.errors import NotAnEventError
+
+#: The queue's own limit is 64 kB; a webhook body is capped at its entrance. Base64 adds a third.
+MOST_BYTES = 256 * 1024
+#: Documented events are nested four deep; the parser's stack must never be the limit.
+MOST_DEPTH = 32
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
+
+
+def document_of(body: bytes | str) -> dict[str, Any]:
+    """Decode a message body into its JSON object. Raises NotAnEventError."""
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    if len(raw) > MOST_BYTES:
+        message = f"the body has {len(raw)} bytes, more than {MOST_BYTES}"
+        raise NotAnEventError(message)
+    if not raw.strip():
+        message = "the body is empty"
+        raise NotAnEventError(message)
+    return _object(_unwrapped(raw))
+
+
+def _unwrapped(raw: bytes) -> bytes:
+    if raw.lstrip()[:1] in {b"{", b"["} or not _BASE64.fullmatch(raw):
+        return raw
+    try:
+        return b64decode(raw, validate=False)
+    except NotBase64Error:
+        return raw
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        message = f"the body is neither JSON nor Base64 of it: not UTF-8 at byte {problem.start}"
+        raise NotAnEventError(message) from problem
+    if _depth(text) > MOST_DEPTH:
+        message = f"the body is nested more than {MOST_DEPTH} deep"
+        raise NotAnEventError(message)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        message = f"the body is not JSON: {getattr(problem, 'msg', 'unreadable')}"
+        raise NotAnEventError(message) from problem
+    if not isinstance(document, dict):
+        message = f"the body is a JSON {type(document).__name__}, not an object"
+        raise NotAnEventError(message)
+    return document
+
+
+def _depth(text: str) -> int:
+    """Bound the nesting without parsing: brackets inside strings only make the bound larger."""
+    if text.count("{") + text.count("[") <= MOST_DEPTH:
+        return 0
+    deepest = level = 0
+    for mark in re.findall(r"\"(?:[^\"\\]|\\.)*\"|[\[\]{}]", text):
+        if mark in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif mark in "]}":
+            level -= 1
+    return deepest
