@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from cloudheal_sim.alibaba.ecs.model.address import Addresses
+from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
+from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
 from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
+from cloudheal_sim.alibaba.ecs.model.idempotency import Tokens
 from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
+from cloudheal_sim.alibaba.ecs.model.reclaim import Reclaims
+from cloudheal_sim.alibaba.ecs.model.stock import Stock
+from cloudheal_sim.alibaba.ecs.model.storage import Storage
+from cloudheal_sim.alibaba.ecs.model.term import Terms
 from cloudheal_sim.alibaba.events import InstanceFacts
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ class EventBook(Protocol):
         """RebootInstance was accepted for the instance."""
 
     def api_redeployed(self, instance_id: str) -> None:
-        """RedeployInstance was accepted for the instance."""
+        """RedeployInstance is about to be accepted; raising Refused keeps it from that."""
 
     def started(self, instance_id: str) -> None:
         """The instance has reached Running."""
@@ -54,10 +62,19 @@ class Ecs:
     def __init__(self, kernel: Kernel, publish: Publish) -> None:
         self.kernel = kernel
         self.publish = publish
+        self.catalogue = Catalogue()
+        self.stock = Stock()
+        self.tokens = Tokens()
+        self.addresses = Addresses()
+        self.overdue = False
+        """True while the account owes money: nothing can be started or ordered."""
         self.fleet = Fleet()
         self.lifecycle = Lifecycle(kernel, self.fleet, publish)
+        self.reclaims = Reclaims(kernel, self.fleet, self.lifecycle, publish)
+        self.terms = Terms(kernel, self.fleet, self.lifecycle)
+        self.storage = Storage(kernel, Disks(), Snapshots(), publish)
         self.events: EventBook = _NoEvents()
-        self.lifecycle.witnesses.append(self.events)
+        self.lifecycle.witnesses += [self.storage, self.events]
 
     def facts(self, id_: str) -> InstanceFacts | None:
         """Return what other services may know of an instance, None when there is none of that id."""
@@ -67,6 +84,14 @@ class Ecs:
     def all_facts(self) -> Iterable[InstanceFacts]:
         """Iterate over the facts of every instance in creation order."""
         return (_facts(instance) for instance in self.fleet)
+
+    def new_id(self, kind: str, region: str) -> str:
+        """Draw an id such as `i-bp1c0ffee...` that no instance, disk or snapshot has."""
+        taken = (self.fleet, self.storage.disks, self.storage.snapshots)
+        while True:
+            id_ = f"{kind}-{region_code(region)}{self.kernel.chance.token(17, 'ecs')}"
+            if not any(id_ in shelf for shelf in taken):
+                return id_
 
 
 def _facts(instance: Instance) -> InstanceFacts:

@@ -172,9 +172,3 @@ class Instance:
         if self.trouble is None:
             self.trouble = Trouble()
         return self.trouble
-
-    def existed(self, instant: int | None) -> bool:
-        """Say whether the instance was there at `instant`; None means now."""
-        if instant is None:
-            return self.released is None
-        return self.created <= instant and (self.released is None or instant < self.released)

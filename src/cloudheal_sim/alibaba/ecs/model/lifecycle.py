@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
-from cloudheal_sim.alibaba.ecs.model.instance import Goal, Status, StoppedMode, Task
+from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode, Task
 from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 
@@ -78,12 +78,13 @@ class Lifecycle:
             return True
         return self._shut_down(instance, Goal.REDEPLOY, self.durations.redeploying_stopping)
 
-    def remove(self, instance: Instance) -> bool:
-        """Begin the release of a Stopped or Running instance; a Running one has its plug pulled first."""
+    def remove(self, instance: Instance, *, forced: bool = False) -> bool:
+        """Begin the release of a Stopped or Running instance; a Running one is shut down first."""
         if instance.status.value is Status.STOPPED and instance.task is None:
             self._await(instance, Goal.RELEASE, self.durations.releasing)
             return True
-        return self._shut_down(instance, Goal.RELEASE, self.durations.stopping_forced)
+        seconds = self.durations.stopping_forced if forced else self.durations.stopping
+        return self._shut_down(instance, Goal.RELEASE, seconds)
 
     def fall(self, instance: Instance) -> bool:
         """Let a Running instance go down by itself, as after a crash or a shutdown from inside."""
@@ -109,15 +110,30 @@ class Lifecycle:
         found = self._fleet.find(id_)
         if found is None:
             return False
-        found.task = None
-        if found.status.value is Status.PENDING:
-            self._enter(found, Status.STARTING)
-        if found.status.value in {Status.STARTING, Status.RUNNING}:
-            self._enter(found, Status.STOPPING)
-        if found.status.value is Status.STOPPING:
-            self._enter(found, Status.STOPPED)
+        self.halt(found)
         self._gone(found)
         return True
+
+    def halt(self, instance: Instance, mode: StoppedMode = StoppedMode.KEEP_CHARGING) -> Instance:
+        """Bring an instance to Stopped in this very instant, through every state on the way."""
+        instance.task = None
+        if instance.status.value is Status.PENDING:
+            self._enter(instance, Status.STARTING)
+        if instance.status.value in {Status.STARTING, Status.RUNNING}:
+            self._end_run(instance)
+            self._enter(instance, Status.STOPPING)
+        if instance.status.value is Status.STOPPING:
+            instance.stopped_mode = mode
+            self._enter(instance, Status.STOPPED)
+        return instance
+
+    def lock(self, instance: Instance, lock: Lock) -> Instance:
+        """Add a lock; locking twice is locking once."""
+        return self._relock(instance, (*(one for one in instance.locks if one is not lock), lock))
+
+    def unlock(self, instance: Instance, lock: Lock | None = None) -> Instance:
+        """Take a lock off; None takes all of them."""
+        return self._relock(instance, tuple(one for one in instance.locks if lock is not None and one is not lock))
 
     def resume(self) -> int:
         """Plan the timers of every transition and crash under way anew; return how many there are."""
@@ -143,13 +159,23 @@ class Lifecycle:
     ) -> bool:
         if instance.status.value is not Status.RUNNING:
             return False
-        if instance.trouble is not None:
-            instance.trouble.crash_due = None
-            instance.trouble.hung = False
+        self._end_run(instance)
         instance.stopped_mode = mode
         self._enter(instance, Status.STOPPING)
         self._await(instance, goal, seconds)
         return True
+
+    @staticmethod
+    def _end_run(instance: Instance) -> None:
+        if instance.trouble is not None:
+            instance.trouble.crash_due = None
+            instance.trouble.hung = False
+
+    def _relock(self, instance: Instance, locks: tuple[Lock, ...]) -> Instance:
+        if locks != instance.locks:
+            self._journal.change("instance.locks", instance.id, list(instance.locks), list(locks))
+            instance.locks = locks
+        return instance
 
     def _boot(self, instance: Instance, goal: Goal) -> None:
         seconds = {
