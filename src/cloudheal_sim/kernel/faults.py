@@ -62,7 +62,7 @@ class Match(_Part):
     def covers(self, service: str, action: str, region: str, resources: Sequence[str]) -> bool:
         """Say whether a call or delivery is meant; one resource of several is enough."""
         return (
-            fnmatchcase(service, self.service)
+            fnmatchcase(service, self.service.lower())
             and fnmatchcase(action, self.action)
             and fnmatchcase(region, self.region)
             and (self.resource == "*" or any(fnmatchcase(one, self.resource) for one in resources))
@@ -114,9 +114,13 @@ class Fault(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, data: Any) -> Any:
+    def _short_forms(cls, data: Any) -> Any:
+        """Take `"throttle"` and `{"throttle": {...}}` for `{"kind": "throttle", ...}`."""
         if isinstance(data, str):
             data = {"kind": data}
+        if isinstance(data, dict) and "kind" not in data and len(data) == 1:
+            kind, options = next(iter(data.items()))
+            data = {"kind": kind, **(options if isinstance(options, dict) else {})}
         if isinstance(data, dict) and isinstance(data.get("kind"), str):
             data = {**data, "kind": data["kind"].replace("_", "-").replace(" ", "-").lower()}
         return data
@@ -129,6 +133,20 @@ class Rule(_Part):
     match: Match = Match()
     when: When = When()
     fault: Fault
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat_form(cls, data: Any) -> Any:
+        """Take the fields of `match` and `when` beside `fault` as well as inside."""
+        if not isinstance(data, dict):
+            return data
+        nested: dict[str, Any] = {key: value for key, value in data.items() if key in cls.model_fields}
+        for part, model in (("match", Match), ("when", When)):
+            flat = {key: value for key, value in data.items() if key in model.model_fields}
+            if flat and isinstance(nested.get(part, {}), dict):
+                nested[part] = {**nested.get(part, {}), **flat}
+        known = {*cls.model_fields, *Match.model_fields, *When.model_fields}
+        return {**nested, **{key: value for key, value in data.items() if key not in known}}
 
 
 @dataclass(slots=True)
