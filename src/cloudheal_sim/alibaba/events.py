@@ -53,3 +53,5 @@ class InstanceFacts:
     tags: Mapping[str, str]
     serving: bool
     """True while a health check against the instance would pass: running, not hung, its processes up."""
+    history: tuple[tuple[int, str], ...] = ()
+    """(since, status) from oldest to present, so that metrics end when the instance stops; empty when unknown."""

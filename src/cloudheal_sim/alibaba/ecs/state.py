@@ -104,4 +104,5 @@ def _facts(instance: Instance) -> InstanceFacts:
         private_ip=instance.network.private_ip,
         tags=instance.tags,
         serving=instance.serving,
+        history=tuple((since, status.value) for since, status in instance.status.entries()),
     )
