@@ -97,3 +97,30 @@ TOO_MANY_TAGS = Refusal(400, "NumberExceed.Tags", "The Tags parameter's number i
 DUPLICATE_TAG_KEY = Refusal(400, "Duplicate.TagKey", "The Tag.N.Key contain duplicate key.")
 TAG_KEY_MALFORMED = Refusal(400, "InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid.")
 TAG_VALUE_MALFORMED = Refusal(400, "InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid.")
+
+# System events
+INSTANCE_ID_LIMIT = Refusal(
+    403, "InstanceIdLimitExceeded", "The maximum number of InstanceIds is exceeded, only 100 are allowed at once."
+)
+EVENT_ID_LIMIT_403 = Refusal(
+    403, "EventIdLimitExceeded", "The maximum number of EventIds is exceeded, only 100 are allowed at once."
+)
+EVENT_ID_LIMIT_400 = EVENT_ID_LIMIT_403._replace(status=400)
+TIME_END_BEFORE_START = Refusal(
+    403, "InvalidParameter.TimeEndBeforeStart", "The end time must not be earlier than the start time."
+)
+NOT_BEFORE_PASSED = Refusal(403, "InvalidNotBefore.Passed", "The specified NotBefore has passed.")
+SIMULATED_EVENT_LIMIT = Refusal(
+    403, "SimulatedEventLimitExceeded", "The maximum number of simulated system events in Scheduled is exceeded."
+)
+EVENT_NOT_FOUND = Refusal(403, "InvalidEventId.NotFound", "The specified EventId does not exist.")
+EVENT_NOT_SIMULATED = Refusal(
+    403, "CannotCancelSystemEvent.NotSimulated", "The specified event is not a simulated one and cannot be canceled."
+)
+NO_INQUIRING_EVENT = Refusal(
+    404, "InvalidEventId.NoInquiringEventFound", "No inquiring event with the specified EventId is found."
+)
+OPERATION_CONFLICT = Refusal(403, "OperationConflict", "The operation conflicts with another one in progress.")
+REDEPLOY_SIMULATED = Refusal(
+    403, "InvalidOperation.RedeployInstance", "A simulated event cannot be answered by RedeployInstance."
+)
