@@ -14,7 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -57,7 +57,7 @@ class HandSigned:
         self._key = key
         self._secret = secret
 
-    def __enter__(self) -> HandSigned:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
