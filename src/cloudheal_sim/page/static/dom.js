@@ -58,7 +58,7 @@ export function table(caption, columns) {
 export function opener(key, label, open, toggle) {
   return el("button", {
     type: "button", class: "opener", "aria-expanded": String(open.has(String(key))), "data-focus": "open",
-    "aria-label": `${t("show")} ${label}`, onclick: () => toggle(String(key)),
+    "aria-label": `${t("show")} ${label.textContent ?? label}`, onclick: () => toggle(String(key)),
   }, el("span", { "aria-hidden": "true" }, open.has(String(key)) ? "▾" : "▸"), " ", label);
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudheal_sim.page.views.events import events
 from cloudheal_sim.page.views.faults import faults
 from cloudheal_sim.page.views.head import head
 from cloudheal_sim.page.views.journal import journal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.simulator import Simulator
 
 VIEWS: Mapping[str, Callable[[Simulator, Query], Mapping[str, object]]] = {
+    "events": events,
     "faults": faults,
     "journal": journal,
     "options": options,
