@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.cms import actions as cms
 from cloudheal_sim.alibaba.cms.state import Cms
+from cloudheal_sim.alibaba.ecs import actions as ecs
+from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.sts import actions as sts
 from cloudheal_sim.kernel.world import WorldError
@@ -29,7 +31,9 @@ class AlibabaCloud:
         self._kernel = kernel
         self._chaos = chaos
         self._cms = Cms(kernel, ACCOUNT)
+        self._ecs = Ecs(kernel, self._cms.events.publish)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
+        self._gateway.serve(ecs.SERVICE, self._ecs)
 
     @property
     def sections(self) -> Sequence[Section]:

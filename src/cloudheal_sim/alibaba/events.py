@@ -37,7 +37,7 @@ class SystemEvent:
 
 
 #: Takes one event and sends it wherever the rules say.
-Publish = Callable[[SystemEvent], None]
+Publish = Callable[[SystemEvent], object]
 
 
 @dataclass(frozen=True, slots=True)

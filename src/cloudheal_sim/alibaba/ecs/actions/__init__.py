@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudheal_sim.alibaba.ecs.actions import power
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 
-__all__ = ["SERVICE"]
+__all__ = ["SERVICE", "power"]

@@ -71,12 +71,13 @@ class Lifecycle:
         seconds = self.durations.stopping_forced if forced else self.durations.rebooting_stopping
         return self._shut_down(instance, Goal.REBOOT, seconds)
 
-    def redeploy(self, instance: Instance) -> bool:
+    def redeploy(self, instance: Instance, *, forced: bool = False) -> bool:
         """Begin the move to another host: a slow reboot when Running, a slow start when Stopped."""
         if instance.status.value is Status.STOPPED and instance.task is None:
             self._boot(instance, Goal.REDEPLOY)
             return True
-        return self._shut_down(instance, Goal.REDEPLOY, self.durations.redeploying_stopping)
+        seconds = self.durations.stopping_forced if forced else self.durations.redeploying_stopping
+        return self._shut_down(instance, Goal.REDEPLOY, seconds)
 
     def remove(self, instance: Instance, *, forced: bool = False) -> bool:
         """Begin the release of a Stopped or Running instance; a Running one is shut down first."""
