@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.cms import actions as cms
+from cloudheal_sim.alibaba.cms.control_events import EventsControl
 from cloudheal_sim.alibaba.cms.state import Cms
+from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.sts import actions as sts
-from cloudheal_sim.kernel.world import WorldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class AlibabaCloud:
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return ()
+        return (EventsSection(self._cms.events),)
 
     @property
     def services(self) -> Sequence[Service[Any]]:
@@ -51,8 +52,7 @@ class AlibabaCloud:
 
     def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
         """Publish an event given by the control API through CloudMonitor's rules. Raises WorldError."""
-        msg = f"product: no service publishes {event.get('product')!r} here"
-        raise WorldError(msg)
+        return EventsControl(self._cms, self._ecs.facts).publish(event)
 
     async def handle(self, request: HttpRequest) -> HttpReply:
         """Answer one request of any of the services."""

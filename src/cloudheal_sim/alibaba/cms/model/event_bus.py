@@ -48,9 +48,9 @@ class EventBus:
         self.deliveries = Deliveries(kernel, account, mailboxes)
         self.delay_seconds = DELAY_SECONDS
 
-    def publish(self, event: SystemEvent) -> Receipt:
+    def publish(self, event: SystemEvent) -> None:
         """Take an event from a service of the simulated cloud."""
-        return self.send(self.stamped(event))
+        self.send(self.stamped(event))
 
     def stamped(self, event: SystemEvent, id_: str = "") -> Published:
         """Give an event its id, its groups, and the spelling that the world asks for."""
