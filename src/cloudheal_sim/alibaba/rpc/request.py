@@ -28,6 +28,9 @@ COMMON = frozenset(
 class Struct(BaseModel):
     """A nested parameter such as `Tag.1.{Key,Value}`."""
 
+    #: Names the real service knows and this simulator takes without effect.
+    IGNORED: ClassVar[str] = ""
+
     model_config = ConfigDict(
         alias_generator=AliasGenerator(alias=to_pascal), frozen=True, extra="ignore", populate_by_name=True
     )
@@ -36,8 +39,6 @@ class Struct(BaseModel):
 class RpcRequest(Struct):
     """The parameters of one action; the class is named as the action is."""
 
-    #: Names the real service knows and this simulator takes without effect.
-    IGNORED: ClassVar[str] = ""
     #: HTTP statuses of the two general refusals; some ECS calls answer 404 and 403.
     MISSING_STATUS: ClassVar[int] = 400
     INVALID_STATUS: ClassVar[int] = 400
