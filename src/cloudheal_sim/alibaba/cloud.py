@@ -42,6 +42,11 @@ class AlibabaCloud:
         return (EventsSection(self._cms.events),)
 
     @property
+    def ecs(self) -> Ecs:
+        """The stores of ECS, for whoever only reads."""
+        return self._ecs
+
+    @property
     def services(self) -> Sequence[Service[Any]]:
         """The RPC services with their actions."""
         return self._gateway.services

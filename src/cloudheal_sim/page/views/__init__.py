@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.page.views.events import events
 from cloudheal_sim.page.views.faults import faults
 from cloudheal_sim.page.views.head import head
+from cloudheal_sim.page.views.instances import instances
 from cloudheal_sim.page.views.journal import journal
 from cloudheal_sim.page.views.options import options
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 VIEWS: Mapping[str, Callable[[Simulator, Query], Mapping[str, object]]] = {
     "events": events,
     "faults": faults,
+    "instances": instances,
     "journal": journal,
     "options": options,
 }

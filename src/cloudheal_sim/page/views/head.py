@@ -23,4 +23,8 @@ def head(simulator: Simulator) -> Mapping[str, object]:
 
 
 def _counts(simulator: Simulator) -> dict[str, int]:
-    return {"faults": len(simulator.kernel.faults.armed), "journal": simulator.kernel.journal.last_seq}
+    return {
+        "instances": len(simulator.alibaba.ecs.fleet),
+        "faults": len(simulator.kernel.faults.armed),
+        "journal": simulator.kernel.journal.last_seq,
+    }
