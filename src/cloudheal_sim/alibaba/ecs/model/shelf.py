@@ -93,6 +93,14 @@ class Shelf(Generic[T]):
             del self._released[next(iter(self._released))]
         return resource
 
+    def regions(self) -> tuple[str, ...]:
+        """Return the regions that have resources now, sorted."""
+        return tuple(sorted(region for region, held in self._by_region.items() if held))
+
+    def gone(self, id_: str) -> T | None:
+        """Return a released resource that is still remembered."""
+        return self._released.get(id_)
+
     def remembered(self) -> Iterable[T]:
         """Return the released resources that stale reads may still show, in the order of their release."""
         return self._released.values()
