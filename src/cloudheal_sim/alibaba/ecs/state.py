@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.address import Addresses
 from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
 from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
+from cloudheal_sim.alibaba.ecs.model.event_book import EventBook
 from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
 from cloudheal_sim.alibaba.ecs.model.idempotency import Tokens
 from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
@@ -22,38 +23,6 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.events import Publish
     from cloudheal_sim.kernel.core import Kernel
-
-
-class EventBook(Protocol):
-    """What the instance calls tell the book of system events."""
-
-    def api_rebooted(self, instance_id: str) -> None:
-        """RebootInstance was accepted for the instance."""
-
-    def api_redeployed(self, instance_id: str) -> None:
-        """RedeployInstance is about to be accepted; raising Refused keeps it from that."""
-
-    def started(self, instance_id: str) -> None:
-        """The instance has reached Running."""
-
-    def released(self, instance_id: str) -> None:
-        """The instance is gone."""
-
-
-class _NoEvents:
-    """A book in which nothing is ever written."""
-
-    def api_rebooted(self, instance_id: str) -> None:
-        """Note nothing."""
-
-    def api_redeployed(self, instance_id: str) -> None:
-        """Note nothing."""
-
-    def started(self, instance_id: str) -> None:
-        """Note nothing."""
-
-    def released(self, instance_id: str) -> None:
-        """Note nothing."""
 
 
 class Ecs:
@@ -73,7 +42,7 @@ class Ecs:
         self.reclaims = Reclaims(kernel, self.fleet, self.lifecycle, publish)
         self.terms = Terms(kernel, self.fleet, self.lifecycle)
         self.storage = Storage(kernel, Disks(), Snapshots(), publish)
-        self.events: EventBook = _NoEvents()
+        self.events = EventBook(kernel, self.fleet, self.lifecycle, publish)
         self.lifecycle.witnesses += [self.storage, self.events]
 
     def facts(self, id_: str) -> InstanceFacts | None:

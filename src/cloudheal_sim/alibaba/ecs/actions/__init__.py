@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudheal_sim.alibaba.ecs.actions import power
+from cloudheal_sim.alibaba.ecs.actions import events, maintenance, power
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 
-__all__ = ["SERVICE", "power"]
+__all__ = ["SERVICE", "events", "maintenance", "power"]

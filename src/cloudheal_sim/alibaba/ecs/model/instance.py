@@ -14,6 +14,8 @@ from cloudheal_sim.kernel.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloudheal_sim.alibaba.ecs.model.maintenance import Maintenance
+
 
 class Status(StrEnum):
     """The states that API replies show; a released instance has none."""
@@ -141,7 +143,7 @@ class Instance:
     user_data: str = ""
     task: Task | None = None
     trouble: Trouble | None = None
-    maintenance: object | None = None
+    maintenance: Maintenance | None = None
     guest: Guest | None = None
     seq: int = 0
     """Place in creation order; given by the fleet."""
