@@ -10,12 +10,19 @@ from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.state import Ecs
+from cloudheal_sim.alibaba.location import actions as location
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
+from cloudheal_sim.alibaba.slb import actions as slb
+from cloudheal_sim.alibaba.slb.model.world import SlbSection
+from cloudheal_sim.alibaba.slb.state import Slb
 from cloudheal_sim.alibaba.sts import actions as sts
+from cloudheal_sim.alibaba.vpc import actions as vpc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from cloudheal_sim.alibaba.events import SystemEvent
+    from cloudheal_sim.alibaba.networks import Region, VSwitch
     from cloudheal_sim.alibaba.rpc import Service
     from cloudheal_sim.kernel.chaos import Chaos
     from cloudheal_sim.kernel.core import Kernel
@@ -32,14 +39,31 @@ class AlibabaCloud:
         self._kernel = kernel
         self._chaos = chaos
         self._cms = Cms(kernel, ACCOUNT)
-        self._ecs = Ecs(kernel, self._cms.events.publish)
+        self._ecs = Ecs(kernel, self._published)
+        self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
-        self._gateway.serve(ecs.SERVICE, self._ecs)
+        self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
+        self._gateway.serve(vpc.SERVICE, vpc.Vpc(self._regions, self._switches))
+        self._gateway.serve(location.SERVICE, location.Location(self._products, self._regions))
+
+    def _published(self, event: SystemEvent) -> None:
+        """Send an event through CloudMonitor's rules; SLB looks at the server it is about."""
+        self._cms.events.publish(event)
+        self._slb.server_changed(event.resource_id)
+
+    def _regions(self) -> Collection[Region]:
+        return self._ecs.catalogue.regions.values()
+
+    def _switches(self) -> Collection[VSwitch]:
+        return self._ecs.catalogue.vswitches.values()
+
+    def _products(self) -> Collection[str]:
+        return {service.product.lower() for service in self.services}
 
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return (EventsSection(self._cms.events),)
+        return (EventsSection(self._cms.events), SlbSection(self._slb))
 
     @property
     def ecs(self) -> Ecs:

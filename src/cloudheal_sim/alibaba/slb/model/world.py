@@ -1,0 +1,399 @@
+"""SLB's share of the world document.
+
+    load_balancers   [{"id", "region", "name", "backends": [...], ...}]
+    server_groups    [{"id", "load_balancer", "name", "backends": [{"server_id", "port", "weight"}]}]
+    listeners        [{"load_balancer", "port", "protocol", "server_group", ...}]
+    slb_servers      what health checks have seen: [{"id", "history": [{"since", "serving"}]}]
+    slb_configuring_seconds   how long a balancer is busy after each change
+
+Short forms: a backend may be written `"i-a:80"`; a balancer that only a group or listener names is made. What is
+described as it is has been so for ever: its health checks are settled unless `since` or a history says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from cloudheal_sim.alibaba.slb.model.backend import MOST_PORT, MOST_WEIGHT, Backend
+from cloudheal_sim.alibaba.slb.model.balancer import Balancer, Drain, Listener, ServerGroup, default_group
+from cloudheal_sim.alibaba.slb.model.health import Check
+from cloudheal_sim.kernel.clock import iso_millis, to_millis
+from cloudheal_sim.kernel.timeline import Timeline
+from cloudheal_sim.kernel.world import Part, WorldError, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from cloudheal_sim.alibaba.slb.model.backend import Members
+    from cloudheal_sim.alibaba.slb.state import Slb
+
+_DAY = 86_400_000
+_REGION = "cn-hangzhou"
+
+Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
+OnOff = Literal["on", "off"]
+
+
+class BackendPart(Part):
+    """One member; `port` is 0 in a balancer's own list."""
+
+    server_id: str = Field(min_length=1)
+    port: int = Field(0, ge=0, le=MOST_PORT)
+    weight: int = Field(MOST_WEIGHT, ge=0, le=MOST_WEIGHT)
+    type: Literal["ecs", "eni", "eci"] = "ecs"
+    server_ip: str = ""
+    description: str = ""
+    since: AwareDatetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if not isinstance(data, str):
+            return data
+        server_id, _, port = data.partition(":")
+        return {"server_id": server_id, "port": port or 0}
+
+    def built(self) -> Backend:
+        """Return the member."""
+        since = 0 if self.since is None else to_millis(self.since)
+        return Backend(self.server_id, self.port, self.weight, self.type, self.server_ip, self.description, since)
+
+
+class DrainPart(Part):
+    """A member that is finishing its connections."""
+
+    server_id: str
+    port: int = 0
+    until: AwareDatetime
+
+
+class BalancerPart(Part):
+    """One load balancer."""
+
+    id: str = Field(min_length=1)
+    region: str | None = None
+    name: str | None = None
+    address: str | None = None
+    address_type: Literal["internet", "intranet"] = "internet"
+    ip_version: Literal["ipv4", "ipv6"] = "ipv4"
+    status: Literal["active", "inactive"] = "active"
+    created: AwareDatetime | None = None
+    vpc: str = ""
+    vswitch: str = ""
+    spec: str = "slb.s1.small"
+    bandwidth: int = -1
+    internet_charge_type: str = "paybytraffic"
+    instance_charge_type: str = "PayBySpec"
+    pay_type: str = "PayOnDemand"
+    master_zone: str | None = None
+    slave_zone: str | None = None
+    delete_protection: bool = False
+    modification_protection: str = "NonProtection"
+    modification_reason: str = ""
+    resource_group: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    busy_until: AwareDatetime | None = None
+    backends: tuple[BackendPart, ...] = ()
+    draining: tuple[DrainPart, ...] = ()
+
+
+class GroupPart(Part):
+    """One server group."""
+
+    id: str = Field(min_length=1)
+    load_balancer: str | None = None
+    name: str | None = None
+    created: AwareDatetime | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    backends: tuple[BackendPart, ...] = ()
+    draining: tuple[DrainPart, ...] = ()
+
+    @property
+    def balancer(self) -> str:
+        """The id of its balancer; one is made up for a group that names none."""
+        return self.load_balancer or f"lb-{self.id.removeprefix('rsp-')}"
+
+
+class ListenerPart(Part):
+    """One listener; `receives` is computed and not read."""
+
+    load_balancer: str
+    port: Port
+    protocol: Literal["tcp", "http"] = "tcp"
+    status: Literal["running", "stopped"] = "running"
+    since: AwareDatetime | None = None
+    server_group: str = ""
+    backend_port: int = Field(0, ge=0, le=MOST_PORT)
+    bandwidth: int = -1
+    scheduler: str = "wrr"
+    description: str = ""
+    health_check: OnOff | bool = "on"
+    interval: int = Field(2, ge=1, le=50)
+    healthy_threshold: int = Field(3, ge=1, le=10)
+    unhealthy_threshold: int = Field(3, ge=1, le=10)
+    drain_seconds: int | None = Field(None, ge=0, le=900)
+    options: dict[str, str | int | bool] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+    receives: tuple[str, ...] = ()
+
+    def built(self) -> Listener:
+        """Return the listener."""
+        on = self.health_check if isinstance(self.health_check, bool) else self.health_check == "on"
+        return Listener(
+            balancer=self.load_balancer,
+            port=self.port,
+            protocol=self.protocol,
+            status=self.status,
+            since=0 if self.since is None else to_millis(self.since),
+            group=self.server_group,
+            backend_port=self.backend_port,
+            bandwidth=self.bandwidth,
+            scheduler=self.scheduler,
+            description=self.description,
+            check=Check(on, self.interval, self.healthy_threshold, self.unhealthy_threshold),
+            drain_seconds=self.drain_seconds,
+            options=self.options,
+            tags=self.tags,
+        )
+
+
+class SeenPart(Part):
+    """Since when a server answered or not; null is since ever."""
+
+    since: AwareDatetime | None = None
+    serving: bool
+
+
+class ServerPart(Part):
+    """What health checks have seen of one server, oldest first."""
+
+    id: str
+    history: tuple[SeenPart, ...] = Field(min_length=1)
+
+
+class _SlbPart(Part):
+    load_balancers: tuple[BalancerPart, ...] = ()
+    server_groups: tuple[GroupPart, ...] = ()
+    listeners: tuple[ListenerPart, ...] = ()
+    slb_servers: tuple[ServerPart, ...] = ()
+    slb_configuring_seconds: float = Field(0.0, ge=0, le=86400)
+
+
+@dataclass(frozen=True, slots=True)
+class SlbSection:
+    """Reads and writes one SLB."""
+
+    slb: Slb
+    keys: frozenset[str] = frozenset(_SlbPart.model_fields)
+
+    def read(self, part: Mapping[str, Any]) -> object:
+        """Validate without touching anything. Raises WorldError."""
+        read = parsed(_SlbPart, dict(part), "alibaba")
+        _unique("load_balancers", [one.id for one in read.load_balancers])
+        _unique("server_groups", [one.id for one in read.server_groups])
+        _unique("listeners", [f"{one.load_balancer}:{one.port}" for one in read.listeners])
+        homes = {one.id: one.balancer for one in read.server_groups}
+        for number, one in enumerate(read.listeners):
+            if one.server_group and homes.get(one.server_group) != one.load_balancer:
+                msg = f"alibaba.listeners.{number}.server_group: expected a server group of {one.load_balancer}"
+                raise WorldError(msg)
+        return read
+
+    def install(self, parsed: Any) -> None:
+        """Replace the state; everything that is still to come is planned anew."""
+        part: _SlbPart = parsed
+        slb = self.slb
+        slb.clear()
+        slb.configuring_seconds = part.slb_configuring_seconds
+        slb.servers.update({one.id: _history(one) for one in part.slb_servers})
+        for balancer in _balancers(part):
+            backends = [one for group in part.server_groups if group.balancer == balancer.id for one in group.backends]
+            self._add_balancer(balancer, balancer.region or self._region_of([*balancer.backends, *backends]))
+        for group in part.server_groups:
+            self._add_group(group)
+        for listener in part.listeners:
+            slb.balancers[listener.load_balancer].listeners[listener.port] = listener.built()
+        self._plan()
+
+    def dump(self) -> dict[str, object]:
+        """Return the full form."""
+        slb = self.slb
+        balancers = [one for one in slb.balancers.values() if one.existed(None)]
+        groups = [one for one in slb.groups.values() if one.existed(None)]
+        everybody = [*(one.default for one in balancers), *groups]
+        servers = sorted({member.server_id for group in everybody for member in group.members.value})
+        return {
+            "load_balancers": [_balancer_dump(one) for one in balancers],
+            "server_groups": [_group_dump(one) for one in groups],
+            "listeners": [_listener_dump(slb, one) for lb in balancers for one in lb.listeners.values()],
+            "slb_servers": [
+                {"id": id_, "history": [_seen(*entry) for entry in slb.servers[id_].entries()]} for id_ in servers
+            ],
+            "slb_configuring_seconds": slb.configuring_seconds,
+        }
+
+    def _add_balancer(self, part: BalancerPart, region: str) -> None:
+        slb = self.slb
+        given = part.model_dump(
+            include={
+                *("id", "address_type", "ip_version", "status", "vpc", "vswitch", "spec", "bandwidth", "tags"),
+                *("internet_charge_type", "instance_charge_type", "pay_type", "delete_protection", "resource_group"),
+                *("modification_protection", "modification_reason"),
+            }
+        )
+        members = self._members(part.backends)
+        place = slb.region(region)
+        zones = (place.zones if place else ()) or (f"{region}-a",)
+        group = default_group(part.id, members, 0)
+        group.drains = _drains(part.draining)
+        slb.balancers[part.id] = Balancer(
+            **given,
+            region=region,
+            default=group,
+            name=part.id if part.name is None else part.name,
+            address=part.address or f"198.18.{len(slb.balancers) // 250 % 250}.{len(slb.balancers) % 250 + 1}",
+            created=self._instant(part.created),
+            master_zone=zones[0] if part.master_zone is None else part.master_zone,
+            slave_zone=zones[-1] if part.slave_zone is None else part.slave_zone,
+            busy_until=None if part.busy_until is None else to_millis(part.busy_until),
+        )
+
+    def _add_group(self, part: GroupPart) -> None:
+        self.slb.groups[part.id] = ServerGroup(
+            id=part.id,
+            balancer=part.balancer,
+            members=Timeline(self._members(part.backends), 0),
+            name=part.id if part.name is None else part.name,
+            created=self._instant(part.created),
+            tags=part.tags,
+            drains=_drains(part.draining),
+        )
+
+    def _members(self, parts: Iterable[BackendPart]) -> Members:
+        members = tuple(part.built() for part in parts)
+        for member in members:
+            self.slb.observe(member.server_id)
+        return members
+
+    def _region_of(self, backends: Iterable[BackendPart]) -> str:
+        """Return where the first known member is: a balancer that says nothing else is there too."""
+        known = (self.slb.facts(backend.server_id) for backend in backends)
+        return next((facts.region for facts in known if facts is not None), _REGION)
+
+    def _instant(self, moment: datetime | None) -> int:
+        return self.slb.now - _DAY if moment is None else to_millis(moment)
+
+    def _plan(self) -> None:
+        for balancer in self.slb.balancers.values():
+            self.slb.plan_health(balancer)
+            for group in (balancer.default, *self.slb.groups_of(balancer)):
+                for drain in group.drains:
+                    self.slb.plan_drain(group, drain)
+
+
+def _balancers(part: _SlbPart) -> list[BalancerPart]:
+    """List the balancers, those that only a group or listener names included."""
+    found = [one.id for one in part.load_balancers]
+    named = [*(one.balancer for one in part.server_groups), *(one.load_balancer for one in part.listeners)]
+    return [*part.load_balancers, *(BalancerPart(id=id_) for id_ in dict.fromkeys(named) if id_ not in set(found))]
+
+
+def _unique(what: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            msg = f"alibaba.{what}.{number}: {name} is there twice"
+            raise WorldError(msg)
+        seen.add(name)
+
+
+def _drains(parts: Iterable[DrainPart]) -> tuple[Drain, ...]:
+    return tuple(Drain(part.server_id, part.port, to_millis(part.until)) for part in parts)
+
+
+def _history(part: ServerPart) -> Timeline[bool]:
+    first, *later = part.history
+    timeline = Timeline(first.serving, 0 if first.since is None else to_millis(first.since))
+    for seen in later:
+        timeline.set(seen.serving, timeline.since if seen.since is None else to_millis(seen.since))
+    return timeline
+
+
+def _seen(since: int, serving: bool) -> dict[str, object]:  # noqa: FBT001
+    return {"since": _since(since), "serving": serving}
+
+
+def _since(instant: int) -> str | None:
+    return iso_millis(instant) if instant else None
+
+
+def _backend_dump(member: Backend) -> dict[str, object]:
+    return {
+        "server_id": member.server_id,
+        "port": member.port,
+        "weight": member.weight,
+        "type": member.type,
+        "server_ip": member.server_ip,
+        "description": member.description,
+        "since": _since(member.since),
+    }
+
+
+def _members_dump(group: ServerGroup) -> dict[str, object]:
+    return {
+        "backends": [_backend_dump(member) for member in group.members.value],
+        "draining": [
+            {"server_id": one.server_id, "port": one.port, "until": iso_millis(one.until)} for one in group.drains
+        ],
+    }
+
+
+def _balancer_dump(balancer: Balancer) -> dict[str, object]:
+    names = [
+        name for name in BalancerPart.model_fields if name not in {"created", "busy_until", "backends", "draining"}
+    ]
+    return {
+        **{name: getattr(balancer, name) for name in names},
+        "tags": dict(balancer.tags),
+        "created": iso_millis(balancer.created),
+        "busy_until": None if balancer.busy_until is None else iso_millis(balancer.busy_until),
+        **_members_dump(balancer.default),
+    }
+
+
+def _group_dump(group: ServerGroup) -> dict[str, object]:
+    return {
+        "id": group.id,
+        "load_balancer": group.balancer,
+        "name": group.name,
+        "created": iso_millis(group.created),
+        "tags": dict(group.tags),
+        **_members_dump(group),
+    }
+
+
+def _listener_dump(slb: Slb, listener: Listener) -> dict[str, object]:
+    return {
+        "load_balancer": listener.balancer,
+        "port": listener.port,
+        "protocol": listener.protocol,
+        "status": listener.status,
+        "since": _since(listener.since),
+        "server_group": listener.group,
+        "backend_port": listener.backend_port,
+        "bandwidth": listener.bandwidth,
+        "scheduler": listener.scheduler,
+        "description": listener.description,
+        "health_check": "on" if listener.check.on else "off",
+        "interval": listener.check.interval,
+        "healthy_threshold": listener.check.healthy,
+        "unhealthy_threshold": listener.check.unhealthy,
+        "drain_seconds": listener.drain_seconds,
+        "options": dict(listener.options),
+        "tags": dict(listener.tags),
+        "receives": [member.label for member in slb.receives(listener)],
+    }
