@@ -9,7 +9,9 @@ from cloudheal_sim.alibaba.cms.control_events import EventsControl
 from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
+from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
 from cloudheal_sim.alibaba.ecs.state import Ecs
+from cloudheal_sim.alibaba.ecs.world import EcsSection
 from cloudheal_sim.alibaba.location import actions as location
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.slb import actions as slb
@@ -40,6 +42,7 @@ class AlibabaCloud:
         self._chaos = chaos
         self._cms = Cms(kernel, ACCOUNT)
         self._ecs = Ecs(kernel, self._published)
+        EcsChaos(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
         self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
@@ -63,7 +66,7 @@ class AlibabaCloud:
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return (EventsSection(self._cms.events), SlbSection(self._slb))
+        return (EcsSection(self._ecs), EventsSection(self._cms.events), SlbSection(self._slb))
 
     @property
     def ecs(self) -> Ecs:

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydantic import ConfigDict
+
+#: Unknown keys of these records are errors in a world document.
+STRICT = ConfigDict(extra="forbid")
+
 #: Region id, its part in resource ids, its name, its zones' letters.
 _REGIONS = (
     ("cn-hangzhou", "bp1", "华东1(杭州)", "hijk"),
@@ -48,6 +53,8 @@ class Region:
 class InstanceType:
     """A size of instance; memory in GiB, price in CNY an hour."""
 
+    __pydantic_config__ = STRICT
+
     id: str
     family: str
     cpu: int
@@ -64,6 +71,8 @@ class InstanceType:
 class Image:
     """An image; it can be used in every region."""
 
+    __pydantic_config__ = STRICT
+
     id: str
     name: str
     os_name: str
@@ -77,6 +86,8 @@ class Image:
 class VSwitch:
     """A subnet in one zone."""
 
+    __pydantic_config__ = STRICT
+
     id: str
     vpc: str
     region: str
@@ -88,6 +99,8 @@ class VSwitch:
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
     """A security group; rules are not simulated."""
+
+    __pydantic_config__ = STRICT
 
     id: str
     vpc: str

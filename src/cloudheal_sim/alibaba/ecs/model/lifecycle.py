@@ -166,11 +166,14 @@ class Lifecycle:
         self._await(instance, goal, seconds)
         return True
 
-    @staticmethod
-    def _end_run(instance: Instance) -> None:
-        if instance.trouble is not None:
-            instance.trouble.crash_due = None
+    def _end_run(self, instance: Instance) -> None:
+        """Forget what ends with a run: a planned crash, and a hang."""
+        if instance.trouble is None:
+            return
+        instance.trouble.crash_due = None
+        if instance.trouble.hung:
             instance.trouble.hung = False
+            self._journal.change("instance.hung", instance.id, before=True, after=False)
 
     def _relock(self, instance: Instance, locks: tuple[Lock, ...]) -> Instance:
         if locks != instance.locks:

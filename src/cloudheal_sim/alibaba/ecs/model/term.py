@@ -34,11 +34,16 @@ class Terms:
             if instance.expires is not None or instance.auto_release is not None:
                 self.plan(instance)
 
+    def expire(self, instance: Instance) -> Instance:
+        """Lock an instance whose time is up, and shut it down."""
+        self._lifecycle.lock(instance, Lock.FINANCIAL)
+        if not self._lifecycle.stop(instance):
+            self._lifecycle.halt(instance)
+        return instance
+
     def _expire(self, instance: Instance, due: int) -> None:
         if instance.expires == due and instance.released is None:
-            self._lifecycle.lock(instance, Lock.FINANCIAL)
-            if not self._lifecycle.stop(instance):
-                self._lifecycle.halt(instance)
+            self.expire(instance)
 
     def _release(self, instance: Instance, due: int) -> None:
         if instance.auto_release == due and instance.released is None and not self._lifecycle.remove(instance):
