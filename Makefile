@@ -65,6 +65,11 @@ docs: $(DEV) ## build the documentation in both languages into build/docs
 	@for language in en zh; do .venv/bin/sphinx-build -W -n -q -c docs -t $$language \
 		docs/$$language build/docs/$$language && echo "build/docs/$$language/index.html"; done
 
+.PHONY: reference
+reference: $(DEV) ## write the generated reference pages anew
+	@for language in en zh; do .venv/bin/python -m cloudheal_sim.coverage --language $$language \
+		> docs/$$language/reference/coverage.md; done
+
 .PHONY: venv
 venv: $(DEV) ## make .venv, the environment for development
 

@@ -10,7 +10,6 @@ import base64
 import itertools
 import os
 import shutil
-import subprocess
 import tempfile
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -90,7 +89,7 @@ class Tab:
     async def until(self, condition: str) -> Any:
         """Wait until an expression is true in the page, looked at on every frame; returns its value."""
         script = f"""new Promise((done, fail) => {{
-            const late = setTimeout(() => fail(new Error("never true: " + {condition!r} + document.body.innerText)), 20000);
+            const late = setTimeout(() => fail(new Error(document.body.innerText)), 20000);
             const look = () => {{
                 const value = {condition};
                 if (value) {{ clearTimeout(late); done(value); }} else setTimeout(look, 30);
@@ -116,11 +115,9 @@ async def tab(binary: str) -> AsyncIterator[Tab]:
     """Start a browser of its own, with an empty profile, and give its only tab."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [binary, f"--user-data-dir={profile}", *FLAGS]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         try:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            address = next(line.split()[-1] for line in lines if line.startswith("DevTools listening on "))
+            address = await _address(process)
             async with aiohttp.ClientSession() as session, session.get(_http(address)) as answer:
                 pages = [page for page in await answer.json() if page["type"] == "page"]
                 async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
@@ -132,9 +129,15 @@ async def tab(binary: str) -> AsyncIterator[Tab]:
                     listening.cancel()
         finally:
             process.terminate()
-            process.wait(timeout=20)
-            if process.stderr is not None:
-                process.stderr.close()
+            await process.wait()
+
+
+async def _address(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if line.startswith(b"DevTools listening on "):
+            return line.decode().split()[-1]
+    raise AssertionError(f"the browser ended with {await process.wait()}")
 
 
 def _http(address: str) -> str:

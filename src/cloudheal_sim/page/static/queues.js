@@ -1,6 +1,6 @@
 // Queues, and the messages of the chosen one: visible, invisible, delayed.
 
-import { badge, el, instant, opener, patch, span, table } from "./dom.js";
+import { badge, el, facts, instant, opener, patch, span, table } from "./dom.js";
 import { filters, pager } from "./filters.js";
 import { amend, here, open, opened, toggle } from "./route.js";
 import { t } from "./words.js";
@@ -61,5 +61,5 @@ function messageCells(row) {
 }
 
 function described(detail) {
-  return el("div", {}, el("h3", {}, detail.decoded ? t("decoded") : t("as_sent"), ` · ${detail.size.toLocaleString()} ${t("bytes")}`), el("pre", { tabindex: "0" }, detail.body));
+  return el("div", {}, facts([[t("id"), detail.id]]), el("h3", {}, detail.decoded ? t("decoded") : t("as_sent"), ` · ${detail.size.toLocaleString()} ${t("bytes")}`), el("pre", { tabindex: "0" }, detail.body));
 }
