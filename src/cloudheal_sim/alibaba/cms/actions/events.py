@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cloudheal_sim.alibaba.cms import errors
 from cloudheal_sim.alibaba.cms.model import catalogue
 from cloudheal_sim.alibaba.cms.model.content_query import QueryError, compiled
-from cloudheal_sim.alibaba.cms.model.event_log import EventQuery, Published
+from cloudheal_sim.alibaba.cms.model.event_log import NO_GROUP, EventQuery, Published
 from cloudheal_sim.alibaba.cms.model.event_rule import EventRule, Pattern
 from cloudheal_sim.alibaba.cms.model.event_target import (
     MOST_TARGETS,
@@ -179,7 +179,7 @@ def put_custom_event(cms: Cms, request: wire.PutCustomEvent, _exchange: Exchange
             at=cms.kernel.clock.now() if info.time is None else info.time,
             content={"content": info.content},
         )
-        groups = (info.group_id,) if info.group_id and info.group_id != "0" else ()
+        groups = (info.group_id,) if info.group_id and info.group_id != NO_GROUP else ()
         cms.events.send(Published(cms.kernel.chance.uuid("events"), event, groups, sort="CUSTOM"))
     return {"Code": "200", "Message": "success"}
 

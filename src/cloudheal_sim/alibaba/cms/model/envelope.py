@@ -13,6 +13,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Literal
 
 from cloudheal_sim.alibaba.cms.model import catalogue
+from cloudheal_sim.alibaba.cms.model.event_log import NO_GROUP
 from cloudheal_sim.kernel.clock import iso_millis, to_datetime
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def form_fields(document: Mapping[str, object]) -> dict[str, str]:
 
 def group_ids(published: Published) -> str:
     """Write the application groups as the service does: ids joined by commas, `0` for none."""
-    return ",".join(published.groups) or "0"
+    return ",".join(published.groups) or NO_GROUP
 
 
 def _name(published: Published, options: EnvelopeOptions) -> str:

@@ -19,6 +19,8 @@ from cloudheal_sim.alibaba.events import SystemEvent
 
 #: Events remembered. The real service keeps more; 20,000 are some 20 MB and twenty seconds at full rate.
 MOST_EVENTS = 20_000
+#: What is written, and may be asked for, where an event belongs to no application group.
+NO_GROUP = "0"
 Sort: TypeAlias = Literal["SYSTEM", "CUSTOM"]
 
 
@@ -70,7 +72,7 @@ class EventQuery:
         if self.name:
             yield lambda one: self.name in {one.name, base_name(one.event.name)}
         if self.group:
-            yield lambda one: self.group in one.groups
+            yield lambda one: self.group in (one.groups or (NO_GROUP,))
         if self.id:
             yield lambda one: self.id == one.id
         if (start := self.start) is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cloudheal_sim.alibaba.cms.model.catalogue import base_name
 from cloudheal_sim.alibaba.cms.model.content_query import compiled
-from cloudheal_sim.alibaba.cms.model.event_log import Published, Sort, content_text
+from cloudheal_sim.alibaba.cms.model.event_log import NO_GROUP, Published, Sort, content_text
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class EventRule:
         return (
             self.enabled
             and self.sort == published.sort
-            and (self.group in {"", "0"} or self.group in published.groups)
+            and (self.group in {"", NO_GROUP} or self.group in published.groups)
             and any(pattern.wants(published) for pattern in self.patterns)
         )
 
