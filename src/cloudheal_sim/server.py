@@ -13,7 +13,7 @@ import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aiohttp import http_exceptions, web
+from aiohttp import HttpVersion11, http_exceptions, web
 
 from cloudheal_sim.kernel.wire import Delivery, HttpReply, HttpRequest, origin_form
 
@@ -75,6 +75,7 @@ class Server:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.raw_path)
+        _invite_body(request)
         try:
             body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
         except TooLargeError:
@@ -115,6 +116,14 @@ def is_page(request: HttpRequest) -> bool:
     if request.method not in {"GET", "HEAD"} or request.header("authorization") or request.header("x-acs-action"):
         return False
     return request.path.startswith("/ui/") or (request.path == "/" and request.query.partition("=")[0] in {"", "lang"})
+
+
+def _invite_body(request: web.BaseRequest) -> bool:
+    """Answer `Expect: 100-continue`, which several languages' clients send before larger bodies and wait for."""
+    expected = request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"
+    if expected and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return expected
 
 
 async def _body(request: web.BaseRequest, most: int) -> bytes:

@@ -44,6 +44,7 @@ class AlibabaCloud:
         self._ecs = Ecs(kernel, self._published)
         EcsChaos(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
+        chaos.witness(self._slb.server_changed)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
         self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
         self._gateway.serve(vpc.SERVICE, vpc.Vpc(self._regions, self._switches))

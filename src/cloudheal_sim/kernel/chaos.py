@@ -24,10 +24,15 @@ class Chaos:
 
     def __init__(self) -> None:
         self._deeds: dict[str, list[tuple[Owns, Deed]]] = {}
+        self._witnesses: list[Callable[[str], object]] = []
 
     def register(self, name: str, owns: Owns, deed: Deed) -> None:
         """Add a deed for the resources that `owns` accepts."""
         self._deeds.setdefault(name, []).append((owns, deed))
+
+    def witness(self, told: Callable[[str], object]) -> None:
+        """Have `told` called with the id of each resource that something was done to."""
+        self._witnesses.append(told)
 
     def names(self) -> tuple[str, ...]:
         """Return the known deeds, sorted."""
@@ -42,6 +47,8 @@ class Chaos:
         plan = [(self._doer(doers, id_), id_) for id_ in ids]
         for deed, id_ in plan:
             deed(id_, options)
+            for told in self._witnesses:
+                told(id_)
         return len(plan)
 
     @staticmethod

@@ -7,11 +7,14 @@ because the classic SDK splits there.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.rpc import refusal as refusals
+from cloudheal_sim.alibaba.rpc.parameters import raw, shown
 from cloudheal_sim.alibaba.rpc.refusal import Refused
+from cloudheal_sim.alibaba.rpc.signature import ACS3, HMAC_SHA1, HMAC_SHA256
 from cloudheal_sim.kernel.clock import to_millis
 from cloudheal_sim.kernel.keys import Vendor
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 TOLERANCE = 15 * 60 * 1000
 #: Used nonces remembered; older ones are protected by their timestamp.
 MOST_NONCES = 200_000
+#: How much of a string to sign the journal keeps; a full one of a large call has some 10 kB.
+MOST_SHOWN = 16 * 1024
 
 
 class Authenticator:
@@ -33,7 +38,7 @@ class Authenticator:
     def __init__(self, clock: Clock, keyring: Keyring) -> None:
         self._clock = clock
         self._keyring = keyring
-        self._nonces: dict[tuple[str, str], None] = {}
+        self._nonces: dict[bytes, None] = {}
 
     def restart(self) -> None:
         """Forget every nonce."""
@@ -52,16 +57,18 @@ class Authenticator:
     def _checked(self, claim: Claim | None, entry: Entry) -> AccessKey:
         if claim is None:
             raise Refused(refusals.INCOMPLETE_SIGNATURE)
-        entry.access_key = claim.access_key
+        entry.access_key = shown(claim.access_key, 200)
         key = self._key(claim)
         if not claim.signature:
             raise Refused(refusals.INCOMPLETE_SIGNATURE)
+        if claim.method not in {ACS3, HMAC_SHA1, HMAC_SHA256}:
+            raise Refused(refusals.UNSUPPORTED_SIGNATURE)
         self._check_time(claim)
         if not claim.holds(key.secret):
             entry.details = {
-                "string_to_sign": claim.string_to_sign,
-                "canonical": claim.canonical,
-                "given": claim.signature,
+                "string_to_sign": shown(claim.string_to_sign, MOST_SHOWN),
+                "canonical": shown(claim.canonical, MOST_SHOWN),
+                "given": shown(claim.signature),
             }
             raise Refused(refusals.SIGNATURE_MISMATCH, refusals.SIGNATURE_MISMATCH.message + claim.string_to_sign)
         self._check_nonce(claim)
@@ -82,6 +89,8 @@ class Authenticator:
         return key
 
     def _check_time(self, claim: Claim) -> int:
+        if not claim.timestamp:
+            raise refusals.missing("Timestamp")
         try:
             stamp = datetime.strptime(claim.timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         except ValueError as problem:
@@ -92,9 +101,9 @@ class Authenticator:
         return distance
 
     def _check_nonce(self, claim: Claim) -> int:
-        seen = (claim.access_key, claim.nonce)
         if not claim.nonce:
             raise refusals.missing("SignatureNonce")
+        seen = hashlib.sha1(raw(f"{claim.access_key}\n{claim.nonce}")).digest()
         if seen in self._nonces:
             raise Refused(refusals.NONCE_USED)
         self._nonces[seen] = None

@@ -13,9 +13,12 @@ from cloudheal_sim.alibaba.rpc import refusal as refusals
 from cloudheal_sim.alibaba.rpc.authentication import Authenticator
 from cloudheal_sim.alibaba.rpc.parameters import (
     UnreadableParametersError,
+    is_json,
     of_body,
     of_query,
+    raw,
     resources_in,
+    shown,
     well_formed,
 )
 from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused
@@ -26,9 +29,15 @@ from cloudheal_sim.kernel.faults import Fault, Kind
 from cloudheal_sim.kernel.journal import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloudheal_sim.alibaba.rpc.service import Action, Service
     from cloudheal_sim.kernel.core import Kernel
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
+
+
+#: Characters of a call's parameters that the journal keeps; a call with a hundred ids has some 4,000.
+MOST_REMEMBERED = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,15 @@ class Gateway:
             return completed(entry, dialect.refuse(refusals.UNREADABLE._replace(message=str(problem)), request_id))
         service, state = self._services.get(call.version, (None, None))
         dialect = _Dialect(call.action, service.product if service else "", xml=call.xml)
-        entry.service, entry.action = service.name if service else "", call.action
-        entry.region, entry.resources = call.region, resources_in(call.parameters)
-        entry.parameters = redacted(call.parameters)
+        entry.service, entry.action = service.name if service else "", shown(call.action, 200)
+        entry.region, entry.resources = shown(call.region, 200), resources_in(call.parameters)
+        entry.parameters = _remembered(call.parameters)
         try:
+            if request.method not in {"GET", "POST"}:
+                raise Refused(refusals.UNSUPPORTED_METHOD)
             key = self._authenticator.admit(call.claim, entry)
             action = _action(service, call)
-            exchange = Exchange(entry, key, request_id, request.header("host"), headers=request.headers)
+            exchange = Exchange(entry, key, request_id, shown(request.header("host"), 300), headers=request.headers)
             return await conduct(
                 self._kernel, exchange, dialect, lambda: _performed(action, state, call, exchange, dialect)
             )
@@ -104,17 +115,38 @@ class Gateway:
 
 def read_call(request: HttpRequest) -> Call:
     """Take a request apart. Raises UnreadableParametersError."""
-    query, body = of_query(request.query), of_body(request)
+    query, body = of_query(raw(request.query)), of_body(request)
     parameters = {**query, **body}
-    signed_v3 = request.header("authorization").startswith(ACS3)
+    authorization = request.header("authorization")
+    signed_v3 = authorization.startswith("ACS3-")
     action = parameters.get("Action") or request.header("x-acs-action")
     version = parameters.get("Version") or request.header("x-acs-version")
-    claim = claim_acs3(request, query) if signed_v3 else claim_v1(request.method, parameters)
+    claim: Claim | None
+    if signed_v3:
+        claim = claim_acs3(request, query) if authorization.startswith(ACS3) else None
+    else:
+        claim = claim_v1(request.method, query if is_json(request) else parameters)
     asked = parameters.get("Format", "" if not signed_v3 else "JSON").upper()
     return Call(action, version, parameters, claim, xml=asked != "JSON")
 
 
+def _remembered(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what the journal keeps of a call's parameters: text, without secrets, and no more than fits."""
+    kept: dict[str, str] = {}
+    room = MOST_REMEMBERED
+    for name, value in redacted({shown(name, 200): shown(value, 2001) for name, value in parameters.items()}).items():
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        kept[name] = value
+    return kept
+
+
 def _action(service: Service[Any] | None, call: Call) -> Action:
+    if not call.action:
+        raise refusals.missing("Action")
+    if not call.version:
+        raise refusals.missing("Version")
     if service is None:
         raise Refused(refusals.UNKNOWN_VERSION)
     action = service.actions.get(call.action)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 #: Far above any real call (100 ids and 20 tags need some 150), low enough to bound the work of a hostile one.
 MOST_PARAMETERS = 2000
+_TOO_MANY = f"more than {MOST_PARAMETERS} parameters"
 _DEEPEST_JSON = 8
+#: For fault rules and the journal: a call names 100 ids at most.
+_MOST_RESOURCES = 200
+_LONGEST_LIST = 64 * 1024
 _RESOURCE = re.compile(r"[A-Za-z]{1,12}-[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -26,13 +31,12 @@ class UnreadableParametersError(ValueError):
     """The parameters cannot be told apart; the message says why."""
 
 
-def of_query(query: str) -> dict[str, str]:
+def of_query(query: bytes) -> dict[str, str]:
     """Decode a query string or form body; blank values are kept, later ones win."""
-    parts = [part for part in query.split("&") if part]
+    parts = [part for part in query.split(b"&", MOST_PARAMETERS + 1) if part]
     if len(parts) > MOST_PARAMETERS:
-        msg = f"more than {MOST_PARAMETERS} parameters"
-        raise UnreadableParametersError(msg)
-    pairs = (part.partition("=") for part in parts)
+        raise UnreadableParametersError(_TOO_MANY)
+    pairs = (part.partition(b"=") for part in parts)
     return {_decoded(name): _decoded(value) for name, _, value in pairs}
 
 
@@ -40,9 +44,24 @@ def of_body(request: HttpRequest) -> dict[str, str]:
     """Decode the body's parameters: a form, or a JSON object where the content type says so."""
     if not request.body:
         return {}
-    if "json" in request.header("content-type"):
+    if is_json(request):
         return _of_json(request.body)
-    return of_query(request.body.decode("latin-1"))
+    return of_query(request.body)
+
+
+def is_json(request: HttpRequest) -> bool:
+    """Say whether the body is declared to be JSON; version 1 does not sign such a body."""
+    return "json" in request.header("content-type").lower()
+
+
+def raw(text: str) -> bytes:
+    """Return the bytes that arrived for a header or target; the server hands them on as text with surrogates."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def shown(text: str, most: int = 2000) -> str:
+    """Return text that can be written anywhere: bytes that are none are replaced, what is too long is cut."""
+    return raw(text[:most]).decode("utf-8", "replace")
 
 
 def resources_in(parameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -51,8 +70,8 @@ def resources_in(parameters: Mapping[str, str]) -> tuple[str, ...]:
     for name, value in parameters.items():
         stem = name.partition(".")[0]
         if stem.endswith(("Id", "Ids", "BackendServers", "Instances")) and stem not in {"AccessKeyId", "RegionId"}:
-            found.update(dict.fromkeys(_RESOURCE.findall(value)))
-    return tuple(found)
+            found.update(dict.fromkeys(_RESOURCE.findall(value[:_LONGEST_LIST])))
+    return tuple(islice(found, _MOST_RESOURCES))
 
 
 def well_formed(parameters: Mapping[str, str]) -> str | None:
@@ -61,16 +80,14 @@ def well_formed(parameters: Mapping[str, str]) -> str | None:
         try:
             (name + value).encode()
         except UnicodeEncodeError:
-            return name.encode(errors="replace").decode()
-        if "\0" in value:
-            return name
+            return shown(name, 200)
+        if "\0" in name + value:
+            return shown(name, 200)
     return None
 
 
-def _decoded(text: str) -> str:
-    return unquote_to_bytes(text.replace("+", " ").encode("latin-1", "surrogateescape")).decode(
-        "utf-8", "surrogateescape"
-    )
+def _decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
 
 
 def _of_json(body: bytes) -> dict[str, str]:
@@ -82,7 +99,10 @@ def _of_json(body: bytes) -> dict[str, str]:
     if not isinstance(document, dict):
         msg = "the body is not a JSON object"
         raise UnreadableParametersError(msg)
-    return dict(_flattened(document, "", _DEEPEST_JSON))
+    flat = dict(islice(_flattened(document, "", _DEEPEST_JSON), MOST_PARAMETERS + 1))
+    if len(flat) > MOST_PARAMETERS:
+        raise UnreadableParametersError(_TOO_MANY)
+    return flat
 
 
 def _flattened(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:

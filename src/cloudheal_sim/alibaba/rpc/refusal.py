@@ -17,7 +17,7 @@ class Refusal(NamedTuple):
     message: str
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a malfunction
+class Refused(Exception):
     """Raised by an action that answers with a refusal; `message` replaces the usual wording."""
 
     def __init__(self, refusal: Refusal, message: str = "") -> None:
@@ -43,6 +43,8 @@ TOKEN_MALFORMED = Refusal(400, "InvalidSecurityToken.Malformed", "Specified Secu
 TOKEN_EXPIRED = Refusal(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 UNKNOWN_ACTION = Refusal(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")
 UNKNOWN_VERSION = Refusal(400, "InvalidVersion", "Specified parameter Version is not valid.")
+UNSUPPORTED_METHOD = Refusal(405, "UnsupportedHTTPMethod", "This http method is not supported.")
+UNSUPPORTED_SIGNATURE = Refusal(400, "InvalidSignatureMethod", "Specified signature method is not supported.")
 MISSING_PARAMETER = Refusal(
     400,
     "MissingParameter",

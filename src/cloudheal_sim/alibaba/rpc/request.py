@@ -7,12 +7,15 @@ page is made from both. Names on the wire are the fields' names in PascalCase; `
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from ast import literal_eval
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
+from cloudheal_sim.alibaba.rpc.parameters import shown
 from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused, invalid, missing
 
 #: Parameters that every call takes and the gateway has dealt with.
@@ -23,6 +26,13 @@ COMMON = frozenset(
         *("ResourceOwnerAccount", "ResourceOwnerId", "OwnerAccount", "OwnerId"),
     }
 )
+
+
+#: Levels in a name such as `A.1.B.2.C`; no call has more than five.
+_DEEPEST = 10
+_INDEX = re.compile("[0-9]{1,9}")
+#: Twenty backend servers take 4 kB; reading a text costs a hundred times its size.
+_LONGEST_PSEUDO_JSON = 64 * 1024
 
 
 class Struct(BaseModel):
@@ -71,14 +81,16 @@ def unflattened(parameters: dict[str, str]) -> dict[str, Any]:
     """Turn `A.1.B=x` into `{"A": [{"B": "x"}]}`; numbers sort, gaps close. Raises Refused on contradictions."""
     tree: dict[str, Any] = {}
     for name, value in parameters.items():
+        if name.count(".") > _DEEPEST:
+            raise invalid(shown(name, 200))
         *parents, leaf = name.split(".")
         node: Any = tree
         for part in parents:
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
-                raise invalid(name)
+                raise invalid(shown(name, 200))
         if isinstance(node.get(leaf), dict):
-            raise invalid(name)
+            raise invalid(shown(name, 200))
         node[leaf] = value
     return {name: _listed(value) for name, value in tree.items()}
 
@@ -87,7 +99,7 @@ def _listed(node: object) -> object:
     if not isinstance(node, dict):
         return node
     inner = {name: _listed(value) for name, value in node.items()}
-    if inner and all(name.isascii() and name.isdigit() for name in inner):
+    if inner and all(_INDEX.fullmatch(name) for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
 
@@ -106,10 +118,13 @@ def _parsed(value: object) -> object:
 
 def _pseudo_json(text: str) -> object:
     """Read `[{'ServerId':'i-a'}]`, which the vendor's own documentation shows (requirement B0-15)."""
+    msg = "neither JSON nor its single-quoted form"
+    if len(text) > _LONGEST_PSEUDO_JSON:
+        raise ValueError(msg)
     try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as problem:
-        msg = "neither JSON nor its single-quoted form"
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            return literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as problem:
         raise ValueError(msg) from problem
 
 

@@ -1,6 +1,7 @@
 """Both signatures of the RPC gateways, computed afresh from the bytes that arrived.
 
-Version 1 (HMAC-SHA1 over all parameters) is what the classic SDKs send, ACS3-HMAC-SHA256 (over named headers and the
+Version 1 (HMAC-SHA1, or SHA256 where the call says so, over all parameters) is what the classic SDKs send,
+ACS3-HMAC-SHA256 (over named headers and the
 query) what the Tea SDKs send. Sources: aliyun.md 1.2 and 1.3. This module compares; it knows neither keys nor clocks.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.wire import HttpRequest
 
 ACS3 = "ACS3-HMAC-SHA256"
+HMAC_SHA1, HMAC_SHA256 = "HMAC-SHA1", "HMAC-SHA256"
 _CREDENTIAL = re.compile(
     r"Credential=(?P<key>[^,\s]+)\s*,\s*SignedHeaders=(?P<names>[^,\s]*)\s*,\s*Signature=(?P<signature>[0-9a-fA-F]+)\s*$"
 )
@@ -42,7 +44,8 @@ class Claim:
         """Return the signature that `secret` gives."""
         if self.method == ACS3:
             return hmac.new(secret.encode(), self.string_to_sign.encode(), hashlib.sha256).hexdigest()
-        digest = hmac.new(f"{secret}&".encode(), _bytes(self.string_to_sign), hashlib.sha1).digest()
+        algorithm = hashlib.sha256 if self.method == HMAC_SHA256 else hashlib.sha1
+        digest = hmac.new(f"{secret}&".encode(), _bytes(self.string_to_sign), algorithm).digest()
         return b64encode(digest).decode()
 
     def holds(self, secret: str) -> bool:
@@ -68,7 +71,7 @@ def claim_v1(method: str, parameters: Mapping[str, str]) -> Claim:
         signature=parameters.get("Signature", ""),
         string_to_sign=f"{method}&%2F&{percent_encoded(canonical)}",
         canonical=canonical,
-        method=parameters.get("SignatureMethod", "HMAC-SHA1"),
+        method=parameters.get("SignatureMethod", "").upper() or HMAC_SHA1,
     )
 
 
