@@ -112,12 +112,17 @@ class Outbound:
             resources=push.resources,
             status=status,
             code=problem,
-            details={"url": urlsplit(push.url)._replace(query="", netloc=_bare(push.url)).geturl()},
+            details={"url": _shown(push.url)},
         )
 
 
-def _bare(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+def _shown(url: str) -> str:
+    """Return a URL without what may be secret in it: user, password, query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable)"
+    return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _is_loopback(host: str) -> bool:
