@@ -53,6 +53,7 @@ check: $(DEV) ## format, lint, layers and types; changes nothing
 	@.venv/bin/ruff format --quiet --check . || { echo 'ruff format: make format repairs this'; exit 1; }
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports
+	@.venv/bin/vulture
 	@.venv/bin/mypy
 
 .PHONY: format
