@@ -29,7 +29,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "live": ("Live", "实时更新"),
     "offline": ("The simulator does not answer. Trying again…", "模拟器没有响应，正在重试……"),
     "loading": ("Loading…", "加载中……"),
-    "seed": ("Seed", "随机种子"),
     # Clock
     "clock": ("Clock", "时钟"),
     "clock.real": ("real time", "真实时间"),
@@ -56,7 +55,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "empty": ("Nothing here.", "没有内容。"),
     "details": ("Details", "详情"),
     "show": ("Show details of", "显示详情："),
-    "more": ("more", "更多"),
     # Instances
     "instance": ("Instance", "实例"),
     "id": ("ID", "ID"),
@@ -73,12 +71,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "released": ("released", "已释放"),
     "search.instances": ("ID, name, address or tag", "ID、名称、地址或标签"),
     "select": ("Select", "选择"),
-    "selected": ("selected", "已选"),
     "system_events": ("System events", "系统事件"),
-    "commands": ("Cloud Assistant", "云助手"),
     "trouble": ("Trouble", "异常"),
-    "goal": ("On its way to", "正在转向"),
-    "due": ("Due", "到期"),
     "created": ("Created", "创建时间"),
     "image": ("Image", "镜像"),
     "address": ("Address", "地址"),
@@ -125,12 +119,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     # Events
     "event": ("Event", "事件"),
     "time": ("Time", "时间"),
-    "product": ("Product", "产品"),
     "level": ("Level", "等级"),
     "resource": ("Resource", "资源"),
     "deliveries": ("Deliveries", "投递"),
     "content": ("Content", "内容"),
-    "target": ("Target", "目标"),
     "search.events": ("Event name, resource or text", "事件名称、资源或文本"),
     "timeline": ("Event timeline", "事件时间线"),
     # Faults
@@ -181,8 +173,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "kind.delivery": ("delivery", "投递"),
     "kind.control": ("control", "控制"),
     "changes": ("Changes", "变化"),
-    "before": ("before", "之前"),
-    "after": ("after", "之后"),
     "parameters": ("Parameters", "参数"),
     "request_id": ("Request ID", "请求 ID"),
     "access_key": ("Access key", "访问密钥"),
@@ -191,7 +181,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "search.journal": ("Text in parameters, codes, changes", "参数、错误码、变化中的文本"),
     "searched": ("entries searched", "条记录已查找"),
     "search.on": ("Search on", "继续查找"),
-    "gone": ("No longer kept.", "已不再保留。"),
 }
 
 

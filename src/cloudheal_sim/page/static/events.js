@@ -38,7 +38,7 @@ function cells(row) {
     el("td", {}, opener(row.key, instant(row.at, 3), open(), toggle)),
     el("th", { scope: "row" }, row.name, row.dry ? [" ", badge("note", row.dry)] : "", el("span", { class: "under" }, row.product)),
     el("td", {}, row.level ? badge(LEVELS[row.level] ?? "note", row.level) : ""),
-    el("td", {}, row.status),
+    el("td", {}, row.status, el("span", { class: "under" }, row.state)),
     el("td", {}, row.region),
     el("td", { class: "ids" }, row.resources.map((id) => el("code", {}, id))),
     el("td", {}, row.deliveries.map(delivered)),

@@ -20,13 +20,13 @@ export function instances(options) {
   const known = el("datalist", { id: "regions" });
   const { element, body } = table(t("instances"), [
     ["tick", el("span", { class: "quiet" }, t("select"))], ["", t("instance")], ["", t("zone")], ["", t("status")], ["", t("since")],
-    ["", t("type")], ["", t("spot")], ["", t("locks")], ["", t("tags")],
+    ["", t("type")], ["", t("spot")], ["", `${t("locks")} · ${t("trouble")}`], ["", t("tags")],
   ]);
   const pages = pager();
   const chaos = chaosForm(options);
   body.addEventListener("change", (event) => chaos.pick(event.target.value, event.target.checked));
   return {
-    elements: [el("h2", {}, t("instances")), form, known, element, pages.element, chaos.element],
+    elements: [el("h2", {}, t("instances")), form, known, chaos.element, element, pages.element],
     update(data) {
       const chosen = chaos.chosen();
       const rows = data.rows.map((row) => ({ ...row, chosen: chosen.has(row.key) }));
@@ -44,7 +44,7 @@ function cells(row) {
   return [
     el("td", { class: "tick" }, el("input", { type: "checkbox", value: row.key, checked: row.chosen, "data-focus": "tick", "aria-label": `${t("select")} ${row.key}` })),
     el("th", { scope: "row" }, opener(row.key, row.key, open(), toggle), el("span", { class: "under" }, row.name)),
-    el("td", {}, row.zone, row.zone.startsWith(row.region) ? "" : el("span", { class: "under" }, row.region)),
+    el("td", { class: "nowrap" }, row.zone, row.zone.startsWith(row.region) ? "" : el("span", { class: "under" }, row.region)),
     el("td", {}, state(row), row.goal ? el("span", { class: "under" }, `→ ${row.goal} `, instant(row.due)) : ""),
     el("td", {}, instant(row.since)),
     el("td", {}, row.type),
@@ -76,12 +76,12 @@ function chaosForm(options) {
   const ids = el("input", { name: "ids", autocomplete: "off", spellcheck: "false", class: "wide" });
   const deed = select("deed", options.deeds.map((name) => [name, name]));
   const chosen = () => new Set(ids.value.split(/[\s,]+/).filter(Boolean));
-  const element = el("form", { class: "card" },
-    el("h3", {}, t("chaos")),
+  const form = el("form", {},
     el("div", { class: "fields" }, field(t("chaos.deed"), deed), field(t("chaos.ids"), ids)),
     el("p", { class: "hint" }, t("chaos.hint")),
     el("button", { type: "submit", class: "primary" }, t("chaos.do")));
-  element.addEventListener("submit", (event) => {
+  const element = el("details", { class: "card" }, el("summary", {}, t("chaos")), form);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     const instances = [...chosen()];
     if (!instances.length) return notice.refused(new Error(t("chaos.none")));
@@ -94,6 +94,7 @@ function chaosForm(options) {
       if (isChosen) set.add(id);
       else set.delete(id);
       ids.value = [...set].join(" ");
+      element.open ||= set.size > 0;
     },
   };
 }

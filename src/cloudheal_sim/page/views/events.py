@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.page.query import PAGE
 from cloudheal_sim.page.views.journal import MOST_SEARCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cloudheal_sim.kernel.journal import Entry
     from cloudheal_sim.page.query import Query
@@ -54,6 +55,7 @@ def events(simulator: Simulator, query: Query) -> Mapping[str, object]:
 
 
 def _row(entry: Entry, deliveries: Sequence[Entry]) -> dict[str, object]:
+    content = entry.details.get("content")
     return {
         "key": entry.seq,
         "at": entry.at,
@@ -61,6 +63,7 @@ def _row(entry: Entry, deliveries: Sequence[Entry]) -> dict[str, object]:
         "product": entry.details.get("product", entry.service),
         "level": entry.details.get("level", ""),
         "status": entry.details.get("status", ""),
+        "state": str(content.get("state", "")) if isinstance(content, Mapping) else "",
         "region": entry.region,
         "resources": entry.resources[:3],
         "dry": entry.verdict,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
+    from cloudheal_sim.alibaba.ecs.model.system_event import Event
     from cloudheal_sim.page.query import Query
     from cloudheal_sim.simulator import Simulator
 
@@ -34,7 +35,7 @@ def instances(simulator: Simulator, query: Query) -> Mapping[str, object]:
         "rows": [row(one) for one in page],
         "slice": slice_.shown(),
         "regions": ecs.fleet.regions(),
-        "open": {one.id: _whole(one) for one in opened if one is not None},
+        "open": {one.id: _whole(one, ecs.events.of_instance(one.id)) for one in opened if one is not None},
     }
 
 
@@ -95,7 +96,7 @@ def _trouble(instance: Instance) -> list[str]:
     return [name for name, holds in told.items() if holds]
 
 
-def _whole(instance: Instance) -> dict[str, object]:
+def _whole(instance: Instance, events: Iterable[Event]) -> dict[str, object]:
     history = [{"at": since, "status": status} for since, status in instance.status.entries()]
     if instance.released is not None:
         history.append({"at": instance.released, "status": ""})
@@ -113,5 +114,8 @@ def _whole(instance: Instance) -> dict[str, object]:
         "ends": spot.ends_at if spot else None,
         "protected": instance.deletion_protection,
         "tags": list(instance.tags.items()),
-        "events": [],
+        "events": [
+            {"id": one.id, "type": one.type.name, "status": one.status.value, "at": one.not_before or one.published}
+            for one in events
+        ],
     }
