@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.cms import actions as cms
 from cloudheal_sim.alibaba.cms.control_events import EventsControl
+from cloudheal_sim.alibaba.cms.model.delivery import Mailboxes
 from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
@@ -13,6 +14,8 @@ from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.ecs.world import EcsSection
 from cloudheal_sim.alibaba.location import actions as location
+from cloudheal_sim.alibaba.mns.section import MnsSection
+from cloudheal_sim.alibaba.mns.service import Mns
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.slb import actions as slb
 from cloudheal_sim.alibaba.slb.model.world import SlbSection
@@ -40,7 +43,8 @@ class AlibabaCloud:
     def __init__(self, kernel: Kernel, chaos: Chaos) -> None:
         self._kernel = kernel
         self._chaos = chaos
-        self._cms = Cms(kernel, ACCOUNT)
+        self._mns = mns = Mns(kernel, ACCOUNT, lambda: next(iter(self._ecs.catalogue.regions), "cn-hangzhou"))
+        self._cms = Cms(kernel, ACCOUNT, Mailboxes(mns.has_queue, mns.has_topic, mns.enqueue, mns.publish))
         self._ecs = Ecs(kernel, self._published)
         EcsChaos(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
@@ -67,7 +71,7 @@ class AlibabaCloud:
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return (EcsSection(self._ecs), EventsSection(self._cms.events), SlbSection(self._slb))
+        return (EcsSection(self._ecs), MnsSection(self._mns), EventsSection(self._cms.events), SlbSection(self._slb))
 
     @property
     def ecs(self) -> Ecs:
@@ -89,8 +93,12 @@ class AlibabaCloud:
 
     async def handle(self, request: HttpRequest) -> HttpReply:
         """Answer one request of any of the services."""
+        if self._mns.serves(request):
+            return await self._mns.handle(request)
         return await self._gateway.handle(request)
 
     def unreadable(self, target: str, status: int) -> HttpReply:
         """Refuse a request whose body was too large (413) or broken (400) in the words of the service meant."""
+        if target.startswith(("/queues", "/topics")):
+            return self._mns.unreadable(status)
         return self._gateway.unreadable(target, status)
