@@ -44,7 +44,8 @@ class AlibabaCloud:
         self._kernel = kernel
         self._chaos = chaos
         self._mns = mns = Mns(kernel, ACCOUNT, lambda: next(iter(self._ecs.catalogue.regions), "cn-hangzhou"))
-        self._cms = Cms(kernel, ACCOUNT, Mailboxes(mns.has_queue, mns.has_topic, mns.enqueue, mns.publish))
+        mailboxes = Mailboxes(mns.has_queue, mns.has_topic, mns.enqueue, mns.publish, mns.put)
+        self._cms = Cms(kernel, ACCOUNT, mailboxes)
         self._ecs = Ecs(kernel, self._published)
         EcsChaos(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)

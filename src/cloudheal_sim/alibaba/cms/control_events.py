@@ -7,7 +7,7 @@ Three forms, told apart by their keys: `name` (an event by its CloudMonitor name
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ from cloudheal_sim.kernel.clock import to_millis
 from cloudheal_sim.kernel.world import Part, WorldError, parsed
 
 if TYPE_CHECKING:
+    from cloudheal_sim.alibaba.cms.model.delivery import Mailboxes
     from cloudheal_sim.alibaba.cms.state import Cms
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Facts about an instance by its id, None when there is none.
 FactsOf = Callable[[str], InstanceFacts | None]
 
@@ -60,24 +62,37 @@ class PostedCloudEvent(Part):
 class PostedBody(Part):
     """A message body for a queue.
 
-    `raw` is text as it is, or with `base64` true the Base64 of the bytes meant; with `encode` true the body is written
-    in Base64 first, as CloudMonitor writes it.
+    `raw` is the body as it travels, Base64 or not. With `encode` true it is text that travels in Base64, as the body
+    of an event does; with `base64` true `raw` is the Base64 of bytes, so that they need not be text.
     """
 
-    raw: str
+    raw: str = Field(min_length=1)
     queue: str = Field(min_length=1)
     region: str = HOME
     base64: bool = False
     encode: bool = False
 
-    def body(self) -> bytes:
-        """Return the bytes of the message body. Raises WorldError."""
+    def put(self, mailboxes: Mailboxes) -> bool:
+        """Put the body into its queue; False when there is none. Raises WorldError."""
+        content = self._bytes()
+        if self.encode:
+            return mailboxes.enqueue(self.region, self.queue, content)
         try:
-            body = base64.b64decode(self.raw, validate=True) if self.base64 else self.raw.encode()
-        except (binascii.Error, ValueError) as problem:
-            msg = f"raw: expected Base64 ({problem})"
+            text = content.decode()
+        except UnicodeDecodeError as problem:
+            msg = "raw: bytes that are not UTF-8 travel in Base64 only: set encode"
             raise WorldError(msg) from problem
-        return base64.b64encode(body) if self.encode else body
+        if _NOT_XML.search(text):
+            msg = "raw: expected characters that XML can carry; with encode any will do"
+            raise WorldError(msg)
+        return mailboxes.put(self.region, self.queue, text)
+
+    def _bytes(self) -> bytes:
+        try:
+            return base64.b64decode(self.raw, validate=True) if self.base64 else self.raw.encode()
+        except ValueError as problem:
+            msg = f"raw: expected Base64 ({problem})" if self.base64 else "raw: expected text"
+            raise WorldError(msg) from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ class EventsControl:
         return self._event(parsed(PostedEvent, document, "event"))
 
     def _put(self, posted: PostedBody) -> dict[str, object]:
-        if not self.cms.mailboxes.enqueue(posted.region, posted.queue, posted.body()):
+        if not posted.put(self.cms.mailboxes):
             msg = f"queue: there is no queue {posted.queue!r} in {posted.region}"
             raise WorldError(msg)
         return {"queue": posted.queue, "region": posted.region, "deliveries": 1}

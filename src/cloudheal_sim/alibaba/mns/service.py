@@ -80,6 +80,14 @@ class Mns:
         queue.accept((self.own.new_id(), Draft(b64encode(body).decode())))
         return True
 
+    def put(self, _region: str, queue_name: str, body: str) -> bool:
+        """Put a body into a queue as it is to travel, Base64 or not; False when there is none of that name."""
+        queue = self.own.queues.get(queue_name)
+        if queue is None:
+            return False
+        queue.accept((self.own.new_id(), Draft(body)))
+        return True
+
     def publish(self, _region: str, topic_name: str, body: bytes) -> bool:
         """Publish bytes, in Base64, to a topic; False when there is none of that name."""
         topic = self.own.topics.get(topic_name)

@@ -7,7 +7,6 @@ Functions, log stores, API calls and contacts are recorded, not sent.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -37,18 +36,23 @@ RETRY_SECONDS = 5
 _RECORDED = "recorded, not sent"
 
 
+def _absent(_region: str, _name: str, _body: bytes | str = b"") -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Mailboxes:
-    """The queues and topics of MNS, as far as CloudMonitor needs them; all take region and name."""
+    """The queues and topics of MNS, as far as CloudMonitor needs them; all take region and name.
+
+    `enqueue` and `publish` are given bytes, which travel in Base64; `put` is given a body as it travels. They return
+    False when there is no queue or topic of that name.
+    """
 
     has_queue: Callable[[str, str], bool]
     has_topic: Callable[[str, str], bool]
     enqueue: Callable[[str, str, bytes], bool]
     publish: Callable[[str, str, bytes], bool]
-
-
-def _absent(_region: str, _name: str, _body: bytes = b"") -> bool:
-    return False
+    put: Callable[[str, str, str], bool] = _absent
 
 
 #: An account without MNS: no queue and no topic exists.
@@ -125,7 +129,7 @@ class Deliveries:
                 self.note(delivery, 0, _RECORDED)
 
     def _to_mns(self, delivery: Delivery, target: MnsTarget) -> None:
-        body = base64.b64encode(to_json(self._document(delivery, eventbridge=target.eventbridge)))
+        body = to_json(self._document(delivery, eventbridge=target.eventbridge))
         if target.queue:
             arrived, missing = self.mailboxes.enqueue(target.region, target.queue, body), "QueueNotExist"
         else:
