@@ -36,8 +36,11 @@ def world_with_queue(sim: RunningSimulator, **alibaba: Any) -> None:
 
 
 def queue(sim: RunningSimulator, name: str = "events") -> Queue:
-    """Return the vendor's client of a queue."""
-    return Account(sim.url, "testid", "testsecret").get_queue(name)
+    """Return the vendor's client of a queue; it shows bodies as they travel and keeps no connection open."""
+    found = Account(sim.url, "testid", "testsecret").get_queue(name)
+    found.set_encoding(False)
+    found.mns_client.set_keep_alive(False)
+    return found
 
 
 def bodies(sim: RunningSimulator, name: str = "events") -> list[Any]:
