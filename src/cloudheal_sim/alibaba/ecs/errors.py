@@ -124,3 +124,7 @@ OPERATION_CONFLICT = Refusal(403, "OperationConflict", "The operation conflicts 
 REDEPLOY_SIMULATED = Refusal(
     403, "InvalidOperation.RedeployInstance", "A simulated event cannot be answered by RedeployInstance."
 )
+MISMATCH = Refusal(
+    400, "InvalidParameter.Mismatch", "The zone, the virtual switch and the security group do not belong together."
+)
+DATA_DISK_SIZE = Refusal(400, "InvalidDataDiskSize.ValueNotSupported", "The specified DataDisk.n.Size is not valid.")

@@ -56,9 +56,10 @@ class Ecs:
 
     def new_id(self, kind: str, region: str) -> str:
         """Draw an id such as `i-bp1c0ffee...` that no instance, disk or snapshot has."""
+        known = self.catalogue.regions.get(region)
         taken = (self.fleet, self.storage.disks, self.storage.snapshots)
         while True:
-            id_ = f"{kind}-{region_code(region)}{self.kernel.chance.token(17, 'ecs')}"
+            id_ = f"{kind}-{known.code if known else region_code(region)}{self.kernel.chance.token(17, 'ecs')}"
             if not any(id_ in shelf for shelf in taken):
                 return id_
 

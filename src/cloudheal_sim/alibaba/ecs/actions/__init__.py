@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cloudheal_sim.alibaba.ecs.actions import events, maintenance, power
+from cloudheal_sim.alibaba.ecs.actions import (
+    catalogue,
+    events,
+    instances,
+    launch,
+    maintenance,
+    power,
+    storage,
+    tags,
+)
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 
-__all__ = ["SERVICE", "events", "maintenance", "power"]
+__all__ = ["SERVICE", "catalogue", "events", "instances", "launch", "maintenance", "power", "storage", "tags"]

@@ -1,23 +1,17 @@
-"""What nearly every action asks first: is there such a region, such an instance, and is this only a dry run."""
+"""What nearly every action asks first: is there such an instance, and is this only a dry run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs import errors
+from cloudheal_sim.alibaba.ecs.parameters import known_region
 from cloudheal_sim.alibaba.rpc import Refused
-from cloudheal_sim.alibaba.rpc.refusal import DRY_RUN, UNKNOWN_REGION
+from cloudheal_sim.alibaba.rpc.refusal import DRY_RUN
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.ecs.state import Ecs
-
-
-def known_region(ecs: Ecs, region_id: str) -> str:
-    """Return the region's id. Raises Refused when there is no such region."""
-    if region_id not in ecs.catalogue.regions:
-        raise Refused(UNKNOWN_REGION)
-    return region_id
 
 
 def existing(ecs: Ecs, instance_id: str, region_id: str = "") -> Instance:
@@ -32,3 +26,6 @@ def unless_dry(*, dry_run: bool) -> None:
     """End a dry run, everything having been checked. Raises Refused with DryRunOperation."""
     if dry_run:
         raise Refused(DRY_RUN)
+
+
+__all__ = ["existing", "known_region", "unless_dry"]

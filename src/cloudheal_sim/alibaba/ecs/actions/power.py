@@ -9,7 +9,7 @@ from cloudheal_sim.alibaba.ecs import errors, permits
 from cloudheal_sim.alibaba.ecs.actions.finding import existing, unless_dry
 from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import StoppedMode
-from cloudheal_sim.alibaba.ecs.replies.moments import instant
+from cloudheal_sim.alibaba.ecs.parameters import release_instant
 from cloudheal_sim.alibaba.ecs.requests.power import (
     DeleteInstance,
     DeleteInstances,
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
     Check = Callable[[Instance], Instance]
     Move = Callable[[Instance], object]
-
-#: The shortest and the longest time ahead of an automatic release, in milliseconds (30 minutes, 3 years).
-NEAREST_RELEASE = 30 * 60 * 1000
-FARTHEST_RELEASE = 3 * 365 * 86_400_000
 
 
 @SERVICE.action(StartInstance)
@@ -145,16 +141,6 @@ def modify_instance_auto_release_time(ecs: Ecs, request: ModifyInstanceAutoRelea
     instance.auto_release = due
     ecs.terms.plan(instance)
     return {}
-
-
-def release_instant(ecs: Ecs, text: str | None) -> int | None:
-    """Read an AutoReleaseTime, to the minute. Raises Refused when it is malformed, too near or too far."""
-    if text is None:
-        return None
-    due, now = instant(text), ecs.kernel.clock.now()
-    if due is None or not now + NEAREST_RELEASE <= due <= now + FARTHEST_RELEASE:
-        raise Refused(errors.AUTO_RELEASE_TIME)
-    return due - due % 60_000
 
 
 def _several(

@@ -5,7 +5,7 @@ Facts that a stale read may show (the status, existence) remember their past; th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -94,6 +94,10 @@ class Network:
     private_ip: str
     security_groups: tuple[str, ...] = ()
     public_ips: tuple[str, ...] = ()
+
+    def within(self, security_groups: tuple[str, ...]) -> Network:
+        """Return the same place under other security groups."""
+        return replace(self, security_groups=security_groups)
 
 
 @dataclass(slots=True)

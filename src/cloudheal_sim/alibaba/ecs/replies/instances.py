@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.ecs.model.instance import Spot
+from cloudheal_sim.alibaba.ecs.model.instance import Spot, Status
 from cloudheal_sim.alibaba.ecs.replies.moments import NEVER, minute
 
 if TYPE_CHECKING:
@@ -136,3 +136,20 @@ def _network(instance: Instance) -> dict[str, object]:
 
 def _mac(address: str) -> str:
     return ":".join(("00:16", *(f"{int(part):02x}" if part.isdecimal() else "00" for part in address.split("."))))
+
+
+def console_text(instance: Instance) -> str:
+    """Write what the system inside has printed: its last boot, and what ails it."""
+    status, trouble = instance.status.value, instance.trouble
+    if status in {Status.PENDING, Status.STARTING}:
+        return "[    0.000000] Linux version 5.10.134-16.al8.x86_64\n"
+    boot = (
+        f"[    0.000000] Linux version 5.10.134-16.al8.x86_64\n[    4.213377] systemd: Hostname {instance.host_name}\n"
+    )
+    if trouble is not None and trouble.hung:
+        return f"{boot}[  812.000123] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!\n"
+    if status is Status.RUNNING:
+        return f"{boot}\n{instance.host_name} login: "
+    if trouble is not None and (trouble.fail_starts or trouble.crash_after is not None):
+        return f"{boot}[    5.000001] Kernel panic - not syncing: Attempted to kill init!\n"
+    return f"{boot}[  900.000001] reboot: Power down\n"

@@ -61,7 +61,7 @@ class Order(RpcRequest):
     period_unit: Text = None
     spot_strategy: str = "NoSpot"
     spot_price_limit: Annotated[float | None, Blank] = None
-    spot_duration: Annotated[Annotated[int, Field(ge=0, le=6)] | None, Blank] = None
+    spot_duration: Annotated[Annotated[int, Field(ge=0, le=1)] | None, Blank] = None
     spot_interruption_behavior: str = "Terminate"
     client_token: Annotated[Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] | None, Blank] = None
     deletion_protection: Switch = False
