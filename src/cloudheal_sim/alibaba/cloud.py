@@ -11,8 +11,10 @@ from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
+from cloudheal_sim.alibaba.ecs.event_deeds import EventDeeds
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.ecs.world import EcsSection
+from cloudheal_sim.alibaba.ecs.world_events import SystemEventsSection
 from cloudheal_sim.alibaba.location import actions as location
 from cloudheal_sim.alibaba.mns.section import MnsSection
 from cloudheal_sim.alibaba.mns.service import Mns
@@ -48,6 +50,7 @@ class AlibabaCloud:
         self._cms = Cms(kernel, ACCOUNT, mailboxes)
         self._ecs = Ecs(kernel, self._published)
         EcsChaos(self._ecs).register(chaos)
+        EventDeeds(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         chaos.witness(self._slb.server_changed)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
@@ -72,12 +75,23 @@ class AlibabaCloud:
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return (EcsSection(self._ecs), MnsSection(self._mns), EventsSection(self._cms.events), SlbSection(self._slb))
+        return (
+            EcsSection(self._ecs),
+            SystemEventsSection(self._ecs),
+            MnsSection(self._mns),
+            EventsSection(self._cms.events),
+            SlbSection(self._slb),
+        )
 
     @property
     def ecs(self) -> Ecs:
         """The stores of ECS, for whoever only reads."""
         return self._ecs
+
+    @property
+    def mns(self) -> Mns:
+        """The stores of MNS, for whoever only reads."""
+        return self._mns
 
     @property
     def services(self) -> Sequence[Service[Any]]:
