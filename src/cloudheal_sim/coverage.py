@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cloudheal_sim.alibaba.mns.operations import OPERATIONS
 from cloudheal_sim.alibaba.rpc.request import COMMON, JsonText, Struct
 from cloudheal_sim.simulator import Simulator
 
@@ -71,8 +72,13 @@ class ServiceCoverage:
 
 def coverage() -> tuple[ServiceCoverage, ...]:
     """Return what the simulator covers, by service and action in alphabetical order."""
-    services = [_of_rpc(service) for service in Simulator().alibaba.services]
-    return tuple(sorted(services, key=lambda one: (one.name, one.version)))
+    services = [_of_mns(), *(_of_rpc(service) for service in Simulator().alibaba.services)]
+    return tuple(sorted(services, key=lambda one: (one.name.lower(), one.version)))
+
+
+def _of_mns() -> ServiceCoverage:
+    actions = (ActionCoverage(name, one.honoured, one.ignored) for name, one in sorted(OPERATIONS.items()))
+    return ServiceCoverage("MNS", "2015-06-06", "REST, XML", tuple(actions))
 
 
 def _of_rpc(service: Service[Any]) -> ServiceCoverage:

@@ -10,6 +10,7 @@ from cloudheal_sim.page.views.head import head
 from cloudheal_sim.page.views.instances import instances
 from cloudheal_sim.page.views.journal import journal
 from cloudheal_sim.page.views.options import options
+from cloudheal_sim.page.views.queues import queues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ VIEWS: Mapping[str, Callable[[Simulator, Query], Mapping[str, object]]] = {
     "instances": instances,
     "journal": journal,
     "options": options,
+    "queues": queues,
 }
 
 __all__ = ["VIEWS", "head"]

@@ -25,6 +25,7 @@ def head(simulator: Simulator) -> Mapping[str, object]:
 def _counts(simulator: Simulator) -> dict[str, int]:
     return {
         "instances": len(simulator.alibaba.ecs.fleet),
+        "queues": sum(len(account.queues) for account in simulator.alibaba.mns.accounts.values()),
         "faults": len(simulator.kernel.faults.armed),
         "journal": simulator.kernel.journal.last_seq,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudheal_sim.alibaba.mns.operations import OPERATIONS
 from cloudheal_sim.kernel.faults import Kind
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ def options(simulator: Simulator, _query: Query) -> Mapping[str, object]:
     """Return services, actions, kinds of faults and deeds of chaos."""
     services = simulator.alibaba.services
     return {
-        "services": sorted({service.name for service in services}),
-        "actions": sorted({name for service in services for name in service.actions}),
+        "services": sorted({"mns", *(service.name for service in services)}),
+        "actions": sorted({*OPERATIONS, *(name for service in services for name in service.actions)}),
         "faults": [kind.value for kind in Kind],
         "deeds": simulator.chaos.names(),
     }

@@ -30,14 +30,24 @@ _WORDS = {State.ACTIVE: "visible", State.INACTIVE: "invisible", State.DELAYED: "
 
 def queues(simulator: Simulator, query: Query) -> Mapping[str, object]:
     """Return one page of the queues whose name holds `q`, and the messages of the one named `queue`."""
-    known, text = simulator.alibaba.queues, query.text("q").lower()
-    found = [known[name] for name in sorted(known) if text in name.lower()]
+    known, text = keyed(simulator), query.text("q").lower()
+    found = [key for key in sorted(known) if text in known[key].name.lower()]
     slice_ = Slice.of(len(found), query.whole("page", 1))
     chosen = known.get(query.text("queue"))
     return {
-        "rows": [_row(queue) for queue in found[slice_.start : slice_.start + PAGE]],
+        "rows": [_row(key, known[key]) for key in found[slice_.start : slice_.start + PAGE]],
         "slice": slice_.shown(),
         "messages": None if chosen is None else _messages(chosen, query),
+    }
+
+
+def keyed(simulator: Simulator) -> dict[str, Queue]:
+    """Return the queues of every account; those of another than the first are named with it."""
+    mns = simulator.alibaba.mns
+    return {
+        name if id_ == mns.account else f"{id_}/{name}": queue
+        for id_, account in mns.accounts.items()
+        for name, queue in account.queues.items()
     }
 
 
@@ -51,11 +61,11 @@ def readable(body: str) -> tuple[str, bool]:
     return (text, True) if is_text else (body, False)
 
 
-def _row(queue: Queue) -> dict[str, object]:
+def _row(key: str, queue: Queue) -> dict[str, object]:
     attributes = queue.attributes
     return {
-        "key": queue.name,
-        "name": queue.name,
+        "key": key,
+        "name": key,
         "region": queue.region,
         **{word: queue.counts[state] for state, word in _WORDS.items()},
         "visibility": attributes.visibility_timeout,
