@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from cloudheal_sim.alibaba.rpc.service import Action, Service
     from cloudheal_sim.kernel.core import Kernel
+    from cloudheal_sim.kernel.journal import Entry
+    from cloudheal_sim.kernel.keys import AccessKey
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
 
 
@@ -93,16 +95,22 @@ class Gateway:
         entry.region, entry.resources = shown(call.region, 200), resources_in(call.parameters)
         entry.parameters = _remembered(call.parameters)
         try:
-            if request.method not in {"GET", "POST"}:
-                raise Refused(refusals.UNSUPPORTED_METHOD)
-            key = self._authenticator.admit(call.claim, entry)
-            action = _action(service, call)
+            key, action = self._admitted(request.method, service, call, entry)
             exchange = Exchange(entry, key, request_id, shown(request.header("host"), 300), headers=request.headers)
             return await conduct(
                 self._kernel, exchange, dialect, lambda: _performed(action, state, call, exchange, dialect)
             )
         except Refused as refused:
             return completed(entry, dialect.refuse(refused.refusal, request_id))
+
+    def _admitted(
+        self, method: str, service: Service[Any] | None, call: Call, entry: Entry
+    ) -> tuple[AccessKey, Action]:
+        """Return who calls what. Raises Refused."""
+        if method not in {"GET", "POST"}:
+            raise Refused(refusals.UNSUPPORTED_METHOD)
+        key = self._authenticator.admit(call.claim, entry)
+        return key, _action(service, call)
 
     def unreadable(self, target: str, status: int) -> HttpReply:
         """Refuse a request whose body was too large (413) or broken (400)."""

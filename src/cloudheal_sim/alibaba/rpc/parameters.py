@@ -61,7 +61,7 @@ def raw(text: str) -> bytes:
 
 def shown(text: str, most: int = 2000) -> str:
     """Return text that can be written anywhere: bytes that are none are replaced, what is too long is cut."""
-    return raw(text[:most]).decode("utf-8", "replace")
+    return text[:most].encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def resources_in(parameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -102,6 +102,9 @@ def _of_json(body: bytes) -> dict[str, str]:
     flat = dict(islice(_flattened(document, "", _DEEPEST_JSON), MOST_PARAMETERS + 1))
     if len(flat) > MOST_PARAMETERS:
         raise UnreadableParametersError(_TOO_MANY)
+    if well_formed(flat) is not None:
+        msg = "the body holds what is no text"
+        raise UnreadableParametersError(msg)
     return flat
 
 

@@ -1,8 +1,8 @@
 """Both signatures of the RPC gateways, computed afresh from the bytes that arrived.
 
 Version 1 (HMAC-SHA1, or SHA256 where the call says so, over all parameters) is what the classic SDKs send,
-ACS3-HMAC-SHA256 (over named headers and the
-query) what the Tea SDKs send. Sources: aliyun.md 1.2 and 1.3. This module compares; it knows neither keys nor clocks.
+ACS3-HMAC-SHA256 (over named headers and the query) what the Tea SDKs send. Sources: aliyun.md 1.2 and 1.3.
+This module compares; it knows neither keys nor clocks.
 """
 
 from __future__ import annotations
