@@ -33,6 +33,9 @@ def instance_item(instance: Instance, catalogue: Catalogue, as_of: int | None) -
         "OSType": image.os_type if image else "linux",
         **_charging(instance),
         **_network(instance),
+        "KeyPairName": instance.key_pair,
+        "ResourceGroupId": instance.resource_group,
+        "NetworkInterfaces": {"NetworkInterface": [_interface(instance)]},
         "DeviceAvailable": True,
         "IoOptimized": True,
         "Recyclable": False,
@@ -70,8 +73,6 @@ def _identity(instance: Instance) -> dict[str, object]:
         "ZoneId": instance.zone,
         "ImageId": instance.image,
         "SerialNumber": instance.id,
-        "KeyPairName": instance.key_pair,
-        "ResourceGroupId": instance.resource_group,
     }
 
 
@@ -81,7 +82,6 @@ def _size(instance: Instance, catalogue: Catalogue) -> dict[str, object]:
         "InstanceType": instance.type,
         "InstanceTypeFamily": size.family if size else instance.type.rpartition(".")[0],
         "Cpu": size.cpu if size else 1,
-        "CPU": size.cpu if size else 1,
         "Memory": round(size.memory * 1024) if size else 1024,
     }
 
@@ -106,14 +106,6 @@ def _charging(instance: Instance) -> dict[str, object]:
 
 def _network(instance: Instance) -> dict[str, object]:
     network = instance.network
-    groups = list(network.security_groups)
-    interface = {
-        "NetworkInterfaceId": f"eni-{instance.id.partition('-')[2]}",
-        "Type": "Primary",
-        "PrimaryIpAddress": network.private_ip,
-        "MacAddress": _mac(network.private_ip),
-        "PrivateIpSets": {"PrivateIpSet": [{"PrivateIpAddress": network.private_ip, "Primary": True}]},
-    }
     return {
         "InstanceNetworkType": "vpc",
         "VpcAttributes": {
@@ -122,15 +114,25 @@ def _network(instance: Instance) -> dict[str, object]:
             "NatIpAddress": "",
             "PrivateIpAddress": {"IpAddress": [network.private_ip]},
         },
-        "NetworkInterfaces": {"NetworkInterface": [interface]},
         "PublicIpAddress": {"IpAddress": list(network.public_ips)},
         "InnerIpAddress": {"IpAddress": []},
         "EipAddress": {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""},
         "InternetChargeType": "PayByTraffic",
         "InternetMaxBandwidthIn": 100 if network.public_ips else -1,
         "InternetMaxBandwidthOut": 100 if network.public_ips else 0,
-        "SecurityGroupIds": {"SecurityGroupId": groups},
+        "SecurityGroupIds": {"SecurityGroupId": list(network.security_groups)},
         "VlanId": "",
+    }
+
+
+def _interface(instance: Instance) -> dict[str, object]:
+    address = instance.network.private_ip
+    return {
+        "NetworkInterfaceId": f"eni-{instance.id.partition('-')[2]}",
+        "Type": "Primary",
+        "PrimaryIpAddress": address,
+        "MacAddress": _mac(address),
+        "PrivateIpSets": {"PrivateIpSet": [{"PrivateIpAddress": address, "Primary": True}]},
     }
 
 
