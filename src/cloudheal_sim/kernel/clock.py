@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MILLIS_PER_SECOND = 1000
+#: Timers in the heap before cancelled ones are looked for; by feel.
+_SWEEP_AT = 4096
 #: The epoch of datetimes handed out; kept as a constant because conversions are on the hot path.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,6 +78,7 @@ class Clock:
     def __init__(self, now: int, mode: Mode = Mode.REAL, scale: float = 1.0) -> None:
         self._timers: list[Timer] = []
         self._seq = 0
+        self._sweep_at = _SWEEP_AT
         self._firing: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleepers: set[asyncio.Future[None]] = set()
@@ -106,6 +109,8 @@ class Clock:
         self._seq += 1
         timer = Timer(due, self._seq, callback)
         heapq.heappush(self._timers, timer)
+        if len(self._timers) > self._sweep_at:
+            self._sweep()
         if self._firing is None and self._timers[0] is timer:
             self._arm()
         return timer
@@ -196,6 +201,12 @@ class Clock:
             timer.callback()
         finally:
             self._firing = None
+
+    def _sweep(self) -> None:
+        """Drop cancelled timers, which would stay until they are due: days, for a message's retention."""
+        self._timers[:] = [timer for timer in self._timers if not timer.cancelled]
+        heapq.heapify(self._timers)
+        self._sweep_at = max(_SWEEP_AT, 2 * len(self._timers))
 
     def _arm(self) -> None:
         if self._wake is not None:
