@@ -15,6 +15,11 @@ from cloudheal_sim.alibaba.rpc.request import Blank, Numbered, Struct, Text, Who
 class SystemDiskOrder(Struct):
     """`SystemDisk.*`; the size is in GiB."""
 
+    IGNORED = (
+        "AutoSnapshotPolicyId BurstingEnabled EncryptAlgorithm Encrypted KMSKeyId PerformanceLevel ProvisionedIops "
+        "StorageClusterId"
+    )
+
     category: Text = None
     size: Whole = None
     disk_name: Text = None
@@ -23,6 +28,8 @@ class SystemDiskOrder(Struct):
 
 class DataDiskOrder(Struct):
     """`DataDisk.N.*`; the size is in GiB."""
+
+    IGNORED = SystemDiskOrder.IGNORED
 
     category: Text = None
     size: Whole = None
