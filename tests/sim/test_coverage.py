@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
+import re
 import subprocess
 import sys
 from functools import cache
 from typing import Any
 
+import mns.mns_request
 import pytest
 
+from cloudheal_sim.alibaba.mns.actions import ACTIONS as MNS_ACTIONS
+from cloudheal_sim.alibaba.mns.operations import OPERATIONS
 from cloudheal_sim.alibaba.rpc.request import COMMON
 from cloudheal_sim.coverage import Language, coverage, markdown
 from tests.conftest import ROOT
@@ -21,8 +26,6 @@ SDKS = {
     "2014-05-15": "alibabacloud_slb20140515.models",
     "2019-01-01": "alibabacloud_cms20190101.models",
 }
-#: Actions that the SDKs no longer know: the service still answers them for older clients.
-OLDER: frozenset[str] = frozenset()
 ACTIONS = [
     pytest.param(service.version, action, id=f"{service.name}-{action.name}")
     for service in coverage()
@@ -69,8 +72,6 @@ def _is_told(name: str, told: set[str]) -> bool:
 @pytest.mark.parametrize(("version", "action"), ACTIONS)
 def test_no_parameter_is_dropped_silently(version: str, action: Any) -> None:
     """Every parameter of the official request model is either honoured or named as ignored."""
-    if action.name in OLDER:
-        pytest.skip("the SDK of this version no longer has this action")
     told = {name.replace(".N.", ".") for name in (*action.honoured, *action.ignored)}
     told |= {".".join(name.split(".")[:2]) for name in told}
     missing = {name for name in _official(version, action.name) if not _is_told(name, told)}
@@ -78,9 +79,51 @@ def test_no_parameter_is_dropped_silently(version: str, action: Any) -> None:
 
 
 @pytest.mark.parametrize(("version", "action"), ACTIONS)
+def test_what_is_ignored_exists(version: str, action: Any) -> None:
+    """Every parameter named as ignored is one of the official request model, so that none is a misspelt one."""
+    known = {name.partition(".")[0] for name in _official(version, action.name)}
+    assert {name.partition(".")[0] for name in action.ignored} <= known
+
+
+@pytest.mark.parametrize(("version", "action"), ACTIONS)
 def test_no_parameter_is_honoured_and_ignored(version: str, action: Any) -> None:
     """A parameter has an effect or it has none."""
     assert not set(action.honoured) & set(action.ignored)
+
+
+def test_every_call_of_mns_is_declared() -> None:
+    """The declared operations of the message service are exactly those that it answers."""
+    assert set(OPERATIONS) == set(MNS_ACTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_no_parameter_of_the_queue_client_is_dropped_silently(name: str) -> None:
+    """Every field of the official client's request is a declared parameter, a name in the path, or the client's own."""
+    request = getattr(mns.mns_request, f"{name}Request")
+    arguments = inspect.signature(request.__init__).parameters.values()
+    fields = set(vars(request(*("x" for one in arguments if one.default is one.empty and one.name != "self"))))
+    told = {_plain(part) for one in (*OPERATIONS[name].honoured, *OPERATIONS[name].ignored) for part in one.split(".")}
+    missing = {MNS_SPELLINGS.get(field, field) for field in fields - MNS_OWN} - told
+    assert not missing, f"{name}: {' '.join(sorted(missing))}"
+
+
+#: What the client keeps for itself, and what stands in the path.
+MNS_OWN = {"method", "request_id", "base64encode", "base64decode"} | {
+    f"{of}_name" for of in ("queue", "topic", "subscription")
+}
+#: The client's names for what the wire calls otherwise.
+MNS_SPELLINGS = {
+    "batch_size": "num_of_messages",
+    "message_list": "messages",
+    "receipt_handle_list": "receipt_handles",
+    "wait_seconds": "waitseconds",
+}
+
+
+def _plain(wire: str) -> str:
+    """Write a wire name as the client writes it: `x-mns-ret-number` is ret_number, `DirectSMS` direct_sms."""
+    stem = wire.removeprefix("x-mns-").replace("-", "_")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", stem).lower()
 
 
 def test_the_sdks_are_really_asked() -> None:
