@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import re
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.mns import errors, replies, signing
@@ -199,12 +200,14 @@ def _performed(account: Account, call: Call, exchange: Exchange) -> HttpReply | 
         outcome = ACTIONS[call.action](account, call, exchange)
     except Refused as refused:
         return replies.error(refused.refusal, exchange.request_id, exchange.host)
-    return _awaited(outcome, exchange) if inspect.isawaitable(outcome) else outcome
+    if inspect.isawaitable(outcome):
+        return _awaited(outcome, exchange)
+    return replace(outcome, request_id=exchange.request_id)
 
 
 async def _awaited(outcome: Awaitable[HttpReply], exchange: Exchange) -> HttpReply:
     try:
-        return await outcome
+        return replace(await outcome, request_id=exchange.request_id)
     except Refused as refused:
         return replies.error(refused.refusal, exchange.request_id, exchange.host)
 
