@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.cms import actions as cms
+from cloudheal_sim.alibaba.cms import legacy as cms_2018
+from cloudheal_sim.alibaba.cms.chaos_monitoring import MonitoringChaos
 from cloudheal_sim.alibaba.cms.control_events import EventsControl
 from cloudheal_sim.alibaba.cms.model.delivery import Mailboxes
 from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
+from cloudheal_sim.alibaba.cms.world_monitoring import MonitoringSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
 from cloudheal_sim.alibaba.ecs.event_deeds import EventDeeds
@@ -50,10 +53,13 @@ class AlibabaCloud:
         self._cms = Cms(kernel, ACCOUNT, mailboxes)
         self._ecs = Ecs(kernel, self._published)
         EcsChaos(self._ecs).register(chaos)
+        self._cms.monitoring.know(self._ecs)
+        MonitoringChaos(self._cms).register(chaos)
         EventDeeds(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         chaos.witness(self._slb.server_changed)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
+        self._gateway.serve(cms_2018.SERVICE, self._cms)
         self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
         self._gateway.serve(vpc.SERVICE, vpc.Vpc(self._regions, self._switches))
         self._gateway.serve(location.SERVICE, location.Location(self._products, self._regions))
@@ -80,6 +86,7 @@ class AlibabaCloud:
             SystemEventsSection(self._ecs),
             MnsSection(self._mns),
             EventsSection(self._cms.events),
+            MonitoringSection(self._cms.monitoring),
             SlbSection(self._slb),
         )
 

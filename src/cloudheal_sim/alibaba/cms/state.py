@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.cms.model.delivery import NO_MAILBOXES, Mailboxes
 from cloudheal_sim.alibaba.cms.model.event_bus import EventBus
+from cloudheal_sim.alibaba.cms.model.monitoring import Monitoring
 
 if TYPE_CHECKING:
-    from cloudheal_sim.alibaba.cms.model.event_bus import GroupsOf
     from cloudheal_sim.kernel.core import Kernel
 
 
 class Cms:
     """The stores of both halves of CloudMonitor, over the shared kernel.
 
-    `groups_of` names the application groups of a resource, for event rules and envelopes.
+    Event rules and envelopes learn from the monitoring half which application groups a resource belongs to.
     """
 
-    def __init__(
-        self, kernel: Kernel, account: str, mailboxes: Mailboxes = NO_MAILBOXES, groups_of: GroupsOf = lambda _: ()
-    ) -> None:
+    def __init__(self, kernel: Kernel, account: str, mailboxes: Mailboxes = NO_MAILBOXES) -> None:
         self.kernel = kernel
         self.account = account
         self.mailboxes = mailboxes
-        self.events = EventBus(kernel, account, mailboxes, groups_of)
+        self.monitoring = Monitoring(kernel, account, mailboxes)
+        self.events = EventBus(kernel, account, mailboxes, self.monitoring.groups.groups_of)

@@ -16,7 +16,7 @@ from cloudheal_sim.kernel.timeline import Timeline
 from cloudheal_sim.kernel.world import WorldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cloudheal_sim.kernel.core import Kernel
 
@@ -60,6 +60,7 @@ class Store(Generic[K, R]):
         self._kernel = kernel
         self._what = what
         self._kept: dict[K, Timeline[R | None]] = {}
+        self._taken: set[K] = set()
         self.version = 0
         """Grows with every change, so that what is derived from the records can be remembered."""
 
@@ -84,6 +85,19 @@ class Store(Generic[K, R]):
         """Iterate over the records that a read answering for `as_of` shows."""
         seen = (timeline.at(as_of) for timeline in self._kept.values())
         return (record for record in seen if record is not None)
+
+    def clear(self, taken: Iterable[K | None] = ()) -> None:
+        """Forget every record; the keys `taken` will be used by records to come and are not free."""
+        self._kept = {}
+        self._taken = {key for key in taken if key is not None}
+        self.version += 1
+
+    def free(self, draw: Callable[[], K]) -> K:
+        """Draw keys until one is free, and take it."""
+        while (key := draw()) in self._taken or key in self._kept:
+            pass
+        self._taken.add(key)
+        return key
 
     def replace(self, records: Iterable[tuple[K, R]]) -> None:
         """Begin again with these records."""
