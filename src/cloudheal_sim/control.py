@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from cloudheal_sim.kernel.chaos import ChaosError
 from cloudheal_sim.kernel.clock import ClockError, Mode, iso_millis, to_millis
@@ -216,8 +215,8 @@ def _body(request: HttpRequest) -> object:
     if not request.body:
         return None
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError) as problem:
+        return from_json(request.body, allow_inf_nan=False)
+    except ValueError as problem:
         msg = f"body: expected JSON ({problem})"
         raise ControlError(msg) from problem
 

@@ -323,6 +323,20 @@ def test_a_dry_run_fires_matching_rules_and_touches_nothing_else(stepped: Runnin
     assert stepped.control("GET", "world")["alibaba"] == before
 
 
+@pytest.mark.parametrize(
+    "content",
+    ['{"a": "\\ud800"}', "{'a': '\\ud800'}", "{'a': b'\\xff'}", '{"a": NaN}', '{"a": ' + "9" * 5000 + "}", "[1]", "{"],
+)
+def test_event_content_that_no_message_can_carry_is_refused(
+    stepped: RunningSimulator, cms: Client, content: str
+) -> None:
+    """Nothing is sent, and the journal can still be read."""
+    put_rule(cms, pattern={"name_list": ["*"]})
+    request = models.SendDryRunSystemEventRequest(product="ECS", event_name="x", event_content=content)
+    assert refusal(cms.send_dry_run_system_event, request).code == "InvalidParameter"
+    assert stepped.journal(kind="event") == []
+
+
 def test_custom_events_are_reported_found_and_counted(stepped: RunningSimulator, cms: Client) -> None:
     """PutCustomEvent is read back by name, group and time, and is not mixed with system events."""
     stepped.world({"now": NOW})

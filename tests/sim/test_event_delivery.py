@@ -251,6 +251,24 @@ def test_a_poison_message_reaches_the_queue_as_it_is(stepped: RunningSimulator) 
     assert (first, base64.b64decode(second)) == ("{not json", b"\xff\xfe\xfd")
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Return objects inside objects."""
+    content: dict[str, Any] = {}
+    for _ in range(levels):
+        content = {"inner": content}
+    return content
+
+
+def test_a_deeply_nested_event_arrives_and_can_be_read_everywhere(stepped: RunningSimulator) -> None:
+    """Queue, journal and world all hold it; depth that they could not hold is refused before."""
+    world_with_queue(stepped)
+    stepped.control("POST", "events", {"name": "x", "content": nested(190)})
+    stepped.advance(1)
+    assert bodies(stepped)[0]["content"] == nested(190)
+    assert stepped.journal(kind="event")[0]["details"]["content"] == nested(190)
+    assert stepped.control("GET", "world")["alibaba"]["event_log"][0]["content"] == nested(190)
+
+
 @pytest.mark.parametrize(
     ("event", "place"),
     [
@@ -261,6 +279,9 @@ def test_a_poison_message_reaches_the_queue_as_it_is(stepped: RunningSimulator) 
         ({"nmae": "Instance:StateChange"}, "event"),
         ({"source": "acs.ecs"}, "event.type"),
         ({}, "event.name"),
+        ({"name": "Instance:StateChange", "instance_id": "\ud800"}, "body"),
+        ({"name": "x", "content": {"load": float("nan")}}, "body"),
+        ({"name": "x", "content": nested(300)}, "body"),
     ],
 )
 def test_an_event_that_cannot_be_published_is_refused_by_name(

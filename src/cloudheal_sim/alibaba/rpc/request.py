@@ -6,7 +6,6 @@ page is made from both. Names on the wire are the fields' names in PascalCase; `
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from ast import literal_eval
@@ -14,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
+from pydantic_core import from_json, to_json
 
 from cloudheal_sim.alibaba.rpc.parameters import shown
 from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused, invalid, missing
@@ -111,8 +111,8 @@ def _parsed(value: object) -> object:
     if not text:
         return []
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
         return _pseudo_json(text)
 
 
@@ -123,7 +123,8 @@ def _pseudo_json(text: str) -> object:
         raise ValueError(msg)
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
-            return literal_eval(text)
+            # Through JSON once more: a literal may hold what no reply can carry (half surrogates, bytes, NaN).
+            return from_json(to_json(literal_eval(text)), allow_inf_nan=False)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as problem:
         raise ValueError(msg) from problem
 
