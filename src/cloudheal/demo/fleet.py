@@ -28,7 +28,7 @@ def world() -> dict[str, object]:
         "alibaba": {
             "instances": instances,
             "server_groups": [{"id": GROUP, "load_balancer": "lb-demo0001", "name": "web", "backends": backends}],
-            "queues": [{"name": QUEUE, "VisibilityTimeout": 30}],
+            "queues": [{"name": QUEUE, "visibility_timeout": 30}],
             "event_rules": [
                 {
                     "name": "demo",

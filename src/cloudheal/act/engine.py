@@ -1,0 +1,164 @@
+"""The durable engine: the only module that knows DBOS.
+
+One workflow is registered, `heal(run, look)`; which playbook it runs is written in the run's row. A look is queued in
+the same transaction as the rows that cause it, so that neither can exist without the other. Steps return JSON values
+and are checkpointed; after a crash a look runs again from its first step, and finished steps answer from their
+checkpoint. A step never raises into a playbook: exceptions change class on replay.
+
+The library keeps one instance per process, so there is one `Engine` per process at a time. Its own retries, sleeps and
+recovery are not used: a process has a fresh executor id, and dead workers' runs are taken over by `workers.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
+from dbos import Serializer as DBOSSerializer
+
+from cloudheal.errors import PermanentError
+from cloudheal.ports.store import Store
+
+#: What may be checkpointed: JSON values only, never pickled objects.
+Json: TypeAlias = Any
+#: Runs one look of one run; called again from the start after a crash.
+Body: TypeAlias = Callable[[str, int], None]
+
+#: The version of this module's workflow: looks queued by another one wait for a process that speaks it.
+SCHEMA = "1"
+QUEUE = "heal"
+#: Looks at work in one process; each is a thread that mostly waits for a cloud.
+CONCURRENCY = 64
+POLL_SECONDS = 0.1
+
+log = logging.getLogger("cloudheal.engine")
+
+
+class EngineError(PermanentError):
+    """The durable engine cannot do what it was asked to."""
+
+    code = "engine.failed"
+
+
+class _JsonSerializer(DBOSSerializer):
+    """Checkpoints as plain JSON text; `name` is stored with each row."""
+
+    def serialize(self, data: Json) -> str:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+    def deserialize(self, serialized_data: str) -> Json:
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "cloudheal_json/1"
+
+
+class Engine:
+    """Queues, starts and resumes looks on one database, and checkpoints their steps."""
+
+    _present: Engine | None = None
+    _guard = threading.Lock()
+
+    def __init__(self, store: Store, worker: str, body: Body) -> None:
+        """`worker` must be new for every process; it owns the looks that this process has begun."""
+        self._store = store
+        self._worker = worker
+        self._body = body
+        self._client: DBOSClient | None = None
+
+    def start(self) -> Engine:
+        """Open the engine and begin taking looks from the queue."""
+        with Engine._guard:
+            if Engine._present is not None:
+                raise EngineError("one process runs one engine, and this one has one already")
+            Engine._present = self
+        DBOS(
+            config={
+                "name": "cloudheal",
+                "system_database_engine": self._store.writing,
+                "executor_id": self._worker,
+                "application_version": SCHEMA,
+                "serializer": _JsonSerializer(),
+                "use_listen_notify": False,
+                "log_level": "WARNING",
+            }
+        )
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS)
+        self._client = DBOSClient(
+            system_database_engine=self._store.writing, serializer=_JsonSerializer(), application_name="cloudheal"
+        )
+        return self
+
+    def stop(self, seconds: float = 10) -> None:
+        """Take no more looks, give those at work `seconds` to end, and close."""
+        DBOS.destroy(workflow_completion_timeout_sec=round(seconds))
+        if self._client is not None:
+            self._client.destroy()
+        with Engine._guard:
+            Engine._present = None
+
+    def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:
+        """Queue a look in the caller's transaction; returns its workflow id."""
+        if self._client is None:
+            raise EngineError("the engine is not started")
+        id_ = workflow_id(run, look)
+        options: EnqueueOptions = {
+            "queue_name": QUEUE,
+            "workflow_name": "heal",
+            "workflow_id": id_,
+            "app_version": SCHEMA,
+        }
+        self._client.enqueue_in_transaction(connection, options, run, look)
+        return id_
+
+    def start_at_once(self, run: str, look: int) -> str:
+        """Begin a look in this process without the queue (fast lane); a look that has begun is not begun again."""
+        id_ = workflow_id(run, look)
+        with SetWorkflowID(id_):
+            DBOS.start_workflow(_heal, run, look)
+        return id_
+
+    def begun_by(self, worker: str) -> list[tuple[str, int]]:
+        """Return the looks that a worker had begun and not ended, whether or not it owned their runs yet."""
+        found = DBOS.list_workflows(executor_id=worker, status="PENDING", load_input=False, load_output=False)
+        return [look_of(one.workflow_id) for one in found]
+
+    def resume(self, looks: Sequence[tuple[str, int]]) -> int:
+        """Queue looks again that a dead worker had begun; returns how many."""
+        ids = [workflow_id(run, look) for run, look in looks]
+        if ids:
+            DBOS.resume_workflows(ids, queue_name=QUEUE)
+        return len(ids)
+
+    def step(self, name: str, do: Callable[[], Json]) -> Json:
+        """Do one thing inside a look and checkpoint its JSON result; a finished step is not done again."""
+        return DBOS.run_step({"name": name}, do)
+
+    def run_body(self, run: str, look: int) -> None:
+        """Run the body of one look."""
+        self._body(run, look)
+
+
+def workflow_id(run: str, look: int) -> str:
+    """Name the workflow of one look: a finished name can never be queued again, so each look has its own."""
+    return f"{run}/{look}"
+
+
+def look_of(id_: str) -> tuple[str, int]:
+    """Read a workflow's name back into run and look."""
+    run, _, look = id_.rpartition("/")
+    return run, int(look)
+
+
+@DBOS.workflow(name="heal")
+def _heal(run: str, look: int) -> None:
+    engine = Engine._present  # noqa: SLF001 - the library calls this function, which has no other way to its engine
+    if engine is None:
+        raise EngineError("a look was started in a process without an engine")
+    engine.run_body(run, look)

@@ -1,0 +1,95 @@
+"""One database, SQLite or PostgreSQL, opened so that a commit is on disk when it returns.
+
+SQLite runs in WAL mode with synchronous FULL. A transaction that may write takes the write lock when it begins, so that
+two writers wait for each other instead of failing half-way. Readers have an engine of their own and never wait for a
+writer. The password in a URL never shows in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from cloudheal.errors import SettingsError
+
+#: How long a writer waits for another one before it gives up; commits take milliseconds.
+BUSY_SECONDS = 30
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Two engines on one database: `writing` begins every transaction as a writer, `reading` never does."""
+
+    writing: sa.Engine
+    reading: sa.Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for the embedded database, which admits one engine process."""
+        return self.writing.dialect.name == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Commit what the block did, all of it on disk, or nothing when it raises."""
+        with self.writing.begin() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Read one consistent state; writing is refused."""
+        with self.reading.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.writing.dispose()
+        self.reading.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open the database that a settings file names. Raises SettingsError when the URL cannot be one."""
+    try:
+        address = sa.make_url(url)
+    except sa.exc.ArgumentError as problem:
+        message = "database: not a URL; expected sqlite:///FILE or postgresql://USER@HOST/NAME"
+        raise SettingsError(message) from problem
+    match address.get_backend_name():
+        case "sqlite":
+            return Database(_sqlite(address, writing=True), _sqlite(address, writing=False))
+        case "postgresql":
+            driven = address.set(drivername="postgresql+psycopg")
+            return Database(_postgres(driven, read_only=False), _postgres(driven, read_only=True))
+    message = f"database: {address.get_backend_name()} is not supported; expected sqlite:/// or postgresql://"
+    raise SettingsError(message)
+
+
+def _sqlite(address: sa.URL, *, writing: bool) -> sa.Engine:
+    engine = sa.create_engine(address, connect_args={"check_same_thread": False}, pool_reset_on_return="rollback")
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The workflow engine shares the writing engine and expects the driver to begin its transactions.
+        connection.isolation_level = "IMMEDIATE" if writing else None
+        for pragma in (*_PRAGMAS, *(() if writing else ("query_only=ON",))):
+            connection.execute(f"PRAGMA {pragma}")
+
+    if not writing:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _postgres(address: sa.URL, *, read_only: bool) -> sa.Engine:
+    options = "-c default_transaction_read_only=on" if read_only else "-c synchronous_commit=on"
+    return sa.create_engine(
+        address,
+        pool_pre_ping=True,
+        connect_args={"options": options, "application_name": "cloudheal", "connect_timeout": 10},
+    )

@@ -1,0 +1,151 @@
+"""What came in, kept for good: new events once, unreadable messages with their reason.
+
+Both are written in the caller's transaction, so that a message is acknowledged only after everything that follows from
+it is on disk. A key that is already there makes a duplicate, whichever process or channel brought it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cloudheal.model.event import Channel, Event
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.tables import DEAD_LETTER, EVENT
+
+#: Rows in one statement: below every dialect's limit of parameters (17 columns a row, 32,766 on SQLite).
+SLICE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that no reader could read; `origin` names the queue, path or file that it came from."""
+
+    received: datetime
+    channel: Channel
+    origin: str
+    reason: str
+    raw: bytes
+
+    @property
+    def digest(self) -> str:
+        """What makes two dead letters the same: where they came from and their bytes."""
+        return hashlib.sha256(b"\0".join((self.channel.encode(), self.origin.encode(), self.raw))).hexdigest()
+
+
+def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, int]:
+    """Store the events whose keys are new; returns their row numbers by key, in the order of arrival."""
+    first: dict[str, Event] = {}
+    for event in events:
+        first.setdefault(event.key, event)
+    added: dict[str, int] = {}
+    for part in _slices(first.values()):
+        known = _known(connection, [event.key for event in part])
+        rows = [_row(event) for event in part if event.key not in known]
+        if rows:
+            statement = _insert(connection, EVENT).on_conflict_do_nothing(index_elements=["key"])
+            stored = connection.execute(statement.returning(EVENT.c.key, EVENT.c.id), rows)
+            numbers = {row.key: row.id for row in stored}
+            added.update((event.key, numbers[event.key]) for event in part if event.key in numbers)
+    return added
+
+
+def add_dead_letter(connection: sa.Connection, letter: DeadLetter) -> int:
+    """Store an unreadable message; the same bytes from the same place count up instead. Returns its row number."""
+    row = {
+        "received": _millis(letter.received),
+        "channel": letter.channel.value,
+        "origin": letter.origin,
+        "reason": letter.reason,
+        "digest": letter.digest,
+        "raw": letter.raw,
+        "copies": 1,
+    }
+    statement = _insert(connection, DEAD_LETTER).on_conflict_do_update(
+        index_elements=["digest"], set_={"copies": DEAD_LETTER.c.copies + 1, "replayed": None}
+    )
+    return int(connection.execute(statement.returning(DEAD_LETTER.c.id), [row]).scalar_one())
+
+
+def dead_letters(connection: sa.Connection, limit: int = 100) -> Sequence[sa.Row[tuple[object, ...]]]:
+    """Return the dead letters that were not replayed, newest first."""
+    waiting = sa.select(DEAD_LETTER).where(DEAD_LETTER.c.replayed.is_(None))
+    return connection.execute(waiting.order_by(DEAD_LETTER.c.id.desc()).limit(limit)).all()
+
+
+def mark_replayed(connection: sa.Connection, number: int, at: datetime) -> bool:
+    """Say that a dead letter was read after all; False when there is none of that number waiting."""
+    one = (DEAD_LETTER.c.id == number) & DEAD_LETTER.c.replayed.is_(None)
+    return connection.execute(sa.update(DEAD_LETTER).where(one).values(replayed=_millis(at))).rowcount == 1
+
+
+def event_by_key(connection: sa.Connection, key: str) -> Event | None:
+    """Read one event back, exactly as it was stored."""
+    row = connection.execute(sa.select(EVENT).where(EVENT.c.key == key)).one_or_none()
+    if row is None:
+        return None
+    return Event(
+        key=row.key,
+        id=row.envelope_id,
+        source=row.source,
+        type=row.type,
+        subject=ResourceId(Cloud(row.cloud), row.account, row.region, row.kind, row.resource),
+        time=_moment(row.occurred),
+        received=_moment(row.received),
+        status=row.status,
+        data=json.loads(row.data),
+        channel=Channel(row.channel),
+        simulated=row.simulated,
+        raw=row.raw,
+    )
+
+
+def _row(event: Event) -> dict[str, object]:
+    subject = event.subject
+    return {
+        "key": event.key,
+        "envelope_id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "status": event.status,
+        "cloud": subject.cloud.value,
+        "account": subject.account,
+        "region": subject.region,
+        "kind": subject.kind,
+        "resource": subject.id,
+        "occurred": _millis(event.time),
+        "received": _millis(event.received),
+        "channel": event.channel.value,
+        "simulated": event.simulated,
+        "data": json.dumps(dict(event.data), ensure_ascii=False, separators=(",", ":")),
+        "raw": event.raw,
+    }
+
+
+def _known(connection: sa.Connection, keys: list[str]) -> set[str]:
+    return set(connection.scalars(sa.select(EVENT.c.key).where(EVENT.c.key.in_(keys))))
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _slices(events: Iterable[Event]) -> Iterator[list[Event]]:
+    rest = iter(events)
+    while part := list(islice(rest, SLICE)):
+        yield part
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -1,0 +1,76 @@
+"""The tables, for both dialects. Instants are epoch milliseconds (UTC), documents are JSON text."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+#: SQLite numbers rows by itself only in a column of exactly this type.
+_ROW = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+EVENT = sa.Table(
+    "event",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("envelope_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("cloud", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("occurred", sa.BigInteger, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Index("event_by_resource", "resource", "occurred"),
+    sa.Index("event_by_time", "occurred"),
+)
+
+DEAD_LETTER = sa.Table(
+    "dead_letter",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("copies", sa.Integer, nullable=False),
+    sa.Column("replayed", sa.BigInteger),
+)
+
+RUN = sa.Table(
+    "run",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("incident", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("playbook", sa.Text, nullable=False),
+    sa.Column("playbook_digest", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("look", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_eligible", sa.BigInteger),
+    sa.Index("run_by_owner", "owner", "state"),
+    sa.Index("run_by_incident", "incident"),
+)
+
+WORKER = sa.Table(
+    "worker",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("heartbeat", sa.BigInteger, nullable=False),
+    sa.Column("heir", sa.Text, nullable=False, server_default=""),
+)

