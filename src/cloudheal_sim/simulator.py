@@ -5,6 +5,7 @@ The HTTP server and the control API sit on top; tests may use this class without
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
+
+log = logging.getLogger("cloudheal_sim")
 
 #: Calls a second by documentation (requirement C6: the lower of the published figures).
 DOCUMENTED_QUOTAS = {
@@ -86,15 +89,19 @@ class Simulator:
 
     async def handle(self, request: HttpRequest) -> HttpReply:
         """Answer one cloud request; everything that is due by now has happened before."""
-        self.kernel.clock.catch_up()
-        return await self.alibaba.handle(request)
+        try:
+            self.kernel.clock.catch_up()
+            return await self.alibaba.handle(request)
+        except Exception:
+            log.exception("a mistake in the simulator, please report it: %s %s", request.method, request.path)
+            return self.unreadable(request.target, 500)
 
     def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
         """Publish an event as CloudMonitor (`product`) or EventBridge (`source`) would. Raises WorldError."""
         return self.alibaba.publish(event)
 
     def unreadable(self, target: str, status: int) -> HttpReply:
-        """Answer a request whose body was too large (413) or broken (400), as the service that was meant would."""
+        """Answer a body that was too large (413) or broken (400), or our own mistake (500), as the service would."""
         return self.alibaba.unreadable(target, status)
 
     async def close(self) -> None:

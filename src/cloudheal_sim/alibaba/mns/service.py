@@ -121,12 +121,14 @@ class Mns:
         return replies.completed(answer, request_id, self.kernel.clock.now())
 
     def unreadable(self, status: int) -> HttpReply:
-        """Refuse a request whose body was too large (413) or broken (400)."""
+        """Refuse a body that was too large (413) or broken (400), or own up to a mistake of ours (500)."""
         request_id = self._request_id()
         entry = self.kernel.journal.append("request", service="mns")
         refusal = errors.MALFORMED_XML
         if status == 413:
             refusal = errors.INVALID_ARGUMENT._replace(message="The request body is too large.")
+        if status == errors.INTERNAL_ERROR.status:
+            refusal = errors.INTERNAL_ERROR
         answer = completed(entry, replies.error(refusal, request_id, self._host))
         return replies.completed(answer, request_id, self.kernel.clock.now())
 

@@ -113,11 +113,11 @@ class Gateway:
         return key, _action(service, call)
 
     def unreadable(self, target: str, status: int) -> HttpReply:
-        """Refuse a request whose body was too large (413) or broken (400)."""
+        """Refuse a body that was too large (413) or broken (400), or own up to a mistake of ours (500)."""
         entry = self._kernel.journal.append("request")
         dialect = _Dialect("", "", xml="format=json" not in target.lower())
-        too_large = status == refusals.BODY_TOO_LARGE.status
-        refusal = refusals.BODY_TOO_LARGE if too_large else refusals.UNREADABLE
+        answers = (refusals.BODY_TOO_LARGE, refusals.INTERNAL_ERROR)
+        refusal = next((one for one in answers if one.status == status), refusals.UNREADABLE)
         return completed(entry, dialect.refuse(refusal, self._kernel.chance.uuid()))
 
 
