@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import urllib.error
@@ -262,6 +263,80 @@ def test_an_event_shows_what_became_of_it(stepped: RunningSimulator) -> None:
     older = state(stepped, "events", before=rows[-1]["key"] + 1, open=rows[-1]["key"])
     assert older["rows"][0] == rows[-1]
     assert older["open"][str(rows[-1]["key"])]["rules"] == ["to-nowhere"]
+
+
+def test_numbers_that_json_has_no_words_for_do_not_break_the_page(sim: RunningSimulator) -> None:
+    """An event whose content holds an infinite number is shown in journal and timeline as text."""
+    event = b'{"product": "ECS", "name": "Instance:StateChange", "content": {"resourceId": "i-x", "load": 1e999}}'
+    urllib.request.urlopen(urllib.request.Request(f"{sim.url}/_sim/events", event), timeout=30).close()
+    (row,) = state(sim, "journal", kind="event")["rows"]
+    for view in ("journal", "events"):
+        _, text = fetched(f"{sim.url}/ui/state?view={view}&open={row['key']}")
+        assert "Infinity" in text
+        json.loads(text, parse_constant=pytest.fail)
+
+
+# --- queues ---
+
+
+def posted(client: HandSigned, queue: str, body: str, **attributes: object) -> None:
+    """Send one message."""
+    more = "".join(f"<{name}>{value}</{name}>" for name, value in attributes.items())
+    assert (
+        client.mns(
+            "POST", f"/queues/{queue}/messages", f"<Message><MessageBody>{body}</MessageBody>{more}</Message>"
+        ).status
+        == 201
+    )
+
+
+def test_a_queue_counts_and_shows_its_messages_by_state(stepped: RunningSimulator) -> None:
+    """Visible, invisible and delayed messages are counted and shown with when they come back."""
+    stepped.world({"alibaba": {"queues": [{"name": "ops"}, {"name": "audit"}]}})
+    with HandSigned(stepped.address) as client:
+        posted(client, "ops", "first")
+        posted(client, "ops", "second")
+        posted(client, "ops", "third", DelaySeconds=60)
+        client.mns("GET", "/queues/ops/messages")
+    shown = state(stepped, "queues", queue="ops")
+    counts = {row["key"]: (row["visible"], row["invisible"], row["delayed"]) for row in shown["rows"]}
+    assert counts == {"ops": (1, 1, 1), "audit": (0, 0, 0)}
+    now = stepped.control("GET", "clock")["now_ms"]
+    messages = [(row["body"], row["state"], row["next_visible"]) for row in shown["messages"]["rows"]]
+    assert messages == [
+        ("first", "invisible", now + 30_000),
+        ("second", "visible", None),
+        ("third", "delayed", now + 60_000),
+    ]
+    assert state(stepped, "queues", q="aud")["slice"]["total"] == 1
+
+
+def test_bodies_are_decoded_and_cut(sim: RunningSimulator) -> None:
+    """Base64 of text is shown as text, anything else as it was sent; a row holds only the beginning."""
+    sim.world({"alibaba": {"queues": [{"name": "ops"}]}})
+    long, binary = "x" * 50_000, base64.b64encode(b"\x00\xff\xfe").decode()
+    bodies = [base64.b64encode('{"事件": "<b>"}'.encode()).decode(), binary, "plain", long]
+    with HandSigned(sim.address) as client:
+        for body in bodies:
+            posted(client, "ops", body)
+    messages = state(sim, "queues", queue="ops", open="1,2,4")["messages"]
+    assert [row["body"] for row in messages["rows"][:3]] == ['{"事件": "<b>"}', binary, "plain"]
+    assert len(messages["rows"][3]["body"]) < 200
+    assert (messages["open"]["1"]["body"], messages["open"]["1"]["decoded"]) == ('{\n  "事件": "<b>"\n}', True)
+    assert (messages["open"]["2"]["body"], messages["open"]["2"]["decoded"]) == (binary, False)
+    assert messages["open"]["4"]["size"] == 50_000
+    assert len(messages["open"]["4"]["body"]) < 21_000
+
+
+def test_looking_at_a_message_takes_nothing(stepped: RunningSimulator) -> None:
+    """A message that people look at is as new to its receiver as before."""
+    stepped.world({"alibaba": {"queues": [{"name": "ops"}]}})
+    with HandSigned(stepped.address) as client:
+        posted(client, "ops", "body")
+        for _ in range(3):
+            (row,) = state(stepped, "queues", queue="ops", open="1")["messages"]["rows"]
+            assert (row["state"], row["dequeued"]) == ("visible", 0)
+        assert b"<DequeueCount>1<" in client.mns("GET", "/queues/ops/messages").body
 
 
 # --- looking changes nothing ---

@@ -39,20 +39,20 @@ function cells(row) {
     el("th", { scope: "row" }, row.name, row.dry ? [" ", badge("note", row.dry)] : "", el("span", { class: "under" }, row.product)),
     el("td", {}, row.level ? badge(LEVELS[row.level] ?? "note", row.level) : ""),
     el("td", {}, row.status, el("span", { class: "under" }, row.state)),
-    el("td", {}, row.region),
+    el("td", { class: "nowrap" }, row.region),
     el("td", { class: "ids" }, row.resources.map((id) => el("code", {}, id))),
     el("td", {}, row.deliveries.map(delivered)),
   ];
 }
 
 function delivered(one) {
-  return badge(one.status >= 200 && one.status < 300 ? "good" : one.status ? "bad" : "note", `${one.status || ""} ${one.code}`.trim(), " ", one.rule);
+  return badge(one.status >= 200 && one.status < 300 ? "good" : one.status ? "bad" : "note", `${one.status || ""} ${one.code}`.trim(), " ", one.target.split(":").slice(one.target.startsWith("mns:") ? 2 : 0).join(":"));
 }
 
 function described(detail) {
   return el("div", { class: "columns" },
     el("section", {}, el("h3", {}, t("content")), el("pre", { tabindex: "0" }, detail.content)),
     el("section", {}, el("h3", {}, t("deliveries")), detail.deliveries.length
-      ? el("ul", {}, detail.deliveries.map((one) => el("li", {}, instant(one.at, 3), " ", delivered(one), " ", el("code", {}, one.target)))) : t("empty")),
+      ? el("ul", {}, detail.deliveries.map((one) => el("li", {}, instant(one.at, 3), " ", delivered(one), " ", one.rule))) : t("empty")),
     el("section", {}, el("h3", {}, t("details")), facts([[t("id"), detail.id], ...detail.rules.map((rule) => [t("match"), rule])])));
 }

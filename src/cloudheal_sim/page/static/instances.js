@@ -77,9 +77,9 @@ function chaosForm(options) {
   const deed = select("deed", options.deeds.map((name) => [name, name]));
   const chosen = () => new Set(ids.value.split(/[\s,]+/).filter(Boolean));
   const form = el("form", {},
-    el("div", { class: "fields" }, field(t("chaos.deed"), deed), field(t("chaos.ids"), ids)),
-    el("p", { class: "hint" }, t("chaos.hint")),
-    el("button", { type: "submit", class: "primary" }, t("chaos.do")));
+    el("div", { class: "fields" }, field(t("chaos.deed"), deed), field(t("chaos.ids"), ids),
+      el("button", { type: "submit", class: "primary" }, t("chaos.do"))),
+    el("p", { class: "hint" }, t("chaos.hint")));
   const element = el("details", { class: "card" }, el("summary", {}, t("chaos")), form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -19,7 +19,7 @@ export function journal(options) {
     { name: "verdict", label: t("verdict"), options: VERDICTS.map((name) => [name, t(`verdict.${name}`)]) },
   ]);
   const { element, body } = table(t("journal"), [
-    ["", t("entry")], ["", t("time")], ["", t("kind")], ["", t("what")], ["", t("resource")], ["", t("outcome")], ["", t("changes")],
+    ["", t("entry")], ["", t("time")], ["", t("kind")], ["", t("what")], ["", t("resource")], ["", t("outcome")], ["wide", t("changes")],
   ]);
   const newest = el("button", { type: "button", onclick: () => amend({ before: "" }) }, t("newest"));
   const older = el("button", { type: "button" }, t("older"));
@@ -75,7 +75,7 @@ export function changed(change) {
 }
 
 function pairs(mapping) {
-  return facts(Object.entries(mapping).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
+  return facts(Object.entries(mapping));
 }
 
 function described(entry) {

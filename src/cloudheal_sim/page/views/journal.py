@@ -7,6 +7,7 @@ entries and then says how far it came: a rare word in a full journal must not ho
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.page.query import PAGE
@@ -23,6 +24,7 @@ MOST_SEARCHED = 10_000
 #: Characters of a value that a short row shows.
 SHORT = 80
 _RESOURCES = 3
+_LONG = 20_000
 
 
 def journal(simulator: Simulator, query: Query) -> Mapping[str, object]:
@@ -73,7 +75,8 @@ def row(entry: Entry) -> dict[str, object]:
 def whole(entry: Entry) -> dict[str, Any]:
     """Return everything an entry holds."""
     facts = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
-    facts["parameters"], facts["details"] = dict(entry.parameters), dict(entry.details)
+    facts["parameters"] = dict(entry.parameters)
+    facts["details"] = {name: cut(_told(value), _LONG) for name, value in entry.details.items()}
     return {**facts, "changes": [_change(change, 2000) for change in entry.changes[:PAGE]], "all": len(entry.changes)}
 
 
@@ -119,6 +122,11 @@ def _pieces(entry: Entry) -> Iterator[str]:
     yield from (str(value) for value in entry.details.values())
     for change in entry.changes:
         yield from (change.what, change.id, str(change.before), str(change.after))
+
+
+def _told(value: object) -> object:
+    """Write what is no text as JSON text: it may hold numbers that JSON proper has no words for."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _change(change: Change, most: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ event bus sends them, are shown decoded.
 from __future__ import annotations
 
 import binascii
+import json
 from base64 import b64decode
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -102,4 +103,18 @@ def _message(message: Message) -> dict[str, object]:
 
 def _whole(message: Message) -> dict[str, object]:
     text, is_decoded = readable(message.body)
-    return {"id": message.id, "body": cut(text, _LONG), "decoded": is_decoded, "size": len(message.body.encode())}
+    return {
+        "id": message.id,
+        "body": cut(_indented(text), _LONG),
+        "decoded": is_decoded,
+        "size": len(message.body.encode()),
+    }
+
+
+def _indented(text: str) -> str:
+    """Lay a JSON object out for reading; anything else stays as it is."""
+    try:
+        document = json.loads(text) if text.lstrip().startswith("{") else None
+        return text if document is None else json.dumps(document, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
