@@ -85,7 +85,7 @@ class AlibabaCloud:
             EcsSection(self._ecs),
             SystemEventsSection(self._ecs),
             MnsSection(self._mns),
-            EventsSection(self._cms.events),
+            EventsSection(self._cms.events, self._cms.custom_alarms),
             MonitoringSection(self._cms.monitoring),
             SlbSection(self._slb),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudheal_sim.alibaba.cms.model.custom_alarm import CustomAlarms
 from cloudheal_sim.alibaba.cms.model.delivery import NO_MAILBOXES, Mailboxes
 from cloudheal_sim.alibaba.cms.model.event_bus import EventBus
 from cloudheal_sim.alibaba.cms.model.monitoring import Monitoring
@@ -24,3 +25,4 @@ class Cms:
         self.mailboxes = mailboxes
         self.monitoring = Monitoring(kernel, account, mailboxes)
         self.events = EventBus(kernel, account, mailboxes, self.monitoring.groups.groups_of)
+        self.custom_alarms = CustomAlarms(kernel, self.events)

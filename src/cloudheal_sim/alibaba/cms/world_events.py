@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from cloudheal_sim.alibaba.cms.model.content_query import QueryError, compiled
+from cloudheal_sim.alibaba.cms.model.custom_alarm import CustomAlarm
 from cloudheal_sim.alibaba.cms.model.delivery import RETRIES, Delivery
 from cloudheal_sim.alibaba.cms.model.envelope import EnvelopeOptions
 from cloudheal_sim.alibaba.cms.model.event_bus import DELAY_SECONDS
-from cloudheal_sim.alibaba.cms.model.event_log import Published
+from cloudheal_sim.alibaba.cms.model.event_log import NO_GROUP, Published
 from cloudheal_sim.alibaba.cms.model.event_rule import EventRule, Pattern
 from cloudheal_sim.alibaba.cms.model.event_target import (
     MOST_TARGETS,
@@ -36,6 +37,7 @@ from cloudheal_sim.kernel.world import Part, WorldError, parsed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloudheal_sim.alibaba.cms.model.custom_alarm import CustomAlarms
     from cloudheal_sim.alibaba.cms.model.event_bus import EventBus
 
 _OPTIONS = frozenset(field.name for field in fields(EnvelopeOptions))
@@ -296,12 +298,27 @@ class DeliveryPart(Part):
         return Delivery(to_millis(self.due), self.rule, self.target.target(1), self.event.published(), self.attempt)
 
 
+class AlarmPart(Part):
+    """One alarm on custom events."""
+
+    id: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    event_name: str = Field(min_length=1)
+    level: Literal["CRITICAL", "WARN", "INFO"] = "WARN"
+    threshold: int = Field(1, ge=1)
+    group: str = NO_GROUP
+    period: int = Field(300, ge=60, le=86400, multiple_of=60)
+    contact_groups: tuple[str, ...] = ()
+    webhook: str = ""
+
+
 class EventsPart(Part):
     """All keys of this section."""
 
     event_rules: tuple[RulePart, ...] = ()
     event_log: tuple[EventPart, ...] = ()
     event_deliveries: tuple[DeliveryPart, ...] = ()
+    custom_event_rules: tuple[AlarmPart, ...] = ()
     event_delay_seconds: float = Field(DELAY_SECONDS, ge=0, le=86400)
     envelope: Literal["union", "ecs", "cloudmonitor"] = "union"
     webhook_format: Literal["envelope", "subscription"] = "envelope"
@@ -317,6 +334,7 @@ class Plan:
     rules: tuple[EventRule, ...]
     log: tuple[Published, ...]
     deliveries: tuple[Delivery, ...]
+    alarms: tuple[CustomAlarm, ...]
     delay_seconds: float
     options: EnvelopeOptions
 
@@ -326,6 +344,7 @@ class EventsSection:
     """Reads and writes the event half of CloudMonitor."""
 
     bus: EventBus
+    alarms: CustomAlarms
 
     @property
     def keys(self) -> frozenset[str]:
@@ -343,6 +362,7 @@ class EventsSection:
             rules=rules,
             log=tuple(event.published() for event in read.event_log),
             deliveries=tuple(delivery.delivery() for delivery in read.event_deliveries),
+            alarms=tuple(CustomAlarm(**alarm.model_dump()) for alarm in read.custom_event_rules),
             delay_seconds=read.event_delay_seconds,
             options=EnvelopeOptions(**read.model_dump(include=set(_OPTIONS))),
         )
@@ -354,6 +374,7 @@ class EventsSection:
         self.bus.rules.restart(parsed.rules)
         self.bus.log.replace(parsed.log)
         self.bus.deliveries.replace(parsed.deliveries)
+        self.alarms.replace(parsed.alarms)
 
     def dump(self) -> dict[str, object]:
         """Return the full form."""
@@ -361,6 +382,7 @@ class EventsSection:
             "event_rules": [_rule(rule) for rule in self.bus.rules.all()],
             "event_log": [_event(one) for one in self.bus.log.all()],
             "event_deliveries": [_delivery(one) for one in self.bus.deliveries.under_way()],
+            "custom_event_rules": [asdict(alarm) for alarm in self.alarms.all()],
             "event_delay_seconds": self.bus.delay_seconds,
             **asdict(self.bus.deliveries.options),
         }

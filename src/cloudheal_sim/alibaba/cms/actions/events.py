@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cloudheal_sim.alibaba.cms import errors
 from cloudheal_sim.alibaba.cms.model import catalogue
 from cloudheal_sim.alibaba.cms.model.content_query import QueryError, compiled
+from cloudheal_sim.alibaba.cms.model.custom_alarm import CustomAlarm
 from cloudheal_sim.alibaba.cms.model.event_log import NO_GROUP, EventQuery, Published
 from cloudheal_sim.alibaba.cms.model.event_rule import EventRule, Pattern
 from cloudheal_sim.alibaba.cms.model.event_target import (
@@ -180,8 +181,29 @@ def put_custom_event(cms: Cms, request: wire.PutCustomEvent, _exchange: Exchange
             content={"content": info.content},
         )
         groups = (info.group_id,) if info.group_id and info.group_id != NO_GROUP else ()
-        cms.events.send(Published(cms.kernel.chance.uuid("events"), event, groups, sort="CUSTOM"))
+        published = Published(cms.kernel.chance.uuid("events"), event, groups, sort="CUSTOM")
+        cms.events.send(published)
+        cms.custom_alarms.hear(published)
     return {"Code": "200", "Message": "success"}
+
+
+@SERVICE.action(wire.PutCustomEventRule)
+def put_custom_event_rule(cms: Cms, request: wire.PutCustomEventRule, _exchange: Exchange) -> Reply:
+    """Create or change an alarm on custom events."""
+    cms.custom_alarms.put(
+        CustomAlarm(
+            id=request.rule_id,
+            name=request.rule_name,
+            event_name=request.event_name,
+            level=request.level,
+            threshold=request.threshold,
+            group=request.group_id,
+            period=request.period,
+            contact_groups=tuple(name.strip() for name in request.contact_groups.split(",") if name.strip()),
+            webhook=request.webhook or "",
+        )
+    )
+    return replies.DONE
 
 
 @SERVICE.action(wire.DescribeCustomEventAttribute)

@@ -267,3 +267,19 @@ class DescribeCustomEventAttribute(DescribeCustomEventCount):
 
     page_number: PageNumber = 1
     page_size: PageSize = 10
+
+
+class PutCustomEventRule(RpcRequest):
+    """Create an alarm on custom events, or change the one of its id."""
+
+    IGNORED = "EffectiveInterval EmailSubject"
+
+    rule_id: str = Field(min_length=1)
+    rule_name: str = Field(min_length=1)
+    event_name: str = Field(min_length=1)
+    group_id: str = Field(min_length=1)
+    level: Annotated[Literal["CRITICAL", "WARN", "INFO"], BeforeValidator(_upper)]
+    threshold: int = Field(ge=1, le=1_000_000)
+    contact_groups: str = Field(min_length=1)
+    period: Annotated[int, BeforeValidator(lambda value: value or 300), Field(ge=60, le=86400, multiple_of=60)] = 300
+    webhook: Text = None
