@@ -35,14 +35,14 @@ _ALIASES = {"cloudmonitor": "cms", "clb": "slb"}
 @SERVICE.action(requests.DescribeEndpoints)
 def describe_endpoints(location: Location, request: requests.DescribeEndpoints, exchange: Exchange) -> Reply:
     """Name this server as the endpoint of a product."""
-    found = _endpoint(location, request.id, request.service_code, exchange)
+    found = _endpoint(location, request.id, request.service_code, request.type, exchange)
     return {"Endpoints": {"Endpoint": [found]}, "Success": True}
 
 
 @SERVICE.action(requests.DescribeEndpoint)
 def describe_endpoint(location: Location, request: requests.DescribeEndpoint, exchange: Exchange) -> Reply:
     """Name this server as the endpoint of a product (older call)."""
-    found = _endpoint(location, request.id, request.service_code or request.namespace or "", exchange)
+    found = _endpoint(location, request.id, request.service_code or request.namespace or "", request.type, exchange)
     return {**found, "Success": True}
 
 
@@ -60,7 +60,7 @@ def describe_regions(location: Location, _request: requests.DescribeRegions, _ex
     return {"RegionIds": {"RegionIds": [region.id for region in location.regions()]}, "Success": True}
 
 
-def _endpoint(location: Location, region: str, service: str, exchange: Exchange) -> dict[str, object]:
+def _endpoint(location: Location, region: str, service: str, kind: str | None, exchange: Exchange) -> dict[str, object]:
     if all(known.id != region for known in location.regions()):
         raise Refused(UNKNOWN_REGION)
     product = service.lower()
@@ -71,7 +71,7 @@ def _endpoint(location: Location, region: str, service: str, exchange: Exchange)
         "Namespace": "26842",
         "ServiceCode": service,
         "SerivceCode": service,
-        "Type": "openAPI",
+        "Type": kind or "openAPI",
         "Endpoint": exchange.host,
         "Protocols": {"Protocols": ["HTTP"]},
     }

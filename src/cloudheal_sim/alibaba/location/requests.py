@@ -13,20 +13,20 @@ from cloudheal_sim.alibaba.rpc.request import Text
 class DescribeEndpoints(RpcRequest):
     """Where a product's servers are in a region."""
 
-    IGNORED = "Namespace Type"
+    IGNORED = "Namespace"
 
     id: str
     service_code: Annotated[str, Field(min_length=1)]
+    type: Text = None
 
 
 class DescribeEndpoint(RpcRequest):
     """Where a product's server is in a region (older call)."""
 
-    IGNORED = "Type"
-
     id: str
     service_code: Text = None
     namespace: Text = None
+    type: Text = None
 
 
 class DescribeServices(RpcRequest):
