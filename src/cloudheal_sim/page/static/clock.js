@@ -1,7 +1,7 @@
 // The virtual clock on top of every view, and the buttons that move it.
 
 import { change } from "./api.js";
-import { el, instant, span } from "./dom.js";
+import { el, instant, setToday, span } from "./dom.js";
 import { told } from "./notice.js";
 import { t } from "./words.js";
 
@@ -31,7 +31,8 @@ export const clock = {
 
   update(reading) {
     due = reading.next_due;
-    now.replaceChildren(instant(reading.now));
+    setToday(reading.now);
+    now.replaceChildren(instant(reading.now, 0, true));
     const speed = reading.mode === "scaled" ? ` × ${reading.scale}` : "";
     mode.textContent = `${t(`clock.${reading.mode}`)}${speed}`;
     const away = due === null ? 0 : Math.max(0, due - reading.now) / 1000;

@@ -15,11 +15,19 @@ export function el(name, attributes = {}, ...children) {
   return node;
 }
 
-/** An instant (epoch milliseconds, UTC) as a time element. */
-export function instant(millis, digits = 0) {
+/** The virtual day: instants of this day are shown without their date. */
+let today = "";
+
+export function setToday(millis) {
+  today = new Date(millis).toISOString().slice(0, 10);
+}
+
+/** An instant (epoch milliseconds, UTC) as a time element; the whole of it is its title. */
+export function instant(millis, digits = 0, dated = false) {
   if (millis === null || millis === undefined) return "";
   const iso = new Date(millis).toISOString();
-  return el("time", { datetime: iso, title: iso }, `${iso.slice(0, 10)} ${iso.slice(11, digits ? 20 + digits : 19)}`);
+  const day = !dated && iso.startsWith(today) ? "" : `${iso.slice(0, 10)} `;
+  return el("time", { datetime: iso, title: iso }, `${day}${iso.slice(11, digits ? 20 + digits : 19)}`);
 }
 
 /** A span of seconds in words that need no translation. */
@@ -85,7 +93,7 @@ export function patch(body, rows, opened, columns, build, describe) {
 }
 
 function kept(node, key, data, make) {
-  const print = JSON.stringify(data);
+  const print = JSON.stringify([today, data]);
   if (node && node.print === print) return node;
   const fresh = make();
   fresh.dataset.key = key;

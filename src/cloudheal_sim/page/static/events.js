@@ -40,7 +40,7 @@ function cells(row) {
     el("td", {}, row.level ? badge(LEVELS[row.level] ?? "note", row.level) : ""),
     el("td", {}, row.status, el("span", { class: "under" }, row.state)),
     el("td", { class: "nowrap" }, row.region),
-    el("td", { class: "ids" }, row.resources.map((id) => el("code", {}, id))),
+    el("td", { class: "ids" }, row.resources.map((id) => el("code", { title: id }, id))),
     el("td", {}, row.deliveries.map(delivered)),
   ];
 }

@@ -47,7 +47,7 @@ function cells(row) {
     el("td", {}, instant(row.at, 3)),
     el("td", {}, t(`kind.${row.kind}`)),
     el("td", {}, what),
-    el("td", { class: "ids" }, row.resources.map((id) => el("code", {}, id)), row.more ? `+${row.more}` : ""),
+    el("td", { class: "ids" }, row.resources.map((id) => el("code", { title: id }, id)), row.more ? `+${row.more}` : ""),
     el("td", {}, outcome(row)),
     el("td", {}, row.kind === "change" ? quiet(row.cause) : row.first ? [changed(row.first), row.changes > 1 ? ` +${row.changes - 1}` : ""] : ""),
   ];
