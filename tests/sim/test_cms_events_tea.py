@@ -11,6 +11,7 @@ from alibabacloud_cms20190101.client import Client
 from alibabacloud_tea_openapi import utils_models as open_api
 from darabonba.exceptions import DaraException
 
+from tests.sim.receiver import receiving
 from tests.sim.simulator import RunningSimulator
 
 NOW = "2026-03-02T03:00:00Z"
@@ -356,6 +357,35 @@ def test_custom_events_are_reported_found_and_counted(stepped: RunningSimulator,
     counts = cms.describe_custom_event_count(models.DescribeCustomEventCountRequest()).body
     assert [(row.name, row.num) for row in counts.custom_event_counts.custom_event_count] == [("deploy", 2)]
     assert happened(cms) == []
+
+
+def test_custom_events_past_a_threshold_tell_the_webhook_once_a_period(stepped: RunningSimulator, cms: Client) -> None:
+    """The third event of a group within the period rings, with the alarm's level; more of them do not ring again."""
+    with receiving() as receiver:
+        stepped.world({"now": NOW})
+        cms.put_custom_event_rule(
+            models.PutCustomEventRuleRequest(
+                rule_id="a-1",
+                rule_name="many deployments",
+                event_name="deploy",
+                group_id="7301",
+                level="CRITICAL",
+                threshold="3",
+                period="300",
+                contact_groups="ops",
+                webhook=receiver.url,
+            )
+        )
+        for group in ["7301", "0", "7301", "7301", "7301"]:
+            info = models.PutCustomEventRequestEventInfo(event_name="deploy", content="x", group_id=group)
+            cms.put_custom_event(models.PutCustomEventRequest(event_info=[info]))
+            stepped.advance(1)
+        (told,) = receiver.wait(1)
+        assert (told.json()["name"], told.json()["level"], told.json()["groupId"]) == ("deploy", "CRITICAL", "7301")
+        document = stepped.control("GET", "world")
+        assert document["alibaba"]["custom_event_rules"][0]["threshold"] == 3
+        stepped.world(document)
+        assert stepped.control("GET", "world") == document
 
 
 def test_a_stale_read_shows_the_rules_of_a_moment_ago(stepped: RunningSimulator, cms: Client) -> None:

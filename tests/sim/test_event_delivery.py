@@ -32,7 +32,12 @@ def receiver() -> Iterator[Receiver]:
 
 def world_with_queue(sim: RunningSimulator, **alibaba: Any) -> None:
     """Begin a world in which every event goes to the queue `events`."""
-    sim.world({"alibaba": {"queues": [{"name": "events"}], "event_rules": [ALL_TO_QUEUE], **alibaba}})
+    sim.world(
+        {
+            "now": "2036-01-01T00:00:00Z",
+            "alibaba": {"queues": [{"name": "events"}], "event_rules": [ALL_TO_QUEUE], **alibaba},
+        }
+    )
 
 
 def queue(sim: RunningSimulator, name: str = "events") -> Queue:
@@ -58,6 +63,19 @@ def bodies(sim: RunningSimulator, name: str = "events") -> list[Any]:
         found += [json.loads(base64.b64decode(message.message_body, validate=True)) for message in messages]
 
 
+def ecs(sim: RunningSimulator) -> EcsClient:
+    """Return the vendor's client of ECS."""
+    return EcsClient(
+        open_api.Config(
+            access_key_id="testid",
+            access_key_secret="testsecret",
+            region_id="cn-hangzhou",
+            endpoint=sim.address,
+            protocol="http",
+        )
+    )
+
+
 def deliveries(sim: RunningSimulator) -> list[dict[str, Any]]:
     """Return the journal's deliveries."""
     return sim.journal(kind="delivery")
@@ -71,18 +89,9 @@ def fault(sim: RunningSimulator, **facts: Any) -> None:
 def test_stopping_and_starting_a_server_is_told_to_the_queue(stepped: RunningSimulator) -> None:
     """Each step of the way arrives once, in order, in Base64, at the queue that a rule names."""
     world_with_queue(stepped, instances=[{"id": INSTANCE, "name": "web-01", "status": "Running"}])
-    ecs = EcsClient(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=stepped.address,
-            protocol="http",
-        )
-    )
-    ecs.stop_instance(ecs_models.StopInstanceRequest(instance_id=INSTANCE))
+    ecs(stepped).stop_instance(ecs_models.StopInstanceRequest(instance_id=INSTANCE))
     stepped.advance(120)
-    ecs.start_instance(ecs_models.StartInstanceRequest(instance_id=INSTANCE))
+    ecs(stepped).start_instance(ecs_models.StartInstanceRequest(instance_id=INSTANCE))
     stepped.advance(120)
     arrived = bodies(stepped)
     assert [body["content"]["state"] for body in arrived] == ["Stopping", "Stopped", "Starting", "Running"]
@@ -194,9 +203,67 @@ def test_a_rule_reaches_every_target_once(stepped: RunningSimulator, receiver: R
 
 
 def test_a_group_rule_hears_only_of_its_groups_resources(stepped: RunningSimulator) -> None:
-    """A rule with a group does not want an event of a resource outside the group."""
-    world_with_queue(stepped, event_rules=[{**ALL_TO_QUEUE, "group": "7301"}])
-    assert stepped.control("POST", "events", CHANGE)["rules"] == []
+    """A rule with a group wants events of the group's members only, and they name the group."""
+    world_with_queue(
+        stepped,
+        event_rules=[{**ALL_TO_QUEUE, "group": "7301"}],
+        monitor_groups=[
+            {
+                "id": 7301,
+                "name": "web",
+                "instances": [INSTANCE],
+            }
+        ],
+    )
+    assert stepped.control("POST", "events", {**CHANGE, "instance_id": "i-bp1stranger"})["rules"] == []
+    assert stepped.control("POST", "events", CHANGE)["rules"] == ["all"]
+    stepped.advance(1)
+    assert [body["groupId"] for body in bodies(stepped)] == ["7301"]
+
+
+def test_a_topic_passes_an_event_on_to_its_queue(stepped: RunningSimulator) -> None:
+    """A rule may name a topic; whoever subscribed gets the same Base64 body."""
+    stepped.world(
+        {
+            "alibaba": {
+                "queues": [{"name": "events"}],
+                "topics": [{"name": "news"}],
+                "subscriptions": [
+                    {
+                        "topic": "news",
+                        "name": "all",
+                        "endpoint": "acs:mns:cn-hangzhou:1000000000000001:queues/events",
+                        "notify_content_format": "SIMPLIFIED",
+                    }
+                ],
+                "event_rules": [{"name": "r", "targets": [{"topic": "news"}]}],
+            }
+        }
+    )
+    answer = stepped.control("POST", "events", CHANGE)
+    stepped.advance(1)
+    assert [body["id"] for body in bodies(stepped)] == [answer["id"]]
+
+
+def test_a_simulated_maintenance_is_told_state_by_state(stepped: RunningSimulator) -> None:
+    """Scheduled when it is ordered, Executing and Executed when its time has come; one EventId through all of them."""
+    world_with_queue(
+        stepped,
+        instances=[{"id": INSTANCE, "status": "Running"}],
+        event_rules=[{**ALL_TO_QUEUE, "pattern": {"product": "ECS", "names": ["Instance:SystemMaintenance.Reboot"]}}],
+    )
+    order = ecs_models.CreateSimulatedSystemEventsRequest(
+        region_id="cn-hangzhou",
+        event_type="SystemMaintenance.Reboot",
+        instance_id=[INSTANCE],
+        not_before="2036-01-03T00:00:00Z",
+    )
+    (event_id,) = ecs(stepped).create_simulated_system_events(order).body.event_id_set.event_id
+    stepped.advance(3 * 86400)
+    arrived = bodies(stepped)
+    assert [body["name"].rpartition(":")[2] for body in arrived] == ["Scheduled", "Executing", "Executed"]
+    assert [body["content"]["eventStatus"] for body in arrived] == ["Scheduled", "Executing", "Executed"]
+    assert {body["content"]["eventId"] for body in arrived} == {event_id}
 
 
 @pytest.mark.parametrize(("answers", "tries"), [([500], 2), ([500, 404, 302], 4), ([500] * 9, 4)])
