@@ -128,3 +128,28 @@ MISMATCH = Refusal(
     400, "InvalidParameter.Mismatch", "The zone, the virtual switch and the security group do not belong together."
 )
 DATA_DISK_SIZE = Refusal(400, "InvalidDataDiskSize.ValueNotSupported", "The specified DataDisk.n.Size is not valid.")
+
+# Cloud Assistant
+COMMAND_INSTANCE_NOT_FOUND = Refusal(404, "InvalidInstance.NotFound", "The specified instances are not found.")
+COMMAND_INSTANCE_MISMATCH = Refusal(
+    403,
+    "InvalidInstance.NotMatch",
+    "The specified instances are not running, or their system does not match the command type.",
+)
+COMMAND_TYPE_NOT_FOUND = Refusal(403, "InvalidCmdType.NotFound", "The specified command type is not found.")
+COMMAND_INSTANCES_LIMIT = Refusal(
+    403, "InstanceIds.ExceedLimit", "The number of specified instances exceeds the upper limit."
+)
+COMMAND_NAME_LIMIT = Refusal(403, "CmdName.ExceedLimit", "The length of the command name exceeds the upper limit.")
+COMMAND_DESCRIPTION_LIMIT = Refusal(
+    403, "CmdDesc.ExceedLimit", "The length of the command description exceeds the upper limit."
+)
+COMMAND_CONTENT_LIMIT = Refusal(
+    403, "CmdContent.ExceedLimit", "The length of the command content exceeds the upper limit of 24 KB."
+)
+COMMAND_CONTENT_DECODING = Refusal(403, "CmdContent.DecodeError", "The command content cannot be base64 decoded.")
+COMMAND_NOT_FOUND = Refusal(404, "InvalidCmdId.NotFound", "The specified command ID does not exist.")
+INVOCATION_NOT_FOUND = Refusal(404, "InvalidInvoke.NotFound", "The specified invocation ID does not exist.")
+FREQUENCY_MISSING = Refusal(403, "MissingParam.Frequency", "The frequency must be specified for a timed invocation.")
+FREQUENCY_INVALID = Refusal(403, "InvalidParam.Frequency", "The specified frequency is invalid.")
+CLIENT_TOKEN_LIMIT = Refusal(400, "InvalidClientToken.Malformed", "The specified ClientToken is not valid.")
