@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.address import Addresses
+from cloudheal_sim.alibaba.ecs.model.assistant import Assistant
 from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
 from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
 from cloudheal_sim.alibaba.ecs.model.event_book import EventBook
 from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
+from cloudheal_sim.alibaba.ecs.model.guests import Guests
 from cloudheal_sim.alibaba.ecs.model.idempotency import Tokens
 from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
 from cloudheal_sim.alibaba.ecs.model.reclaim import Reclaims
@@ -43,7 +45,9 @@ class Ecs:
         self.terms = Terms(kernel, self.fleet, self.lifecycle)
         self.storage = Storage(kernel, Disks(), Snapshots(), publish)
         self.events = EventBook(kernel, self.fleet, self.lifecycle, publish)
-        self.lifecycle.witnesses += [self.storage, self.events]
+        self.guests = Guests(kernel, self.fleet, self.lifecycle)
+        self.assistant = Assistant(kernel, self.fleet, self.guests)
+        self.lifecycle.witnesses += [self.storage, self.guests, self.events]
 
     def facts(self, id_: str) -> InstanceFacts | None:
         """Return what other services may know of an instance, None when there is none of that id."""

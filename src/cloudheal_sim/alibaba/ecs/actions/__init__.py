@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cloudheal_sim.alibaba.ecs.actions import (
+    assistant,
+    assistant_lists,
     catalogue,
     events,
     instances,
@@ -14,4 +16,16 @@ from cloudheal_sim.alibaba.ecs.actions import (
 )
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 
-__all__ = ["SERVICE", "catalogue", "events", "instances", "launch", "maintenance", "power", "storage", "tags"]
+__all__ = [
+    "SERVICE",
+    "assistant",
+    "assistant_lists",
+    "catalogue",
+    "events",
+    "instances",
+    "launch",
+    "maintenance",
+    "power",
+    "storage",
+    "tags",
+]

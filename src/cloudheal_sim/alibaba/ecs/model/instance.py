@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloudheal_sim.alibaba.ecs.model.guest import Guest
     from cloudheal_sim.alibaba.ecs.model.maintenance import Maintenance
 
 
@@ -53,14 +54,6 @@ class StoppedMode(StrEnum):
     KEEP_CHARGING = "KeepCharging"
     STOP_CHARGING = "StopCharging"
     NOT_APPLICABLE = "Not-applicable"
-
-
-class Guest(Protocol):
-    """What an instance must know of the system inside it."""
-
-    @property
-    def serving(self) -> bool:
-        """True while its processes would answer a health check."""
 
 
 @dataclass(frozen=True, slots=True)
