@@ -1,8 +1,8 @@
 """Event rules: which events are wanted, and where they are to go.
 
 A rule holds patterns and targets; an event that fits any pattern of an enabled rule goes to all its targets. Finding
-the rules of an event costs a look into an index by sort, product and name, so hundreds of rules that do not want it
-cost nothing. Lists that are empty or hold `*` restrict nothing; names fit with or without their life-cycle state.
+the rules of an event costs a look into an index by sort, product, name and level, so hundreds of rules that do not
+want it cost nothing. Lists that are empty or hold `*` restrict nothing; names fit with or without their life-cycle state.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from itertools import product
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cloudheal_sim.alibaba.cms.model.catalogue import base_name
 from cloudheal_sim.alibaba.cms.model.content_query import compiled
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.journal import Journal
 
 ANY = "*"
+#: Sort, product, name, level; the last three may be `*`.
+Key: TypeAlias = tuple[str, str, str, str]
 Relation = Literal["OR", "NOT"]
 
 
@@ -65,10 +68,11 @@ class Pattern:
             return False
         return not self.sql_filter or compiled(self.sql_filter)(text.lower(), content)
 
-    def keys(self, sort: Sort) -> Iterator[tuple[str, str, str]]:
+    def keys(self, sort: Sort) -> Iterator[Key]:
         """Name the index entries under which an event that fits will look."""
         for name in self.names if self.names and ANY not in self.names else (ANY,):
-            yield (sort, self.product.upper(), name)
+            for level in self.levels if self.levels and ANY not in self.levels else (ANY,):
+                yield (sort, self.product.upper(), name, level.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class EventRules:
         self._clock = clock
         self._journal = journal
         self._table: Timeline[Mapping[str, EventRule]] = Timeline({}, clock.now())
-        self._index: dict[tuple[str, str, str], tuple[EventRule, ...]] | None = None
+        self._index: dict[Key, tuple[EventRule, ...]] | None = None
         self._rank: dict[str, int] = {}
 
     def find(self, name: str) -> EventRule | None:
@@ -148,19 +152,18 @@ class EventRules:
     def wanting(self, published: Published) -> list[EventRule]:
         """Return the rules that an event goes to, in order of creation."""
         index = self._index = self._index if self._index is not None else self._indexed()
-        names = (published.name, base_name(published.event.name), ANY)
-        products = (published.event.product.upper(), ANY)
-        found = {
-            rule.name: rule
-            for product in products
-            for name in dict.fromkeys(names)
-            for rule in index.get((published.sort, product, name), ())
-            if rule.wants(published)
-        }
+        event = published.event
+        keys = product(
+            (published.sort,),
+            (event.product.upper(), ANY),
+            dict.fromkeys((published.name, base_name(event.name), ANY)),
+            (event.level.upper(), ANY),
+        )
+        found = {rule.name: rule for key in keys for rule in index.get(key, ()) if rule.wants(published)}
         return sorted(found.values(), key=lambda rule: self._rank[rule.name])
 
-    def _indexed(self) -> dict[tuple[str, str, str], tuple[EventRule, ...]]:
-        index: dict[tuple[str, str, str], list[EventRule]] = defaultdict(list)
+    def _indexed(self) -> dict[Key, tuple[EventRule, ...]]:
+        index: dict[Key, list[EventRule]] = defaultdict(list)
         self._rank = {name: rank for rank, name in enumerate(self._table.value)}
         for rule in self._table.value.values():
             for key in dict.fromkeys(key for pattern in rule.patterns for key in pattern.keys(rule.sort)):
