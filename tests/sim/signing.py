@@ -42,11 +42,12 @@ class Answer:
             return ""
         if self.body.lstrip()[:1] == b"{":
             return str(self.json.get("Code", ""))
-        return str(ET.fromstring(self.body).findtext("{*}Code") or "")
+        return next(iter(self.texts("Code") or self.texts("ErrorCode")), "")
 
     def texts(self, name: str) -> list[str]:
         """The texts of all XML elements of that name, whatever their namespace."""
-        return [element.text or "" for element in ET.fromstring(self.body).iter(f"{{*}}{name}")]
+        elements = ET.fromstring(self.body).iter()
+        return [element.text or "" for element in elements if element.tag.rpartition("}")[2] == name]
 
 
 class HandSigned:

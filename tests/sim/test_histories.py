@@ -89,6 +89,7 @@ class Histories(RuleBasedStateMachine):
         self.seen = 0
         self.now_is: dict[tuple[str, str], Any] = {}
         self.handles: list[str] = []
+        self.copies = False
 
     def teardown(self) -> None:
         """Close the connection."""
@@ -172,6 +173,7 @@ class Histories(RuleBasedStateMachine):
     @rule(fault=st.one_of(st.none(), FAULTS), probability=st.sampled_from([0.3, 1.0]))
     def break_things(self, fault: str | None, probability: float) -> None:
         """Put one fault in force, or none."""
+        self.copies = self.copies or fault == "duplicated-event"
         self.sim.control("PUT", "faults", [{"probability": probability, "fault": fault}] if fault else [])
 
     @invariant()
@@ -188,15 +190,16 @@ class Histories(RuleBasedStateMachine):
     def the_journal_says_what_the_world_shows(self) -> None:
         """State rebuilt from the journal's changes alone is the state of the world."""
         world = self.sim.control("GET", "world")["alibaba"]
-        assert {one["id"]: one["status"] for one in world["instances"]} == self.told("instance.status")
+        there = [one for one in world["instances"] if not one.get("released")]
+        assert {one["id"]: one["status"] for one in there} == self.told("instance.status")
         assert {one["id"]: one["status"] for one in world["system_events"]} == self.told("event.status")
 
     @invariant()
     def a_message_is_in_one_state_only(self) -> None:
-        """The queue's three counters add up to the messages it holds, each held once."""
+        """The queue's three counters add up to the messages it holds, each held once unless copies were ordered."""
         (queue,) = self.sim.control("GET", "world")["alibaba"]["queues"]
         ids = [message["id"] for message in queue["messages"]]
-        assert len(ids) == len(set(ids))
+        assert self.copies or len(ids) == len(set(ids))
         answer = self.hand.mns("GET", f"/queues/{QUEUE}")
         if answer.status == 200:
             counts = [int(answer.texts(name)[0]) for name in ("ActiveMessages", "InactiveMessages", "DelayMessages")]
@@ -241,7 +244,7 @@ def process() -> Iterator[RunningSimulator]:
 def test_no_history_breaks_an_invariant(process: RunningSimulator) -> None:
     """A sample of random histories, the same in every run."""
     Histories.sim = process
-    run_state_machine_as_test(Histories, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Histories, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.soak
