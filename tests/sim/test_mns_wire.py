@@ -48,7 +48,7 @@ def test_each_missing_or_wrong_credential_has_its_own_refusal(
     mns: RawMns, headers: dict[str, str | None], status: int, code: str
 ) -> None:
     """Status and code say which part of the credentials is wrong."""
-    answer = mns.ask("GET", "/queues", **{name.replace("-", "_"): value for name, value in headers.items()})
+    answer = mns.ask("GET", "/queues", b"", **{name.replace("-", "_"): value for name, value in headers.items()})
     assert (answer.status, answer.code) == (status, code)
 
 
@@ -82,7 +82,7 @@ def test_a_changed_header_breaks_the_signature(mns: RawMns) -> None:
     """Every x-mns header is signed; one that a proxy added is noticed."""
     headers = mns.signed("GET", "/queues", b"", {})
     tampered = {name.replace("-", "_"): value for name, value in headers.items()} | {"x_mns_prefix": "other"}
-    assert mns.ask("GET", "/queues", **tampered).code == "SignatureDoesNotMatch"
+    assert mns.ask("GET", "/queues", b"", **tampered).code == "SignatureDoesNotMatch"
 
 
 def test_a_temporary_key_needs_its_token(sim: RunningSimulator) -> None:
@@ -142,7 +142,7 @@ def test_every_answer_has_the_headers_that_clients_read(sim: RunningSimulator, m
     mns.queue()
     for answer in (mns.send("eA=="), mns.receive(), mns.receive(), mns.ask("GET", "/queues")):
         assert answer.headers["x-mns-version"] == "2015-06-06"
-        assert parsedate_to_datetime(answer.headers["date"])
+        assert parsedate_to_datetime(answer.headers["date"]).year > 2000
         assert answer.headers["content-type"] == "text/xml;charset=utf-8"
         assert int(answer.headers["content-length"]) == len(answer.body)
         assert "transfer-encoding" not in answer.headers
@@ -264,9 +264,9 @@ def test_every_attribute_has_its_range(mns: RawMns, element: str, low: int, high
     """The ends of a range are taken, what lies beyond is an InvalidArgument."""
     for at, value in enumerate((low, high)):
         assert mns.ask("PUT", f"/queues/q{at}", document("Queue", {element: value})).status == 201
-    for value in (low - 1, high + 1, "many", "1e3"):
-        answer = mns.ask("PUT", "/queues/bad", document("Queue", {element: value}))
-        assert (answer.status, answer.code) == (400, "InvalidArgument"), value
+    for wrong in (str(low - 1), str(high + 1), "many", "1e3"):
+        answer = mns.ask("PUT", "/queues/bad", document("Queue", {element: wrong}))
+        assert (answer.status, answer.code) == (400, "InvalidArgument"), wrong
     assert mns.ask("GET", "/queues/bad").status == 404
 
 
