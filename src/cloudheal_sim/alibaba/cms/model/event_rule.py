@@ -2,7 +2,8 @@
 
 A rule holds patterns and targets; an event that fits any pattern of an enabled rule goes to all its targets. Finding
 the rules of an event costs a look into an index by sort, product, name and level, so hundreds of rules that do not
-want it cost nothing. Lists that are empty or hold `*` restrict nothing; names fit with or without their life-cycle state.
+want it cost nothing. Lists that are empty or hold `*` restrict nothing; names fit with or without their life-cycle
+state.
 """
 
 from __future__ import annotations
