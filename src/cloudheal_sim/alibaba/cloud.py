@@ -15,8 +15,10 @@ from cloudheal_sim.alibaba.cms.world_monitoring import MonitoringSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
 from cloudheal_sim.alibaba.ecs.event_deeds import EventDeeds
+from cloudheal_sim.alibaba.ecs.guest_deeds import GuestDeeds
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.ecs.world import EcsSection
+from cloudheal_sim.alibaba.ecs.world_assistant import AssistantSection
 from cloudheal_sim.alibaba.ecs.world_events import SystemEventsSection
 from cloudheal_sim.alibaba.location import actions as location
 from cloudheal_sim.alibaba.mns.section import MnsSection
@@ -56,8 +58,10 @@ class AlibabaCloud:
         self._cms.monitoring.know(self._ecs)
         MonitoringChaos(self._cms).register(chaos)
         EventDeeds(self._ecs).register(chaos)
+        GuestDeeds(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         chaos.witness(self._slb.server_changed)
+        self._ecs.guests.changed.append(self._slb.server_changed)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
         self._gateway.serve(cms_2018.SERVICE, self._cms)
         self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
@@ -84,6 +88,7 @@ class AlibabaCloud:
         return (
             EcsSection(self._ecs),
             SystemEventsSection(self._ecs),
+            AssistantSection(self._ecs),
             MnsSection(self._mns),
             EventsSection(self._cms.events, self._cms.custom_alarms),
             MonitoringSection(self._cms.monitoring),

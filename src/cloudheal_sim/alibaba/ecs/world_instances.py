@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.ecs.model.catalogue import Image, VSwitch
+from cloudheal_sim.alibaba.ecs.model.guest import dump_guest, load_guest
 from cloudheal_sim.alibaba.ecs.model.instance import (
     Goal,
     Instance,
@@ -17,6 +18,7 @@ from cloudheal_sim.alibaba.ecs.model.instance import (
     Task,
     Trouble,
 )
+from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_maintenance
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
@@ -107,6 +109,8 @@ class InstanceBuilder:
             user_data=part.user_data,
             task=self._task(part, status.value),
             trouble=_trouble(part),
+            maintenance=load_maintenance(part.maintenance),
+            guest=load_guest(part.guest, _at(part.started, created)),
         )
 
     def _zone(self, part: InstancePart) -> str:
@@ -276,4 +280,8 @@ def _rare(instance: Instance) -> dict[str, object]:
         rare["task"] = {"goal": instance.task.goal, "due": iso_millis(instance.task.due)}
     if (trouble := instance.trouble) is not None:
         rare["trouble"] = {**asdict(trouble), "crash_due": None, **moments(crash_due=trouble.crash_due)}
+    if instance.maintenance is not None:
+        rare["maintenance"] = dump_maintenance(instance.maintenance)
+    if instance.guest is not None:
+        rare["guest"] = dump_guest(instance.guest)
     return rare

@@ -13,7 +13,9 @@ from pydantic import AwareDatetime, Field, model_validator
 from cloudheal_sim.alibaba.ecs.model.catalogue import Image, InstanceType, SecurityGroup, VSwitch
 from cloudheal_sim.alibaba.ecs.model.disk import DiskStatus, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
+from cloudheal_sim.alibaba.ecs.model.guest import GuestPart
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode
+from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
 from cloudheal_sim.kernel.world import Part
 
 Id = Annotated[str, Field(min_length=1, max_length=128)]
@@ -95,6 +97,8 @@ class InstancePart(Part):
     network: NetworkPart = NetworkPart()
     task: TaskPart | None = None
     trouble: TroublePart | None = None
+    maintenance: MaintenancePart | None = None
+    guest: GuestPart | None = None
 
     @model_validator(mode="after")
     def _one_or_many(self) -> InstancePart:
