@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_a_released_instance_is_gone_with_its_disk(stepped: RunningSimulator, ec
 def test_transitional_states_refuse_power_calls(stepped: RunningSimulator, ecs: Client, state: str) -> None:
     """While an instance is between states, nothing else can be begun."""
     stepped.world(world_with({"id": ID, "status": state}))
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: start(ecs),
         lambda: ecs.stop_instance(models.StopInstanceRequest(instance_id=ID)),
         lambda: ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID)),
