@@ -105,6 +105,37 @@ async def test_the_clock_is_moved_by_its_buttons(stepped: RunningSimulator, brow
     assert stepped.control("GET", "clock")["now_ms"] == before + 300_000
 
 
+async def test_a_filter_narrows_at_once_and_stands_in_the_address(stepped: RunningSimulator, browser: Tab) -> None:
+    """Typing narrows the table without a key for it; the address brings the same view back, its link clears it."""
+    await browser.open(f"{stepped.url}/?lang=en#instances")
+    await browser.until("document.querySelectorAll('main tbody tr').length == 40")
+    await browser.run("document.querySelector('[name=q]').focus()")
+    await browser.send("Input.insertText", text="web-7")
+    await browser.until("document.querySelectorAll('main tbody tr').length == 1")
+    assert await browser.run("location.hash") == "#instances?q=web-7"
+    await browser.send("Page.reload")
+    await browser.until("document.querySelectorAll('main tbody tr').length == 1")
+    assert await browser.run("document.querySelector('[name=q]').value") == "web-7"
+    await browser.run(_click("#nav a", "Instances"))
+    await browser.until("document.querySelectorAll('main tbody tr').length == 40")
+    assert await browser.run("document.querySelector('[name=q]').value") == ""
+
+
+@pytest.mark.parametrize("view", ["instances", "queues", "events", "faults", "journal"])
+async def test_every_control_has_a_name(stepped: RunningSimulator, browser: Tab, view: str) -> None:
+    """Whoever cannot see the page is told what each button, field, link and table is, and one place is the content."""
+    stepped.control("PUT", "faults", {"rules": [{"fault": "throttle"}]})
+    await browser.open(f"{stepped.url}/?lang=zh#{view}")
+    await browser.until("document.querySelector('main tbody tr')")
+    nodes = [node for node in (await browser.send("Accessibility.getFullAXTree"))["nodes"] if not node["ignored"]]
+    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
+    controls = {"button", "checkbox", "combobox", "link", "searchbox", "spinbutton", "table", "textbox"}
+    assert {role for role, name in named if role in controls and not name.strip()} == set()
+    assert {"button", "link", "table"} <= {role for role, _ in named}
+    assert [role for role, _ in named].count("main") == 1
+    assert {role for role, _ in named} >= {"banner", "heading", "navigation"}
+
+
 async def test_a_refusal_is_told_in_the_simulator_s_words(stepped: RunningSimulator, browser: Tab) -> None:
     """Chaos for an id that is nobody's is refused and the notice says why."""
     await browser.open(f"{stepped.url}/?lang=en#instances")

@@ -28,9 +28,9 @@ function link(name) {
   return links[name].anchor;
 }
 
+/** Build the view of the address anew, with its filters filled in. What filters change themselves does not come here. */
 function enter() {
   const name = here().view in VIEWS ? here().view : "instances";
-  if (name === shown.name) return;
   shown = { name, view: VIEWS[name](options) };
   main.replaceChildren(...shown.view.elements);
   document.title = `${t(name)} · ${t("title")} · cloudheal`;
