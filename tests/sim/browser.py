@@ -10,14 +10,15 @@ import base64
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 FLAGS = (
     "--headless=new",
@@ -110,35 +111,33 @@ class Tab:
         return base64.b64decode((await self.send("Page.captureScreenshot"))["data"])
 
 
-@asynccontextmanager
-async def tab(binary: str) -> AsyncIterator[Tab]:
-    """Start a browser of its own, with an empty profile, and give its only tab."""
+@contextmanager
+def running(binary: str) -> Iterator[str]:
+    """Start a browser with an empty profile; gives the address of its DevTools."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [binary, f"--user-data-dir={profile}", *FLAGS]
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        try:
-            address = await _address(process)
-            async with aiohttp.ClientSession() as session, session.get(_http(address)) as answer:
-                pages = [page for page in await answer.json() if page["type"] == "page"]
-                async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                    opened = Tab(socket)
-                    listening = asyncio.create_task(opened.listen())
-                    for domain in ("Page", "Runtime", "Log", "Network"):
-                        await opened.send(f"{domain}.enable")
-                    yield opened
-                    listening.cancel()
-        finally:
-            process.terminate()
-            await process.wait()
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stderr is not None
+                lines = iter(process.stderr.readline, "")
+                line = next((one for one in lines if one.startswith("DevTools listening on ")), "")
+                assert line, f"the browser ended with {process.wait()}"
+                yield f"http://{line.split('://')[1].partition('/')[0]}"
+            finally:
+                process.terminate()
+                process.communicate()
 
 
-async def _address(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if line.startswith(b"DevTools listening on "):
-            return line.decode().split()[-1]
-    raise AssertionError(f"the browser ended with {await process.wait()}")
-
-
-def _http(address: str) -> str:
-    return f"http://{address.removeprefix('ws://').partition('/')[0]}/json/list"
+@asynccontextmanager
+async def tab(devtools: str) -> AsyncIterator[Tab]:
+    """Open a new tab, and close it in the end."""
+    async with aiohttp.ClientSession(devtools) as session, session.put("/json/new?about:blank") as answer:
+        page = await answer.json()
+        async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            opened = Tab(socket)
+            listening = asyncio.create_task(opened.listen())
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await opened.send(f"{domain}.enable")
+            yield opened
+            listening.cancel()
+        await session.get(f"/json/close/{page['id']}")

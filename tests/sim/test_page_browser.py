@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sim.browser import Tab, chromium, tab
+from tests.sim.browser import Tab, chromium, running, tab
 from tests.sim.signing import STS, HandSigned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.sim.simulator import RunningSimulator
 
@@ -19,11 +19,18 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium here; on De
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 
+@pytest.fixture(scope="module")
+def devtools() -> Iterator[str]:
+    """One browser for all tests of the module; each gets a tab of its own."""
+    with running(str(BROWSER)) as address:
+        yield address
+
+
 @pytest.fixture
-async def browser(stepped: RunningSimulator) -> AsyncIterator[Tab]:
+async def browser(stepped: RunningSimulator, devtools: str) -> AsyncIterator[Tab]:
     """A tab before a world of forty instances, one of them with hostile names; it must not complain in the end."""
     stepped.world({"alibaba": {"instances": [_instance(n) for n in range(40)]}})
-    async with tab(str(BROWSER)) as opened:
+    async with tab(devtools) as opened:
         yield opened
         assert await opened.run("window.hacked") is None
         assert opened.complaints == []
