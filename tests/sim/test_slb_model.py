@@ -172,6 +172,13 @@ def test_a_released_server_stays_a_member_and_fails_its_checks(lb: Balancer) -> 
     assert lb.members() == ["i-b"]
 
 
+def test_a_member_that_is_no_instance_is_taken_to_answer(lb: Balancer) -> None:
+    """Network interfaces and containers are not ECS's: nothing here can make them fail."""
+    lb.change("AddVServerGroupBackendServers", "eni-x", Type="eni", ServerIp="10.0.0.9")
+    lb.sim.advance(10)
+    assert lb.health()["eni-x"] == "normal"
+
+
 def test_health_is_shown_for_the_listener_asked_for(lb: Balancer) -> None:
     """Each listener has its own thresholds; a port without listener is refused."""
     slow = {**LISTENER, "port": 444, "protocol": "http", "interval": 50}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import alibabacloud_slb20140515.models as m
@@ -119,8 +120,8 @@ def test_adding_takes_running_servers_only(slb: Client) -> None:
     assert members(add(slb, entries(("i-c", 8080, 10))))[-1] == ("i-c", 8080, 10)
     before = in_group(slb)
     for stranger in ("i-stopped", "i-none"):
-        refusal = refused(lambda who=stranger: add(slb, entries(("i-b", 9090), (who, 80))))
-        assert refusal == (400, "ObtainIpFail")
+        news = entries(("i-b", 9090), (stranger, 80))
+        assert refused(partial(add, slb, news)) == (400, "ObtainIpFail")
     assert in_group(slb) == before
 
 

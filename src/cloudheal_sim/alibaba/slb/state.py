@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.rpc import Refused
 from cloudheal_sim.alibaba.slb import errors
+from cloudheal_sim.alibaba.slb.model.backend import ECS
 from cloudheal_sim.alibaba.slb.model.balancer import ACTIVE, RUNNING, Drain
 from cloudheal_sim.alibaba.slb.model.health import Health, health, next_change
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis
@@ -129,7 +130,7 @@ class Slb:
             return members
         group.members.set(members, self.now)
         for member in members:
-            self.observe(member.server_id)
+            self.meet(member)
         self.kernel.journal.change("group.backends", group.label, described(before), described(members))
         stayed = {member.label for member in members}
         self._drain(group, [member for member in before if member.label not in stayed])
@@ -169,14 +170,17 @@ class Slb:
                 self.plan_health(balancer)
         return True
 
+    def meet(self, member: Backend) -> bool:
+        """Begin to watch a member's server, or look at it again; what ECS does not own is taken to answer."""
+        if member.type == ECS:
+            return self.observe(member.server_id)
+        return self.servers.setdefault(member.server_id, Timeline(True, 0)).value
+
     def observe(self, server_id: str) -> bool:
-        """Note whether a server answers; return True when that is news."""
+        """Note whether a server of ECS answers; return True when that is news."""
         facts = self.facts(server_id)
         serving = facts is not None and facts.serving
-        past = self.servers.get(server_id)
-        if past is None:
-            self.servers[server_id] = Timeline(serving, 0)
-            return False
+        past = self.servers.setdefault(server_id, Timeline(serving, 0))
         if past.value is serving:
             return False
         past.set(serving, self.now)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.slb import errors
-from cloudheal_sim.alibaba.slb.model.backend import added, removed, reweighted
+from cloudheal_sim.alibaba.slb.model.backend import ECS, added, removed, reweighted
 from cloudheal_sim.alibaba.slb.replies import balancers as replies
 from cloudheal_sim.alibaba.slb.requests import backends as requests
 from cloudheal_sim.alibaba.slb.requests.backends import entries
@@ -95,7 +95,7 @@ def describe_health_status(slb: Slb, request: requests.DescribeHealthStatus, exc
         for listener in listeners
         for member in slb.group_behind(listener).members.at(exchange.as_of) or ()
     ]
-    for server_id in dict.fromkeys(member.server_id for _, member in pairs):
+    for server_id in dict.fromkeys(member.server_id for _, member in pairs if member.type == ECS):
         slb.server_changed(server_id)
     where = addresses(slb, [member.server_id for _, member in pairs])
     return replies.health_status(
@@ -108,7 +108,7 @@ def running(slb: Slb, news: Sequence[Weighted]) -> Sequence[Weighted]:
     """Return the entries if every ECS server among them is Running. Raises Refused."""
     for new in news:
         facts = slb.facts(new.backend.server_id)
-        if new.backend.type == "ecs" and (facts is None or facts.status != "Running"):
+        if new.backend.type == ECS and (facts is None or facts.status != "Running"):
             raise Refused(errors.NOT_RUNNING)
     return news
 

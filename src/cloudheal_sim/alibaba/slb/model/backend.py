@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_WEIGHT = 100
 MOST_PORT = 65535
+ECS = "ecs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Backend:
     server_id: str
     port: int = 0
     weight: int = MOST_WEIGHT
-    type: str = "ecs"
+    type: str = ECS
     server_ip: str = ""
     description: str = ""
     since: int = 0

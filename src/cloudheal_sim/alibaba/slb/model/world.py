@@ -276,7 +276,7 @@ class SlbSection:
     def _members(self, parts: Iterable[BackendPart]) -> Members:
         members = tuple(part.built() for part in parts)
         for member in members:
-            self.slb.observe(member.server_id)
+            self.slb.meet(member)
         return members
 
     def _region_of(self, backends: Iterable[BackendPart]) -> str:
