@@ -78,7 +78,7 @@ async def test_chaos_hits_the_ticked_rows_only(stepped: RunningSimulator, browse
     await browser.run("document.querySelector('input[value=i-bp1000002]').click()")
     await browser.run("document.querySelector('[name=deed]').value = 'hang'")
     await browser.run(_click("button.primary"))
-    await browser.until("document.getElementById('notice').textContent.includes('1 instances hit')")
+    await browser.until("document.getElementById('notice').textContent.includes('hang · instances hit: 1')")
     await browser.until("document.querySelector('tr[data-key=i-bp1000002]').textContent.includes('hung')")
     assert await browser.run("document.body.innerText.split('hung').length") == 2
 

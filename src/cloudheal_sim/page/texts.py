@@ -44,14 +44,12 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "filter": ("Filter", "筛选"),
     "any": ("any", "不限"),
     "clear": ("Clear", "清除"),
-    "page": ("Page", "页"),
     "pages": ("Pages", "翻页"),
-    "of": ("of", "/"),
+    "page_of": ("Page {page} of {pages} · rows: {total}", "第 {page} 页，共 {pages} 页 · {total} 行"),
     "previous": ("Previous", "上一页"),
     "next": ("Next", "下一页"),
     "newest": ("Newest", "最新"),
     "older": ("Older", "更早"),
-    "rows": ("rows", "行"),
     "empty": ("Nothing here.", "没有内容。"),
     "details": ("Details", "详情"),
     "show": ("Show details of", "显示详情："),
@@ -90,7 +88,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Select rows or type ids, separated by spaces. Nothing selected, nothing done.",
         "勾选表中的行，或输入用空格分隔的 ID。没有选择就什么也不做。",
     ),
-    "chaos.hit": ("instances hit", "台实例受影响"),
+    "chaos.hit": ("instances hit", "受影响的实例数"),
     "chaos.none": ("No instance is selected.", "没有选择实例。"),
     # Queues
     "queue": ("Queue", "队列"),
@@ -179,7 +177,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "cause": ("Cause", "原因"),
     "string_to_sign": ("String to sign, ours", "我方的待签名字符串"),
     "search.journal": ("Text in parameters, codes, changes", "参数、错误码、变化中的文本"),
-    "searched": ("entries searched", "条记录已查找"),
+    "searched": ("Entries searched", "已查找记录"),
     "search.on": ("Search on", "继续查找"),
 }
 

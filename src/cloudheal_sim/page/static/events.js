@@ -28,7 +28,7 @@ export function events() {
       newest.disabled = !here().parameters.before;
       older.disabled = next === 0;
       older.textContent = data.full || next === 0 ? t("older") : t("search.on");
-      text.textContent = `${data.searched.toLocaleString()} ${t("searched")}`;
+      text.textContent = `${t("searched")}: ${data.searched.toLocaleString()}`;
     },
   };
 }

@@ -42,7 +42,7 @@ export function pager(name = "page") {
       at = slice;
       back.disabled = slice.page <= 1;
       on.disabled = slice.page >= slice.pages;
-      text.textContent = `${t("page")} ${slice.page} ${t("of")} ${slice.pages} · ${slice.total.toLocaleString()} ${t("rows")}`;
+      text.textContent = t("page_of").replace(/\{(\w+)\}/g, (_, name) => slice[name].toLocaleString());
     },
   };
 }

@@ -85,7 +85,7 @@ function chaosForm(options) {
     event.preventDefault();
     const instances = [...chosen()];
     if (!instances.length) return notice.refused(new Error(t("chaos.none")));
-    return told(async () => `${deed.value}: ${(await change("POST", "chaos", { do: deed.value, instances })).hit} ${t("chaos.hit")}`);
+    return told(async () => `${deed.value} · ${t("chaos.hit")}: ${(await change("POST", "chaos", { do: deed.value, instances })).hit}`);
   });
   return {
     element, chosen,
