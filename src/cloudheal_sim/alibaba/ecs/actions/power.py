@@ -52,7 +52,7 @@ def stop_instance(ecs: Ecs, request: StopInstance, _exchange: Exchange) -> Reply
     mode = _stopped_mode(request.stopped_mode)
     instance = permits.may_stop(existing(ecs, request.instance_id, request.region_id))
     unless_dry(dry_run=request.dry_run)
-    ecs.lifecycle.stop(instance, forced=request.force_stop, mode=mode)
+    _stop(ecs, instance, mode, forced=request.force_stop)
     return {}
 
 
@@ -96,7 +96,7 @@ def stop_instances(ecs: Ecs, request: StopInstances, exchange: Exchange) -> Repl
     mode = _stopped_mode(request.stopped_mode)
 
     def stop(instance: Instance) -> bool:
-        return ecs.lifecycle.stop(instance, forced=request.force_stop, mode=mode)
+        return _stop(ecs, instance, mode, forced=request.force_stop)
 
     return _several(ecs, request, exchange, permits.may_stop, stop)
 
@@ -187,6 +187,12 @@ def _start(ecs: Ecs, instance: Instance) -> bool:
     if instance.stopped_mode is StoppedMode.STOP_CHARGING:
         ecs.stock.take(instance.zone, instance.type, 1)
     return ecs.lifecycle.start(instance)
+
+
+def _stop(ecs: Ecs, instance: Instance, mode: StoppedMode, *, forced: bool) -> bool:
+    """Begin a stop; a subscription goes on being charged whatever the mode."""
+    effective = StoppedMode.KEEP_CHARGING if instance.charge_type == "PrePaid" else mode
+    return ecs.lifecycle.stop(instance, forced=forced, mode=effective)
 
 
 def _reboot(ecs: Ecs, instance: Instance, *, forced: bool) -> bool:

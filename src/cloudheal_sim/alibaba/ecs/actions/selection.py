@@ -90,7 +90,9 @@ def _equal(wanted: str, read: Callable[[Instance], str]) -> Keeps:
 
 
 def _like(pattern: str) -> Keeps:
-    return lambda one: fnmatchcase(one.name, pattern)
+    """Match names with `*` for anything; no other character is special to the service."""
+    plain = pattern.replace("[", "[[]").replace("?", "[?]")
+    return lambda one: fnmatchcase(one.name, plain)
 
 
 def _never(_one: object) -> bool:
