@@ -74,3 +74,21 @@ WORKER = sa.Table(
     sa.Column("heartbeat", sa.BigInteger, nullable=False),
     sa.Column("heir", sa.Text, nullable=False, server_default=""),
 )
+
+STEP = sa.Table(
+    "step",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("look", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("intended", sa.BigInteger, nullable=False),
+    sa.Column("call_by", sa.BigInteger, nullable=False),
+    sa.Column("done", sa.BigInteger),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Column("code", sa.Text, nullable=False, server_default=""),
+    sa.Column("request_id", sa.Text, nullable=False, server_default=""),
+)

@@ -1,0 +1,127 @@
+"""The hands of a playbook: read and act, each as a checkpointed step, each effect at most once.
+
+To act is two steps. The first commits the intent, on condition that the run is still ours and no guard objects. The
+second sends the call. If the process dies between sending and checkpointing, the second step runs again in a process
+that did not write the intent: it does not send, it waits until nobody else can be sending and then reads the cloud to
+settle what happened. A call whose answer was lost is settled in the same way. What cannot be settled is `unknown`, and
+a playbook must not repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from cloudheal.act.outcome import Kind, Outcome
+from cloudheal.errors import CloudPermanentError, CloudTransientError
+
+#: Ids of intents are (run, number).
+IntentId = tuple[str, int]
+#: Sends one call within so many seconds and returns its outcome's value. Raises Cloud*Error.
+Call = Callable[[float], Outcome]
+#: Waits so many seconds; leases and intents run on real time, so this is real time too.
+Wait = Callable[[float], object]
+#: Reads the cloud and says whether a call happened: True, False, or None when it cannot be known.
+Settle = Callable[[Mapping[str, Any]], bool | None]
+
+
+#: Above every bound that clouds give for how long a read may lag behind a write.
+SETTLE_SECONDS = 30.0
+
+
+class Steps(Protocol):
+    """What the engine offers: do a thing once, remember its JSON result."""
+
+    def step(self, name: str, do: Callable[[], Any]) -> Any:
+        """Do one thing and checkpoint its result; a finished step answers from its checkpoint."""
+
+
+class Intents(Protocol):
+    """The intent journal as `record` keeps it, bound to one claim of one run."""
+
+    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | None:
+        """Commit an intent; None when the run is not ours any more."""
+
+    def remaining_seconds(self, intent: IntentId) -> float:
+        """Return what is left of the intent's time to send, by the database's clock; below 0 when it is over."""
+
+    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str) -> bool:
+        """Commit what came of it."""
+
+
+class Hands:
+    """Given to a playbook for one look."""
+
+    def __init__(self, steps: Steps, intents: Intents, wait: Wait, settle_seconds: float = SETTLE_SECONDS) -> None:
+        """`settle_seconds` after the last possible send a read is believed: above the bound of stale reads."""
+        self._steps = steps
+        self._intents = intents
+        self._wait = wait
+        self._settle_seconds = settle_seconds
+        #: Intents that this very process committed and has not sent for yet.
+        self._fresh: set[IntentId] = set()
+
+    def read(self, name: str, do: Callable[[], Mapping[str, Any]]) -> Outcome:
+        """Read something, once; a failure is an outcome."""
+        return Outcome.of_json(self._steps.step(name, lambda: _read(do).to_json()))
+
+    def act(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
+        """Do one thing to the world at most once. `before` is the image that `settle` compares with."""
+        written = self._steps.step(f"{name}: intent", partial(self._intend, name, before))
+        if written is None:
+            return Outcome(Kind.REFUSED, "superseded")
+        intent: IntentId = (written[0], written[1])
+        done = self._steps.step(f"{name}: call", lambda: self._perform(intent, before, call, settle).to_json())
+        return Outcome.of_json(done)
+
+    def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | None:
+        intent = self._intents.intend(name, before)
+        if intent is None:
+            return None
+        self._fresh.add(intent)
+        return list(intent)
+
+    def _perform(self, intent: IntentId, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
+        if intent in self._fresh:
+            self._fresh.discard(intent)
+            outcome = self._send(intent, call)
+        else:
+            outcome = None
+        if outcome is None:
+            outcome = self._settled(intent, before, settle)
+        self._intents.conclude(intent, outcome.kind.value, outcome.code, outcome.request_id)
+        return outcome
+
+    def _send(self, intent: IntentId, call: Call) -> Outcome | None:
+        """Send the call; None when its answer was lost, so that it must be settled."""
+        remaining = self._intents.remaining_seconds(intent)
+        if remaining <= 0:
+            return Outcome(Kind.TRANSIENT, "too_late_to_send")
+        try:
+            return call(remaining)
+        except CloudPermanentError as problem:
+            return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
+        except CloudTransientError as problem:
+            if problem.vendor_code.startswith("Throttling"):
+                return Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
+            return None
+
+    def _settled(self, intent: IntentId, before: Mapping[str, Any], settle: Settle) -> Outcome:
+        self._wait(max(0.0, self._intents.remaining_seconds(intent)) + self._settle_seconds)
+        try:
+            happened = settle(before)
+        except (CloudTransientError, CloudPermanentError) as problem:
+            return Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
+        if happened is None:
+            return Outcome(Kind.UNKNOWN, "unsettled")
+        return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")
+
+
+def _read(do: Callable[[], Mapping[str, Any]]) -> Outcome:
+    try:
+        return Outcome(Kind.OK, value=do())
+    except CloudTransientError as problem:
+        return Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
+    except CloudPermanentError as problem:
+        return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)

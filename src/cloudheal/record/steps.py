@@ -1,0 +1,101 @@
+"""The intent journal: what a run is about to do to the world, committed before it does it, and what came of it.
+
+An intent carries a before-image and `call_by`: whoever wrote it sends before that instant of the database's clock or
+not at all, and whoever follows after a crash settles only later than that. Both rules together keep two processes from
+acting for one intent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.model.incident import StepKind
+from cloudheal.ports.store import Store
+from cloudheal.record.moments import database_now
+from cloudheal.record.tables import RUN, STEP
+from cloudheal.record.workers import Claim, still_holds
+
+#: How long the writer of an intent has to send its call, in milliseconds.
+CALL_MILLIS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A committed intent. `remaining_millis` is what was left of `call_by` when it was read."""
+
+    run: str
+    number: int
+    call_by: int
+    remaining_millis: int
+
+
+def intend(
+    connection: sa.Connection,
+    held: Claim,
+    look: int,
+    name: str,
+    before: Mapping[str, Any],
+    call_millis: int = CALL_MILLIS,
+) -> Intent | None:
+    """Write an intent in the caller's transaction and count the attempt; None when the run is not ours any more."""
+    if not still_holds(connection, held):
+        return None
+    now = int(connection.execute(sa.select(database_now(connection))).scalar_one())
+    last = connection.scalar(sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == held.run))
+    number = (last or 0) + 1
+    row = {"run": held.run, "number": number, "look": look, "name": name, "kind": StepKind.ACT.value}
+    written = {**row, "epoch": held.epoch, "before": json.dumps(before), "intended": now, "call_by": now + call_millis}
+    connection.execute(sa.insert(STEP).values(written))
+    connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
+    return Intent(held.run, number, now + call_millis, call_millis)
+
+
+def reread(connection: sa.Connection, run: str, number: int) -> Intent:
+    """Read an intent with what is left of its time to send (negative once it is over)."""
+    one = (STEP.c.run == run) & (STEP.c.number == number)
+    row = connection.execute(sa.select(STEP.c.call_by, database_now(connection).label("now")).where(one)).one()
+    return Intent(run, number, row.call_by, int(row.call_by - row.now))
+
+
+def conclude(
+    connection: sa.Connection, run: str, number: int, outcome: str, code: str = "", request_id: str = ""
+) -> bool:
+    """Write what came of an intent; False when that was written before."""
+    one = (STEP.c.run == run) & (STEP.c.number == number) & STEP.c.done.is_(None)
+    values = {"done": database_now(connection), "outcome": outcome, "code": code, "request_id": request_id}
+    return connection.execute(sa.update(STEP).where(one).values(values)).rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedIntents:
+    """The intent journal of one look of one run, each call in a transaction of its own."""
+
+    store: Store
+    held: Claim
+    look: int
+    permit: Callable[[sa.Connection], bool]
+    """Asked in the intent's own transaction whether guards still allow it."""
+    call_millis: int = CALL_MILLIS
+
+    def intend(self, name: str, before: Mapping[str, Any]) -> tuple[str, int] | None:
+        """Commit an intent; None when the run is not ours any more or a guard objects."""
+        with self.store.transaction() as connection:
+            if not self.permit(connection):
+                return None
+            intent = intend(connection, self.held, self.look, name, before, self.call_millis)
+        return None if intent is None else (intent.run, intent.number)
+
+    def remaining_seconds(self, intent: tuple[str, int]) -> float:
+        """Return what is left of the intent's time to send, by the database's clock."""
+        with self.store.snapshot() as connection:
+            return reread(connection, *intent).remaining_millis / 1000
+
+    def conclude(self, intent: tuple[str, int], kind: str, code: str, request_id: str) -> bool:
+        """Commit what came of it."""
+        with self.store.transaction() as connection:
+            return conclude(connection, *intent, kind, code, request_id)
