@@ -27,10 +27,14 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """What arrived so far; `answers` are the statuses of the next answers, then 200."""
+    """What arrived so far; `answers` are the statuses of the next answers, then 200.
+
+    Answers wait while `may_answer` is not set.
+    """
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
+    may_answer: threading.Event = field(default_factory=threading.Event)
     _arrived: list[Received] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -53,12 +57,14 @@ class Receiver:
 def receiving() -> Iterator[Receiver]:
     """Listen on a free port of this machine until the block ends."""
     receiver = Receiver()
+    receiver.may_answer.set()
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = receiver.take(Received(self.command, self.path, headers, body))
+            receiver.may_answer.wait(20)
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -79,6 +85,7 @@ def receiving() -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.may_answer.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -132,6 +132,19 @@ def test_a_duplicated_event_arrives_as_often_as_asked(stepped: RunningSimulator)
     assert [body["id"] for body in arrived] == [answer["id"]] * 3
 
 
+def test_a_fault_that_names_no_service_happens_to_an_event_once(stepped: RunningSimulator) -> None:
+    """CloudMonitor has doubled the event; MNS does not double it again, unless a rule names MNS."""
+    world_with_queue(stepped)
+    stepped.control("PUT", "faults", {"rules": [{"fault": "duplicated-event"}]})
+    stepped.control("POST", "events", CHANGE)
+    stepped.advance(1)
+    assert len(bodies(stepped)) == 2
+    stepped.control("PUT", "faults", {"rules": [{"match": {"service": "mns"}, "fault": "duplicated-event"}]})
+    stepped.control("POST", "events", CHANGE)
+    stepped.advance(1)
+    assert len(bodies(stepped)) == 2
+
+
 def test_a_delayed_event_arrives_late_and_a_reordered_one_out_of_order(stepped: RunningSimulator) -> None:
     """Delay adds its seconds; reordering lets later events overtake earlier ones, and loses none."""
     world_with_queue(stepped, event_delay_seconds=0)
@@ -285,6 +298,26 @@ def test_a_webhook_that_fails_is_tried_again_three_times(
         stepped.advance(1)
     assert len(receiver.wait(tries)) == tries
     wait_for_deliveries(stepped, tries)
+    assert stepped.control("GET", "world")["alibaba"]["event_deliveries"] == []
+
+
+def test_a_webhook_that_had_not_answered_is_called_again_in_the_next_world(
+    stepped: RunningSimulator, receiver: Receiver
+) -> None:
+    """What is unanswered is still under way: a world put back calls again, and the late answer changes nothing."""
+    receiver.may_answer.clear()
+    stepped.world({"alibaba": {"event_rules": [{"name": "r", "targets": [{"webhook": receiver.url}]}]}})
+    stepped.control("POST", "events", CHANGE)
+    stepped.advance(1)
+    receiver.wait(1)
+    document = stepped.control("GET", "world")
+    assert [one["attempt"] for one in document["alibaba"]["event_deliveries"]] == [1]
+    stepped.world(document)
+    stepped.advance(0)
+    first, second = receiver.wait(2)
+    assert first.json() == second.json()
+    receiver.may_answer.set()
+    wait_for_deliveries(stepped, 2)
     assert stepped.control("GET", "world")["alibaba"]["event_deliveries"] == []
 
 

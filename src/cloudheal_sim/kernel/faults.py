@@ -204,10 +204,18 @@ class Faults:
                 return Chosen(armed.rule.fault, latency)
         return Chosen(None, latency)
 
-    def arrivals(self, service: str, name: str, region: str, resources: Sequence[str]) -> tuple[int, ...]:
-        """Decide when one event arrives at one target, in epoch milliseconds: none when lost, several if doubled."""
+    def arrivals(
+        self, service: str, name: str, region: str, resources: Sequence[str], *, relayed: bool = False
+    ) -> tuple[int, ...]:
+        """Decide when one event arrives at one target, in epoch milliseconds: none when lost, several if doubled.
+
+        What is `relayed` has met the rules once, at the service it came from: only rules that name this service by
+        more than `*` happen to it again.
+        """
         now = self._clock.now()
         for armed in self._covering(service, name, region, resources, delivery=True):
+            if relayed and armed.rule.match.service == "*":
+                continue
             if armed.fires(now, self._chance.stream("faults")):
                 return self._disturbed(armed.rule.fault, now)
         return (now,)

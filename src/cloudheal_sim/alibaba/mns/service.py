@@ -78,7 +78,7 @@ class Mns:
         queue = self.own.queues.get(queue_name)
         if queue is None:
             return False
-        queue.accept((self.own.new_id(), Draft(b64encode(body).decode())))
+        queue.accept((self.own.new_id(), Draft(b64encode(body).decode())), relayed=True)
         return True
 
     def put(self, _region: str, queue_name: str, body: str) -> bool:

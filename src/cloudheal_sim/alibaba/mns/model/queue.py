@@ -71,18 +71,21 @@ class Queue:
 
     # --- sending ---
 
-    def accept(self, *drafts: tuple[str, Draft]) -> int:
-        """Take messages (id and draft) in, then serve who waits; return how many are in the queue more than before."""
+    def accept(self, *drafts: tuple[str, Draft], relayed: bool = False) -> int:
+        """Take messages (id and draft) in, then serve who waits; return how many are in the queue more than before.
+
+        `relayed` ones come from another service, where the faults of deliveries have happened to them already.
+        """
         before = self.last_seq
         for id_, draft in drafts:
-            self._arrive(id_, draft)
+            self._arrive(id_, draft, relayed=relayed)
         self.settle()
         return self.last_seq - before
 
-    def _arrive(self, id_: str, draft: Draft) -> None:
+    def _arrive(self, id_: str, draft: Draft, *, relayed: bool) -> None:
         """Put one message in, as often and as late as the faults in force have it; usually once and now."""
         now = self._kernel.clock.now()
-        arrivals = self._kernel.faults.arrivals("mns", "SendMessage", self.region, (self.name,))
+        arrivals = self._kernel.faults.arrivals("mns", "SendMessage", self.region, (self.name,), relayed=relayed)
         if not arrivals:
             self._journal("lost", id_, None, None)
         delay = self.attributes.delay_seconds if draft.delay is None else draft.delay
