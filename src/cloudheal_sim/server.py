@@ -33,6 +33,21 @@ MOST_LINE = 256 * 1024
 _RST = struct.pack("ii", 1, 0)
 
 
+class _OneLine(logging.Filter):
+    """A client that does not speak HTTP, often one that tries HTTPS, is worth one line and no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the records of refused bytes; all others pass as they are."""
+        problem = record.exc_info[1] if record.exc_info else None
+        if isinstance(problem, http_exceptions.HttpProcessingError):
+            record.exc_info = None
+            record.msg, record.args = "what came was not HTTP/1.1, answered %d", (problem.code,)
+        return True
+
+
+log.addFilter(_OneLine())
+
+
 class TooLargeError(Exception):
     """The body is larger than anything legitimate."""
 
@@ -59,6 +74,7 @@ class Server:
                 self._serve,
                 handler_cancellation=True,
                 access_log=None,
+                logger=log,
                 max_line_size=MOST_LINE,
                 max_field_size=MOST_LINE,
             ),

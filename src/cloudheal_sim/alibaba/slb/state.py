@@ -18,7 +18,7 @@ from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cloudheal_sim.alibaba.events import InstanceFacts
     from cloudheal_sim.alibaba.networks import Region, VSwitch
@@ -46,6 +46,8 @@ class Slb:
         self.groups: dict[str, ServerGroup] = {}
         self.servers: dict[str, Timeline[bool]] = {}
         self.configuring_seconds = 0.0
+        #: Where a server is or once was a member, in order: a hint where to look.
+        self._homes: dict[str, dict[str, None]] = {}
         self._planned: set[tuple[str, int, str, int]] = set()
 
     @property
@@ -58,6 +60,7 @@ class Slb:
         self.balancers.clear()
         self.groups.clear()
         self.servers.clear()
+        self._homes.clear()
         self._planned.clear()
         self.configuring_seconds = 0.0
 
@@ -130,7 +133,7 @@ class Slb:
             return members
         group.members.set(members, self.now)
         for member in members:
-            self.meet(member)
+            self.meet(member, balancer.id)
         self.kernel.journal.change("group.backends", group.label, described(before), described(members))
         stayed = {member.label for member in members}
         self._drain(group, [member for member in before if member.label not in stayed])
@@ -165,13 +168,13 @@ class Slb:
         """Look at a server that ECS says has changed; return whether it is a member and answers differently now."""
         if server_id not in self.servers or not self.observe(server_id):
             return False
-        for balancer in self.balancers.values():
-            if any(member.server_id == server_id for member in self._members(balancer)):
-                self.plan_health(balancer)
+        for balancer in self._homes.get(server_id, ()):
+            self.plan_health(self.balancers[balancer])
         return True
 
-    def meet(self, member: Backend) -> bool:
-        """Begin to watch a member's server, or look at it again; what ECS does not own is taken to answer."""
+    def meet(self, member: Backend, balancer: str) -> bool:
+        """Watch the server of a member of `balancer` from now on; what ECS does not own is taken to answer."""
+        self._homes.setdefault(member.server_id, {})[balancer] = None
         if member.type == ECS:
             return self.observe(member.server_id)
         return self.servers.setdefault(member.server_id, Timeline(True, 0)).value
@@ -234,11 +237,6 @@ class Slb:
                 self.kernel.journal.change("backend.health", id_, before, after)
 
         self.kernel.clock.call_at(due, show)
-
-    def _members(self, balancer: Balancer) -> Iterator[Backend]:
-        yield from balancer.default.members.value
-        for group in self.groups_of(balancer):
-            yield from group.members.value
 
 
 def described(members: Sequence[Backend]) -> list[dict[str, object]]:

@@ -210,8 +210,11 @@ class SlbSection:
         slb.clear()
         slb.configuring_seconds = part.slb_configuring_seconds
         slb.servers.update({one.id: _history(one) for one in part.slb_servers})
+        behind: dict[str, list[BackendPart]] = {}
+        for group in part.server_groups:
+            behind.setdefault(group.balancer, []).extend(group.backends)
         for balancer in _balancers(part):
-            backends = [one for group in part.server_groups if group.balancer == balancer.id for one in group.backends]
+            backends = behind.get(balancer.id, ())
             self._add_balancer(balancer, balancer.region or self._region_of([*balancer.backends, *backends]))
         for group in part.server_groups:
             self._add_group(group)
@@ -245,7 +248,7 @@ class SlbSection:
                 *("modification_protection", "modification_reason"),
             }
         )
-        members = self._members(part.backends)
+        members = self._members(part.backends, part.id)
         place = slb.region(region)
         zones = (place.zones if place else ()) or (f"{region}-a",)
         group = default_group(part.id, members, 0)
@@ -266,17 +269,17 @@ class SlbSection:
         self.slb.groups[part.id] = ServerGroup(
             id=part.id,
             balancer=part.balancer,
-            members=Timeline(self._members(part.backends), 0),
+            members=Timeline(self._members(part.backends, part.balancer), 0),
             name=part.id if part.name is None else part.name,
             created=self._instant(part.created),
             tags=part.tags,
             drains=_drains(part.draining),
         )
 
-    def _members(self, parts: Iterable[BackendPart]) -> Members:
+    def _members(self, parts: Iterable[BackendPart], balancer: str) -> Members:
         members = tuple(part.built() for part in parts)
         for member in members:
-            self.slb.meet(member)
+            self.slb.meet(member, balancer)
         return members
 
     def _region_of(self, backends: Iterable[BackendPart]) -> str:
@@ -288,18 +291,19 @@ class SlbSection:
         return self.slb.now - _DAY if moment is None else to_millis(moment)
 
     def _plan(self) -> None:
-        for balancer in self.slb.balancers.values():
-            self.slb.plan_health(balancer)
-            for group in (balancer.default, *self.slb.groups_of(balancer)):
-                for drain in group.drains:
-                    self.slb.plan_drain(group, drain)
+        slb = self.slb
+        for balancer in slb.balancers.values():
+            slb.plan_health(balancer)
+        for group in (*(balancer.default for balancer in slb.balancers.values()), *slb.groups.values()):
+            for drain in group.drains:
+                slb.plan_drain(group, drain)
 
 
 def _balancers(part: _SlbPart) -> list[BalancerPart]:
     """List the balancers, those that only a group or listener names included."""
-    found = [one.id for one in part.load_balancers]
+    found = {one.id for one in part.load_balancers}
     named = [*(one.balancer for one in part.server_groups), *(one.load_balancer for one in part.listeners)]
-    return [*part.load_balancers, *(BalancerPart(id=id_) for id_ in dict.fromkeys(named) if id_ not in set(found))]
+    return [*part.load_balancers, *(BalancerPart(id=id_) for id_ in dict.fromkeys(named) if id_ not in found)]
 
 
 def _unique(what: str, names: list[str]) -> None:
