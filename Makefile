@@ -68,8 +68,9 @@ docs: $(DEV) ## build the documentation in both languages into build/docs
 
 .PHONY: reference
 reference: $(DEV) ## write the generated reference pages anew
-	@for language in en zh; do .venv/bin/python -m cloudheal_sim.coverage --language $$language \
-		> docs/$$language/reference/coverage.md; done
+	@for language in en zh; do page=docs/$$language/reference/coverage.md; \
+		.venv/bin/python -m cloudheal_sim.coverage --language $$language >$$page.new; \
+		mv $$page.new $$page; done
 
 .PHONY: venv
 venv: $(DEV) ## make .venv, the environment for development

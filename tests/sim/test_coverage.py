@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 
 from cloudheal_sim.alibaba.mns.actions import ACTIONS as MNS_ACTIONS
 from cloudheal_sim.alibaba.mns.operations import OPERATIONS
-from cloudheal_sim.alibaba.rpc.request import COMMON
-from cloudheal_sim.coverage import Language, coverage, markdown
+from cloudheal_sim.alibaba.rpc import Service
+from cloudheal_sim.alibaba.rpc.request import COMMON, Struct
+from cloudheal_sim.coverage import Language, coverage, markdown, nested
+from cloudheal_sim.simulator import Simulator
 from tests.conftest import ROOT
 
 #: The vendor's module for each API version; versions without one in this environment have no judge here.
@@ -76,6 +80,38 @@ def test_no_parameter_is_dropped_silently(version: str, action: Any) -> None:
     told |= {".".join(name.split(".")[:2]) for name in told}
     missing = {name for name in _official(version, action.name) if not _is_told(name, told)}
     assert not missing, f"{action.name}: neither honoured nor ignored: {' '.join(sorted(missing))}"
+
+
+@pytest.mark.parametrize(
+    "service", Simulator().alibaba.services, ids=lambda service: f"{service.name}-{service.version}"
+)
+def test_what_is_honoured_is_read(service: Service[Any]) -> None:
+    """Every field of every request model is used by name somewhere in its service, outside the model."""
+    unread = []
+    for action in service.actions.values():
+        names = _names_in(action.request.__module__.split(".")[2])
+        unread += [f"{action.name}: {name}" for name in _fields(action.request) if name not in names]
+    assert not unread
+
+
+def _fields(struct: type[Struct]) -> Iterator[str]:
+    for name, field in struct.model_fields.items():
+        if name != "region_id":  # part of every call; services without regions have no use for it
+            yield name
+        if (inner := nested(field)) is not None:
+            yield from _fields(inner[0])
+
+
+@cache
+def _names_in(service: str) -> frozenset[str]:
+    """Return every attribute read, and every name written as a text, in the code of one service."""
+    nodes = [
+        node
+        for file in (ROOT / "src/cloudheal_sim/alibaba" / service).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return frozenset(read | {str(node.value) for node in nodes if isinstance(node, ast.Constant)})
 
 
 @pytest.mark.parametrize(("version", "action"), ACTIONS)

@@ -11,7 +11,7 @@ from cloudheal_sim.alibaba.ecs.model.maintenance import ActionOnMaintenance
 from cloudheal_sim.alibaba.ecs.requests.fields import Paged
 from cloudheal_sim.alibaba.ecs.requests.times import Instant
 from cloudheal_sim.alibaba.rpc import Refusal, RpcRequest
-from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Numbered, Struct, Text
+from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Numbered, Struct
 
 
 class MaintenanceWindow(Struct):
@@ -47,6 +47,7 @@ class DescribeInstanceMaintenanceAttributes(Paged):
 class ReportInstancesStatus(RpcRequest):
     """Tells the operator of the cloud that something is wrong with instances; only noted here."""
 
+    IGNORED = "IssueCategory"
     INVALID_STATUS = 403
 
     region_id: str
@@ -62,6 +63,5 @@ class ReportInstancesStatus(RpcRequest):
     description: str
     disk_id: Annotated[Numbered, Field(max_length=100)] = ()
     device: Annotated[Numbered, Field(max_length=100)] = ()
-    issue_category: Text = None
     start_time: Instant = None
     end_time: Instant = None
