@@ -147,6 +147,24 @@ def test_a_rule_is_kept_as_it_was_put(cms: Client) -> None:
     assert (shown.mail_subject, shown.contact_groups, shown.resources) == ("cpu", "ops", '[{"resource":"_ALL"}]')
 
 
+def test_a_rule_may_have_a_composite_or_a_promql_condition(cms: Client) -> None:
+    """The SDK packs both into JSON parameters; they are read back as structures and need no further level."""
+    part = models.PutResourceMetricRuleRequestCompositeExpressionExpressionList(
+        metric_name="cpu_total", comparison_operator="GreaterThanThreshold", statistics="Average", threshold="90"
+    )
+    composite = models.PutResourceMetricRuleRequestCompositeExpression(
+        expression_list=[part], expression_list_join="&&", level="CRITICAL", times=3
+    )
+    note = models.PutResourceMetricRuleRequestPrometheusAnnotations(key="team", value="red")
+    promql = models.PutResourceMetricRuleRequestPrometheus(prom_ql="up == 0", level="WARN", annotations=[note])
+    put_rule(cms, "composite", escalations=None, composite_expression=composite)
+    put_rule(cms, "promql", escalations=None, prometheus=promql)
+    one, other = rules(cms)
+    assert one.composite_expression.expression_list.expression_list[0].metric_name == "cpu_total"
+    assert (one.composite_expression.level, one.composite_expression.times) == ("CRITICAL", 3)
+    assert (other.prometheus.prom_ql, other.prometheus.annotations.annotations[0].value) == ("up == 0", "red")
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from cloudheal_sim.alibaba.cms.model.metric_rules import NoDataPolicy, Operator
 from cloudheal_sim.alibaba.cms.requests.fields import (
@@ -37,6 +37,14 @@ def _hours(value: object) -> object:
     return value
 
 
+def _unpacked(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.strip() else None
+
+
+#: A struct that is packed into one parameter as JSON.
+Unpacked = BeforeValidator(_unpacked)
 JsonString = Annotated[str | None, Blank, BeforeValidator(_json_text)]
 Hours = Annotated[str | None, Blank, BeforeValidator(_hours)]
 RuleIds = Annotated[Numbered, Field(min_length=1, max_length=20)]
@@ -77,7 +85,20 @@ class Label(Struct):
     value: str = ""
 
 
-class Expression(Struct):
+class Packed(Struct):
+    """A struct that both SDKs pack into one JSON parameter; numbers may stand for text there."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class PackedLabel(Packed):
+    """A label within packed JSON."""
+
+    key: str
+    value: str = ""
+
+
+class Expression(Packed):
     """`CompositeExpression.ExpressionList.N`."""
 
     metric_name: str
@@ -87,7 +108,7 @@ class Expression(Struct):
     period: Whole = None
 
 
-class CompositeExpression(Struct):
+class CompositeExpression(Packed):
     """`CompositeExpression`."""
 
     expression_list: tuple[Expression, ...] = ()
@@ -97,13 +118,13 @@ class CompositeExpression(Struct):
     times: Whole = None
 
 
-class Prometheus(Struct):
+class Prometheus(Packed):
     """`Prometheus`."""
 
     prom_ql: str = Field(alias="PromQL")
     level: Text = None
     times: Whole = None
-    annotations: tuple[Label, ...] = ()
+    annotations: tuple[PackedLabel, ...] = ()
 
 
 class RuleFields(Struct):
@@ -132,8 +153,8 @@ class PutResourceMetricRule(RuleFields, RpcRequest):
     metric_name: str
     contact_groups: Annotated[str, Field(min_length=1)]
     resources: JsonString = None
-    composite_expression: CompositeExpression | None = None
-    prometheus: Prometheus | None = None
+    composite_expression: Annotated[CompositeExpression | None, Unpacked] = None
+    prometheus: Annotated[Prometheus | None, Unpacked] = None
     send_ok: Flag = Field(None, alias="SendOK")
 
 
