@@ -1,0 +1,83 @@
+"""What a decision is based on: counted by `record` from our own tables in the committing transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cloudheal.model.incident import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A resource's group as known now; `known` is 0 while the inventory has not seen it."""
+
+    name: str
+    known: int
+    unhealthy: int
+    under_action: int
+    fell_lately: int
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What happened to one resource and trouble before; `open` is the incident that is still open."""
+
+    open: str | None = None
+    newest: datetime | None = None
+    attempts: int = 0
+    oldest_attempt: datetime | None = None
+    last_attempt: datetime | None = None
+    heals: int = 0
+    oldest_heal: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What people said: a pause of everything, a hold on this scope, working hours."""
+
+    paused_by: str = ""
+    held_by: str = ""
+    held_until: datetime | None = None
+    off_hours_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """How much is being done: resources under action, and acted on in the last hour."""
+
+    at_once: int
+    per_hour: int
+    oldest_in_hour: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A rule's limits, in the form that the walk compares with."""
+
+    attempts: int
+    within: timedelta
+    cool_down: timedelta
+    flaps: int
+    flap_window: timedelta
+    at_once: int
+    share: float
+    per_hour: int
+    storm_share: float
+    storm_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the first half of the walk looks at."""
+
+    selected: bool
+    deadline: datetime | None
+    """When acting has become pointless (a reclaim); such events are exempt from share, storm, hold and ask."""
+    past: Past
+    will: Will
+    busy: Busy
+    group: Group
+    bounds: Bounds
+    mode: Mode
+    planned: bool = False

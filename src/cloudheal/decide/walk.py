@@ -1,0 +1,173 @@
+"""The walk of a decision: fixed questions in a fixed order; the first that refuses names the decision.
+
+    new? - selected? - already open? - may we, now? - tried too often? - room? - trusted?
+
+It is a pure function of facts that were counted before; each station that was passed is kept, so that `explain` can
+print the whole walk. Interruptions have a deadline of minutes: hold, share, storm and ask do not stop them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudheal.decide.facts import Facts
+from cloudheal.model.decision import Reason
+from cloudheal.model.incident import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One question of the walk: whether it refused, with which reason, until when, and the numbers behind it."""
+
+    question: str
+    reason: Reason | None
+    numbers: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The stations in order; the last one decided."""
+
+    stations: tuple[Station, ...]
+
+    @property
+    def reason(self) -> Reason:
+        """The reason that names the decision."""
+        last = self.stations[-1].reason
+        return Reason.ACT if last is None else last
+
+    @property
+    def next_eligible(self) -> datetime | None:
+        """When the refusal may end by itself; None when something else must happen first."""
+        return self.stations[-1].until
+
+
+def walk(event_time: datetime, now: datetime, facts: Facts) -> Walk:
+    """Ask every question in order until one refuses."""
+    return Walk(tuple(_until_refused(event_time, now, facts)))
+
+
+def _until_refused(event_time: datetime, now: datetime, facts: Facts) -> Iterator[Station]:
+    for ask in QUESTIONS:
+        station = ask(event_time, now, facts)
+        yield station
+        if station.reason is not None:
+            return
+    yield _trust(facts)
+
+
+def _new(event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    newest = facts.past.newest
+    stale = newest is not None and newest > event_time
+    return Station("new", Reason.STALE if stale else None, f"newest observation {newest}")
+
+
+def _selected(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    return Station("selected", None if facts.selected else Reason.NOT_SELECTED, "")
+
+
+def _open(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    return Station("not open", Reason.JOINED if facts.past.open else None, f"open incident {facts.past.open}")
+
+
+def _expired(_event_time: datetime, now: datetime, facts: Facts) -> Station:
+    over = facts.deadline is not None and now >= facts.deadline
+    return Station("in time", Reason.EXPIRED if over else None, f"deadline {facts.deadline}")
+
+
+def _paused(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    return Station("not paused", Reason.PAUSED if facts.will.paused_by else None, facts.will.paused_by)
+
+
+def _held(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    held = facts.will.held_by and facts.deadline is None
+    return Station("not held", Reason.HELD if held else None, facts.will.held_by, facts.will.held_until)
+
+
+def _hours(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    off = facts.will.off_hours_until
+    return Station("in hours", Reason.OFF_HOURS if off and facts.deadline is None else None, f"off until {off}", off)
+
+
+def _flapping(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    past, bounds = facts.past, facts.bounds
+    refused = past.heals >= bounds.flaps
+    until = past.oldest_heal + bounds.flap_window if refused and past.oldest_heal else None
+    return Station("not flapping", Reason.FLAPPING if refused else None, f"{past.heals} of {bounds.flaps}", until)
+
+
+def _attempts(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    past, bounds = facts.past, facts.bounds
+    used = past.attempts >= bounds.attempts
+    until = past.oldest_attempt + bounds.within if used and past.oldest_attempt else None
+    numbers = f"{past.attempts} of {bounds.attempts}"
+    return Station("attempts left", Reason.ATTEMPTS_USED if used else None, numbers, until)
+
+
+def _cool(_event_time: datetime, now: datetime, facts: Facts) -> Station:
+    last = facts.past.last_attempt
+    until = last + facts.bounds.cool_down if last else None
+    cooling = until is not None and now < until
+    return Station("cooled down", Reason.COOLING_DOWN if cooling else None, f"last attempt {last}", until)
+
+
+def _storm(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    group, bounds = facts.group, facts.bounds
+    # A group of one or two is not a storm when all of it falls; three that fall together may be.
+    many = max(3, math.ceil(group.known * bounds.storm_share)) if group.known else bounds.storm_members
+    storm = facts.deadline is None and group.fell_lately >= min(many, bounds.storm_members)
+    return Station("no storm", Reason.STORM if storm else None, f"{group.fell_lately} of {group.known} fell")
+
+
+def _share(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    group = facts.group
+    # One is always allowed: what is down already cannot be made worse by starting it. Beyond that the group's whole
+    # trouble counts, so that a badly hit group is healed one by one. One at a time, too, while its size is not known.
+    allowed = max(1, math.floor(group.known * facts.bounds.share)) if group.known else 1
+    full = facts.deadline is None and group.under_action >= 1 and group.under_action + group.unhealthy > allowed
+    return Station(
+        "share", Reason.BUDGET_SHARE if full else None, f"{group.under_action}+{group.unhealthy} of {allowed}"
+    )
+
+
+def _at_once(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    full = facts.busy.at_once >= facts.bounds.at_once
+    numbers = f"{facts.busy.at_once} of {facts.bounds.at_once}"
+    return Station("room at once", Reason.BUDGET_AT_ONCE if full else None, numbers)
+
+
+def _rate(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    full = facts.busy.per_hour >= facts.bounds.per_hour
+    numbers = f"{facts.busy.per_hour} of {facts.bounds.per_hour}"
+    return Station("room this hour", Reason.BUDGET_RATE if full else None, numbers)
+
+
+def _trust(facts: Facts) -> Station:
+    if facts.mode is Mode.SHADOW:
+        return Station("trusted", Reason.SHADOW, facts.mode)
+    if facts.mode is Mode.ASK and facts.deadline is None:
+        return Station("trusted", Reason.ASK, facts.mode)
+    return Station("trusted", Reason.PLAN if facts.planned else Reason.ACT, facts.mode)
+
+
+#: The questions before trust, in the order of DESIGN section 3.
+QUESTIONS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (
+    _new,
+    _selected,
+    _open,
+    _expired,
+    _paused,
+    _held,
+    _hours,
+    _attempts,
+    _cool,
+    _flapping,
+    _at_once,
+    _share,
+    _rate,
+    _storm,
+)

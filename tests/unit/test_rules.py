@@ -1,0 +1,84 @@
+"""Rule files: safe defaults, strict fields, and a digest that tells a changed rule from a promoted one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cloudheal.model.incident import Mode
+from cloudheal.settings.durations import duration_of, written
+from cloudheal.settings.rules import Rule, RuleFile, Selector
+
+RULE: dict[str, Any] = {
+    "name": "restart-unexpected-stop",
+    "when": {"source": ["alibaba.ecs"], "type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+    "resources": {"tags": {"env": ["prod"]}},
+    "desired": "on",
+    "playbook": "restart_stopped",
+    "with": {"start_timeout": "5m"},
+}
+
+
+def test_a_rule_without_a_mode_only_watches() -> None:
+    """Trust is given, never assumed; limits are there without being named."""
+    rule = Rule.model_validate(RULE)
+    assert rule.mode is Mode.SHADOW
+    assert rule.limits.attempts == 3
+
+
+def test_the_digest_changes_with_everything_but_the_mode() -> None:
+    """Promoting a rule does not make it a new one; changing a limit does."""
+    rule = Rule.model_validate(RULE)
+    assert Rule.model_validate({**RULE, "mode": "auto"}).digest == rule.digest
+    assert Rule.model_validate({**RULE, "limits": {"attempts": 4}}).digest != rule.digest
+
+
+def test_an_empty_selector_selects_nothing() -> None:
+    """Nobody touches everything by leaving a line out."""
+    assert Selector().selects_nothing
+    assert not Selector(all=True).selects_nothing
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resources": {"all": True, "ids": ["i-1"]}},
+        {"resources": {"all": False}},
+        {"name": "with space"},
+        {"mode": "yolo"},
+        {"limits": {"share": 0}},
+        {"limits": {"within": "30"}},
+        {"wen": {}},
+    ],
+)
+def test_a_mistake_in_a_rule_is_refused(change: dict[str, Any]) -> None:
+    """Misspelt keys, missing units and limits of nothing are errors."""
+    with pytest.raises(ValidationError):
+        Rule.model_validate({**RULE, **change})
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    """Decisions cite rules by name; a name is one rule."""
+    with pytest.raises(ValidationError, match="two rules are named restart-unexpected-stop"):
+        RuleFile.model_validate({"rules": [RULE, RULE]})
+
+
+@pytest.mark.parametrize("text", ["90s", "5m", "2h30m", "1d", "1d1h1m1s"])
+def test_durations_are_written_as_they_are_read(text: str) -> None:
+    """A duration survives a round trip in its short form."""
+    assert written(duration_of(text)) == ("1m30s" if text == "90s" else text)
+
+
+@pytest.mark.parametrize("value", ["", "5", 5, "m", "-5m", "5m5d", None])
+def test_a_duration_without_a_unit_is_refused(value: object) -> None:
+    """Nobody has to guess whether 30 means seconds or minutes."""
+    with pytest.raises(ValueError, match="expected a duration"):
+        duration_of(value)
+
+
+def test_a_duration_is_handed_through() -> None:
+    """Defaults are durations already."""
+    assert duration_of(timedelta(hours=1)) == timedelta(hours=1)
