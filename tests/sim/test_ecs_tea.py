@@ -137,6 +137,17 @@ def test_a_dry_order_makes_nothing(ecs: Client) -> None:
             (400, "InvalidSpotPrepaid"),
         ),
         ({"instance_charge_type": "PrePaid"}, (400, "InvalidPeriod")),
+        ({"instance_charge_type": "PrePaid", "period": 61}, (400, "InvalidPeriod")),
+        ({"description": "x" * 257}, (400, "InvalidDescription.Malformed")),
+        ({"instance_name": "x"}, (400, "InvalidInstanceName.Malformed")),
+        ({"host_name": "-web"}, (400, "InvalidHostName.Malformed")),
+        ({"data_disk": [models.RunInstancesRequestDataDisk(size=20)] * 17}, (400, "InvalidParameter")),
+        (
+            {"data_disk": [models.RunInstancesRequestDataDisk(category="cloud_essd")]},
+            (400, "InvalidDataDiskSize.ValueNotSupported"),
+        ),
+        ({"data_disk": [models.RunInstancesRequestDataDisk(snapshot_id="s-no")]}, (404, "InvalidSnapshotId.NotFound")),
+        ({"spot_strategy": "SpotWithPriceLimit", "spot_price_limit": float("inf")}, (400, "InvalidSpotPriceLimit")),
         ({"user_data": "!!"}, (400, "InvalidUserData.Base64FormatInvalid")),
         ({"user_data": base64.b64encode(b"x" * 32769).decode()}, (400, "InvalidUserData.SizeExceeded")),
         ({"auto_release_time": "2026-03-02T03:10:00Z"}, (400, "InvalidAutoReleaseTime.Malformed")),
@@ -173,6 +184,7 @@ def test_stock_limits_what_can_be_ordered(stepped: RunningSimulator, ecs: Client
     stepped.world(world_with(stock=[room]))
     assert refused(lambda: ordered(ecs, amount=4)) == (403, "OperationDenied.NoStock")
     assert len(ordered(ecs, amount=4, min_amount=2)) == 3
+    assert steps(stepped, "cn-hangzhou-i/ecs.g7.large", "stock") == [0]
     assert refused(lambda: ordered(ecs)) == (403, "OperationDenied.NoStock")
     assert len(ordered(ecs, instance_type="ecs.c7.large")) == 1
     asked = models.DescribeAvailableResourceRequest(
@@ -212,7 +224,9 @@ def test_pages_by_token_survive_a_release_in_between(stepped: RunningSimulator, 
     assert ids(second)[0] == "i-bp1web-000011"
     assert ids(third)[-1] == "i-bp1web-000025"
     assert third.next_token == ""
-    assert refused(lambda: listed(ecs, next_token="made-up")) == (400, "InvalidParameter")
+    endless = base64.urlsafe_b64encode(b"ecs:" + b"9" * 5000).decode()
+    for token in ("made-up", "ZWNzOi01", endless):
+        assert refused(lambda token=token: listed(ecs, next_token=token)) == (400, "InvalidParameter")  # type: ignore[misc]
 
 
 def test_unknown_ids_are_absent(stepped: RunningSimulator, ecs: Client) -> None:

@@ -64,6 +64,7 @@ AUTO_RELEASE_TIME = Refusal(
     400, "InvalidAutoReleaseTime.Malformed", "The specified parameter AutoReleaseTime is not valid."
 )
 INSTANCE_NAME = Refusal(400, "InvalidInstanceName.Malformed", "The specified parameter InstanceName is not valid.")
+DESCRIPTION = Refusal(400, "InvalidDescription.Malformed", "The specified parameter Description is not valid.")
 HOST_NAME = Refusal(400, "InvalidHostName.Malformed", "The specified parameter HostName is not valid.")
 PRIVATE_IP = Refusal(403, "InvalidPrivateIpAddress.Duplicated", "The specified private IP address is duplicated.")
 STATUS_NOT_FOUND = Refusal(404, "InvalidStatus.NotFound", "The specified Status does not exist.")

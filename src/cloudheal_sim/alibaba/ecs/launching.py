@@ -66,7 +66,7 @@ class LaunchOrder:
 
 def launch(ecs: Ecs, order: LaunchOrder) -> list[Instance]:
     """Make the instances and begin their lives."""
-    ecs.stock.take(order.vswitch.zone, order.type, order.amount)
+    ecs.take_stock(order.vswitch.zone, order.type, order.amount)
     return [_launched(ecs, order, number) for number in range(order.amount)]
 
 

@@ -14,6 +14,7 @@ from cloudheal_sim.alibaba.ecs.model.instance import Spot
 from cloudheal_sim.alibaba.ecs.parameters import (
     checked_tags,
     decodable,
+    described,
     host_named,
     known_region,
     release_instant,
@@ -74,7 +75,7 @@ def checked_order(ecs: Ecs, request: Order, groups: tuple[str, ...]) -> LaunchOr
         start=False,
         name=well_named(request.instance_name) or "",
         host_name=host_named(request.host_name) or "",
-        description=request.description or "",
+        description=described(request.description) or "",
         private_ip=_free_address(ecs, request, vswitch),
         public=bool(request.internet_max_bandwidth_out),
         expires=_expiry(ecs, request),
@@ -169,7 +170,7 @@ def _expiry(ecs: Ecs, request: Order) -> int | None:
     if request.instance_charge_type != "PrePaid":
         return None
     days = _PERIOD_DAYS.get(request.period_unit or "Month")
-    if days is None or request.period is None or request.period < 1:
+    if days is None or request.period is None:
         raise Refused(errors.PERIOD)
     return ecs.kernel.clock.now() + request.period * days * _MILLIS_PER_DAY
 

@@ -27,6 +27,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.)){0,62}[A-Za-z0-9]"
 NEAREST_RELEASE = 30 * 60 * 1000
 FARTHEST_RELEASE = 3 * 365 * 86_400_000
 _LONGEST_TAG = 128
+_LONGEST_DESCRIPTION = 256
 
 
 def known_region(ecs: Ecs, region_id: str) -> str:
@@ -41,6 +42,13 @@ def well_named(name: str | None) -> str | None:
     if name is not None and not _NAME.fullmatch(name):
         raise Refused(errors.INSTANCE_NAME)
     return name
+
+
+def described(text: str | None) -> str | None:
+    """Return a description of at most 256 characters that is no address. Raises Refused."""
+    if text is not None and (len(text) > _LONGEST_DESCRIPTION or text.startswith(("http://", "https://"))):
+        raise Refused(errors.DESCRIPTION)
+    return text
 
 
 def host_named(name: str | None) -> str | None:

@@ -58,6 +58,14 @@ class Ecs:
         """Iterate over the facts of every instance in creation order."""
         return (_facts(instance) for instance in self.fleet)
 
+    def take_stock(self, zone: str, type_: str, amount: int) -> int:
+        """Use up room for instances; returns how much of `amount` there was."""
+        before = self.stock.left(zone, type_)
+        taken = self.stock.take(zone, type_, amount)
+        if before is not None:
+            self.kernel.journal.change("stock", f"{zone}/{type_}", before, before - taken)
+        return taken
+
     def new_id(self, kind: str, region: str) -> str:
         """Draw an id such as `i-bp1c0ffee...` that no instance, disk or snapshot has."""
         known = self.catalogue.regions.get(region)

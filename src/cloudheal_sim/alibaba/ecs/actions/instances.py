@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import existing, unless_dry
 from cloudheal_sim.alibaba.ecs.actions.selection import by_request, kept, named
-from cloudheal_sim.alibaba.ecs.parameters import decodable, host_named, known_region, well_named
+from cloudheal_sim.alibaba.ecs.parameters import decodable, described, host_named, known_region, well_named
 from cloudheal_sim.alibaba.ecs.replies.instances import attribute, console_text, instance_item
 from cloudheal_sim.alibaba.ecs.replies.moments import second
 from cloudheal_sim.alibaba.ecs.replies.paging import either_way, numbered
@@ -66,7 +66,7 @@ def modify_instance_attribute(ecs: Ecs, request: ModifyInstanceAttribute, _excha
     changes = {
         "name": well_named(request.instance_name),
         "host_name": host_named(request.host_name),
-        "description": request.description,
+        "description": described(request.description),
         "deletion_protection": request.deletion_protection,
         "user_data": decodable(request.user_data),
     }

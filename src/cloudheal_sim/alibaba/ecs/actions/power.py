@@ -185,7 +185,7 @@ def _moved(instance: Instance, refusal: Refusal | None, move: Move) -> dict[str,
 
 def _start(ecs: Ecs, instance: Instance) -> bool:
     if instance.stopped_mode is StoppedMode.STOP_CHARGING:
-        ecs.stock.take(instance.zone, instance.type, 1)
+        ecs.take_stock(instance.zone, instance.type, 1)
     return ecs.lifecycle.start(instance)
 
 

@@ -103,7 +103,10 @@ def _by_state(request: DescribeInstances, as_of: int | None) -> list[Keeps]:
     keeps: list[Keeps] = []
     if request.status is not None:
         status = _member(Status, request.status, errors.STATUS_NOT_FOUND)
-        keeps.append(lambda one: one.status.at(as_of) is status)
+        if as_of is None:
+            keeps.append(lambda one: one.status.value is status)
+        else:
+            keeps.append(lambda one: one.status.at(as_of) is status)
     if request.lock_reason is not None:
         lock = _member(Lock, request.lock_reason, errors.LOCK_REASON_NOT_FOUND)
         keeps.append(lambda one: lock in one.locks)

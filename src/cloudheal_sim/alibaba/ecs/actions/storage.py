@@ -12,7 +12,7 @@ from cloudheal_sim.alibaba.ecs.actions.selection import kept, named, tagged
 from cloudheal_sim.alibaba.ecs.model.disk import Snapshot, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import Status
-from cloudheal_sim.alibaba.ecs.parameters import checked_tags, known_region
+from cloudheal_sim.alibaba.ecs.parameters import checked_tags, described, known_region
 from cloudheal_sim.alibaba.ecs.replies.moments import instant
 from cloudheal_sim.alibaba.ecs.replies.paging import either_way
 from cloudheal_sim.alibaba.ecs.replies.storage import disk_item, snapshot_item
@@ -80,7 +80,7 @@ def create_snapshot(ecs: Ecs, request: CreateSnapshot, _exchange: Exchange) -> R
         status=Timeline(SnapshotStatus.PROGRESSING, now),
         created=now,
         name=request.snapshot_name or "",
-        description=request.description or "",
+        description=described(request.description) or "",
         retention_days=request.retention_days,
         resource_group=request.resource_group_id or "",
         tags=checked_tags(request.tag),

@@ -213,7 +213,9 @@ class Lifecycle:
     def _booted(self, instance: Instance) -> None:
         trouble = instance.trouble
         if trouble is not None and trouble.fail_starts:
-            trouble.fail_starts -= trouble.fail_starts > 0
+            if trouble.fail_starts > 0:
+                trouble.fail_starts -= 1
+                self._journal.change("instance.fail_starts", instance.id, trouble.fail_starts + 1, trouble.fail_starts)
             instance.stopped_mode = StoppedMode.KEEP_CHARGING
             self._enter(instance, Status.STOPPED)
             return

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.requests.fields import Paged, PagedEitherWay
 
 DEFAULT_SIZE = 10
-_MARK = "ecs:"
+_MARK = "ecs"
+_LONGEST_PLACE = 12
 
 
 class Placed(Protocol):
@@ -63,15 +64,15 @@ def either_way(items: Collection[P], request: PagedEitherWay) -> Page[P]:
 
 def write_token(place: int) -> str:
     """Make a token for a place; places count from 1."""
-    return urlsafe_b64encode(f"{_MARK}{place}".encode()).decode()
+    return urlsafe_b64encode(f"{_MARK}:{place}".encode()).decode()
 
 
 def read_token(token: str) -> int:
     """Return the place that a token names. Raises Refused for what is no token of ours."""
     try:
-        text = urlsafe_b64decode(token.encode()).decode()
-        if not text.startswith(_MARK):
-            raise invalid("NextToken")
-        return int(text.removeprefix(_MARK))
+        mark, place = urlsafe_b64decode(token.encode()).decode("ascii").split(":")
     except ValueError as problem:
         raise invalid("NextToken") from problem
+    if mark != _MARK or not place.isdecimal() or len(place) > _LONGEST_PLACE:
+        raise invalid("NextToken")
+    return int(place)

@@ -136,7 +136,7 @@ class DescribeSpotPriceHistory(RpcRequest):
     zone_id: Text = None
     start_time: Text = None
     end_time: Text = None
-    offset: Whole = None
+    offset: Annotated[Annotated[int, Field(ge=0)] | None, Blank] = None
 
 
 class DescribeSpotAdvice(RpcRequest):

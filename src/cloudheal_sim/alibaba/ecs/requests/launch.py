@@ -51,6 +51,7 @@ class Order(RpcRequest):
         "SpotPriceLimit": errors.SPOT_PRICE_LIMIT,
         "ClientToken": errors.TOKEN_MALFORMED,
         "Period": errors.PERIOD,
+        "Tag": errors.TOO_MANY_TAGS,
     }
 
     image_id: Text = None
@@ -64,10 +65,10 @@ class Order(RpcRequest):
     host_name: Text = None
     description: Text = None
     instance_charge_type: str = "PostPaid"
-    period: Whole = None
+    period: Annotated[Annotated[int, Field(ge=1, le=60)] | None, Blank] = None
     period_unit: Text = None
     spot_strategy: str = "NoSpot"
-    spot_price_limit: Annotated[float | None, Blank] = None
+    spot_price_limit: Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, Blank] = None
     spot_duration: Annotated[Annotated[int, Field(ge=0, le=1)] | None, Blank] = None
     spot_interruption_behavior: str = "Terminate"
     client_token: Annotated[Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] | None, Blank] = None
@@ -78,8 +79,8 @@ class Order(RpcRequest):
     resource_group_id: Text = None
     user_data: Text = None
     system_disk: SystemDiskOrder = SystemDiskOrder()
-    data_disk: tuple[DataDiskOrder, ...] = ()
-    tag: tuple[TagPair, ...] = ()
+    data_disk: tuple[DataDiskOrder, ...] = Field((), max_length=16)
+    tag: tuple[TagPair, ...] = Field((), max_length=20)
 
 
 class RunInstances(Order):

@@ -47,6 +47,7 @@ class CreateSnapshot(RpcRequest):
         "SnapshotName": errors.SNAPSHOT_NAME,
         "RetentionDays": errors.RETENTION_DAYS,
         "ClientToken": errors.TOKEN_MALFORMED,
+        "Tag": errors.TOO_MANY_TAGS,
     }
 
     disk_id: str
@@ -55,7 +56,7 @@ class CreateSnapshot(RpcRequest):
     retention_days: Annotated[Annotated[int, Field(ge=1, le=65536)] | None, Blank] = None
     client_token: Annotated[Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] | None, Blank] = None
     resource_group_id: Text = None
-    tag: tuple[TagPair, ...] = ()
+    tag: tuple[TagPair, ...] = Field((), max_length=20)
 
 
 class DescribeSnapshots(PagedEitherWay):
