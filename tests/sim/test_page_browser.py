@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,24 @@ async def test_the_clock_is_moved_by_its_buttons(stepped: RunningSimulator, brow
     await browser.run(_click(".steps button", "+5 min"))
     await browser.until(f"document.querySelector('.clock strong').textContent != {shown!r}")
     assert stepped.control("GET", "clock")["now_ms"] == before + 300_000
+
+
+async def test_a_message_s_body_is_shown_as_text(stepped: RunningSimulator, browser: Tab) -> None:
+    """A body that is markup in Base64 is decoded, shown as what it is, and still there for its receiver."""
+    body = base64.b64encode(HOSTILE.encode()).decode()
+    with HandSigned(stepped.address) as client:
+        client.mns("PUT", "/queues/ops", "<Queue/>")
+        client.mns("POST", "/queues/ops/messages", f"<Message><MessageBody>{body}</MessageBody></Message>")
+        await browser.open(f"{stepped.url}/?lang=zh#queues")
+        await browser.until("document.querySelector('[data-focus=choose]')")
+        await browser.run("document.querySelector('[data-focus=choose]').click()")
+        await browser.until("document.querySelector('section .opener')")
+        await browser.run("document.querySelector('section .opener').click()")
+        await browser.until("document.querySelector('.detail pre')")
+        assert await browser.run("document.querySelector('.detail pre').textContent") == HOSTILE
+        assert await browser.run("document.querySelector('td.body').textContent") == HOSTILE
+        assert await browser.run("document.querySelectorAll('main img, main script').length") == 0
+        assert body.encode() in client.mns("GET", "/queues/ops/messages").body
 
 
 async def test_a_filter_narrows_at_once_and_stands_in_the_address(stepped: RunningSimulator, browser: Tab) -> None:
