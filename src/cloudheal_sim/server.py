@@ -91,7 +91,6 @@ class Server:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.raw_path)
-        _invite_body(request)
         try:
             body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
         except TooLargeError:
@@ -145,6 +144,7 @@ def _invite_body(request: web.BaseRequest) -> bool:
 async def _body(request: web.BaseRequest, most: int) -> bytes:
     if request.content_length is not None and request.content_length > most:
         raise TooLargeError
+    _invite_body(request)
     parts, size = [], 0
     async for part in request.content.iter_any():
         size += len(part)

@@ -93,6 +93,14 @@ def test_expect_100_continue_is_answered_before_the_body_comes(wire: Wire) -> No
     assert wire.send(form).read().status == 200
 
 
+def test_an_offer_to_speak_http_2_is_passed_over(wire: Wire) -> None:
+    """Java's client offers h2c with its first request; the call is served in HTTP/1.1, body included."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
+    form = query_of(signed("POST", common(*WHO))).encode()
+    assert wire.ask("POST", "/", {**FORM, **offer}, form).status == 200
+    assert wire.post(common(*WHO)).status == 200
+
+
 def test_gzip_may_be_asked_for(wire: Wire) -> None:
     """A client that would take gzip gets an answer it can read."""
     reply = wire.ask("GET", f"/?{query_of(signed('GET', common(*WHO)))}", {"Accept-Encoding": "gzip, deflate"})
