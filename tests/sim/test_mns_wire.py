@@ -542,6 +542,25 @@ def test_a_batch_send_says_for_each_message_what_became_of_it(mns: RawMns) -> No
         assert mns.ask("POST", "/queues/q/messages", many).code == "InvalidArgument"
 
 
+SINGLE = "<Message><MessageBody><![CDATA[<Messages>]]></MessageBody></Message>"
+
+
+@pytest.mark.parametrize(
+    ("body", "root"),
+    [
+        (f'<?xml version="1.0"?>\n<!-- <Message> -->\n<m:Messages xmlns:m="urn:x">{SINGLE}</m:Messages>', "Messages"),
+        (f"\ufeff<Messages>{SINGLE}</Messages>", "Messages"),
+        (f"<!-- <Messages> -->{SINGLE}", "Message"),
+    ],
+)
+def test_the_first_element_says_whether_it_is_a_batch(mns: RawMns, body: str, root: str) -> None:
+    """Declarations, comments, prefixes and what stands in a body do not."""
+    mns.queue()
+    answer = mns.ask("POST", "/queues/q/messages", body)
+    assert (answer.status, answer.root.tag) == (201, f"{{{NAMESPACE}}}{root}")
+    assert mns.receive().text("MessageBody") == "<Messages>"
+
+
 def test_messages_are_forgotten_when_their_retention_ends(sim: RunningSimulator, stepped: RunningSimulator) -> None:
     """In whatever state they are, exactly when it ends; the journal says so."""
     mns = RawMns(stepped.address)
