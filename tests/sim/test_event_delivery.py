@@ -99,6 +99,14 @@ def test_stopping_and_starting_a_server_is_told_to_the_queue(stepped: RunningSim
     assert {(body["instanceName"], body["content"]["resourceId"]) for body in arrived} == {("web-01", INSTANCE)}
 
 
+def test_a_waiting_receiver_is_woken_by_an_event(sim: RunningSimulator) -> None:
+    """On a real clock nothing has to be moved: a long poll that begins before the event arrives is answered by it."""
+    sim.world({"alibaba": {"queues": [{"name": "events"}], "event_rules": [ALL_TO_QUEUE]}})
+    answer = sim.control("POST", "events", CHANGE)
+    message = queue(sim).receive_message(wait_seconds=20)
+    assert json.loads(base64.b64decode(message.message_body))["id"] == answer["id"]
+
+
 def test_an_event_takes_the_delay_that_the_world_says(stepped: RunningSimulator) -> None:
     """Nothing is in the queue before the delay is over; then it is."""
     world_with_queue(stepped, event_delay_seconds=30)
