@@ -165,6 +165,7 @@ def test_regions_of_a_world_are_all_there_are(stepped: RunningSimulator, ecs: Cl
         ({"instances": [{"id": "i-a", "region": "mars-1"}]}, "no region 'mars-1'"),
         ({"instances": [{"id": "i-a", "zone": "cn-beijing-g"}]}, "alibaba.instances.0.zone"),
         ({"instances": [{"count": 3}]}, "count and prefix"),
+        ({"instances": [{"id": "i-a", "task": {"goal": "stop", "due": NOW}}]}, "not on its way to stop"),
         ({"disks": [{"id": "d-a", "instance": "i-nobody"}]}, "no instance 'i-nobody'"),
         ({"durations": {"starting": -1}}, "alibaba.durations.starting"),
         ({"vswitches": [{"id": "vsw-1", "vpc": "v", "region": "mars-1", "zone": "z", "cidr": "10.0.0.0/8"}]}, "mars-1"),

@@ -18,6 +18,14 @@ from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, Stopped
 from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
 from cloudheal_sim.kernel.world import Part
 
+#: Which goals a transition may have in each state; in the states that are not here nothing is under way.
+GOALS = {
+    Status.PENDING: frozenset({Goal.RUN, Goal.STOP}),
+    Status.STARTING: frozenset({Goal.RUN, Goal.REBOOT, Goal.REDEPLOY}),
+    Status.STOPPING: frozenset({Goal.STOP, Goal.REBOOT, Goal.REDEPLOY, Goal.RELEASE}),
+    Status.STOPPED: frozenset({Goal.RELEASE}),
+}
+
 Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -107,6 +115,14 @@ class InstancePart(Part):
             raise ValueError(msg)
         if (self.count is None) != (self.prefix is None):
             msg = "count and prefix belong together"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _under_way(self) -> InstancePart:
+        status = self.status or Status.RUNNING
+        if self.task is not None and self.task.goal not in GOALS.get(status, frozenset()):
+            msg = f"a {status} instance is not on its way to {self.task.goal}"
             raise ValueError(msg)
         return self
 
