@@ -28,7 +28,7 @@ class MetricAlarm(Part):
     ] = "CRITICAL"
     instance: str = ""
     dimensions: dict[str, str] = Field(default_factory=dict)
-    value: float | None = None
+    value: float | None = Field(None, allow_inf_nan=False)
 
 
 class CpuLoad(Part):

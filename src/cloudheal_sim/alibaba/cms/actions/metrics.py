@@ -117,7 +117,7 @@ def range_page(
     cursor = _opened(request.next_token, query) if request.next_token else None
     if cursor is not None:
         query = Query(metric, query.period, cursor.start, cursor.stop, query.filters, query.group_by)
-    moment = cursor.now if cursor else now
+    moment = min(cursor.now, now) if cursor else now
     found, rest = cms.monitoring.metrics.page(query, request.length or _USUAL_LENGTH, cursor, moment)
     return found, rest and _token(rest, query), query.period // MILLIS_PER_SECOND
 
@@ -131,7 +131,7 @@ def last_page(
     cursor = _opened(request.next_token, query) if request.next_token else None
     if cursor is not None:
         query = Query(metric, query.period, cursor.start, cursor.stop, query.filters, query.group_by)
-    moment, length = cursor.now if cursor else now, request.length or _USUAL_LENGTH
+    moment, length = min(cursor.now, now) if cursor else now, request.length or _USUAL_LENGTH
     found = list(islice(cms.monitoring.metrics.newest(query, moment, cursor.key if cursor else ""), length + 1))
     page_of = found[:length]
     rest = Cursor(0, page_of[-1].key, moment, query.start, query.stop) if len(found) > length else None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloudheal_sim.alibaba.cms.model.metric_catalogue import CELL_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cloudheal_sim.alibaba.cms.model.metric_catalogue import Nature
 
@@ -49,11 +49,14 @@ def mixed(number: int) -> int:
     return number ^ (number >> 31)
 
 
-def series_key(seed: int, namespace: str, metric: str, dimensions: Mapping[str, str]) -> int:
+def series_key(seed: int, namespace: str, metric: str, identity: str) -> int:
     """Return the 64 bits from which everything about one series is drawn."""
-    named = "/".join(f"{name}={value}" for name, value in sorted(dimensions.items()))
-    digest = blake2b(f"{seed}/{namespace}/{metric}/{named}".encode(), digest_size=8)
-    return int.from_bytes(digest.digest(), "big")
+    return mixed(_digest(f"{seed}/{namespace}/{metric}") ^ _digest(identity))
+
+
+@lru_cache(maxsize=50_000)
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 @lru_cache(maxsize=1)
@@ -83,10 +86,12 @@ class Series:
         week = (minute + _LOCAL_MINUTES + _EPOCH_WEEKDAY * 1440) % _WEEK_MINUTES
         own = 0.75 + (self.key & 0xFFFF) / 0x20000
         level = nature.level * own * (1 + nature.rhythm * _rhythm()[week])
-        average = _within(nature, level + nature.noise * ((bits >> 43) / _SHARE - 0.5))
-        minimum = _within(nature, average - nature.noise * ((bits >> 22) & 0x1FFFFF) / _SHARE)
-        maximum = _within(nature, average + nature.noise * (bits & 0x1FFFFF) / _SHARE)
-        return Cell(average, minimum, maximum)
+        floor, ceiling, noise = nature.floor, nature.ceiling, nature.noise
+        average = level + noise * ((bits >> 43) / _SHARE - 0.5)
+        average = floor if average < floor else min(average, ceiling)
+        minimum = average - noise * ((bits >> 22) & 0x1FFFFF) / _SHARE
+        maximum = average + noise * (bits & 0x1FFFFF) / _SHARE
+        return Cell(average, max(minimum, floor), min(maximum, ceiling))
 
     def quarter(self, end: int) -> Cell:
         """Return a quarter of a minute that ends at `end`; the four of a minute make up its cell."""
@@ -134,7 +139,3 @@ def ends(start: int, stop: int, step: int) -> range:
 def cell_ends(end: int, period: int) -> Iterable[int]:
     """Return the ends of the cells that make up the period that ends at `end`."""
     return range(end - period + CELL, end + 1, CELL)
-
-
-def _within(nature: Nature, value: float) -> float:
-    return round(min(max(value, nature.floor), nature.ceiling), 3)

@@ -121,7 +121,8 @@ class Metrics:
         lines, start = self._lines(query), self._kept_since(query, now)
         place = (after.at, after.key) if after else (start, "")
         looked_at = 0
-        for end in ends(max(start, place[0] - query.period), query.stop, query.period):
+        stop = min(query.stop, now + query.period)
+        for end in ends(max(start, place[0] - query.period), stop, query.period):
             for line in lines:
                 if (end, line.key) <= place:
                     continue
@@ -138,7 +139,7 @@ class Metrics:
 
     def newest(self, query: Query, now: int, after: str = "") -> Iterator[Point]:
         """Iterate over the newest visible point of each series behind the key `after`."""
-        moments = ends(self._kept_since(query, now), query.stop, query.period)
+        moments = ends(self._kept_since(query, now), min(query.stop, now + query.period), query.period)
         for line in self._lines(query):
             if line.key > after:
                 found = (_point(line, end, query.period, now) for end in reversed(moments))
@@ -164,12 +165,12 @@ class Metrics:
         overrides = tuple(one for one in self.overrides if one.namespace in {"", metric.namespace})
         for identity, base, history in self._subjects(product, query) if product else ():
             for number, part in enumerate(metric.parts):
-                dimensions = {**base, **dict(part)}
+                dimensions = {**base, **dict(part)} if part else base
                 if _wanted(dimensions, query.filters):
-                    chosen = tuple(one for one in overrides if one.meant(metric, dimensions, identity))
-                    key = series_key(seed, metric.namespace, metric.name, dimensions)
-                    series = Series(key, metric.nature)
-                    yield DrawnLine(f"{identity}/{number}", dimensions, metric, series, self.delay, history, chosen)
+                    chosen = [one for one in overrides if one.meant(metric, dimensions, identity)] if overrides else ()
+                    key = f"{identity}/{number}"
+                    series = Series(series_key(seed, metric.namespace, metric.name, key), metric.nature)
+                    yield DrawnLine(key, dimensions, metric, series, self.delay, history, chosen)
 
     def _subjects(self, product: Namespace, query: Query) -> Iterator[tuple[str, dict[str, str], History]]:
         if product.name != ECS:

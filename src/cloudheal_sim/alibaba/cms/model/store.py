@@ -42,7 +42,7 @@ Instant = Annotated[
 class Record(BaseModel):
     """Base of every kept record; unknown keys in a world document are errors, because they are misspelt ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def shown(self) -> dict[str, Any]:
         """Return the full form for the world document and the journal."""
@@ -117,15 +117,22 @@ class Store(Generic[K, R]):
             timeline = self._kept[key] = timeline or Timeline[R | None](None, now)
         timeline.set(record, now)
         self.version += 1
-        self._kernel.journal.change(
-            self._what, str(key), before.shown() if before else None, record.shown() if record else None
-        )
+        self._kernel.journal.change(self._what, str(key), *_difference(before, record))
         return record
 
     def _prune(self) -> None:
         gone = [key for key, timeline in self._kept.items() if timeline.value is None]
         for key in gone[:-_REMEMBERED]:
             del self._kept[key]
+
+
+def _difference(before: Record | None, after: Record | None) -> tuple[object, object]:
+    """Return what the journal shows: both sides whole, or only the fields that differ when there are two."""
+    if before is None or after is None:
+        return before.shown() if before else None, after.shown() if after else None
+    old, new = before.shown(), after.shown()
+    changed = [name for name in new if old[name] != new[name]]
+    return {name: old[name] for name in changed}, {name: new[name] for name in changed}
 
 
 def only_once(keys: Iterable[object], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from cloudheal_sim.alibaba.cms.requests.fields import Dimensions, Moment, PageNumber, PageSize
 from cloudheal_sim.alibaba.rpc import RpcRequest
@@ -123,6 +123,8 @@ def _values(value: object) -> object:
 
 class ReportedMetric(Struct):
     """`MetricList.N`."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     group_id: str
     metric_name: Annotated[str, Field(min_length=1, max_length=64)]
