@@ -396,3 +396,8 @@ def test_a_stale_read_shows_the_rules_of_a_moment_ago(stepped: RunningSimulator,
     stepped.control("PUT", "faults", {"rules": [fault]})
     assert rules(cms) == []
     assert [rule.name for rule in rules(cms)] == ["heal"]
+    fault = {"match": {"action": "DescribeEventRuleTargetList"}, "when": {"times": 1}, "fault": "stale-read"}
+    stepped.control("PUT", "faults", {"rules": [fault]})
+    targets = models.DescribeEventRuleTargetListRequest(rule_name="heal")
+    assert refusal(cms.describe_event_rule_target_list, targets).code == "ResourceNotFound"
+    assert cms.describe_event_rule_target_list(targets).body.code == "200"

@@ -134,6 +134,16 @@ GOLDEN = [
     ),
     pytest.param(
         {
+            "name": "Disk:DiskOperationCompleted",
+            "resource": "disk/d-bp1d15c0000000001",
+            "content": {"diskId": "d-bp1d15c0000000001", "operation": "AttachDisk", "result": "failed"},
+        },
+        ("Disk:DiskOperationCompleted", "WARN", "Normal", "StatusNotification", DISK_ARN),
+        {"diskId": "d-bp1d15c0000000001", "operation": "AttachDisk", "result": "failed"},
+        id="disk operation failed",
+    ),
+    pytest.param(
+        {
             "product": "CloudMonitor",
             "name": "Agent_Status_Stopped",
             "resource": f"acs:ecs:cn-hangzhou:1000000000000001:instance/{INSTANCE}",

@@ -367,6 +367,16 @@ def nested(levels: int) -> dict[str, Any]:
     return content
 
 
+def test_an_event_larger_than_a_message_is_discarded(stepped: RunningSimulator) -> None:
+    """64 KB in Base64 is what a message can hold; what is larger never arrives, and the journal says so."""
+    world_with_queue(stepped)
+    for size in (48_000, 50_000):
+        stepped.control("POST", "events", {"name": "x", "content": {"filling": "x" * size}})
+    stepped.advance(1)
+    assert [len(body["content"]["filling"]) for body in bodies(stepped)] == [48_000]
+    assert deliveries(stepped)[1]["code"] == "larger than 64 KB, discarded"
+
+
 def test_a_deeply_nested_event_arrives_and_can_be_read_everywhere(stepped: RunningSimulator) -> None:
     """Queue, journal and world all hold it; depth that they could not hold is refused before."""
     world_with_queue(stepped)

@@ -47,6 +47,10 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -210,7 +214,7 @@ class RulePart(Part):
     name: str = Field(min_length=1)
     patterns: list[PatternPart] = Field(default_factory=lambda: [PatternPart()], min_length=1)
     type: Literal["SYSTEM", "CUSTOM"] = "SYSTEM"
-    state: Literal["ENABLED", "DISABLED"] = "ENABLED"
+    state: Annotated[Literal["ENABLED", "DISABLED"], BeforeValidator(_upper)] = "ENABLED"
     group: str = ""
     silence_time: int = Field(86400, ge=0)
     description: str = ""
@@ -222,8 +226,9 @@ class RulePart(Part):
         if isinstance(data, dict) and "pattern" in data:
             data = {**data, "patterns": data["pattern"]}
             del data["pattern"]
-        if isinstance(data, dict) and isinstance(data.get("patterns"), dict):
-            data = {**data, "patterns": [data["patterns"]]}
+        if isinstance(data, dict):
+            alone = {key: [data[key]] for key in ("patterns", "targets") if isinstance(data.get(key), dict)}
+            data = {**data, **alone}
         return data
 
     def rule(self) -> EventRule:

@@ -87,15 +87,15 @@ def describe_event_rule_list(cms: Cms, request: wire.DescribeEventRuleList, exch
 
 
 @SERVICE.action(wire.DescribeEventRuleAttribute)
-def describe_event_rule_attribute(cms: Cms, request: wire.DescribeEventRuleAttribute, _exchange: Exchange) -> Reply:
+def describe_event_rule_attribute(cms: Cms, request: wire.DescribeEventRuleAttribute, exchange: Exchange) -> Reply:
     """Return one rule."""
-    return replies.rule_attribute(_rule(cms, request.rule_name))
+    return replies.rule_attribute(_rule(cms, request.rule_name, exchange.as_of))
 
 
 @SERVICE.action(wire.DescribeEventRuleTargetList)
-def describe_event_rule_target_list(cms: Cms, request: wire.DescribeEventRuleTargetList, _exchange: Exchange) -> Reply:
+def describe_event_rule_target_list(cms: Cms, request: wire.DescribeEventRuleTargetList, exchange: Exchange) -> Reply:
     """Return the targets of a rule."""
-    return replies.target_list(_rule(cms, request.rule_name).targets, cms.account)
+    return replies.target_list(_rule(cms, request.rule_name, exchange.as_of).targets, cms.account)
 
 
 @SERVICE.action(wire.DeleteEventRules)
@@ -219,8 +219,8 @@ def describe_custom_event_count(cms: Cms, request: wire.DescribeCustomEventCount
     return replies.custom_event_counts(cms.events.log.newest_first(_custom_query(request, exchange)))
 
 
-def _rule(cms: Cms, name: str) -> EventRule:
-    rule = cms.events.rules.find(name)
+def _rule(cms: Cms, name: str, as_of: int | None = None) -> EventRule:
+    rule = cms.events.rules.find(name, as_of)
     if rule is None:
         raise Refused(errors.RESOURCE_NOT_FOUND)
     return rule

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 RETRIES = 3
 RETRY_SECONDS = 5
 _RECORDED = "recorded, not sent"
+#: Bytes of a message body as it travels; MNS takes no more, and CloudMonitor discards what is larger.
+MOST_BODY = 64 * 1024
 
 
 def _absent(_region: str, _name: str, _body: bytes | str = b"") -> bool:
@@ -130,6 +132,9 @@ class Deliveries:
 
     def _to_mns(self, delivery: Delivery, target: MnsTarget) -> None:
         body = to_json(self._document(delivery, eventbridge=target.eventbridge))
+        if 4 * ((len(body) + 2) // 3) > MOST_BODY:
+            self.note(delivery, 0, "larger than 64 KB, discarded")
+            return
         if target.queue:
             arrived, missing = self.mailboxes.enqueue(target.region, target.queue, body), "QueueNotExist"
         else:

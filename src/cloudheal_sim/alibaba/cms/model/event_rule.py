@@ -119,9 +119,9 @@ class EventRules:
         self._index: dict[Key, tuple[EventRule, ...]] | None = None
         self._rank: dict[str, int] = {}
 
-    def find(self, name: str) -> EventRule | None:
-        """Return the rule of that name."""
-        return self._table.value.get(name)
+    def find(self, name: str, as_of: int | None = None) -> EventRule | None:
+        """Return the rule of that name, as of an instant (None is now)."""
+        return (self._table.at(as_of) or {}).get(name)
 
     def all(self, as_of: int | None = None) -> tuple[EventRule, ...]:
         """Return every rule, in order of creation, as of an instant (None is now)."""

@@ -71,7 +71,7 @@ def filled(asked: Asked, facts: InstanceFacts | None, event_id: str) -> SystemEv
     return SystemEvent(
         product=asked.product,
         name=catalogue.full_name(asked.name, status),
-        level=asked.level or (kind.level_at(status) if kind else "INFO"),
+        level=asked.level or _level(kind, status, content),
         event_type=event_type,
         status=status,
         region=asked.region or (facts.region if facts else _region_of(resource)),
@@ -114,6 +114,11 @@ def _status(asked: Asked, kind: catalogue.Kind | None) -> str:
         return last
     given = str((asked.content or {}).get("eventStatus") or "")
     return given or (kind.statuses[0] if kind else catalogue.NORMAL)
+
+
+def _level(kind: catalogue.Kind | None, status: str, content: Mapping[str, object]) -> str:
+    usual = kind.level_at(status) if kind else "INFO"
+    return "WARN" if usual == "INFO" and content.get("result") == "failed" else usual
 
 
 def _region_of(resource: str) -> str:
