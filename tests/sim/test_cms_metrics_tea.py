@@ -378,6 +378,15 @@ def test_resources_of_other_products_have_metrics_when_the_world_names_them(
     assert [(point["pod"], point["cluster"]) for point in points] == [("web-0", "c1"), ("web-1", "c1")]
 
 
+def test_listeners_of_load_balancers_have_metrics(stepped: RunningSimulator, cms: Client) -> None:
+    """A listener is told by balancer, port and address."""
+    balancer = {"id": "lb-bp1a", "region": "cn-hangzhou"}
+    world(stepped, 1, load_balancers=[balancer], listeners=[{"load_balancer": "lb-bp1a", "port": 80}])
+    (point,) = last(cms, namespace="acs_slb_dashboard", metric_name="Qps")
+    assert (point["instanceId"], point["port"]) == ("lb-bp1a", "80")
+    assert point.keys() == {"timestamp", "userId", "instanceId", "port", "vip", "Average"}
+
+
 def test_catalogue_lists_products_and_metrics(stepped: RunningSimulator, cms: Client) -> None:
     """DescribeProjectMeta names the namespaces, DescribeMetricMetaList the metrics with periods (S4.15)."""
     projects = cms.describe_project_meta(models.DescribeProjectMetaRequest()).body

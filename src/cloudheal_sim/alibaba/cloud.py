@@ -31,7 +31,7 @@ from cloudheal_sim.alibaba.sts import actions as sts
 from cloudheal_sim.alibaba.vpc import actions as vpc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from cloudheal_sim.alibaba.events import SystemEvent
     from cloudheal_sim.alibaba.networks import Region, VSwitch
@@ -60,6 +60,7 @@ class AlibabaCloud:
         EventDeeds(self._ecs).register(chaos)
         GuestDeeds(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
+        self._cms.monitoring.know_listeners(self._listeners)
         chaos.witness(self._slb.server_changed)
         self._ecs.guests.changed.append(self._slb.server_changed)
         self._gateway = Gateway(kernel).serve(sts.SERVICE, kernel).serve(cms.SERVICE, self._cms)
@@ -72,6 +73,13 @@ class AlibabaCloud:
         """Send an event through CloudMonitor's rules; SLB looks at the server it is about."""
         self._cms.events.publish(event)
         self._slb.server_changed(event.resource_id)
+
+    def _listeners(self) -> Iterator[Mapping[str, str]]:
+        """Tell the listeners of load balancers by the dimensions of their metrics."""
+        for balancer in self._slb.balancers.values():
+            if balancer.deleted is None:
+                for port in balancer.listeners:
+                    yield {"instanceId": balancer.id, "port": str(port), "vip": balancer.address}
 
     def _regions(self) -> Collection[Region]:
         return self._ecs.catalogue.regions.values()

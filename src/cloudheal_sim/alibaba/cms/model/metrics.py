@@ -15,7 +15,7 @@ from cloudheal_sim.alibaba.cms.model.metric_lines import DrawnLine, GroupedLine,
 from cloudheal_sim.alibaba.cms.model.metric_values import Series, ends, series_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cloudheal_sim.alibaba.cms.model.metric_lines import History, Line, Statistics
     from cloudheal_sim.alibaba.events import InstanceFacts
@@ -98,7 +98,9 @@ class Metrics:
     delay: tuple[int, int] = DEFAULT_DELAY
     overrides: tuple[Override, ...] = ()
     resources: dict[str, list[dict[str, str]]] = field(default_factory=dict)
-    """Resources of namespaces other than ECS, by their dimensions."""
+    """Resources of namespaces other than ECS that the world names, by their dimensions."""
+    elsewhere: dict[str, Callable[[], Iterable[Mapping[str, str]]]] = field(default_factory=dict)
+    """Who tells the resources of a namespace, besides the world."""
     custom: CustomMetrics = field(default_factory=CustomMetrics)
 
     def find(self, namespace: str, name: str) -> Metric | None:
@@ -174,13 +176,18 @@ class Metrics:
 
     def _subjects(self, product: Namespace, query: Query) -> Iterator[tuple[str, dict[str, str], History]]:
         if product.name != ECS:
-            for known in sorted(self.resources.get(product.name, ()), key=lambda one: sorted(one.items())):
+            for known in sorted(self._told(product.name), key=lambda one: sorted(one.items())):
                 identity = "/".join(known[name] for name in sorted(known))
                 yield identity, {"userId": self.account, **known}, ()
             return
         for facts in sorted(self._instances(query.filters), key=lambda one: one.id):
             if ever_running(facts.history, query.start - query.period, query.stop):
                 yield facts.id, {"userId": self.account, "instanceId": facts.id}, facts.history
+
+    def _told(self, namespace: str) -> Iterator[Mapping[str, str]]:
+        yield from self.resources.get(namespace, ())
+        if namespace in self.elsewhere:
+            yield from self.elsewhere[namespace]()
 
     def _instances(self, filters: tuple[Dimensions, ...]) -> Iterable[InstanceFacts]:
         if filters and all("instanceId" in one for one in filters):

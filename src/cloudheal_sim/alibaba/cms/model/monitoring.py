@@ -11,7 +11,7 @@ from cloudheal_sim.alibaba.cms.model.alarms import Alarms
 from cloudheal_sim.alibaba.cms.model.contacts import Contacts
 from cloudheal_sim.alibaba.cms.model.groups import Groups
 from cloudheal_sim.alibaba.cms.model.log_monitors import LogMonitors
-from cloudheal_sim.alibaba.cms.model.metric_catalogue import namespace_named
+from cloudheal_sim.alibaba.cms.model.metric_catalogue import SLB, namespace_named
 from cloudheal_sim.alibaba.cms.model.metric_lines import Override
 from cloudheal_sim.alibaba.cms.model.metric_rules import MetricRules
 from cloudheal_sim.alibaba.cms.model.metrics import Metrics
@@ -19,6 +19,8 @@ from cloudheal_sim.alibaba.cms.model.probes import Probes
 from cloudheal_sim.alibaba.cms.model.templates import Templates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from cloudheal_sim.alibaba.cms.model.delivery import Mailboxes
     from cloudheal_sim.alibaba.cms.model.groups import Group
     from cloudheal_sim.alibaba.cms.model.metrics import Directory
@@ -44,6 +46,10 @@ class Monitoring:
         self.metrics.directory = directory
         self.groups.directory = directory
         return directory
+
+    def know_listeners(self, told: Callable[[], Iterable[Mapping[str, str]]]) -> None:
+        """Learn which listeners load balancers have: from now on they have metrics, by instanceId, port and vip."""
+        self.metrics.elsewhere[SLB] = told
 
     def group(self, number: int | None) -> Group | None:
         """Return a group by its id."""
