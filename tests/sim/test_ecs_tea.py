@@ -83,6 +83,23 @@ def test_an_order_makes_running_instances_with_disks(stepped: RunningSimulator, 
     assert len(set(addresses)) == 3
 
 
+def test_a_primary_interface_says_where_an_instance_is(ecs: Client) -> None:
+    """The newer form of an order carries switch, group and address in NetworkInterface.1."""
+    interface = models.RunInstancesRequestNetworkInterface(
+        instance_type="Primary",
+        v_switch_id="vsw-bp1defaultj",
+        security_group_ids=["sg-bp1default"],
+        primary_ip_address="10.2.0.50",
+    )
+    (id_,) = ordered(ecs, v_switch_id=None, security_group_id=None, network_interface=[interface])
+    found = described(ecs, id_)
+    assert (found.zone_id, found.vpc_attributes.private_ip_address.ip_address) == ("cn-hangzhou-j", ["10.2.0.50"])
+    assert refused(lambda: ordered(ecs, v_switch_id="vsw-bp1defaultj", private_ip_address="10.2.0.50")) == (
+        403,
+        "InvalidPrivateIpAddress.Duplicated",
+    )
+
+
 def test_a_created_instance_is_left_stopped(stepped: RunningSimulator, ecs: Client) -> None:
     """CreateInstance goes from Pending to Stopped."""
     id_ = ecs.create_instance(models.CreateInstanceRequest(**ORDER, instance_name="one")).body.instance_id

@@ -37,6 +37,7 @@ _DEFAULT_SIZE = 40
 
 def started_order(ecs: Ecs, request: RunInstances) -> LaunchOrder:
     """Check RunInstances. Raises Refused."""
+    request = _placed(request)
     if request.launch_template_id or request.launch_template_name or request.launch_template_version:
         raise Refused(errors.TEMPLATE_NOT_FOUND)
     single = () if request.security_group_id is None else (request.security_group_id,)
@@ -86,6 +87,21 @@ def checked_order(ecs: Ecs, request: Order, groups: tuple[str, ...]) -> LaunchOr
     )
     _in_stock(ecs, order, 1, 1)
     return order
+
+
+def _placed(request: RunInstances) -> RunInstances:
+    """Take switch, groups and address from the primary interface, where the order has one and does not say itself."""
+    primary = next((one for one in request.network_interface if one.instance_type == "Primary"), None)
+    if primary is None:
+        return request
+    return request.model_copy(
+        update={
+            "v_switch_id": request.v_switch_id or primary.v_switch_id,
+            "security_group_id": request.security_group_id or primary.security_group_id,
+            "security_group_ids": request.security_group_ids or primary.security_group_ids,
+            "private_ip_address": request.private_ip_address or primary.primary_ip_address,
+        }
+    )
 
 
 def _in_stock(ecs: Ecs, order: LaunchOrder, amount: int, least: int) -> int:

@@ -40,6 +40,16 @@ class DataDiskOrder(Struct):
     delete_with_instance: bool = True
 
 
+class InterfaceOrder(Struct):
+    """`NetworkInterface.N.*`: the newer way to say where an instance is."""
+
+    instance_type: str = "Primary"
+    v_switch_id: Text = None
+    security_group_id: Text = None
+    security_group_ids: Numbered = ()
+    primary_ip_address: Text = None
+
+
 class Order(RpcRequest):
     """What RunInstances and CreateInstance have in common."""
 
@@ -91,7 +101,17 @@ class RunInstances(Order):
         "AutoRenew AutoRenewPeriod ClockOptions CreditSpecification DedicatedHostId DeploymentSetGroupNo "
         "DeploymentSetId HpcClusterId HttpEndpoint HttpPutResponseHopLimit HttpTokens ImageOptions "
         "InternetChargeType InternetMaxBandwidthIn IoOptimized Ipv6Address Ipv6AddressCount Isp ManagedHostId "
-        "NetworkInterface NetworkInterfaceQueueNumber NetworkOptions Password PasswordInherit PrivateDnsNameOptions "
+        "NetworkInterface.DeleteOnRelease NetworkInterface.Description NetworkInterface.Ipv6Address "
+        "NetworkInterface.Ipv6AddressCount NetworkInterface.NetworkCardIndex NetworkInterface.NetworkInterfaceId "
+        "NetworkInterface.NetworkInterfaceName NetworkInterface.NetworkInterfaceTrafficMode "
+        "NetworkInterface.QueueNumber NetworkInterface.QueuePairNumber NetworkInterface.RxQueueSize "
+        "NetworkInterface.SecondaryPrivateIpAddressCount NetworkInterface.SourceDestCheck "
+        "NetworkInterface.TxQueueSize "
+        "SystemDisk.AutoSnapshotPolicyId SystemDisk.BurstingEnabled SystemDisk.EncryptAlgorithm SystemDisk.Encrypted "
+        "SystemDisk.KMSKeyId SystemDisk.PerformanceLevel SystemDisk.ProvisionedIops SystemDisk.StorageClusterId "
+        "DataDisk.AutoSnapshotPolicyId DataDisk.BurstingEnabled DataDisk.EncryptAlgorithm DataDisk.Encrypted "
+        "DataDisk.KMSKeyId DataDisk.PerformanceLevel DataDisk.ProvisionedIops DataDisk.StorageClusterId "
+        "NetworkInterfaceQueueNumber NetworkOptions Password PasswordInherit PrivateDnsNameOptions "
         "RamRoleName SecurityEnhancementStrategy StorageSetId StorageSetPartitionNumber Tenancy"
     )
 
@@ -101,6 +121,7 @@ class RunInstances(Order):
     host_names: Numbered = ()
     unique_suffix: Switch = False
     security_group_ids: Numbered = ()
+    network_interface: tuple[InterfaceOrder, ...] = Field((), max_length=2)
     launch_template_id: Text = None
     launch_template_name: Text = None
     launch_template_version: Whole = None
@@ -114,5 +135,7 @@ class CreateInstance(Order):
         "DedicatedHostId DeploymentSetGroupNo DeploymentSetId HpcClusterId HttpEndpoint HttpPutResponseHopLimit "
         "HttpTokens InnerIpAddress InternetChargeType InternetMaxBandwidthIn IoOptimized ManagedHostId "
         "NodeControllerId Password PasswordInherit RamRoleName SecurityEnhancementStrategy StorageSetId "
+        "SystemDisk.PerformanceLevel SystemDisk.StorageClusterId DataDisk.EncryptAlgorithm DataDisk.Encrypted "
+        "DataDisk.KMSKeyId DataDisk.PerformanceLevel DataDisk.StorageClusterId "
         "StorageSetPartitionNumber Tenancy UseAdditionalService VlanId"
     )
