@@ -92,7 +92,7 @@ class History(RuleBasedStateMachine):
             if name == server:
                 one.quiet = 0
 
-    @rule(seconds=st.integers(1, 20))
+    @rule(seconds=st.sampled_from((1, 4, 5, 9, 10, 14, 15)))
     def wait(self, seconds: int) -> None:
         """Let time pass, second by second in the model."""
         self.sim.advance(seconds)
@@ -139,4 +139,4 @@ def test_members_and_health_follow_the_model_through_any_history(stepped: Runnin
         class Run(History):
             sim, wire = stepped, connection
 
-        run_state_machine_as_test(Run, settings=settings(settings.default, max_examples=30, stateful_step_count=25))
+        run_state_machine_as_test(Run, settings=settings(settings.default, max_examples=40, stateful_step_count=25))
