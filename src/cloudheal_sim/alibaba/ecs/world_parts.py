@@ -1,5 +1,6 @@
 """The pieces of a world document that ECS owns, as they are written: short forms and full forms are one model.
 
+The pieces that there may be a hundred thousand of are slotted dataclasses, because a model takes ten times the memory.
 Absent means the default; what only a running world knows (past states, transitions under way, chaos in store) is
 written by a dump and may be left out by people.
 """
@@ -9,8 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
+from pydantic.dataclasses import dataclass
 
-from cloudheal_sim.alibaba.ecs.model.catalogue import Image, InstanceType, SecurityGroup, VSwitch
+from cloudheal_sim.alibaba.ecs.model.catalogue import STRICT, Image, InstanceType, SecurityGroup, VSwitch
 from cloudheal_sim.alibaba.ecs.model.disk import DiskStatus, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.guest import GuestPart
@@ -47,7 +49,8 @@ class SpotPart(Part):
     ends_at: AwareDatetime | None = None
 
 
-class NetworkPart(Part):
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class NetworkPart:
     """Where an instance is; what is absent is chosen by its zone."""
 
     vpc: str | None = None
@@ -68,7 +71,8 @@ class TroublePart(Part):
     crash_due: AwareDatetime | None = None
 
 
-class InstancePart(Part):
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class InstancePart:
     """One instance, or `count` of them under ids `<prefix>-000001` and so on."""
 
     id: Id | None = None
@@ -134,7 +138,8 @@ class InstancePart(Part):
         return [f"{self.prefix}-{number:06d}" for number in range(1, self.count + 1)]
 
 
-class DiskPart(Part):
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class DiskPart:
     """One disk; attached when `instance` names one. An instance without a system disk is given one."""
 
     id: Id
