@@ -205,7 +205,7 @@ def _token(cursor: Cursor, query: Query) -> str:
 def _opened(token: str, query: Query) -> Cursor:
     try:
         mark, at, key, now, start, stop = json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, RecursionError) as problem:
         raise invalid("NextToken") from problem
     if mark != _mark(query) or not all(type(one) is int for one in (at, now, start, stop)) or type(key) is not str:
         raise invalid("NextToken")

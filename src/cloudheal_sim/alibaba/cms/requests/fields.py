@@ -18,6 +18,14 @@ _MOST_SECONDS = 100_000_000_000
 _MOST_DIGITS = 15
 
 
+def read_json(text: str) -> Any:
+    """Read JSON text; what is nested too deeply to be read is no more valid than what is not JSON."""
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+
+
 def _moment(value: object) -> object:
     if value == "" or value is None:
         return None
@@ -35,7 +43,7 @@ def _spread(value: object) -> object:
         return value
     text = value.strip()
     if text.startswith("["):
-        return [str(one) for one in json.loads(text)]
+        return [str(one) for one in read_json(text)]
     return [one.strip() for one in text.split(",") if one.strip()]
 
 
@@ -61,7 +69,7 @@ Dimensions = Annotated[
     tuple[dict[str, str], ...], BeforeValidator(_named), BeforeValidator(_bracketed), JsonText, Field(max_length=50)
 ]
 #: Limited by what a page token can hold, far above any real page.
-PageNumber = Annotated[int | None, Blank, Field(ge=1, le=1_000_000)]
-PageSize = Annotated[int | None, Blank, Field(ge=1, le=1000)]
+PageNumber = Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, Blank]
+PageSize = Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Blank]
 GroupNumber = Annotated[int, Field(ge=1, le=10**15)]
-OptionalGroup = Annotated[int | None, Blank, Field(ge=1, le=10**15)]
+OptionalGroup = Annotated[Annotated[int, Field(ge=1, le=10**15)] | None, Blank]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from cloudheal_sim.alibaba.cms.model.groups import NAME_FIELDS, TAG_PREFIX, Function
 from cloudheal_sim.alibaba.cms.requests.fields import GroupNumber, Moment, Names, OptionalGroup, PageNumber, PageSize
 from cloudheal_sim.alibaba.rpc import RpcRequest
-from cloudheal_sim.alibaba.rpc.request import Flag, Struct, Text
+from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Struct, Text
 
 GroupName = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -39,7 +39,7 @@ class ModifyMonitorGroup(RpcRequest):
     """Change a group's name or whom it tells."""
 
     group_id: GroupNumber
-    group_name: Annotated[Text, Field(max_length=256)] = None
+    group_name: Annotated[Annotated[str, Field(max_length=256)] | None, Blank] = None
     contact_groups: Names | None = None
 
 
@@ -47,7 +47,7 @@ class UpdateMyGroups(RpcRequest):
     """ModifyMonitorGroup as of 2018-03-08."""
 
     group_id: GroupNumber
-    group_name: Annotated[Text, Field(max_length=256)] = None
+    group_name: Annotated[Annotated[str, Field(max_length=256)] | None, Blank] = None
     contact_groups: Names | None = None
     service_id: Text = None
     bind_urls: Text = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from cloudheal_sim.alibaba.cms.model.log_monitors import Operator
-from cloudheal_sim.alibaba.cms.requests.fields import GroupNumber, OptionalGroup, PageNumber, PageSize
+from cloudheal_sim.alibaba.cms.requests.fields import GroupNumber, OptionalGroup, PageNumber, PageSize, read_json
 from cloudheal_sim.alibaba.rpc import RpcRequest
 from cloudheal_sim.alibaba.rpc.request import Blank, Struct, Text
 
@@ -28,7 +27,7 @@ def _windows(value: object) -> object:
 def _express(value: object) -> object:
     """Refuse anything but `{"extend": {alias: formula}}`."""
     if isinstance(value, str) and value:
-        given = json.loads(value)
+        given = read_json(value)
         if not isinstance(given, dict) or not isinstance(given.get("extend", {}), dict):
             raise ValueError('expected {"extend": {"alias": "formula"}}')
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Literal, Self
 
@@ -17,6 +16,7 @@ from cloudheal_sim.alibaba.cms.requests.fields import (
     OptionalGroup,
     PageNumber,
     PageSize,
+    read_json,
 )
 from cloudheal_sim.alibaba.rpc import RpcRequest
 from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Numbered, Struct, Text, Whole
@@ -27,7 +27,7 @@ _INTERVAL = re.compile(r"\d\d:\d\d-\d\d:\d\d(,\d\d:\d\d-\d\d:\d\d)*")
 def _json_text(value: object) -> object:
     """Keep the text, but refuse what is not JSON."""
     if isinstance(value, str) and value.strip():
-        json.loads(value)
+        read_json(value)
     return value
 
 
@@ -40,7 +40,7 @@ def _hours(value: object) -> object:
 def _unpacked(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return json.loads(value) if value.strip() else None
+    return read_json(value) if value.strip() else None
 
 
 #: A struct that is packed into one parameter as JSON.
@@ -48,8 +48,8 @@ Unpacked = BeforeValidator(_unpacked)
 JsonString = Annotated[str | None, Blank, BeforeValidator(_json_text)]
 Hours = Annotated[str | None, Blank, BeforeValidator(_hours)]
 RuleIds = Annotated[Numbered, Field(min_length=1, max_length=20)]
-Seconds = Annotated[int | None, Blank, Field(ge=15, le=86_400)]
-Silence = Annotated[int | None, Blank, Field(ge=0, le=30 * 86_400)]
+Seconds = Annotated[Annotated[int, Field(ge=15, le=86_400)] | None, Blank]
+Silence = Annotated[Annotated[int, Field(ge=0, le=30 * 86_400)] | None, Blank]
 
 
 class Level(Struct):
@@ -58,7 +58,7 @@ class Level(Struct):
     statistics: Text = None
     comparison_operator: Annotated[Operator | None, Blank] = None
     threshold: Text = None
-    times: Annotated[int | None, Blank, Field(ge=1, le=1000)] = None
+    times: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Blank] = None
     pre_condition: Text = None
     n: Whole = None
 
@@ -211,7 +211,7 @@ class DescribeMetricRuleList(RpcRequest):
     group_id: OptionalGroup = None
     dimensions: Text = None
     page: PageNumber = None
-    page_size: Annotated[int | None, Blank, Field(ge=1, le=100)] = None
+    page_size: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Blank] = None
 
 
 class DescribeMetricRuleCount(RpcRequest):

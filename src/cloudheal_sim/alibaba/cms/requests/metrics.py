@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from cloudheal_sim.alibaba.cms.requests.fields import Dimensions, Moment, PageNumber, PageSize
+from cloudheal_sim.alibaba.cms.requests.fields import Dimensions, Moment, PageNumber, PageSize, read_json
 from cloudheal_sim.alibaba.rpc import RpcRequest
 from cloudheal_sim.alibaba.rpc.request import Blank, Flag, JsonText, Struct, Text, Whole
 
@@ -23,7 +22,7 @@ def _grouping(value: object) -> object:
 
 
 Grouping = Annotated[tuple[str, ...], BeforeValidator(_grouping), JsonText]
-Length = Annotated[int | None, Blank, Field(ge=1, le=1440)]
+Length = Annotated[Annotated[int, Field(ge=1, le=1440)] | None, Blank]
 
 
 class Label(Struct):
@@ -118,7 +117,7 @@ class QueryMetricMeta(DescribeMetricMetaList):
 
 
 def _values(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    return read_json(value) if isinstance(value, str) else value
 
 
 class ReportedMetric(Struct):
@@ -131,7 +130,7 @@ class ReportedMetric(Struct):
     dimensions: Annotated[dict[str, Any], BeforeValidator(_values), Field(max_length=10)]
     time: Moment = None
     type: Annotated[Literal[0, 1], BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)]
-    period: Annotated[int | None, Blank, Field(ge=1, le=86_400)] = None
+    period: Annotated[Annotated[int, Field(ge=1, le=86_400)] | None, Blank] = None
     values: Annotated[dict[str, float], BeforeValidator(_values), Field(min_length=1, max_length=20)]
 
     @model_validator(mode="after")

@@ -31,7 +31,7 @@ def _interval(value: object) -> object:
 
 TaskName = Annotated[str, BeforeValidator(_task_name)]
 Scope = Annotated[Literal["GROUP", "GROUP_SPEC_INSTANCE"] | None, Blank]
-Hour = Annotated[int | None, Blank, Field(ge=0, le=23)]
+Hour = Annotated[Annotated[int, Field(ge=0, le=23)] | None, Blank]
 Instances = Annotated[Numbered, Field(max_length=21)]
 TaskIds = Annotated[tuple[int, ...], BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
 Minutes = Annotated[Literal["1", "5", "15", "30", "60"] | None, Blank]
@@ -60,7 +60,7 @@ class AlertConfig(Struct):
     notify_type: Annotated[int, Field(ge=0, le=2)]
     start_time: Hour = None
     end_time: Hour = None
-    silence_time: Annotated[int | None, Blank, Field(ge=0)] = None
+    silence_time: Annotated[Annotated[int, Field(ge=0)] | None, Blank] = None
     web_hook: Text = None
 
 
@@ -71,7 +71,7 @@ class Threshold(Struct):
     aggregate: Text = None
     operator: Literal[">", ">=", "<", "<=", "="]
     value: str
-    times: Annotated[int | None, Blank, Field(ge=1)] = None
+    times: Annotated[Annotated[int, Field(ge=1)] | None, Blank] = None
 
     @model_validator(mode="after")
     def _aggregate_fits(self) -> Self:

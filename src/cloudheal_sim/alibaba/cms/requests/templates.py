@@ -13,8 +13,8 @@ from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Struct, Text
 
 TemplateName = Annotated[str, Field(min_length=1, max_length=100)]
 #: The console of requirement S4.24 takes no longer description.
-Description = Annotated[Text, Field(max_length=64)]
-Hour = Annotated[int | None, Blank, Field(ge=0, le=23)]
+Description = Annotated[Annotated[str, Field(max_length=64)] | None, Blank]
+Hour = Annotated[Annotated[int, Field(ge=0, le=23)] | None, Blank]
 
 
 class AlertTemplate(Struct):
@@ -46,7 +46,7 @@ class ModifyMetricRuleTemplate(RpcRequest):
 
     template_id: GroupNumber
     rest_version: Annotated[int, Field(ge=0)]
-    name: Annotated[Text, Field(max_length=100)] = None
+    name: Annotated[Annotated[str, Field(max_length=100)] | None, Blank] = None
     description: Description = None
     alert_templates: Annotated[tuple[AlertTemplate, ...], Field(max_length=200)] | None = None
 
@@ -88,5 +88,5 @@ class ApplyMetricRuleTemplate(RpcRequest):
     append_mode: Annotated[Literal["all", "append"] | None, Blank] = None
     enable_start_time: Hour = None
     enable_end_time: Hour = None
-    silence_time: Annotated[int | None, Blank, Field(ge=0)] = None
+    silence_time: Annotated[Annotated[int, Field(ge=0)] | None, Blank] = None
     webhook: Text = None
