@@ -16,6 +16,8 @@ from tests.sim.raw_mns import NAMESPACE, Answer, RawMns, document
 if TYPE_CHECKING:
     from tests.sim.simulator import RunningSimulator
 
+ACCOUNT = "1000000000000001"
+
 
 @pytest.fixture
 def mns(sim: RunningSimulator) -> RawMns:
@@ -76,6 +78,32 @@ def test_the_time_may_come_in_either_header(mns: RawMns) -> None:
     stamp = formatdate(usegmt=True)
     assert mns.ask("GET", "/queues", date=None, x_mns_date=stamp).status == 200
     assert mns.ask("GET", "/queues", date=stamp, x_mns_date=stamp).status == 200
+
+
+def test_a_request_may_be_fifteen_minutes_off(stepped: RunningSimulator) -> None:
+    """The virtual clock decides, not the machine's; a second more is too much, in either direction."""
+    stepped.control("PUT", "clock", {"skew_check": True})
+    mns, now = RawMns(stepped.address), stepped.control("GET", "clock")["now_ms"] // 1000
+    for away, status in ((-899, 200), (-901, 408), (900, 200), (902, 408)):
+        assert mns.ask("GET", "/queues", date=formatdate(now + away, usegmt=True)).status == status, away
+
+
+def test_a_request_through_a_proxy_reaches_the_region_it_names(sim: RunningSimulator, mns: RawMns) -> None:
+    """An absolute request line is served; the host's region is the queue's, and a queue is found from any region."""
+    host = f"{ACCOUNT}.mns.cn-beijing.aliyuncs.com"
+    headers = mns.signed("PUT", "/queues/q", b"", {"host": host})
+    connection = http.client.HTTPConnection(mns.address, timeout=30)
+    connection.putrequest("PUT", f"http://{host}/queues/q", skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (201, f"http://{host}/queues/q")
+    connection.close()
+    (queue,) = sim.control("GET", "world")["alibaba"]["queues"]
+    assert queue["region"] == "cn-beijing"
+    assert mns.send("x").status == 201
+    assert sim.journal(action="SendMessage")[0]["region"] == "cn-beijing"
 
 
 def test_a_changed_header_breaks_the_signature(mns: RawMns) -> None:
