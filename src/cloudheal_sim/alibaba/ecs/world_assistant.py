@@ -56,6 +56,8 @@ class SessionPart(Part):
     variables: dict[str, str] = Field(default_factory=dict)
     strict: bool = False
     over: bool = False
+    bursts: int = 0
+    depth: int = 0
 
 
 class TroublePart(Part):

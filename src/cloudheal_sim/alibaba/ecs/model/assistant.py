@@ -70,7 +70,9 @@ class Assistant:
         self.durations = AssistantDurations()
         self.commands: dict[str, Command] = {}
         self.invocations: dict[str, Invocation] = {}
+        self._by_instance: dict[str, list[Invocation]] = {}
         guests.booted.append(self.booted)
+        guests.gone.append(self.released)
 
     def put(self, command: Command) -> Command:
         """Take a command in."""
@@ -84,6 +86,8 @@ class Assistant:
         self._seq += 1
         invocation.seq = self._seq
         self.invocations[invocation.id] = invocation
+        for instance_id in invocation.runs:
+            self._by_instance.setdefault(instance_id, []).append(invocation)
         return invocation
 
     def kept(self, region: str) -> list[Command]:
@@ -93,6 +97,10 @@ class Assistant:
     def in_region(self, region: str) -> list[Invocation]:
         """Return the invocations of a region in order of creation."""
         return [one for one in self.invocations.values() if one.region == region]
+
+    def of_instance(self, instance_id: str) -> Collection[Invocation]:
+        """Return the invocations that an instance was named in, in order of creation."""
+        return self._by_instance.get(instance_id, ())
 
     def begin(self, invocation: Invocation, instances: Sequence[Instance], failing: int = 0) -> Invocation:
         """Begin an invocation on instances; the first `failing` of them are never reached."""
@@ -136,7 +144,7 @@ class Assistant:
 
     def booted(self, instance: Instance) -> None:
         """A guest has come up: what was running inside is lost, what waited for a restart is sent."""
-        for invocation in [one for one in self.invocations.values() if instance.id in one.runs]:
+        for invocation in self.of_instance(instance.id):
             run = invocation.runs[instance.id]
             if run.status.value in {RunStatus.RUNNING, RunStatus.STOPPING}:
                 self._over(invocation, run, RunStatus.ERROR, INTERRUPTED)
@@ -145,6 +153,14 @@ class Assistant:
                 self._enter(run, RunStatus.PENDING)
                 self._send(run)
                 self._plan(invocation, run)
+
+    def released(self, instance_id: str) -> None:
+        """An instance is gone: its open runs have nowhere to go on."""
+        for invocation in self.of_instance(instance_id):
+            run = invocation.runs[instance_id]
+            if run.open:
+                begun = run.status.value in {RunStatus.RUNNING, RunStatus.STOPPING}
+                self._end(run, RunStatus.ERROR if begun else RunStatus.ABORTED, RELEASED)
 
     def resume(self) -> int:
         """Plan the timers of every open run anew; return how many there are."""
@@ -157,6 +173,7 @@ class Assistant:
         """Forget everything: a new world begins."""
         self.commands.clear()
         self.invocations.clear()
+        self._by_instance.clear()
         self._seq = 0
 
     def _plan(self, invocation: Invocation, run: Run) -> None:

@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.shell import Session
 
 
+#: Steps that commands may take before virtual time has to pass, shells inside shells included; keeps endless loops
+#: from standing still.
+BURST = 1000
+
+
+@dataclass(slots=True)
+class Fuel:
+    """How many steps are left in this burst."""
+
+    left: int = BURST
+
+    def burn(self) -> bool:
+        """Take a step; False when there is none left."""
+        self.left -= 1
+        return self.left >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Inside:
     """The guest at one instant, and the two things that commands may do to the instance around it."""
@@ -25,6 +42,7 @@ class Inside:
     reboot: Callable[[], object]
     power_off: Callable[[], object]
     environment: Mapping[str, str] = field(default_factory=dict)
+    fuel: Fuel = field(default_factory=Fuel)
 
     @property
     def uptime(self) -> float:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.events import Publish
     from cloudheal_sim.kernel.core import Kernel
 
+#: How long a finished event is remembered, in milliseconds: a day longer than any call shows it.
+MEMORY = 31 * 86_400 * MILLIS_PER_SECOND
 _AHEAD = frozenset({Cycle.INQUIRING, Cycle.SCHEDULED})
 
 
@@ -105,6 +107,7 @@ class EventBook:
     def announce(self, instance: Instance, what: Announcement) -> Event:
         """Publish a new event about an instance or one of its disks."""
         now, first = self._kernel.clock.now(), what.status or what.type.first
+        self._forget(now)
         event = Event(
             id=f"e-{region_code(instance.region)}{self._kernel.chance.token(17, 'events')}",
             type=what.type,
@@ -179,6 +182,17 @@ class EventBook:
         self._events.clear()
         self._by_instance.clear()
         self._seq = 0
+
+    def _forget(self, now: int) -> None:
+        """Let go of the oldest events that no call shows any more."""
+        while self._events:
+            oldest = next(iter(self._events.values()))
+            if oldest.execute_finish is None or oldest.execute_finish > now - MEMORY:
+                return
+            del self._events[oldest.id]
+            self._by_instance[oldest.instance].remove(oldest)
+            if not self._by_instance[oldest.instance]:
+                del self._by_instance[oldest.instance]
 
     def _move(self, event: Event, status: Cycle) -> Event:
         before = event.status.value

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass, field
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from cloudheal_sim.kernel.clock import iso_millis, to_millis
 from cloudheal_sim.kernel.world import Part
@@ -18,6 +19,8 @@ from cloudheal_sim.kernel.world import Part
 FIRST_PID = 1001
 #: Characters of all files together; what a command writes beyond that does not fit on the disk.
 DISK_SIZE = 65_536
+#: Processes that a guest can have.
+MOST_PROCESSES = 500
 #: What runs on every image.
 _STOCK = ("sshd", "crond")
 
@@ -108,8 +111,8 @@ class Guest:
 
     def room_for(self, path: str, text: str) -> bool:
         """Say whether a file fits on the disk in place of what is there."""
-        used = sum(len(content) for name, content in self.files.items() if name != path)
-        return used + len(text) <= DISK_SIZE
+        used = sum(len(name) + len(content) for name, content in self.files.items() if name != path)
+        return used + len(path) + len(text) <= DISK_SIZE
 
     def _new_pid(self) -> int:
         self.next_pid += 1
@@ -139,11 +142,15 @@ class ProcessPart(Part):
     passing: bool = False
 
 
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class GuestPart(Part):
-    """The inside of an instance in a world document; declaring processes means that there are no others."""
+    """The inside of an instance in a world document; declared processes, in full or by name, are all there are."""
 
     booted: AwareDatetime | None = None
-    processes: tuple[ProcessPart, ...] | None = None
+    processes: tuple[Annotated[ProcessPart, BeforeValidator(_named)], ...] | None = None
     files: dict[str, str] = Field(default_factory=dict)
     read_only: bool = False
     out_of_memory: bool = False

@@ -47,6 +47,8 @@ class Guests:
         self.durations = GuestDurations()
         self.booted: list[Callable[[Instance], object]] = []
         """Called when a guest has come up."""
+        self.gone: list[Callable[[str], object]] = []
+        """Called with the instance's id when it is released."""
         self.changed: list[Callable[[str], object]] = []
         """Called with the instance's id when its guest may serve more or less than before."""
 
@@ -97,6 +99,8 @@ class Guests:
 
     def released(self, instance_id: str) -> None:
         """The instance is gone, and all that was inside."""
+        for hear in self.gone:
+            hear(instance_id)
 
     def resume(self) -> int:
         """Plan the timers of every reboot from inside anew; return how many there are."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
-from cloudheal_sim.alibaba.ecs.model.guest import Guest, Process
+from cloudheal_sim.alibaba.ecs.model.guest import MOST_PROCESSES, Guest, Process
 from cloudheal_sim.alibaba.ecs.model.system_programs import SYSTEM_PROGRAMS
 from cloudheal_sim.alibaba.ecs.model.text_programs import TEXT_PROGRAMS, seconds_of
 
@@ -55,7 +55,8 @@ def background(inside: Inside, call: Invoked) -> Outcome:
     if inside.guest.out_of_memory or not call.words:
         return Outcome(254)
     process = installed(inside.guest, call)
-    if process is None and inside.guest.any_program and _path_of(call):
+    crowded = len(inside.guest.processes) >= MOST_PROCESSES
+    if process is None and inside.guest.any_program and _path_of(call) and not crowded:
         process = Process(PurePosixPath(_path_of(call)).name, running=False, starts_at_boot=False, passing=True)
         process.command = " ".join(call.words)
     if process is not None:
@@ -100,7 +101,7 @@ def _timeout(inside: Inside, call: Invoked) -> Outcome:
 
 def _bash(inside: Inside, call: Invoked) -> Outcome:
     """`bash -c SCRIPT`, or a script of the guest's files."""
-    from cloudheal_sim.alibaba.ecs.model.shell import Session, proceed  # noqa: PLC0415 - a shell runs programs runs shells
+    from cloudheal_sim.alibaba.ecs.model.shell import inner  # noqa: PLC0415 - a shell runs programs runs shells
 
     if call.has("c") and call.plain:
         script = call.plain[0]
@@ -112,10 +113,8 @@ def _bash(inside: Inside, call: Invoked) -> Outcome:
         own = installed(inside.guest, call)
         missing = call.plain[0] if call.plain else "-"
         return _foreground(inside, own) if own else Outcome(127, errors=f"bash: {missing}: No such file or directory\n")
-    inner, wait = Session(script, variables=dict(call.session.variables)), 0.0
-    while (more := proceed(inner, inside)) > 0 and wait < 86_400:
-        wait += more
-    return Outcome(inner.status, inner.output, wait=wait)
+    made, took = inner(call.session, script, inside)
+    return Outcome(made.status, made.output, wait=took)
 
 
 def _says(text: Callable[[Inside], str]) -> Program:

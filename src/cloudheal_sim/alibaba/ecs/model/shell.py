@@ -30,10 +30,13 @@ from cloudheal_sim.alibaba.ecs.model.shell_syntax import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Steps that a script may take before virtual time has to pass; keeps endless loops from standing still.
-BURST = 1000
-#: How long such a burst counts as, in seconds.
+#: How long a burst of steps counts as, in seconds; each one in a row counts twice as long as the one before.
 BURST_SECONDS = 1.0
+LONGEST_BURST = 3600.0
+#: Characters that one word, or the words of one command together, may come to.
+MOST_TEXT = 100_000
+#: Shells inside shells.
+DEEPEST = 8
 #: Characters of output kept; what the service shows is far less.
 MOST_OUTPUT = 200_000
 #: Steps that look at the status, so that a failure before them is no reason to stop.
@@ -61,6 +64,10 @@ class Session:
     strict: bool = False
     """True after `set -e`."""
     over: bool = False
+    bursts: int = 0
+    """How many bursts in a row ended without a pause."""
+    depth: int = 0
+    """How many shells this one is inside of."""
 
     def say(self, text: str) -> None:
         """Print; what does not fit is counted."""
@@ -77,12 +84,17 @@ def _steps(script: str) -> tuple[Step, ...]:
 def proceed(session: Session, inside: Inside) -> float:
     """Run a script until it is over or has to wait; returns the seconds to wait, 0 when it is over."""
     try:
-        steps = _steps(session.script)
+        return _proceed(session, _steps(session.script), inside)
     except ShellSyntaxError as problem:
         session.say(f"bash: {problem}\n")
-        session.status, session.over = 2, True
-        return 0.0
-    for _ in range(BURST):
+    except RecursionError:
+        session.say("bash: nested too deeply\n")
+    session.status, session.over = 2, True
+    return 0.0
+
+
+def _proceed(session: Session, steps: tuple[Step, ...], inside: Inside) -> float:
+    while inside.fuel.burn():
         if session.place >= len(steps) or session.over:
             session.over = True
             return 0.0
@@ -93,8 +105,23 @@ def proceed(session: Session, inside: Inside) -> float:
         if session.strict and step.what == "run" and session.status != 0 and not checked:
             session.over = True
         if wait > 0:
+            session.bursts = 0
             return wait
-    return BURST_SECONDS
+    session.bursts += 1
+    return float(min(LONGEST_BURST, BURST_SECONDS * 2 ** min(session.bursts, 20)))
+
+
+def inner(session: Session, script: str, inside: Inside) -> tuple[Session, float]:
+    """Run a script to its end in a shell inside this one; returns it, and the seconds that it took."""
+    made, took = Session(script, variables=dict(session.variables), depth=session.depth + 1), 0.0
+    if made.depth > DEEPEST:
+        made.say("bash: nested too deeply\n")
+        made.status, made.over = 2, True
+    while not made.over:
+        took += proceed(made, inside)
+        if inside.fuel.left < 0 and not made.over:
+            made.status, made.over = 137, True
+    return made, took
 
 
 def _take(session: Session, step: Step, inside: Inside) -> float:
@@ -195,12 +222,15 @@ def _written(session: Session, redirect: Redirect, text: str, inside: Inside) ->
 
 def _fields(session: Session, words: Iterable[Word], inside: Inside) -> list[str]:
     """Replace variables and split what was not quoted at blanks."""
-    fields: list[str] = []
+    fields, size = list[str](), 0
     for word in words:
         if not word.pieces:
             continue
         quoted = any(one.quoted for one in word.pieces)
         text = _text(session, word, inside)
+        size += len(text)
+        if size > MOST_TEXT:
+            raise ShellSyntaxError("argument list too long")
         fields += [text] if quoted or not _replaces(word) else text.split()
     return fields
 
@@ -210,26 +240,35 @@ def _replaces(word: Word) -> bool:
 
 
 def _text(session: Session, word: Word, inside: Inside) -> str:
-    return "".join(_expanded(session, one.text, inside) if one.expands else one.text for one in word.pieces)
+    text = ""
+    for one in word.pieces:
+        text += _expanded(session, one.text, inside) if one.expands else one.text
+        if len(text) > MOST_TEXT:
+            return text[:MOST_TEXT]
+    return text
 
 
 def _expanded(session: Session, text: str, inside: Inside) -> str:
     done, place = "", 0
-    while found := _VARIABLE.search(text, place):
+    while len(done) <= MOST_TEXT and (found := _VARIABLE.search(text, place)):
         done += text[place : found.start()]
         if found[0] == "$(":
             end = _matching(text, found.end())
-            inner = text[found.end() : end]
-            if inner.startswith("(") and inner.endswith(")"):
-                done += str(_calculated(_expanded(session, inner, inside), session))
-                place = end + 1
-                continue
-            done += _substituted(session, text[found.end() : end], inside)
+            done += _replaced(session, text[found.end() : end], inside)
             place = end + 1
         else:
             done += _variable(session, found[1].strip("{}"), inside)
             place = found.end()
-    return done + text[place:]
+    return (done + text[place:])[:MOST_TEXT]
+
+
+def _replaced(session: Session, script: str, inside: Inside) -> str:
+    """Return what stands for `$((...))` or `$(...)`."""
+    if script.startswith("(") and script.endswith(")"):
+        return str(_calculated(_expanded(session, script, inside), session))
+    made, _ = inner(session, script, inside)
+    session.status = made.status
+    return made.output.rstrip("\n")
 
 
 def _matching(text: str, place: int) -> int:
@@ -260,7 +299,8 @@ def _value(node: ast.expr, session: Session) -> int:
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return -_value(inner, session)
         case ast.BinOp(left=left, op=operation, right=right) if type(operation) in _ARITHMETIC:
-            return _ARITHMETIC[type(operation)](_value(left, session), _value(right, session))
+            result = _ARITHMETIC[type(operation)](_value(left, session), _value(right, session))
+            return (result + 2**63) % 2**64 - 2**63
     raise ValueError("no whole numbers")
 
 
@@ -270,13 +310,3 @@ def _variable(session: Session, name: str, inside: Inside) -> str:
     if name == "$":
         return "1000"
     return session.variables.get(name, inside.environment.get(name, ""))
-
-
-def _substituted(session: Session, script: str, inside: Inside) -> str:
-    """Run a script in a shell of its own, at once, and return what it printed."""
-    inner = Session(script, variables=dict(session.variables))
-    waits = 0
-    while proceed(inner, inside) > 0 and waits < 3:
-        waits += 1
-    session.status = inner.status
-    return inner.output.rstrip("\n")

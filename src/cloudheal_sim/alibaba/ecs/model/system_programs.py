@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
 from cloudheal_sim.alibaba.ecs.model.guest import Guest, Process
-from cloudheal_sim.alibaba.ecs.model.text_programs import pattern_of
+from cloudheal_sim.alibaba.ecs.model.patterns import matcher
 from cloudheal_sim.kernel.clock import to_datetime
 
-_LONGEST_PATTERN = 200
 #: Options of curl that take a value.
 _CURL_OPTIONS = frozenset(
     {"--max-time", "--connect-timeout", "--retry", "--retry-delay", "--output", "--write-out", "--header", "--request"}
@@ -30,10 +28,10 @@ def _uptime(inside: Inside, call: Invoked) -> Outcome:
 def _matching(guest: Guest, call: Invoked, *, exact: bool = False) -> list[Process]:
     """Return the running processes that a pattern names: by name, or with -f by command line."""
     wanted = call.plain[-1] if call.plain else ""
-    pattern = re.compile(re.escape(wanted) if len(wanted) > _LONGEST_PATTERN else pattern_of(wanted))
+    matches = matcher(wanted)
     if exact or call.has("x"):
         return [one for one in guest.alive() if wanted in {one.name, one.line if call.has("f") else one.name}]
-    return [one for one in guest.alive() if pattern.search(one.line if call.has("f") else one.name)]
+    return [one for one in guest.alive() if matches(one.line if call.has("f") else one.name)]
 
 
 def _pgrep(inside: Inside, call: Invoked) -> Outcome:
@@ -53,8 +51,8 @@ def _pidof(inside: Inside, call: Invoked) -> Outcome:
 
 
 def _ps(inside: Inside, call: Invoked) -> Outcome:
-    by_pid = "p" in "".join(call.words[1:2]) and call.words[-1].isdigit()
-    shown = [one for one in inside.guest.alive() if not by_pid or one.pid == int(call.words[-1])]
+    by_pid = "p" in "".join(call.words[1:2]) and call.words[-1].isdecimal()
+    shown = [one for one in inside.guest.alive() if not by_pid or str(one.pid) == call.words[-1]]
     lines = ["UID        PID  PPID  C STIME TTY          TIME CMD"]
     lines += [f"root  {one.pid:8d}     1  0 00:00 ?        00:00:00 {one.line}" for one in shown]
     return Outcome(int(by_pid and not shown), "".join(f"{line}\n" for line in lines))
@@ -132,8 +130,8 @@ def _on_unit(inside: Inside, verb: str, unit: Process) -> Outcome:
 
 def _curl(inside: Inside, call: Invoked) -> Outcome:
     url = _url(call)
-    parts = urlsplit(url if "//" in url else f"//{url}")
     try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
         port = parts.port or 80
     except ValueError:
         return Outcome(3, errors="curl: (3) URL using bad/illegal format or missing URL\n")

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
 from cloudheal_sim.alibaba.ecs.model.guest import boot_id
+from cloudheal_sim.alibaba.ecs.model.patterns import matcher
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
 
-_LONGEST_PATTERN = 200
+#: Characters that one command prints at most.
+_MOST_SHOWN = 200_000
 
 
 def _echo(_inside: Inside, call: Invoked) -> Outcome:
@@ -34,7 +36,8 @@ def _printf(_inside: Inside, call: Invoked) -> Outcome:
 
 def _exit(_inside: Inside, call: Invoked) -> Outcome:
     text = call.words[1] if len(call.words) > 1 else str(call.session.status)
-    return Outcome(int(text) % 256 if text.isdigit() else 2, ends=True)
+    number = re.fullmatch(r"[0-9]{1,9}", text)
+    return Outcome(int(text) % 256 if number else 2, ends=True)
 
 
 def _sleep(_inside: Inside, call: Invoked) -> Outcome:
@@ -55,7 +58,10 @@ def _assign(_inside: Inside, call: Invoked) -> Outcome:
 def _date(inside: Inside, call: Invoked) -> Outcome:
     moment = to_datetime(inside.now)
     form = next((word[1:] for word in call.words[1:] if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
-    return Outcome(shown=f"{moment.strftime(form.replace('%s', str(inside.now // MILLIS_PER_SECOND)))}\n")
+    try:
+        return Outcome(shown=f"{moment.strftime(form.replace('%s', str(inside.now // MILLIS_PER_SECOND)))}\n")
+    except ValueError:
+        return Outcome(1, errors="date: invalid date format\n")
 
 
 def _cat(inside: Inside, call: Invoked) -> Outcome:
@@ -66,7 +72,7 @@ def _cat(inside: Inside, call: Invoked) -> Outcome:
         text = content(inside, path)
         if text is None:
             errors += f"cat: {path}: No such file or directory\n"
-        else:
+        elif len(shown) < _MOST_SHOWN:
             shown += text
     return Outcome(int(bool(errors)), shown, errors)
 
@@ -91,8 +97,8 @@ def _grep(inside: Inside, call: Invoked) -> Outcome:
     text = call.piped if len(call.plain) == 1 else content(inside, call.plain[1])
     if text is None:
         return Outcome(2, errors=f"grep: {call.plain[1]}: No such file or directory\n")
-    pattern = re.compile(pattern_of(call.plain[0][:_LONGEST_PATTERN]), re.IGNORECASE if call.has("i") else 0)
-    lines = [line for line in text.splitlines() if bool(pattern.search(line)) is not call.has("v")]
+    matches = matcher(call.plain[0], ignore_case=call.has("i"))
+    lines = [line for line in text.splitlines() if matches(line) is not call.has("v")]
     shown = f"{len(lines)}\n" if call.has("c") else "".join(f"{line}\n" for line in lines)
     return Outcome(int(not lines), "" if call.has("q") else shown)
 
@@ -105,8 +111,8 @@ def _wc(_inside: Inside, call: Invoked) -> Outcome:
 
 def _ends(inside: Inside, call: Invoked) -> Outcome:
     """`head` and `tail`."""
-    number = next((int(found[1]) for word in call.words if (found := re.fullmatch(r"-?n?(\d+)", word))), 10)
-    files = [word for word in call.plain if not word.isdigit()]
+    number = next((int(found[1]) for word in call.words if (found := re.fullmatch(r"-?n?([0-9]{1,9})", word))), 10)
+    files = [word for word in call.plain if not word.isdecimal()]
     text = content(inside, files[0]) if files else call.piped
     if text is None:
         return Outcome(1, errors=f"{call.name}: cannot open '{files[0]}' for reading: No such file or directory\n")
@@ -191,20 +197,9 @@ def _compared(left: str, operator: str, right: str) -> bool | None:
     }.get(operator)
 
 
-def pattern_of(text: str) -> str:
-    """Return the pattern, literal where it is no regular expression; repetitions are taken literally, too."""
-    if re.search(r"[+*{(]", text.replace(".*", "")):
-        return re.escape(text)
-    try:
-        re.compile(text)
-    except re.error:
-        return re.escape(text)
-    return text
-
-
 def seconds_of(text: str) -> float | None:
     """Read a time such as `5`, `0.5` or `2m`, None when it is none."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", text)
     return None if found is None else float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 

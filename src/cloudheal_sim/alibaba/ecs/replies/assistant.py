@@ -181,7 +181,7 @@ def agents(page: Page[Instance], answers: Callable[[Instance], bool], assistant:
 
 
 def _agent(instance: Instance, assistant: Assistant, *, answers: bool) -> dict[str, object]:
-    runs = [one.runs[instance.id] for one in assistant.invocations.values() if instance.id in one.runs]
+    runs = [one.runs[instance.id] for one in assistant.of_instance(instance.id)]
     invoked = max((run.created for run in runs), default=None)
     return {
         "InstanceId": instance.id,
