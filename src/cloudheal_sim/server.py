@@ -1,7 +1,8 @@
 """The one port: HTTP in, clouds, control API or page, HTTP out, injected transport faults included.
 
 aiohttp gives the raw request target and the transport, which signatures and faults need. Bodies are bounded before
-they are read. A request that is not HTTP is answered 400 and its connection closed; the server stays up.
+they are read. A request that is not HTTP is answered 400 and its connection closed; the server stays up. Whoever
+connects and says nothing, or sends a body drop by drop, is let go after a while.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ MOST_BODY = 4 * 1024 * 1024
 MOST_WORLD = 512 * 1024 * 1024
 #: User data (32 kB) and command content (24 kB) travel in the query, percent-encoded.
 MOST_LINE = 256 * 1024
+#: Seconds that a client may take for a body, and about half of what it may take for its first request line.
+PATIENCE = 60.0
 _RST = struct.pack("ii", 1, 0)
 
 
@@ -60,39 +63,55 @@ class Server:
         simulator: Simulator,
         control: Callable[[HttpRequest], Awaitable[HttpReply]],
         page: Callable[[HttpRequest], HttpReply],
+        patience: float = PATIENCE,
     ) -> None:
         self._simulator = simulator
         self._control = control
         self._page = page
+        self._patience = patience
+        self._heard: set[web.RequestHandler] = set()
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[int]:
         """Listen until the block ends; yields the port in use (0 asks for a free one)."""
         self._simulator.kernel.clock.attach(asyncio.get_running_loop())
-        runner = web.ServerRunner(
-            web.Server(
-                self._serve,
-                handler_cancellation=True,
-                access_log=None,
-                logger=log,
-                max_line_size=MOST_LINE,
-                max_field_size=MOST_LINE,
-            ),
-            shutdown_timeout=1.0,
+        server = web.Server(
+            self._serve,
+            handler_cancellation=True,
+            access_log=None,
+            logger=log,
+            max_line_size=MOST_LINE,
+            max_field_size=MOST_LINE,
         )
+        runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await runner.setup()
+        sweeper = asyncio.create_task(self._sweep(server))
         try:
             site = web.TCPSite(runner, host, port, backlog=1024, reuse_address=True)
             await site.start()
             yield runner.addresses[0][1]
         finally:
+            sweeper.cancel()
             await runner.cleanup()
             await self._simulator.close()
 
+    async def _sweep(self, server: web.Server) -> None:
+        """Close connections that bring no first request; later silences end with the keep-alive time of aiohttp."""
+        silent: set[web.RequestHandler] = set()
+        while True:
+            await asyncio.sleep(self._patience)
+            present = set(server.connections)
+            self._heard &= present
+            for connection in silent & present - self._heard:
+                connection.force_close()
+            silent = present - self._heard
+
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.raw_path)
+        self._heard.add(request.protocol)
         try:
-            body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
+            async with asyncio.timeout(self._patience):
+                body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
         except TooLargeError:
             return self._unreadable(target, 413)
         except (http_exceptions.HttpProcessingError, web.HTTPException, ValueError, OSError):
