@@ -73,7 +73,7 @@ class PutEventRule(RpcRequest):
     event_type: Annotated[Literal["SYSTEM", "CUSTOM"] | None, BeforeValidator(_upper)] = None
     state: Annotated[Literal["ENABLED", "DISABLED"] | None, BeforeValidator(_upper)] = None
     group_id: Text = None
-    silence_time: Annotated[int | None, Blank, Field(ge=0)] = None
+    silence_time: Annotated[Annotated[int, Field(ge=0)] | None, Blank] = None
     description: Text = None
 
 

@@ -40,11 +40,11 @@ class CreateLoadBalancer(RpcRequest):
     address: Text = None
     address_ip_version: Annotated[Literal["ipv4", "ipv6"] | None, Blank] = Field(None, alias="AddressIPVersion")
     address_type: Annotated[Literal["internet", "intranet"] | None, Blank] = None
-    bandwidth: Annotated[int | None, Blank, Field(ge=-1, le=5000)] = None
+    bandwidth: Annotated[Annotated[int, Field(ge=-1, le=5000)] | None, Blank] = None
     delete_protection: OnOff = None
     instance_charge_type: Annotated[Literal["PayBySpec", "PayByCLCU"] | None, Blank] = None
     internet_charge_type: Text = None
-    load_balancer_name: Annotated[str | None, Blank, Field(max_length=80)] = None
+    load_balancer_name: Annotated[Annotated[str, Field(max_length=80)] | None, Blank] = None
     load_balancer_spec: Text = None
     master_zone_id: Text = None
     modification_protection_reason: Text = None

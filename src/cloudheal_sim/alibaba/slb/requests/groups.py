@@ -10,7 +10,7 @@ from cloudheal_sim.alibaba.rpc import RpcRequest
 from cloudheal_sim.alibaba.rpc.request import Blank, Flag, Text
 from cloudheal_sim.alibaba.slb.requests.balancers import Tags
 
-Name = Annotated[str | None, Blank, Field(max_length=80)]
+Name = Annotated[Annotated[str, Field(max_length=80)] | None, Blank]
 
 
 class CreateVServerGroup(RpcRequest):

@@ -16,10 +16,10 @@ from cloudheal_sim.alibaba.slb.model.backend import MOST_PORT
 from cloudheal_sim.alibaba.slb.requests.balancers import OnOff, Tags
 
 Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
-MaybePort = Annotated[int | None, Blank, Field(ge=1, le=MOST_PORT)]
-Threshold = Annotated[int | None, Blank, Field(ge=1, le=10)]
-Seconds = Annotated[int | None, Blank, Field(ge=1, le=50)]
-Bandwidth = Annotated[int | None, Blank, Field(ge=-1, le=5000)]
+MaybePort = Annotated[Annotated[int, Field(ge=1, le=MOST_PORT)] | None, Blank]
+Threshold = Annotated[Annotated[int, Field(ge=1, le=10)] | None, Blank]
+Seconds = Annotated[Annotated[int, Field(ge=1, le=50)] | None, Blank]
+Bandwidth = Annotated[Annotated[int, Field(ge=-1, le=5000)] | None, Blank]
 
 
 class ListenerSettings(RpcRequest):
@@ -39,8 +39,8 @@ class ListenerSettings(RpcRequest):
     acl_status: OnOff = None
     acl_type: Text = None
     bandwidth: Bandwidth = None
-    description: Annotated[str | None, Blank, Field(max_length=256)] = None
-    health_check_connect_port: Annotated[int | None, Blank, Field(ge=-520, le=MOST_PORT)] = None
+    description: Annotated[Annotated[str, Field(max_length=256)] | None, Blank] = None
+    health_check_connect_port: Annotated[Annotated[int, Field(ge=-520, le=MOST_PORT)] | None, Blank] = None
     health_check_domain: Text = None
     health_check_http_code: Text = None
     health_check_interval: Seconds = None
@@ -72,13 +72,13 @@ class TcpSettings(ListenerSettings):
     }
 
     connection_drain: OnOff = None
-    connection_drain_timeout: Annotated[int | None, Blank, Field(ge=10, le=900)] = None
-    established_timeout: Annotated[int | None, Blank, Field(ge=10, le=900)] = None
-    health_check_connect_timeout: Annotated[int | None, Blank, Field(ge=1, le=300)] = None
+    connection_drain_timeout: Annotated[Annotated[int, Field(ge=10, le=900)] | None, Blank] = None
+    established_timeout: Annotated[Annotated[int, Field(ge=10, le=900)] | None, Blank] = None
+    health_check_connect_timeout: Annotated[Annotated[int, Field(ge=1, le=300)] | None, Blank] = None
     health_check_switch: OnOff = None
     health_check_type: Annotated[Literal["tcp", "http"] | None, Blank] = None
     master_slave_server_group_id: Text = None
-    persistence_timeout: Annotated[int | None, Blank, Field(ge=0, le=3600)] = None
+    persistence_timeout: Annotated[Annotated[int, Field(ge=0, le=3600)] | None, Blank] = None
     proxy_protocol_v2_enabled: Flag = None
 
 
@@ -92,13 +92,13 @@ class HttpSettings(ListenerSettings):
     }
 
     cookie: Text = None
-    cookie_timeout: Annotated[int | None, Blank, Field(ge=1, le=86400)] = None
+    cookie_timeout: Annotated[Annotated[int, Field(ge=1, le=86400)] | None, Blank] = None
     gzip: OnOff = None
     health_check: OnOff = None
     health_check_method: Annotated[Literal["head", "get"] | None, Blank] = None
-    health_check_timeout: Annotated[int | None, Blank, Field(ge=1, le=300)] = None
-    idle_timeout: Annotated[int | None, Blank, Field(ge=1, le=60)] = None
-    request_timeout: Annotated[int | None, Blank, Field(ge=1, le=180)] = None
+    health_check_timeout: Annotated[Annotated[int, Field(ge=1, le=300)] | None, Blank] = None
+    idle_timeout: Annotated[Annotated[int, Field(ge=1, le=60)] | None, Blank] = None
+    request_timeout: Annotated[Annotated[int, Field(ge=1, le=180)] | None, Blank] = None
     sticky_session: OnOff = None
     sticky_session_type: Annotated[Literal["insert", "server"] | None, Blank] = None
     x_forwarded_for: OnOff = Field(None, alias="XForwardedFor")
@@ -190,5 +190,5 @@ class DescribeLoadBalancerListeners(RpcRequest):
     listener_protocol: Text = None
     description: Text = None
     tag: Tags = ()
-    max_results: Annotated[int | None, Blank, Field(ge=1, le=100)] = None
+    max_results: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Blank] = None
     next_token: Whole = None
