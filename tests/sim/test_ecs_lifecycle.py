@@ -96,6 +96,26 @@ def test_a_released_instance_is_gone_with_its_disk(stepped: RunningSimulator, ec
     assert ecs.describe_disks(models.DescribeDisksRequest(region_id=REGION)).body.total_count == 0
 
 
+@pytest.mark.parametrize("deed", ["expire", "power_off"])
+def test_a_release_under_way_is_not_forgotten(stepped: RunningSimulator, ecs: Client, deed: str) -> None:
+    """What stops an instance that is being released does not keep it from being released."""
+    stepped.world(world_with({"id": ID}, {"id": "i-bp1off", "status": "Stopped"}, durations={"releasing": 5}))
+    for id_ in (ID, "i-bp1off"):
+        ecs.delete_instance(models.DeleteInstanceRequest(instance_id=id_, force=True))
+        chaos(stepped, deed, id_)
+        assert status(ecs, id_) == "Stopped"
+    stepped.advance(5)
+    assert (status(ecs, ID), status(ecs, "i-bp1off")) == (None, None)
+
+
+def test_a_guest_may_vanish_while_it_boots(stepped: RunningSimulator, ecs: Client) -> None:
+    """power_off during Starting ends the boot: Stopped, and it stays there."""
+    stepped.world(world_with({"id": ID, "status": "Starting"}))
+    chaos(stepped, "power_off")
+    stepped.advance(100)
+    assert states(stepped) == ["Stopping", "Stopped"]
+
+
 @pytest.mark.parametrize("state", ["Pending", "Starting", "Stopping"])
 def test_transitional_states_refuse_power_calls(stepped: RunningSimulator, ecs: Client, state: str) -> None:
     """While an instance is between states, nothing else can be begun."""

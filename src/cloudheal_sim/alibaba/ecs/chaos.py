@@ -86,9 +86,10 @@ class EcsChaos:
 
         return do
 
-    def _power_off(self, instance: Instance, options: Options) -> bool:
+    def _power_off(self, instance: Instance, options: Options) -> None:
         parsed(NoOptions, options, "")
-        return self._ecs.lifecycle.fall(instance)
+        if not self._ecs.lifecycle.fall(instance):
+            self._ecs.lifecycle.halt(instance)
 
     def _hang(self, instance: Instance, options: Options) -> None:
         parsed(NoOptions, options, "")

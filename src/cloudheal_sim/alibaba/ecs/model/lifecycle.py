@@ -112,20 +112,28 @@ class Lifecycle:
         if found is None:
             return False
         self.halt(found)
-        self._gone(found)
+        if found.released is None:
+            self._gone(found)
         return True
 
     def halt(self, instance: Instance, mode: StoppedMode = StoppedMode.KEEP_CHARGING) -> Instance:
-        """Bring an instance to Stopped in this very instant, through every state on the way."""
+        """Bring an instance to Stopped in this very instant, through every state on the way.
+
+        A release that was asked for is not forgotten by that; a Stopped instance is left as it is.
+        """
+        if instance.status.value is Status.STOPPED:
+            return instance
+        leaving = instance.task is not None and instance.task.goal is Goal.RELEASE
         instance.task = None
         if instance.status.value is Status.PENDING:
             self._enter(instance, Status.STARTING)
         if instance.status.value in {Status.STARTING, Status.RUNNING}:
             self._end_run(instance)
             self._enter(instance, Status.STOPPING)
-        if instance.status.value is Status.STOPPING:
-            instance.stopped_mode = mode
-            self._enter(instance, Status.STOPPED)
+        instance.stopped_mode = mode
+        self._enter(instance, Status.STOPPED)
+        if leaving:
+            self._await(instance, Goal.RELEASE, self.durations.releasing)
         return instance
 
     def lock(self, instance: Instance, lock: Lock) -> Instance:
