@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
+from alibabacloud_slb20140515 import models as slb_models
+from alibabacloud_slb20140515.client import Client as SlbClient
 from darabonba.exceptions import DaraException
 
 from tests.sim.ecs import REGION, ecs_client, refusal, status, steps, world_with
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.test_slb_tea import client as slb_client
 
 ID = "i-bp1one"
 PROGRAM = {"name": "my_program.sh", "starts_at_boot": False, "port": 8080}
@@ -561,3 +564,25 @@ def test_a_script_under_way_goes_on_after_a_round_trip_of_the_world(stepped: Run
     assert (result(ecs, id_).invocation_status, result(ecs, id_).output) == ("Success", "one\nstill one\n")
     assert steps(stepped, ID, "guest.processes") == [["my_program.sh"]]
     assert steps(stepped, "i-bp1two", "guest.up") == [False, True]
+
+
+def test_the_balancer_sees_what_commands_do_to_the_processes(stepped: RunningSimulator) -> None:
+    """A member whose process is gone turns abnormal after the failed checks, and normal again once it is back."""
+    group = {"id": "rsp-1", "load_balancer": "lb-1", "backends": [{"server_id": ID, "port": 8080, "weight": 100}]}
+    listener = {"load_balancer": "lb-1", "port": 443, "protocol": "tcp", "server_group": "rsp-1"}
+    member = {"id": ID, "guest": {"processes": [PROGRAM]}}
+    stepped.world(world_with(member, server_groups=[group], listeners=[listener]))
+    ecs, balancer = ecs_client(stepped), slb_client(stepped)
+    assert member_health(balancer) == "normal"
+    assert run(stepped, ecs, "pkill -f my_program.sh", seconds=60)[0] == 0
+    assert member_health(balancer) == "abnormal"
+    assert run(stepped, ecs, "nohup /home/user00/my_program.sh &", seconds=60)[0] == 0
+    assert member_health(balancer) == "normal"
+
+
+def member_health(balancer: SlbClient) -> str:
+    """Return the health of the only member."""
+    request = slb_models.DescribeHealthStatusRequest(region_id=REGION, load_balancer_id="lb-1")
+    (found,) = balancer.describe_health_status(request).body.backend_servers.backend_server
+    health: str = found.server_health_status
+    return health
