@@ -251,6 +251,44 @@ def test_rules_that_cannot_be_are_refused(cms: Client, filters: list[tuple[str, 
     assert caught.value.status_code == 400
 
 
+def tag_rule(cms: Client, function: str = "all", value: str = "", **facts: Any) -> str:
+    """Create a rule that makes a group for each value of the tag `team`."""
+    express = models.CreateDynamicTagGroupRequestMatchExpress(tag_value=value, tag_value_match_function=function)
+    request = models.CreateDynamicTagGroupRequest(
+        tag_key="team", contact_group_list=["ops"], match_express=[express], **facts
+    )
+    return str(cms.create_dynamic_tag_group(request).body.id)
+
+
+def test_a_group_is_made_for_each_value_of_a_tag(stepped: RunningSimulator, cms: Client) -> None:
+    """Values met later get their group then; a group that was deleted does not come back."""
+    fleet = [instance(number, f"m{number}", tags={"team": team}) for number, team in enumerate(("red", "blue", "red"))]
+    stepped.world({"now": NOW, "alibaba": {"instances": fleet}})
+    rule = tag_rule(cms)
+    made = {row.group_name: row for row in groups(cms, dynamic_tag_rule_id=rule, select_contact_groups=True)}
+    assert made.keys() == {"team-red", "team-blue"}
+    assert made["team-red"].contact_groups.contact_group[0].name == "ops"
+    assert members(cms, made["team-red"].group_id) == {"i-bp1g0000", "i-bp1g0002"}
+    cms.delete_monitor_group(models.DeleteMonitorGroupRequest(group_id=made["team-blue"].group_id))
+    document = stepped.control("GET", "world")
+    document["alibaba"]["instances"] += [instance(3, "m3", tags={"team": "green"})]
+    stepped.world(document)
+    assert {row.group_name for row in groups(cms)} == {"team-red", "team-green"}
+
+
+def test_a_tag_rule_takes_the_values_that_it_matches(stepped: RunningSimulator, cms: Client) -> None:
+    """Only values that meet the condition are grouped; the rule is listed and goes with its groups."""
+    fleet = [instance(number, f"m{number}", tags={"team": team}) for number, team in enumerate(("red", "blue"))]
+    stepped.world({"now": NOW, "alibaba": {"instances": fleet}})
+    rule = tag_rule(cms, "startWith", "b")
+    assert [row.group_name for row in groups(cms)] == ["team-blue"]
+    listed = cms.describe_dynamic_tag_rule_list(models.DescribeDynamicTagRuleListRequest(tag_key="team")).body
+    (shown,) = listed.tag_group_list.tag_group
+    assert (shown.dynamic_tag_rule_id, shown.match_express.match_express[0].tag_value) == (rule, "b")
+    cms.delete_dynamic_tag_group(models.DeleteDynamicTagGroupRequest(dynamic_tag_rule_id=rule))
+    assert groups(cms) == []
+
+
 def test_event_envelopes_name_the_groups_of_an_instance(stepped: RunningSimulator, cms: Client) -> None:
     """An event about a member by rule is logged with the group's id."""
     stepped.world({"now": NOW, "alibaba": {"instances": [instance(0, "web-a")]}})

@@ -24,5 +24,5 @@ class Cms:
         self.account = account
         self.mailboxes = mailboxes
         self.monitoring = Monitoring(kernel, account, mailboxes)
-        self.events = EventBus(kernel, account, mailboxes, self.monitoring.groups.groups_of)
+        self.events = EventBus(kernel, account, mailboxes, self.monitoring.groups_of)
         self.custom_alarms = CustomAlarms(kernel, self.events)

@@ -23,6 +23,7 @@ from cloudheal_sim.alibaba.cms.model.metric_rules import Alarm, MetricRule
 from cloudheal_sim.alibaba.cms.model.metrics import DEFAULT_DELAY
 from cloudheal_sim.alibaba.cms.model.probes import HostAvailability, SiteMonitor
 from cloudheal_sim.alibaba.cms.model.store import Record, only_once
+from cloudheal_sim.alibaba.cms.model.tag_rules import TagRule
 from cloudheal_sim.alibaba.cms.model.templates import Template
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 from cloudheal_sim.kernel.world import Part, WorldError, parsed
@@ -54,6 +55,7 @@ class MonitoringPart(Part):
     metric_alarms: tuple[Alarm, ...] = ()
     metric_alarm_deliveries: tuple[Letter, ...] = ()
     metric_templates: tuple[Template, ...] = ()
+    dynamic_tag_rules: tuple[TagRule, ...] = ()
     host_availability: tuple[HostAvailability, ...] = ()
     site_monitors: tuple[SiteMonitor, ...] = ()
     log_monitors: tuple[LogMonitor, ...] = ()
@@ -97,6 +99,7 @@ class MonitoringSection:
         kept = self.monitoring
         now = kept.metrics.kernel.clock.now()
         _install(kept.groups.store, parsed.monitor_groups, kept.groups.completed, "id")
+        _install(kept.tag_rules.store, parsed.dynamic_tag_rules, lambda one: one, "id")
         _install(kept.templates.store, parsed.metric_templates, kept.templates.completed, "id")
         _install(kept.probes.hosts, parsed.host_availability, kept.probes.completed, "id")
         _install(kept.probes.sites, parsed.site_monitors, kept.probes.completed_site, "id")
@@ -124,6 +127,7 @@ class MonitoringSection:
             "metric_alarms": [alarm.shown() for alarm in kept.rules.alarms],
             "metric_alarm_deliveries": [letter.shown() for letter in kept.alarms.under_way()],
             "metric_templates": kept.templates.store.dump(),
+            "dynamic_tag_rules": kept.tag_rules.store.dump(),
             "host_availability": kept.probes.hosts.dump(),
             "site_monitors": kept.probes.sites.dump(),
             "log_monitors": kept.log_monitors.store.dump(),
@@ -141,6 +145,7 @@ _KEYS = {
     "contact_groups": "name",
     "metric_rules": "id",
     "metric_templates": "id",
+    "dynamic_tag_rules": "id",
     "host_availability": "id",
     "log_monitors": "id",
 }

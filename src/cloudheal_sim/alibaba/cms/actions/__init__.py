@@ -8,6 +8,7 @@ from cloudheal_sim.alibaba.cms.actions import (
     metric_rules,
     metrics,
     probes,
+    tag_rules,
     templates,
 )
 from cloudheal_sim.alibaba.cms.service import SERVICE
@@ -21,5 +22,6 @@ __all__ = [
     "metric_rules",
     "metrics",
     "probes",
+    "tag_rules",
     "templates",
 ]

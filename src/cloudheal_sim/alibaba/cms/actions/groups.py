@@ -52,7 +52,8 @@ def delete_monitor_group(cms: Cms, request: wire.DeleteMonitorGroup, _exchange: 
 @SERVICE.action(wire.DescribeMonitorGroups)
 def describe_monitor_groups(cms: Cms, request: wire.DescribeMonitorGroups, exchange: Exchange) -> Reply:
     """List the groups that meet every filter."""
-    holding = None if request.instance_id is None else cms.monitoring.groups.groups_of(request.instance_id)
+    cms.monitoring.group_by_tags()
+    holding = None if request.instance_id is None else cms.monitoring.groups_of(request.instance_id)
     rows = [
         group
         for group in cms.monitoring.groups.store.all(exchange.as_of)

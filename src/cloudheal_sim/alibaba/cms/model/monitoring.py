@@ -16,7 +16,8 @@ from cloudheal_sim.alibaba.cms.model.metric_lines import Override
 from cloudheal_sim.alibaba.cms.model.metric_rules import MetricRules
 from cloudheal_sim.alibaba.cms.model.metrics import Metrics
 from cloudheal_sim.alibaba.cms.model.probes import Probes
-from cloudheal_sim.alibaba.cms.model.templates import Templates
+from cloudheal_sim.alibaba.cms.model.tag_rules import TagRules
+from cloudheal_sim.alibaba.cms.model.templates import How, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.cms.model.delivery import Mailboxes
     from cloudheal_sim.alibaba.cms.model.groups import Group
     from cloudheal_sim.alibaba.cms.model.metrics import Directory
+    from cloudheal_sim.alibaba.events import InstanceFacts
     from cloudheal_sim.kernel.core import Kernel
 
 
@@ -36,6 +38,7 @@ class Monitoring:
         self.groups = Groups(kernel)
         self.contacts = Contacts(kernel)
         self.rules = MetricRules(kernel)
+        self.tag_rules = TagRules(kernel)
         self.templates = Templates(kernel)
         self.probes = Probes(kernel)
         self.log_monitors = LogMonitors(kernel)
@@ -50,6 +53,25 @@ class Monitoring:
     def know_listeners(self, told: Callable[[], Iterable[Mapping[str, str]]]) -> None:
         """Learn which listeners load balancers have: from now on they have metrics, by instanceId, port and vip."""
         self.metrics.elsewhere[SLB] = told
+
+    def groups_of(self, instance_id: str) -> set[str]:
+        """Return the ids of the groups that a resource belongs to, as CloudMonitor writes them."""
+        facts = self.groups.directory.facts(instance_id)
+        if facts is not None:
+            self.group_by_tags([facts])
+        return self.groups.groups_of(instance_id)
+
+    def group_by_tags(self, seen: Iterable[InstanceFacts] | None = None) -> list[Group]:
+        """Make the groups of tag values not met before, among the instances `seen` or all; return them."""
+        every = self.groups.directory.all_facts() if seen is None else seen
+        made = []
+        for rule, planned in self.tag_rules.due(every):
+            group = self.groups.create(planned)
+            templates = [one for number in rule.templates if (one := self.templates.store.get(number)) is not None]
+            if templates:
+                self.templates.apply(templates, group, self.groups, self.rules, How())
+            made.append(group)
+        return made
 
     def group(self, number: int | None) -> Group | None:
         """Return a group by its id."""
