@@ -12,6 +12,7 @@ from darabonba.exceptions import DaraException
 
 from tests.sim.ecs import NOW, REGION, ecs_client, events, refusal, status, steps, world_with
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.test_event_delivery import ALL_TO_QUEUE, bodies
 
 ID = "i-bp1one"
 REBOOT = "SystemMaintenance.Reboot"
@@ -211,6 +212,40 @@ def test_trigger_real_ops_does_what_the_event_says(stepped: RunningSimulator, ec
     stepped.advance(7220)
     assert (status(ecs, ID), state_of(ecs, id_)) == ("Stopped", "Executed")
     assert steps(stepped, ID) == ["Stopping", "Stopped"]
+
+
+@pytest.mark.parametrize("how", ["for real", "on paper"])
+def test_a_failure_drill_restarts_only_when_told_to(stepped: RunningSimulator, ecs: Client, how: str) -> None:
+    """With TriggerRealOps the instance goes down at once; the event ends at NotBefore either way."""
+    (id_,) = drill(ecs, type_="SystemFailure.Reboot", trigger_real_ops=how == "for real")
+    stepped.advance(60)
+    assert steps(stepped, ID) == (["Stopping", "Starting", "Running"] if how == "for real" else [])
+    assert state_of(ecs, id_) == "Executing"
+    stepped.advance(7140)
+    assert state_of(ecs, id_) == "Executed"
+
+
+def test_drills_are_seen_in_the_queue_as_real_events_are(stepped: RunningSimulator) -> None:
+    """Each status is one message of CloudMonitor's rule, with the event's id, level, type and resource."""
+    stepped.world(world_with({"id": ID, "name": "web-01"}, queues=[{"name": "events"}], event_rules=[ALL_TO_QUEUE]))
+    ecs = ecs_client(stepped)
+    (id_,) = drill(ecs)
+    ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))
+    stepped.advance(60)
+    found = [one for one in bodies(stepped) if one["name"] != "Instance:StateChange"]
+    assert [one["name"] for one in found] == [f"Instance:{REBOOT}:Scheduled", f"Instance:{REBOOT}:Avoided"]
+    assert {one["content"]["eventId"] for one in found} == {id_}
+    last = found[-1]
+    assert (last["product"], last["level"], last["eventType"], last["status"]) == (
+        "ECS",
+        "CRITICAL",
+        "Maintenance",
+        "Avoided",
+    )
+    assert (last["regionId"], last["instanceName"]) == (REGION, "web-01")
+    assert last["resourceId"].endswith(f":instance/{ID}")
+    times = {"executeStartTime": at(seconds=5), "executeFinishTime": at(seconds=5)}
+    assert {key: last["content"][key] for key in times} == times
 
 
 # Limits of drills, and what is refused

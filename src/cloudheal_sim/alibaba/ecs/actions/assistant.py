@@ -50,7 +50,7 @@ def run_command(ecs: Ecs, request: RunCommand, exchange: Exchange) -> Reply:
     plain = (request.content_encoding or "").lower() != "base64"
     command = _command(ecs, request, _content(request.command_content, plain=plain), kept=request.keep_command)
     invocation, instances = _invocation(ecs, request, command)
-    ecs.assistant.put(command)
+    ecs.assistant.add(command)
     _begin(ecs, invocation, instances, exchange)
     _remember(ecs, "RunCommand", request.client_token, request, (command.id, invocation.id))
     return {"CommandId": command.id, "InvokeId": invocation.id}
@@ -64,7 +64,7 @@ def create_command(ecs: Ecs, request: CreateCommand, _exchange: Exchange) -> Rep
         return {"CommandId": ids[0]}
     plain = (request.content_encoding or "").lower() == "plaintext"
     command = _command(ecs, request, _content(request.command_content, plain=plain), kept=True)
-    ecs.assistant.put(command)
+    ecs.assistant.add(command)
     _remember(ecs, "CreateCommand", request.client_token, request, (command.id,))
     return {"CommandId": command.id}
 
@@ -189,7 +189,7 @@ def _targets(ecs: Ecs, request: Order, command: Command) -> list[Instance]:
         raise Refused(errors.COMMAND_INSTANCE_NOT_FOUND)
     if len(instances) > 100:
         raise Refused(errors.COMMAND_INSTANCES_LIMIT)
-    if not all(one.running and _system(ecs, one) == _TYPES[command.type] for one in instances):
+    if not all(one.running and system_of(ecs, one) == _TYPES[command.type] for one in instances):
         raise Refused(errors.COMMAND_INSTANCE_MISMATCH)
     return instances
 
@@ -198,7 +198,8 @@ def _tagged(instance: Instance, tags: Sequence[TagPair]) -> bool:
     return all(tag.key in instance.tags and tag.value in {"", instance.tags[tag.key]} for tag in tags)
 
 
-def _system(ecs: Ecs, instance: Instance) -> str:
+def system_of(ecs: Ecs, instance: Instance) -> str:
+    """Return `linux` or `windows`; an image that the catalogue does not know is Linux."""
     image = ecs.catalogue.images.get(instance.image)
     return "linux" if image is None else image.os_type
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
+from cloudheal_sim.alibaba.ecs.actions.assistant import system_of
 from cloudheal_sim.alibaba.ecs.actions.finding import known_region
 from cloudheal_sim.alibaba.ecs.replies import assistant as replies
 from cloudheal_sim.alibaba.ecs.replies.newest import newest_by_number, newest_by_token
@@ -128,7 +129,7 @@ def describe_cloud_assistant_status(ecs: Ecs, request: DescribeCloudAssistantSta
     shown: Sequence[Instance] = [
         one
         for one in ecs.fleet.in_region(request.region_id, exchange.as_of)
-        if (not wanted or one.id in wanted) and _system_fits(ecs, one, request.os_type)
+        if (not wanted or one.id in wanted) and request.os_type in {None, system_of(ecs, one).capitalize()}
     ]
     asked = PagedEitherWay.model_construct(
         page_number=request.page_number,
@@ -136,17 +137,13 @@ def describe_cloud_assistant_status(ecs: Ecs, request: DescribeCloudAssistantSta
         max_results=None if wanted else request.max_results and min(request.max_results, MOST_RESULTS),
         next_token=request.next_token,
     )
-    return replies.agents(either_way(shown, asked), lambda one: _answers(ecs, one), ecs.assistant)
+    return replies.agents(either_way(shown, asked), lambda one: _agent(ecs, one))
 
 
-def _answers(ecs: Ecs, instance: Instance) -> bool:
-    ready = ecs.guests.agent_ready(instance)
-    return ready is not None and ready <= ecs.kernel.clock.now()
-
-
-def _system_fits(ecs: Ecs, instance: Instance, wanted: str | None) -> bool:
-    image = ecs.catalogue.images.get(instance.image)
-    return wanted is None or wanted.lower() == ("linux" if image is None else image.os_type)
+def _agent(ecs: Ecs, instance: Instance) -> replies.Agent:
+    now, ready = ecs.kernel.clock.now(), ecs.guests.agent_ready(instance)
+    runs = [one.runs[instance.id] for one in ecs.assistant.of_instance(instance.id)]
+    return replies.Agent(system_of(ecs, instance), ready is not None and ready <= now, runs, now)
 
 
 def _page(shown: Sequence[P], request: Listed) -> Page[P]:

@@ -74,8 +74,13 @@ class Assistant:
         guests.booted.append(self.booted)
         guests.gone.append(self.released)
 
+    def add(self, command: Command) -> Command:
+        """Take a new command in."""
+        self._kernel.journal.change("command", command.id, None, command.name)
+        return self.put(command)
+
     def put(self, command: Command) -> Command:
-        """Take a command in."""
+        """Take a command in as it is: a world is being built."""
         self._seq += 1
         command.seq = self._seq
         self.commands[command.id] = command

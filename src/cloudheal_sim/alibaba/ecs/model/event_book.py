@@ -253,6 +253,7 @@ class EventBook:
             states = event.type.redeployable if redeployed else _AHEAD
             fits = answer in event.type.answers and not (redeployed and event.simulated)
             if fits and event.status.value in states and not event.answered:
+                self._kernel.journal.change("event.answered", event.id, before=False, after=True)
                 self._then(event, Cycle.AVOIDED, due)
 
     def finish_later(self, event: Event, due: int) -> Event:

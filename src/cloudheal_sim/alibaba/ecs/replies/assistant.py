@@ -12,9 +12,8 @@ from cloudheal_sim.alibaba.ecs.model.invocation import OPEN, Invocation, Run, Ru
 from cloudheal_sim.alibaba.ecs.replies.moments import second
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from cloudheal_sim.alibaba.ecs.model.assistant import Assistant
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.ecs.model.invocation import Command
     from cloudheal_sim.alibaba.ecs.replies.paging import Page
@@ -174,24 +173,33 @@ def _outcome(run: Run, form: Form, *, over: bool) -> dict[str, object]:
     return shown
 
 
-def agents(page: Page[Instance], answers: Callable[[Instance], bool], assistant: Assistant) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What is known of an instance's agent: its system, whether it answers, its runs, and when it was asked."""
+
+    system: str
+    answers: bool
+    runs: Sequence[Run]
+    asked: int
+
+
+def agents(page: Page[Instance], agent: Callable[[Instance], Agent]) -> Reply:
     """Write one page of instances with the state of their agents."""
-    entries = [_agent(one, assistant, answers=answers(one)) for one in page.items]
+    entries = [_agent(one.id, agent(one)) for one in page.items]
     return {**page.frame, "InstanceCloudAssistantStatusSet": {"InstanceCloudAssistantStatus": entries}}
 
 
-def _agent(instance: Instance, assistant: Assistant, *, answers: bool) -> dict[str, object]:
-    runs = [one.runs[instance.id] for one in assistant.of_instance(instance.id)]
-    invoked = max((run.created for run in runs), default=None)
+def _agent(instance_id: str, agent: Agent) -> dict[str, object]:
     return {
-        "InstanceId": instance.id,
-        "CloudAssistantStatus": "true" if answers else "false",
-        "CloudAssistantVersion": AGENT_VERSION if answers else "",
-        "InvocationCount": len(runs),
-        "ActiveTaskCount": sum(run.open for run in runs),
-        "LastInvokedTime": second(invoked),
-        "SupportSessionManager": answers,
-        "OSType": "Linux",
+        "InstanceId": instance_id,
+        "CloudAssistantStatus": "true" if agent.answers else "false",
+        "CloudAssistantVersion": AGENT_VERSION if agent.answers else "",
+        "LastHeartbeatTime": second(agent.asked) if agent.answers else "",
+        "InvocationCount": len(agent.runs),
+        "ActiveTaskCount": sum(run.open for run in agent.runs),
+        "LastInvokedTime": second(max((run.created for run in agent.runs), default=None)),
+        "SupportSessionManager": agent.answers,
+        "OSType": agent.system.capitalize(),
     }
 
 
