@@ -725,6 +725,27 @@ def test_a_world_read_and_put_back_goes_on_the_same(stepped: RunningSimulator) -
     assert mns.counts() == (2, 0, 0)
 
 
+def test_the_same_seed_and_calls_give_the_same_journal(stepped: RunningSimulator) -> None:
+    """Ids, handles, faults by chance and request ids repeat; another seed gives others."""
+
+    def journal(seed: int) -> list[dict[str, object]]:
+        stepped.world({"now": "2026-03-01T00:00:00Z", "seed": seed, "alibaba": {"queues": [{"name": "q"}]}})
+        flaky = {"match": {"service": "mns"}, "when": {"probability": 0.3}, "fault": "5xx"}
+        stepped.control("PUT", "faults", [flaky])
+        since = stepped.control("GET", "health")["journal"]
+        mns = RawMns(stepped.address)
+        for _ in range(10):
+            mns.send("x")
+            mns.receive()
+            stepped.advance(20)
+        entries = stepped.journal(since=since)
+        return [{name: value for name, value in entry.items() if name != "seq"} for entry in entries]
+
+    first = journal(5)
+    assert journal(5) == first
+    assert journal(6) != first
+
+
 def test_the_short_form_of_a_queue_is_enough(sim: RunningSimulator, mns: RawMns) -> None:
     """A text is a body as it travels, `text` is put in as Base64."""
     sim.world({"alibaba": {"queues": [{"name": "q", "messages": ["{}", {"text": "{}"}]}]}})
