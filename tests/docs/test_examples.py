@@ -21,7 +21,7 @@ START = ".venv/bin/python -m cloudheal_sim --port 8800"
 PAGES = [
     f"docs/{language}/{name}.md"
     for language in ("en", "zh")
-    for name in ("tutorial", "howto/events", "howto/faults", "howto/clock", "howto/world")
+    for name in ("tutorial", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world")
 ]
 
 _BLOCK = re.compile(r"^```(?P<kind>console|python|yaml)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
