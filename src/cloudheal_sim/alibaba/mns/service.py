@@ -175,7 +175,7 @@ class Mns:
         notice = Notice(owner, topic, subscription, publication)
         target = queue_endpoint(subscription.endpoint)
         if target is not None:
-            done(self._into_queue(target.account, target.queue, notice))
+            done(self._into_queue(target.owner(owner), target.queue, notice))
         elif subscription.endpoint.startswith("http"):
             request = push(notice, self._request_id(), self.kernel.clock.now(), self._host)
             if not self.kernel.outbound.send(request, lambda ok: done(Outcome.DELIVERED if ok else Outcome.FAILED)):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 RETENTION = 86400
 TOPIC_SPANS = {"MaximumMessageSize": Span(1024, 65536, "bytes")}
 MOST_TAG = 16
-_QUEUE = re.compile(r"acs:mns:(?P<region>[A-Za-z0-9-]+):(?P<account>[^:/]+):queues/(?P<queue>[^/]+)")
+_QUEUE = re.compile(r"acs:mns:(?P<region>[A-Za-z0-9-]+):(?P<account>[^:/]+(?::\d+)?):queues/(?P<queue>[^/]+)")
+#: What can be the id of an account; real ones have 16 digits.
+_ACCOUNT = re.compile(r"\d{10,}")
 _OTHER = re.compile(r"https?://\S+|mail:directmail:\S+|sms:directsms:\S+")
 #: Exponential decay: 1, 2, 4 .. 512 seconds, then 512 again and again, 176 retries in all.
 _DECAY_RETRIES, _DECAY_LONGEST = 176, 512
@@ -134,6 +136,14 @@ class QueueEndpoint:
     region: str
     account: str
     queue: str
+
+    def owner(self, topic_owner: str) -> str:
+        """Return whose queue it is.
+
+        The vendor's samples take the first label of the host they talk to for the account. Of 127.0.0.1 or localhost
+        that is no account: the topic's owner is meant.
+        """
+        return self.account if _ACCOUNT.fullmatch(self.account) else topic_owner
 
 
 def queue_endpoint(endpoint: str) -> QueueEndpoint | None:

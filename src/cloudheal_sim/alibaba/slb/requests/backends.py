@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from cloudheal_sim.alibaba.rpc import Refusal, Refused, RpcRequest
 from cloudheal_sim.alibaba.rpc.request import JsonText, Struct, Text
@@ -15,6 +15,11 @@ from cloudheal_sim.alibaba.slb import errors
 from cloudheal_sim.alibaba.slb.model.backend import MOST_PORT, MOST_WEIGHT, Backend, Weighted
 
 MOST_ENTRIES = 20
+
+
+def _named(entry: object) -> object:
+    """Take a lone server id for an entry: the first documentation and clients of its time write `["i-a","i-b"]`."""
+    return {"ServerId": entry} if isinstance(entry, str) else entry
 
 
 class BackendEntry(Struct):
@@ -40,7 +45,9 @@ class BackendEntry(Struct):
         return Weighted(backend, self.weight, self.description)
 
 
-_ENTRIES: TypeAdapter[tuple[BackendEntry, ...]] = TypeAdapter(Annotated[tuple[BackendEntry, ...], JsonText])
+_ENTRIES: TypeAdapter[tuple[BackendEntry, ...]] = TypeAdapter(
+    Annotated[tuple[Annotated[BackendEntry, BeforeValidator(_named)], ...], JsonText]
+)
 _BY_FIELD: dict[str | int, Refusal] = {
     "Port": errors.BACKEND_PORT,
     "Weight": errors.BACKEND_WEIGHT,
