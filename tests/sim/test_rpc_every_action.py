@@ -36,7 +36,7 @@ ACTIONS = [
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_value_is_a_malfunction(stepped: RunningSimulator, seed: int) -> None:
-    """Each answer is the service's own; afterwards the world can be read, put back, and is the same."""
+    """Each answer is the service's own, in JSON and in XML; afterwards the world can be read, put back, and is the same."""
     assert len(ACTIONS) > 100
     chance = random.Random(seed)
     stepped.world({"alibaba": WORLD})
@@ -47,6 +47,8 @@ def test_no_value_is_a_malfunction(stepped: RunningSimulator, seed: int) -> None
                 reply = wire.post({**common(version, action), **given})
                 assert reply.status in {200, 400, 403, 404, 409}, (action, given, reply.body)
                 assert reply.json["RequestId"]
+                same = wire.post({**common(version, action, Format="XML"), **given})
+                assert same.xml.findtext("RequestId"), (action, given, same.body)
     stepped.advance(3600)
     document = stepped.control("GET", "world")
     stepped.world(document)
