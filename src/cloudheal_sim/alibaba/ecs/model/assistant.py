@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.kernel.core import Kernel
 
+#: Invocations on record, as documented.
+MOST_INVOCATIONS = 10_000
+#: Earlier runs of a repeating command on record; by feel.
+MOST_PAST = 1000
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_:-]{1,64})\s*\}\}")
 
 
@@ -109,12 +113,25 @@ class Assistant:
 
     def begin(self, invocation: Invocation, instances: Sequence[Instance], failing: int = 0) -> Invocation:
         """Begin an invocation on instances; the first `failing` of them are never reached."""
+        self._forget()
         invocation.command.invoked += 1
         for number, instance in enumerate(instances):
             run = self._new_run(invocation, instance)
             if number < failing:
                 self._end(run, RunStatus.ABORTED, UNDELIVERED)
         return self.put_invocation(invocation)
+
+    def _forget(self) -> None:
+        """Let go of the oldest invocations that are over, when there are too many."""
+        while len(self.invocations) >= MOST_INVOCATIONS:
+            oldest = next(iter(self.invocations.values()))
+            if oldest.open:
+                return
+            del self.invocations[oldest.id]
+            for instance_id in oldest.runs:
+                self._by_instance[instance_id].remove(oldest)
+            if not oldest.command.kept:
+                self.commands.pop(oldest.command.id, None)
 
     def _new_run(self, invocation: Invocation, instance: Instance, repeats: int = 1) -> Run:
         now, status = self._kernel.clock.now(), RunStatus.SCHEDULED if invocation.timed else RunStatus.PENDING
@@ -258,12 +275,13 @@ class Assistant:
         repeats = invocation.mode in {RepeatMode.PERIOD, RepeatMode.EVERY_REBOOT} and run.stopped is None
         again = next_time(invocation.frequency, self._kernel.clock.now()) if invocation.frequency else None
         if repeats and instance is not None and (again is not None or invocation.mode is RepeatMode.EVERY_REBOOT):
-            invocation.past.append(run)
+            invocation.past = [*invocation.past[1 - MOST_PAST :], run]
             self._new_run(invocation, instance, run.repeats + 1)
 
     def _end(self, run: Run, status: RunStatus, trouble: Trouble | None = None) -> None:
         run.due, run.give_up, run.trouble = None, None, trouble
         run.finished = self._kernel.clock.now()
+        run.trim()
         self._enter(run, status)
 
     def _enter(self, run: Run, status: RunStatus) -> None:

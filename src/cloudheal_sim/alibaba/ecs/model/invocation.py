@@ -125,6 +125,12 @@ class Run:
         shown = printed[:OUTPUT_BYTES].decode(errors="ignore")
         return shown, len(printed) - len(shown.encode()) + self.session.dropped
 
+    def trim(self) -> None:
+        """Keep of a finished script what is shown, and no more."""
+        if self.session is not None:
+            self.session.output, self.session.dropped = self.output()
+            self.session.variables.clear()
+
 
 @dataclass(slots=True, eq=False)
 class Invocation:
@@ -152,6 +158,11 @@ class Invocation:
     def region(self) -> str:
         """Where it runs."""
         return self.command.region
+
+    @property
+    def open(self) -> bool:
+        """True until every run is over."""
+        return any(run.open for run in self.runs.values())
 
     @property
     def timed(self) -> bool:
