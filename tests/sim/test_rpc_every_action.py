@@ -36,7 +36,7 @@ ACTIONS = [
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_value_is_a_malfunction(stepped: RunningSimulator, seed: int) -> None:
-    """Each answer is the service's own, in JSON and in XML; afterwards the world can be read, put back, and is the same."""
+    """Each answer is the service's own, in JSON and XML; afterwards the world reads, and put back is the same."""
     assert len(ACTIONS) > 100
     chance = random.Random(seed)
     stepped.world({"alibaba": WORLD})
