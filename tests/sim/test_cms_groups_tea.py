@@ -289,6 +289,18 @@ def test_a_tag_rule_takes_the_values_that_it_matches(stepped: RunningSimulator, 
     assert groups(cms) == []
 
 
+def test_members_are_shown_with_what_is_known_of_them(stepped: RunningSimulator, cms: Client) -> None:
+    """An instance has its zone and tags; a total is given on request."""
+    fleet = [instance(0, "web-a", zone="cn-hangzhou-h", tags={"team": "red"})]
+    listed = [{"id": 2_000_001, "name": "web", "instances": ["i-bp1g0000", {"category": "SLB", "instance_id": "lb-1"}]}]
+    stepped.world({"now": NOW, "alibaba": {"instances": fleet, "monitor_groups": listed}})
+    request = models.DescribeMonitorGroupInstanceAttributeRequest(group_id=2_000_001, category="ECS", total=True)
+    body = cms.describe_monitor_group_instance_attribute(request).body
+    (shown,) = body.resources.resource
+    assert (shown.instance_id, shown.region.availability_zone, body.total) == ("i-bp1g0000", "cn-hangzhou-h", 1)
+    assert [(tag.key, tag.value) for tag in shown.tags.tag] == [("team", "red")]
+
+
 def test_event_envelopes_name_the_groups_of_an_instance(stepped: RunningSimulator, cms: Client) -> None:
     """An event about a member by rule is logged with the group's id."""
     stepped.world({"now": NOW, "alibaba": {"instances": [instance(0, "web-a")]}})

@@ -379,10 +379,13 @@ def test_resources_of_other_products_have_metrics_when_the_world_names_them(
 
 
 def test_listeners_of_load_balancers_have_metrics(stepped: RunningSimulator, cms: Client) -> None:
-    """A listener is told by balancer, port and address."""
+    """A listener is told by balancer, port and address; a value may be chosen for a balancer."""
     balancer = {"id": "lb-bp1a", "region": "cn-hangzhou"}
-    world(stepped, 1, load_balancers=[balancer], listeners=[{"load_balancer": "lb-bp1a", "port": 80}])
+    chosen = {"metric": "Qps", "instance": "lb-bp1a", "value": 240}
+    listener = {"load_balancer": "lb-bp1a", "port": 80}
+    world(stepped, 1, load_balancers=[balancer], listeners=[listener], metric_overrides=[chosen])
     (point,) = last(cms, namespace="acs_slb_dashboard", metric_name="Qps")
+    assert point["Average"] == 240
     assert (point["instanceId"], point["port"]) == ("lb-bp1a", "80")
     assert point.keys() == {"timestamp", "userId", "instanceId", "port", "vip", "Average"}
 

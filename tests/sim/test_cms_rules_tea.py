@@ -226,6 +226,31 @@ def test_several_rules_in_one_call_fail_one_by_one(cms: Client) -> None:
     assert [rule.rule_id for rule in rules(cms)] == ["good"]
 
 
+def test_rules_of_a_group_fail_one_by_one_under_a_partial_batch_fault(stepped: RunningSimulator, cms: Client) -> None:
+    """Half of the batch fails by itself, is named with its code, and is not kept."""
+    number = group(cms, "web")
+    warn = models.CreateGroupMetricRulesRequestGroupMetricRulesEscalationsWarn(
+        statistics="Average", comparison_operator="GreaterThanThreshold", threshold="1", times=1
+    )
+    listed = [
+        models.CreateGroupMetricRulesRequestGroupMetricRules(
+            rule_id=f"g-{place}",
+            rule_name="cpu",
+            category="ECS",
+            namespace="acs_ecs_dashboard",
+            metric_name="cpu_total",
+            escalations=models.CreateGroupMetricRulesRequestGroupMetricRulesEscalations(warn=warn),
+        )
+        for place in range(4)
+    ]
+    fault = {"match": {"action": "CreateGroupMetricRules"}, "fault": {"kind": "partial-batch", "share": 0.5}}
+    stepped.control("PUT", "faults", [fault])
+    request = models.CreateGroupMetricRulesRequest(group_id=number, group_metric_rules=listed)
+    results = cms.create_group_metric_rules(request).body.resources.alert_result
+    assert [(one.rule_id, one.code) for one in results] == [("g-0", 500), ("g-1", 500), ("g-2", 200), ("g-3", 200)]
+    assert [rule.rule_id for rule in rules(cms, group_id=str(number))] == ["g-2", "g-3"]
+
+
 def test_rules_of_a_group_go_with_the_group(cms: Client) -> None:
     """A rule put on a group names it and is deleted with it."""
     number = group(cms, "web")
@@ -442,6 +467,18 @@ def test_appending_a_second_template_keeps_the_rules_of_the_first(cms: Client) -
     assert [rule.metric_name for rule in rules(cms, group_id=str(one))] == ["pod.memory.usage_rate"]
 
 
+def test_a_template_remembers_where_it_was_applied_and_its_rules_outlive_it(cms: Client) -> None:
+    """The history names the group; deleting the template leaves the rules that were made of it."""
+    one, number = group(cms, "web"), template(cms)
+    apply(cms, one, number, "ALARM_TEMPLATE_FIRST")
+    request = models.DescribeMetricRuleTemplateListRequest(template_id=number, history=True)
+    (shown,) = cms.describe_metric_rule_template_list(request).body.templates.template
+    assert [(row.group_id, row.group_name) for row in shown.apply_histories.apply_history] == [(one, "web")]
+    gone = cms.delete_metric_rule_template(models.DeleteMetricRuleTemplateRequest(template_id=str(number))).body
+    assert gone.resource.template_id == str(number)
+    assert len(rules(cms, group_id=str(one))) == 2
+
+
 def availability(number: int, **facts: Any) -> models.CreateHostAvailabilityRequest:
     """Return a request for a probe task of a group."""
     usual: dict[str, Any] = {
@@ -490,6 +527,31 @@ def test_a_probe_task_is_kept_switched_and_deleted(cms: Client) -> None:
     assert host_tasks(cms) == []
 
 
+def test_a_probe_task_is_changed_as_a_whole_and_stays_switched_off(cms: Client) -> None:
+    """Modify replaces options and conditions; type, id and switch stay."""
+    number = group(cms, "web")
+    made = cms.create_host_availability(availability(number)).body.task_id
+    cms.disable_host_availability(models.DisableHostAvailabilityRequest(id=[made]))
+    condition = models.ModifyHostAvailabilityRequestAlertConfigEscalationList(
+        metric_name="HttpLatency", operator=">", value="800", times=1
+    )
+    change = models.ModifyHostAvailabilityRequest(
+        id=made,
+        group_id=number,
+        task_name="renamed_task",
+        task_option=models.ModifyHostAvailabilityRequestTaskOption(http_uri="http://localhost/other", interval=300),
+        alert_config=models.ModifyHostAvailabilityRequestAlertConfig(notify_type=0),
+        alert_config_escalation_list=[condition],
+    )
+    cms.modify_host_availability(change)
+    (shown,) = host_tasks(cms, id=made)
+    assert (shown.task_name, shown.task_type, shown.disabled) == ("renamed_task", "HTTP", True)
+    assert (shown.task_option.http_uri, shown.task_option.interval) == ("http://localhost/other", 300)
+    assert [one.value for one in shown.alert_config.escalation_list.escalation_list] == ["800"]
+    cms.enable_host_availability(models.EnableHostAvailabilityRequest(id=[made]))
+    assert not host_tasks(cms)[0].disabled
+
+
 @pytest.mark.parametrize(
     "facts",
     [
@@ -531,6 +593,21 @@ def test_a_site_monitor_is_kept_switched_and_deleted(cms: Client) -> None:
     stopped = models.DescribeSiteMonitorListRequest(task_state="2")
     assert cms.describe_site_monitor_list(stopped).body.total_count == 1
     assert cms.delete_site_monitors(models.DeleteSiteMonitorsRequest(task_ids=made.task_id)).body.data.count == 1
+
+
+def test_a_site_monitor_is_changed_in_what_is_given(cms: Client) -> None:
+    """Address and interval change, the rest stays; enabling again is counted."""
+    request = models.CreateSiteMonitorRequest(address="a.example.com", task_name="front_page", task_type="PING")
+    (made,) = cms.create_site_monitor(request).body.create_result_list.create_result_list
+    change = models.ModifySiteMonitorRequest(task_id=made.task_id, address="b.example.com", interval="15")
+    assert cms.modify_site_monitor(change).body.data.count == 1
+    cms.disable_site_monitors(models.DisableSiteMonitorsRequest(task_ids=made.task_id))
+    enabled = cms.enable_site_monitors(models.EnableSiteMonitorsRequest(task_ids=f"{made.task_id},nothing"))
+    assert enabled.body.data.count == 1
+    listed = cms.describe_site_monitor_list(models.DescribeSiteMonitorListRequest(task_id=made.task_id)).body
+    (shown,) = listed.site_monitors.site_monitor
+    assert (shown.address, shown.interval, shown.task_name) == ("b.example.com", "15", "front_page")
+    assert (shown.task_type, shown.task_state) == ("PING", "1")
 
 
 def log_metric(**facts: Any) -> models.PutLogMonitorRequest:

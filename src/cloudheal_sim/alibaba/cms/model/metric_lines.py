@@ -55,12 +55,12 @@ class Override(Record):
             raise ValueError("values need since, the moment at which the first begins")
         return self
 
-    def meant(self, metric: Metric, dimensions: Mapping[str, str], identity: str) -> bool:
-        """Say whether the series of these dimensions is meant."""
+    def meant(self, metric: Metric, dimensions: Mapping[str, str], resource: str) -> bool:
+        """Say whether the series of these dimensions is meant; `resource` is the id of what it is about."""
         return (
             self.namespace in {"", metric.namespace}
             and self.metric in {"", metric.name}
-            and self.instance in {"", identity}
+            and self.instance in {"", resource}
             and all(dimensions.get(name) == value for name, value in self.dimensions.items())
         )
 

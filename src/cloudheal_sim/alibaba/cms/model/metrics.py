@@ -166,10 +166,11 @@ class Metrics:
         seed = self.kernel.chance.seed
         overrides = tuple(one for one in self.overrides if one.namespace in {"", metric.namespace})
         for identity, base, history in self._subjects(product, query) if product else ():
+            resource = base.get(product.identity, "") if product else ""
             for number, part in enumerate(metric.parts):
                 dimensions = {**base, **dict(part)} if part else base
                 if _wanted(dimensions, query.filters):
-                    chosen = [one for one in overrides if one.meant(metric, dimensions, identity)] if overrides else ()
+                    chosen = [one for one in overrides if one.meant(metric, dimensions, resource)] if overrides else ()
                     key = f"{identity}/{number}"
                     series = Series(series_key(seed, metric.namespace, metric.name, key), metric.nature)
                     yield DrawnLine(key, dimensions, metric, series, self.delay, history, chosen)
