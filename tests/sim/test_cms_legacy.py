@@ -97,3 +97,23 @@ def test_the_classic_sdk_sends_the_old_version_as_common_requests(sim: RunningSi
     fleet = [{"id": "i-bp1l0000", "region": "cn-hangzhou", "name": "web-0"}]
     sim.world({"alibaba": {"instances": fleet, "monitor_groups": [{"id": 1_109_654, "name": "web"}]}})
     assert run_client("classic", "classic_cms_legacy.py", sim.address).strip() == "ok"
+
+
+def test_changing_many_groups_can_be_taken_up_after_failures(stepped: RunningSimulator) -> None:
+    """30 groups, 2 calls fail: 28 are changed, the others are as they were, and a second try does the 2 (S4.29)."""
+    listed = [{"id": 2_000_000 + number, "name": f"k8s-{number}", "contact_groups": ["ops"]} for number in range(30)]
+    stepped.world({"now": NOW, "alibaba": {"monitor_groups": listed}})
+    fault = {"match": {"action": "UpdateMyGroups"}, "when": {"every": 11, "times": 2}, "fault": {"kind": "5xx"}}
+    stepped.control("PUT", "faults", [fault])
+    with HandSigned(stepped.address) as client:
+
+        def told(group: int) -> int:
+            return client.rpc(OLD, "UpdateMyGroups", GroupId=group, ContactGroups="night").status
+
+        failed = [number for number in range(2_000_000, 2_000_030) if told(number) != 200]
+        assert len(failed) == 2
+        answer = client.rpc(NEW, "DescribeMonitorGroups", SelectContactGroups="true", PageSize=100).json
+        rows = answer["Resources"]["Resource"]
+        unchanged = [row["GroupId"] for row in rows if row["ContactGroups"]["ContactGroup"] == [{"Name": "ops"}]]
+        assert unchanged == failed
+        assert [told(number) for number in failed] == [200, 200]
