@@ -472,6 +472,8 @@ def test_what_is_not_there_never_succeeds(
         ("echo x > /tmp/f && cat /tmp/f && rm /tmp/f && cat /tmp/f", 1, "x\ncat: /tmp/f: No such file or directory\n"),
         ("echo out; echo err >&2", 0, "out\nerr\n"),
         ("frobnicate 2>/dev/null; echo $?", 0, "127\n"),
+        ("ps -ef | grep my_program | awk '{print $2}' | xargs kill; pgrep -c my_program", 1, "0\n"),
+        ("echo kept | tee /tmp/t > /dev/null; cat /tmp/t", 0, "kept\n"),
         ("# only a comment", 0, ""),
         ("bash -c 'echo in; exit 4'; echo $?", 0, "in\n4\n"),
         ("{ echo a; exit 6; }; echo b", 6, "a\n"),

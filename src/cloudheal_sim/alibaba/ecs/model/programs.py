@@ -7,6 +7,7 @@ because it is unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
@@ -117,6 +118,18 @@ def _bash(inside: Inside, call: Invoked) -> Outcome:
     return Outcome(made.status, made.output, wait=took)
 
 
+def _xargs(inside: Inside, call: Invoked) -> Outcome:
+    """Run a command with what was piped in as its further arguments; with -r not at all when there is nothing."""
+    words = call.words[1:]
+    while words and words[0].startswith("-"):
+        words = words[2:] if words[0] in {"-n", "-P"} else words[1:]
+    piped = tuple(call.piped.split())
+    if not piped and call.has("r"):
+        return Outcome()
+    outcome = run_program(inside, Invoked((*(words or ("echo",)), *piped), "", call.session))
+    return replace(outcome, status=123) if 0 < outcome.status < 126 else outcome
+
+
 def _says(text: Callable[[Inside], str]) -> Program:
     return lambda inside, _call: Outcome(shown=f"{text(inside)}\n")
 
@@ -161,5 +174,6 @@ _PROGRAMS: Mapping[str, Program] = {
     "whoami": _says(lambda inside: inside.environment.get("USER", "root")),
     "pwd": _pwd,
     "which": _which,
+    "xargs": _xargs,
     "timeout": _timeout,
 }

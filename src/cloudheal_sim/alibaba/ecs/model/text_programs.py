@@ -103,6 +103,31 @@ def _grep(inside: Inside, call: Invoked) -> Outcome:
     return Outcome(int(not lines), "" if call.has("q") else shown)
 
 
+def _awk(_inside: Inside, call: Invoked) -> Outcome:
+    """`awk '{print $2}'` and nothing else of that language."""
+    found = (
+        re.fullmatch(r"\s*\{\s*print\s+\$([0-9]{1,3})\s*;?\s*\}\s*", call.plain[0]) if len(call.plain) == 1 else None
+    )
+    if found is None:
+        return Outcome(2, errors="awk: this guest knows '{print $N}' only\n")
+    number = int(found[1])
+    fields = ([line, *line.split()] for line in call.piped.splitlines())
+    return Outcome(shown="".join(f"{one[number] if number < len(one) else ''}\n" for one in fields))
+
+
+def _tee(inside: Inside, call: Invoked) -> Outcome:
+    errors = ""
+    for path in call.plain:
+        text = (inside.guest.files.get(path, "") if call.has("a") else "") + call.piped
+        if inside.guest.read_only:
+            errors += f"tee: {path}: Read-only file system\n"
+        elif inside.guest.room_for(path, text):
+            inside.guest.files[path] = text
+        else:
+            errors += f"tee: {path}: No space left on device\n"
+    return Outcome(int(bool(errors)), call.piped, errors)
+
+
 def _wc(_inside: Inside, call: Invoked) -> Outcome:
     counts = {"l": call.piped.count("\n"), "w": len(call.piped.split()), "c": len(call.piped.encode())}
     asked = [str(count) for letter, count in counts.items() if call.has(letter)]
@@ -213,6 +238,8 @@ TEXT_PROGRAMS: Mapping[str, Program] = {
     "cat": _cat,
     "date": _date,
     "grep": _grep,
+    "awk": _awk,
+    "tee": _tee,
     "wc": _wc,
     "head": _ends,
     "tail": _ends,
