@@ -122,6 +122,7 @@ class Groups:
         self.store: Store[int, Group] = Store(kernel, "monitor_group")
         self.directory: Directory = Nobody()
         self._named: dict[str, set[int]] = {}
+        self._by_rule: list[Group] = []
         self._named_at = -1
 
     def create(self, group: Group) -> Group:
@@ -154,7 +155,7 @@ class Groups:
         found = set(self._by_name().get(instance_id, ()))
         facts = self.directory.facts(instance_id)
         if facts is not None:
-            found |= {group.number for group in self.store.all() if group.dynamic_rules and group.takes(facts)}
+            found |= {group.number for group in self._by_rule if group.takes(facts)}
         return {str(number) for number in found}
 
     def paused(self, group_id: int, now: int) -> bool:
@@ -166,6 +167,7 @@ class Groups:
     def _by_name(self) -> dict[str, set[int]]:
         if self._named_at != self.store.version:
             self._named = {}
+            self._by_rule = [group for group in self.store.all() if group.dynamic_rules]
             for group in self.store.all():
                 for member in group.instances:
                     self._named.setdefault(member.instance_id, set()).add(group.number)
