@@ -146,6 +146,20 @@ def test_a_command_that_takes_too_long_times_out(stepped: RunningSimulator, ecs:
     assert run(stepped, ecs, "pgrep nginx >/dev/null")[0] == 0
 
 
+@pytest.mark.parametrize(("mode", "left"), [("Process", "1\n"), ("ProcessTree", "0\n")])
+def test_a_service_in_the_foreground_keeps_the_shell_until_the_timeout(
+    stepped: RunningSimulator, ecs: Client, mode: str, left: str
+) -> None:
+    """Whether it goes down with the script is for TerminationMode to say."""
+    run(stepped, ecs, "pkill -f my_program.sh")
+    id_ = order(ecs, "/home/user00/my_program.sh; echo never", timeout=20, termination_mode=mode)
+    stepped.advance(10)
+    assert result(ecs, id_).invocation_status == "Running"
+    stepped.advance(20)
+    assert (result(ecs, id_).invocation_status, result(ecs, id_).output) == ("Timeout", "")
+    assert run(stepped, ecs, "pgrep -fc my_program.sh")[1] == left
+
+
 def test_effects_happen_at_their_time(stepped: RunningSimulator, ecs: Client) -> None:
     """What stands after a sleep happens after it."""
     order(ecs, "sleep 30; systemctl stop nginx")

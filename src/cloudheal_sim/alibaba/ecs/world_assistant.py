@@ -57,6 +57,7 @@ class SessionPart(Part):
     strict: bool = False
     over: bool = False
     bursts: int = 0
+    foreground: str = ""
     depth: int = 0
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 MOST_INVOCATIONS = 10_000
 #: Earlier runs of a repeating command on record; by feel.
 MOST_PAST = 1000
+_KILLED = frozenset({RunStatus.TIMEOUT, RunStatus.TERMINATED})
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_:-]{1,64})\s*\}\}")
 
 
@@ -272,11 +273,22 @@ class Assistant:
         """End a run; a command that repeats waits for its next time."""
         self._end(run, status, trouble)
         instance = self._fleet.find(run.instance)
+        if instance is not None and invocation.termination_mode == "ProcessTree" and status in _KILLED:
+            self._kill(instance, run)
         repeats = invocation.mode in {RepeatMode.PERIOD, RepeatMode.EVERY_REBOOT} and run.stopped is None
         again = next_time(invocation.frequency, self._kernel.clock.now()) if invocation.frequency else None
         if repeats and instance is not None and (again is not None or invocation.mode is RepeatMode.EVERY_REBOOT):
             invocation.past = [*invocation.past[1 - MOST_PAST :], run]
             self._new_run(invocation, instance, run.repeats + 1)
+
+    def _kill(self, instance: Instance, run: Run) -> None:
+        """End the process that the script was waiting for, with the script."""
+        guest = self._guests.of(instance)
+        before, name = running_names(guest), "" if run.session is None else run.session.foreground
+        process = guest.find(name)
+        if process is not None and process.running:
+            guest.end(process)
+            self._guests.note(instance, before)
 
     def _end(self, run: Run, status: RunStatus, trouble: Trouble | None = None) -> None:
         run.due, run.give_up, run.trouble = None, None, trouble

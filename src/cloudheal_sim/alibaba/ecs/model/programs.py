@@ -44,7 +44,7 @@ def _known(call: Invoked) -> Program | None:
 def _own(inside: Inside, call: Invoked) -> Outcome:
     process = installed(inside.guest, call)
     if process is not None:
-        return _foreground(inside, process)
+        return _foreground(inside, call, process)
     reason = "No such file or directory" if "/" in call.words[0] else "command not found"
     return Outcome(127, errors=f"bash: {call.words[0]}: {reason}\n")
 
@@ -86,9 +86,10 @@ def _unwrapped(call: Invoked) -> Invoked:
     return call.shifted(count)
 
 
-def _foreground(inside: Inside, process: Process) -> Outcome:
+def _foreground(inside: Inside, call: Invoked, process: Process) -> Outcome:
     """A service in the foreground keeps the shell until the command times out."""
     inside.guest.start(process)
+    call.session.foreground = process.name
     return Outcome(143, wait=1e9)
 
 
@@ -113,7 +114,11 @@ def _bash(inside: Inside, call: Invoked) -> Outcome:
     else:
         own = installed(inside.guest, call)
         missing = call.plain[0] if call.plain else "-"
-        return _foreground(inside, own) if own else Outcome(127, errors=f"bash: {missing}: No such file or directory\n")
+        return (
+            _foreground(inside, call, own)
+            if own
+            else Outcome(127, errors=f"bash: {missing}: No such file or directory\n")
+        )
     made, took = inner(call.session, script, inside)
     return Outcome(made.status, made.output, wait=took)
 

@@ -66,6 +66,8 @@ class Session:
     over: bool = False
     bursts: int = 0
     """How many bursts in a row ended without a pause."""
+    foreground: str = ""
+    """The process that the script started and waits for."""
     depth: int = 0
     """How many shells this one is inside of."""
 

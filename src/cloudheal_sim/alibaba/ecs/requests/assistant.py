@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -67,7 +67,7 @@ class Order(RpcRequest):
     repeat_mode: Annotated[RepeatMode | None, Blank] = None
     frequency: Text = None
     username: Annotated[Annotated[str, Field(max_length=255)] | None, Blank] = None
-    termination_mode: Text = None
+    termination_mode: Annotated[Literal["Process", "ProcessTree"] | None, Blank] = None
 
 
 _ORDER_IGNORED = "ContainerId ContainerName OssOutputDelivery WindowsPasswordName Timed"
