@@ -92,3 +92,68 @@ STEP = sa.Table(
     sa.Column("code", sa.Text, nullable=False, server_default=""),
     sa.Column("request_id", sa.Text, nullable=False, server_default=""),
 )
+
+INCIDENT = sa.Table(
+    "incident",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("cloud", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("trouble", sa.Text, nullable=False),
+    sa.Column("trouble_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("group", sa.Text, nullable=False, server_default=""),
+    sa.Column("occurred", sa.BigInteger, nullable=False),
+    sa.Column("detected", sa.BigInteger, nullable=False),
+    sa.Column("acted", sa.BigInteger),
+    sa.Column("ended", sa.BigInteger),
+    sa.Column("verdict", sa.Text, nullable=False, server_default=""),
+    sa.Column("evidence", sa.Text, nullable=False, server_default="{}"),
+    sa.Index(
+        "incident_open",
+        *("cloud", "account", "region", "kind", "resource", "trouble", "trouble_id"),
+        unique=True,
+        sqlite_where=sa.text("ended IS NULL"),
+        postgresql_where=sa.text("ended IS NULL"),
+    ),
+    sa.Index("incident_by_resource", "resource", "occurred"),
+)
+
+DECISION = sa.Table(
+    "decision",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("event", _ROW, sa.ForeignKey("event.id"), nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("rule_digest", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False, server_default=""),
+    sa.Column("stations", sa.Text, nullable=False),
+    sa.Column("decided", sa.BigInteger, nullable=False),
+    sa.Column("next_eligible", sa.BigInteger),
+    sa.Column("incident", sa.Text, nullable=False, server_default=""),
+    sa.Index("decision_by_event", "event"),
+)
+
+HOLD = sa.Table(
+    "hold",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("until", sa.BigInteger),
+    sa.Column("lifted", sa.BigInteger),
+    sa.Index("hold_by_scope", "scope"),
+)
+
+GRANT = sa.Table(
+    "grant_row",
+    METADATA,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("granted", sa.BigInteger, nullable=False),
+)

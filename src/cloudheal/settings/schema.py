@@ -8,13 +8,23 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from cloudheal.model.resource import Cloud
+from cloudheal.settings.rules import Rule, RuleFile
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QueueSettings(_Settings):
+    """One message queue."""
+
+    endpoint: str = Field(description="The queue service's base URL.", pattern=r"^https?://")
+    name: str = Field("ecs-cms-event", description="The queue's name.", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,119}$")
+    wait_seconds: int = Field(5, ge=0, le=30, description="Long poll.")
+    batch: int = Field(16, ge=1, le=16, description="Messages in one call.")
 
 
 class AccountSettings(_Settings):
@@ -31,6 +41,9 @@ class AccountSettings(_Settings):
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET", description="Environment variable that holds the access key secret."
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
+    queue: QueueSettings | None = Field(
+        None, description="The MNS queue that CloudMonitor delivers this account's events to."
+    )
 
 
 class ClockSettings(_Settings):
@@ -62,3 +75,10 @@ class Settings(_Settings):
         "UTC", description="The operator's time zone; stored times are UTC."
     )
     clock: ClockSettings = ClockSettings()
+    rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
+    settle_seconds: float = Field(30, gt=0, description="How long after a lost answer a read of the cloud is believed.")
+
+    @field_validator("rules")
+    @classmethod
+    def _unique(cls, rules: list[Rule]) -> list[Rule]:
+        return RuleFile(rules=rules).rules

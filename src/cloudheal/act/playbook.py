@@ -1,0 +1,64 @@
+"""What a playbook is: a name, a parameter model, what it needs and risks, and a function that reads like a runbook.
+
+A playbook touches the world only through its `Hands`, waits only through `Case.wait`, and returns a verdict; it never
+raises. It may run again from its first line after a crash: everything it reads or does is checkpointed by the hands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from cloudheal.act.hands import Hands
+from cloudheal.model.incident import Healed, Trouble
+from cloudheal.model.resource import ResourceId
+from cloudheal.ports.cloud import Compute
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The incident that a playbook is to heal, and what it may use."""
+
+    resource: ResourceId
+    trouble: Trouble
+    occurred: datetime
+    parameters: Any
+    compute: Compute
+    desired_on: bool
+    wait: Callable[[float, Callable[[], bool]], bool]
+    """Waits until the condition holds or so many seconds of the operator's clock have passed; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a playbook ended: the verdict, the reason code behind it, and the evidence."""
+
+    healed: Healed
+    code: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """One playbook as it declares itself."""
+
+    name: str
+    troubles: tuple[str, ...]
+    parameters: type[BaseModel]
+    verbs: tuple[str, ...]
+    """Verbs of the cloud port that it uses; the least-privilege policy is made from them."""
+    reversible: bool
+    run: Callable[[Case, Hands], End]
+
+    @property
+    def digest(self) -> str:
+        """What makes two versions of a playbook different: its source."""
+        module = inspect.getmodule(self.run)
+        source = inspect.getsource(module) if module else repr(self.run)
+        return hashlib.sha256(source.encode()).hexdigest()[:16]

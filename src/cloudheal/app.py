@@ -1,0 +1,254 @@
+"""The composition root: from settings to a running healer. Only this module turns a configured name into a cloud."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from cloudheal.act.engine import Engine
+from cloudheal.clouds.alibaba.actions import AlibabaCompute
+from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.decide.rulebook import RuleBook, rule_book
+from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
+from cloudheal.model.event import Channel
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline import Healer, Intake, Taken
+from cloudheal.playbooks import BUILT_IN
+from cloudheal.ports.clock import Clock, SystemClock
+from cloudheal.ports.cloud import Compute
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.tables import METADATA
+from cloudheal.record.workers import LEASE_MILLIS, beat, enlist, inherit, leave, settle
+from cloudheal.sense.reading import Message
+from cloudheal.settings.schema import AccountSettings, QueueSettings, Settings
+
+log = logging.getLogger("cloudheal.app")
+
+BEAT_SECONDS = 1.0
+#: How often a waiting playbook looks again; reads are cheap beside the minutes that starts take.
+LOOK_SECONDS = 1.0
+#: The pause after a queue that did not answer, doubled up to the longest.
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
+
+
+class UnknownAccountError(PermanentError):
+    """An event belongs to an account that the settings do not list."""
+
+    code = "account.unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The configured accounts and their credentials; one account's work never uses another's."""
+
+    compute: Mapping[tuple[Cloud, str], Compute]
+
+    def of(self, resource: ResourceId) -> Compute:
+        """Return the servers of a resource's account. Raises UnknownAccountError."""
+        found = self.compute.get((resource.cloud, resource.account))
+        if found is None:
+            raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
+        return found
+
+    def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+        """Read what is known of resources, by account and region; what cannot be read stays unknown."""
+        found: dict[ResourceId, Resource] = {}
+        places: dict[tuple[Cloud, str, str], list[ResourceId]] = {}
+        for subject in subjects:
+            if (subject.cloud, subject.account) in self.compute:
+                places.setdefault((subject.cloud, subject.account, subject.region), []).append(subject)
+        for place in places.values():
+            found.update(self._read(place))
+        return found
+
+    def _read(self, subjects: Sequence[ResourceId]) -> Iterator[tuple[ResourceId, Resource]]:
+        now = SystemClock().now()
+        try:
+            servers = self.of(subjects[0]).servers(subjects[0].region, [one.id for one in subjects])
+        except (CloudTransientError, CloudPermanentError) as problem:
+            log.warning("lookup.failed region=%s code=%s", subjects[0].region, problem.vendor_code)
+            return
+        for subject in subjects:
+            server = servers.get(subject.id)
+            if server is not None:
+                yield subject, Resource(subject, now, server.state, server.name, server.zone, "", server.tags)
+
+
+class App:
+    """One worker: engine, intake and healer on one database."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+        self.stopping = threading.Event()
+        self.database = open_database(settings.database)
+        self.rules = _rules(settings)
+        self.accounts = Accounts({(one.cloud, one.id): _compute(one) for one in settings.accounts})
+        self.engine = Engine(self.database, self.worker, self._look)
+        self.healer = Healer(
+            store=self.database,
+            steps=self.engine,
+            worker=self.worker,
+            rules=self.rules,
+            playbooks=BUILT_IN,
+            compute=self.accounts.of,
+            clock=self.clock,
+            wait=self._wait,
+            pause=self.stopping.wait,
+            settle_seconds=settings.settle_seconds,
+        )
+        self.intake = Intake(
+            store=self.database,
+            looks=self.engine,
+            rules=self.rules,
+            playbooks=BUILT_IN,
+            reader=event_of,
+            lookup=self.accounts.lookup,
+            clock=self.clock,
+            new_id=lambda: uuid.uuid4().hex,
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[App]:
+        """Be a worker until the block ends: engine, heartbeat, taking over from dead workers."""
+        METADATA.create_all(self.database.writing)
+        self.engine.start()
+        with self.database.transaction() as connection:
+            enlist(connection, self.worker, socket.gethostname())
+        beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
+        beating.start()
+        try:
+            self.take_over()
+            yield self
+        finally:
+            self.stopping.set()
+            beating.join(timeout=5)
+            self.engine.stop()
+            with self.database.transaction() as connection:
+                leave(connection, self.worker)
+            self.database.close()
+
+    def take_over(self, lease_millis: int = LEASE_MILLIS) -> int:
+        """Take over what dead workers left; returns how many looks were queued again."""
+        with self.database.transaction() as connection:
+            estates = inherit(connection, self.worker, lease_millis)
+        resumed = 0
+        for estate in estates:
+            looks = {*((one.run, one.look) for one in estate.runs), *self.engine.begun_by(estate.dead)}
+            resumed += self.engine.resume(sorted(looks))
+            with self.database.transaction() as connection:
+                settle(connection, self.worker, estate)
+            log.warning("worker.inherited dead=%s looks=%d", estate.dead, len(looks))
+        return resumed
+
+    def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
+        """Take in messages that came by any channel."""
+        return self.intake.take([Message(body, origin, channel) for body in bodies])
+
+    def consume(self, account: AccountSettings, *, once: bool = False) -> int:
+        """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
+        if account.queue is None:
+            raise SettingsError(f"account {account.name} has no queue")
+        key, secret = credentials(account)
+        with closing(MnsQueue(account.queue.endpoint, key, secret, account.queue.name)) as queue:
+            return self._consume(queue, account.queue, once=once)
+
+    def _consume(self, queue: MnsQueue, settings: QueueSettings, *, once: bool) -> int:
+        taken, backoff = 0, FIRST_BACKOFF
+        while not self.stopping.is_set():
+            try:
+                batch = self._consume_batch(queue, settings.wait_seconds, settings.batch)
+            except (CloudTransientError, CloudPermanentError) as problem:
+                log.warning("queue.failed queue=%s code=%s again_in=%.0fs", queue.name, problem.vendor_code, backoff)
+                if once:
+                    raise
+                self.stopping.wait(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF)
+                continue
+            taken, backoff = taken + batch, FIRST_BACKOFF
+            if once and not batch:
+                break
+        return taken
+
+    def _consume_batch(self, queue: MnsQueue, wait_seconds: int, most: int) -> int:
+        messages = queue.receive(wait_seconds, most)
+        if messages:
+            self.take([one.body for one in messages], f"queue {queue.name}", Channel.QUEUE)
+            refused = queue.acknowledge([one.handle for one in messages])
+            if refused:
+                log.info("queue.not_deleted queue=%s count=%d", queue.name, len(refused))
+        return len(messages)
+
+    def _look(self, run: str, look: int) -> None:
+        self.healer.look(run, look)
+
+    def _beat(self) -> None:
+        while not self.stopping.wait(BEAT_SECONDS):
+            with self.database.transaction() as connection:
+                alive = beat(connection, self.worker)
+            if not alive:
+                log.error("worker.declared_dead worker=%s", self.worker)
+                self.stopping.set()
+            else:
+                self.take_over()
+
+    def _wait(self, seconds: float, condition: Callable[[], bool]) -> bool:
+        """Wait on the operator's clock; a condition that cannot be read counts as not yet."""
+        began = self.clock.now()
+        while not self.stopping.is_set():
+            if _holds(condition):
+                return True
+            if (self.clock.now() - began).total_seconds() >= seconds:
+                return False
+            self.stopping.wait(LOOK_SECONDS)
+        return False
+
+
+def credentials(account: AccountSettings) -> tuple[str, str]:
+    """Read an account's keys from the environment. Raises SettingsError naming the variable, never its value."""
+    names = (account.access_key_id_env, account.access_key_secret_env)
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise SettingsError(
+            f"account {account.name}: {' and '.join(missing)} not set in the environment",
+            what_to_do="Export the access key of a RAM user that may do what the rules' playbooks need.",
+        )
+    return os.environ[names[0]], os.environ[names[1]]
+
+
+def _rules(settings: Settings) -> RuleBook:
+    for rule in settings.rules:
+        if rule.playbook not in BUILT_IN:
+            known = ", ".join(BUILT_IN)
+            raise SettingsError(f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}")
+        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
+    return rule_book(settings.rules)
+
+
+def _compute(account: AccountSettings) -> Compute:
+    if account.cloud is not Cloud.ALIBABA:
+        raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
+    return AlibabaCompute(Client(*credentials(account), account.endpoint), account.id)
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except (CloudTransientError, CloudPermanentError):
+        return False
+
+
+def opened(settings: Settings) -> Database:
+    """Open the settings' database with all tables, for commands that read or write small control rows."""
+    database = open_database(settings.database)
+    METADATA.create_all(database.writing)
+    return database

@@ -1,0 +1,86 @@
+"""Calls to the RPC APIs, on the vendor's own generic client, which signs them.
+
+One client per endpoint and account. Its own retries are off: a mutating call is sent once, and reads are repeated by
+whoever knows whether that is safe. Vendor errors become ours here, with code and request id, and without the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alibabacloud_tea_openapi import utils_models as openapi
+from alibabacloud_tea_openapi.client import Client as VendorClient
+from darabonba.exceptions import DaraException
+from darabonba.runtime import RuntimeOptions
+
+from cloudheal.errors import CloudPermanentError, CloudTransientError
+
+ECS, SLB, CMS, STS = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01"
+#: Codes that pass by waiting; everything else below HTTP 500 does not.
+_PASSING = ("Throttling", "InternalError", "ServiceUnavailable", "InstanceNotReady", "OperationConflict")
+_PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts"}
+
+
+class Client:
+    """One account's calls."""
+
+    def __init__(self, access_key_id: str, access_key_secret: str, endpoint: str | None = None) -> None:
+        """`endpoint` is a base URL in place of the vendor's own, such as a simulator's."""
+        self._key = (access_key_id, access_key_secret)
+        self._endpoint = endpoint
+        self._clients: dict[tuple[str, str], VendorClient] = {}
+
+    def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
+        """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
+        call = openapi.Params(
+            action=action,
+            version=version,
+            protocol="HTTPS",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            pathname="/",
+            req_body_type="formData",
+            body_type="json",
+        )
+        millis = max(1, round(seconds * 1000))
+        runtime = RuntimeOptions(autoretry=False, connect_timeout=min(millis, 5000), read_timeout=millis)
+        request = openapi.OpenApiRequest(query={"RegionId": region, **query})
+        try:
+            body: dict[str, Any] = self._client(version, region).call_api(call, request, runtime)["body"]
+        except Exception as problem:  # the vendor's client lets its transport's exceptions through
+            raise _translated(action, problem) from problem
+        return body
+
+    def _client(self, version: str, region: str) -> VendorClient:
+        found = self._clients.get((version, region))
+        if found is None:
+            scheme, _, host = (self._endpoint or f"https://{_host(version, region)}").partition("://")
+            config = openapi.Config(
+                access_key_id=self._key[0],
+                access_key_secret=self._key[1],
+                region_id=region,
+                endpoint=host.rstrip("/"),
+                protocol=scheme,
+            )
+            found = self._clients[version, region] = VendorClient(config)
+        return found
+
+
+def _host(version: str, region: str) -> str:
+    product = _PRODUCTS[version]
+    return "sts.aliyuncs.com" if version == STS else f"{product}.{region}.aliyuncs.com"
+
+
+def _translated(action: str, problem: Exception) -> CloudTransientError | CloudPermanentError:
+    """Turn whatever the vendor's client raised into one of our two, without the request in it."""
+    code = str(getattr(problem, "code", "") or "")
+    status = getattr(problem, "status_code", None) or getattr(problem, "statusCode", None)
+    data = getattr(problem, "data", None)
+    request_id = str(data.get("RequestId", "")) if isinstance(data, Mapping) else ""
+    answered = isinstance(problem, DaraException) and isinstance(status, int)
+    if answered and int(status or 0) < 500 and not code.startswith(_PASSING):
+        return CloudPermanentError(f"{action} was refused: {code}", vendor_code=code, request_id=request_id)
+    what = code or type(problem).__name__
+    return CloudTransientError(f"{action} got no answer to rely on: {what}", vendor_code=what, request_id=request_id)

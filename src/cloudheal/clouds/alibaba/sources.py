@@ -1,0 +1,89 @@
+"""The queue: messages are taken with a long poll and given back to the queue unless they are acknowledged.
+
+An empty poll is silence, not an error; a queue that does not exist, a refused key and a broken network are told apart.
+Acknowledging checks each item's answer: what was not deleted comes again and is recognised as a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mns.account import Account
+from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
+
+from cloudheal.errors import CloudPermanentError, CloudTransientError
+
+MOST_MESSAGES = 16
+MOST_WAIT_SECONDS = 30
+_GONE = frozenset({"MessageNotExist", "ReceiptHandleError"})
+_PERMANENT = frozenset({"QueueNotExist", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """One message in hand; `body` is exactly what the queue holds, Base64 or not."""
+
+    body: bytes
+    handle: str
+    message_id: str
+    dequeue_count: int
+
+
+class MnsQueue:
+    """One MNS queue of one account. Not shared between threads: the vendor's client keeps one connection."""
+
+    def __init__(self, endpoint: str, access_key_id: str, access_key_secret: str, queue: str) -> None:
+        self.name = queue
+        account = Account(endpoint, access_key_id, access_key_secret)
+        self._client = account.mns_client
+        self._queue = account.get_queue(queue)
+        self._queue.set_encoding(False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close_connection()
+
+    def receive(self, wait_seconds: int, most: int = MOST_MESSAGES) -> list[QueuedMessage]:
+        """Wait for messages and take up to `most`; none after `wait_seconds`. Raises Cloud*Error."""
+        try:
+            taken = self._queue.batch_receive_message(most, wait_seconds)
+        except MNSServerException as problem:
+            if problem.type == "MessageNotExist":
+                return []
+            raise _translated(self.name, problem) from problem
+        except MNSExceptionBase as problem:
+            raise _translated(self.name, problem) from problem
+        return [
+            QueuedMessage(_raw(one.message_body), one.receipt_handle, one.message_id, int(one.dequeue_count))
+            for one in taken
+        ]
+
+    def acknowledge(self, handles: Sequence[str]) -> tuple[str, ...]:
+        """Delete messages; returns the handles that the queue refused. Raises Cloud*Error."""
+        refused: list[str] = []
+        for start in range(0, len(handles), MOST_MESSAGES):
+            part = list(handles[start : start + MOST_MESSAGES])
+            try:
+                self._queue.batch_delete_message(part)
+            except MNSServerException as problem:
+                if not problem.sub_errors and problem.type not in _GONE:
+                    raise _translated(self.name, problem) from problem
+                named = [str(one.get("ReceiptHandle", "")) for one in problem.sub_errors or ()]
+                refused += named or part
+            except MNSExceptionBase as problem:
+                raise _translated(self.name, problem) from problem
+        return tuple(refused)
+
+
+def _raw(body: str | bytes) -> bytes:
+    return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+
+
+def _translated(queue: str, problem: MNSExceptionBase) -> CloudTransientError | CloudPermanentError:
+    code = str(getattr(problem, "type", "") or type(problem).__name__)
+    request_id = str(getattr(problem, "req_id", "") or getattr(problem, "request_id", "") or "")
+    if code in _PERMANENT and not isinstance(problem, MNSClientNetworkException):
+        what = "Create it with: cloudheal setup alibaba" if code == "QueueNotExist" else "Check the account's keys."
+        return CloudPermanentError(f"queue {queue}: {code}", vendor_code=code, request_id=request_id, what_to_do=what)
+    return CloudTransientError(f"queue {queue}: {code}", vendor_code=code, request_id=request_id)

@@ -1,0 +1,85 @@
+"""The rules in force, compiled: which of them an event matches, and whether they select its resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from cloudheal.decide.facts import Bounds
+from cloudheal.decide.index import PatternIndex
+from cloudheal.decide.pattern import compiled
+from cloudheal.model.event import Event
+from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.settings.rules import Limits, Rule, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """Rules in the order of the file, indexed by their patterns."""
+
+    rules: Mapping[str, Rule]
+    index: PatternIndex[str]
+
+    def matching(self, event: Event) -> list[Rule]:
+        """Return the rules whose pattern the event matches, in the order of the file."""
+        return [self.rules[name] for name in self.index.matching(fields_of(event))]
+
+
+def rule_book(rules: Sequence[Rule]) -> RuleBook:
+    """Compile rules. Raises SettingsError naming the rule and the field."""
+    patterns = [(rule.name, compiled(rule.when, f"rules.{rule.name}.when")) for rule in rules]
+    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns))
+
+
+def fields_of(event: Event) -> Mapping[str, Any]:
+    """Return what a pattern may name."""
+    return {
+        "source": event.source,
+        "type": event.type,
+        "status": event.status,
+        "subject": event.subject.id,
+        "kind": event.subject.kind,
+        "cloud": str(event.subject.cloud),
+        "account": event.subject.account,
+        "region": event.subject.region,
+        "channel": str(event.channel),
+        "simulated": event.simulated,
+        "data": event.data,
+    }
+
+
+def selects(selector: Selector, subject: ResourceId, known: Resource | None) -> bool:
+    """Say whether a rule may touch a resource; names, tags and groups of an unknown resource match nothing."""
+    if selector.selects_nothing:
+        return False
+    tags = known.tags if known else {}
+    return (
+        _among(selector.ids, subject.id)
+        and _among(selector.regions, subject.region)
+        and _among(selector.groups, known.group if known else "")
+        and (not selector.names or any(fnmatchcase(known.name if known else "", one) for one in selector.names))
+        and all(tags.get(key) in values for key, values in selector.tags.items())
+    )
+
+
+def bounds_of(limits: Limits) -> Bounds:
+    """Return a rule's limits as the walk compares with them."""
+    return Bounds(
+        attempts=limits.attempts,
+        within=limits.within,
+        cool_down=limits.cool_down,
+        flaps=limits.flaps,
+        flap_window=limits.flap_window,
+        at_once=limits.at_once,
+        share=limits.share,
+        per_hour=limits.per_hour,
+        storm_share=limits.storm_share,
+        storm_members=limits.storm_members,
+    )
+
+
+def _among(alternatives: Iterable[str], value: str) -> bool:
+    wanted = list(alternatives)
+    return not wanted or value in wanted

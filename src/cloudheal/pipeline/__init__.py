@@ -1,0 +1,15 @@
+"""The five stages joined.
+
+    sense   read a batch of messages into events
+    decide  walk the questions, from our own tables                 } one transaction; then the
+    record  keep events, decisions, the incident, the run           } messages are acknowledged
+    act     the engine begins a look: claim the run, run its playbook, each effect at most once
+    verify  the playbook's end is the verdict, with its evidence; the incident is closed and the grant given back
+
+`intake` is the first half, `healing` the second. Nothing here knows a cloud.
+"""
+
+from cloudheal.pipeline.healing import Healer
+from cloudheal.pipeline.intake import Intake, Lookup, Taken
+
+__all__ = ["Healer", "Intake", "Lookup", "Taken"]

@@ -1,0 +1,99 @@
+"""The second half: one look of one run, from the claim to the verdict.
+
+A look that is not ours ends at once. A playbook that is missing or was changed since the run began is not guessed at:
+the run is parked with that reason for a person. A playbook that raises has a mistake in it; the incident ends as
+unknown, with the reason, and is never retried blindly.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import sqlalchemy as sa
+
+from cloudheal.act.hands import SETTLE_SECONDS, Hands, Steps
+from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.decide.rulebook import RuleBook
+from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.model.resource import ResourceId
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.cloud import Compute
+from cloudheal.ports.store import Store
+from cloudheal.record.holds import EVERYTHING, holds_on
+from cloudheal.record.incidents import OpenRun, end_incident, note_action, open_run
+from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
+from cloudheal.record.workers import Claim, claim, release
+
+log = logging.getLogger("cloudheal.healing")
+
+
+@dataclass(frozen=True, slots=True)
+class Healer:
+    """Runs looks for one worker."""
+
+    store: Store
+    steps: Steps
+    worker: str
+    rules: RuleBook
+    playbooks: Mapping[str, Playbook]
+    compute: Callable[[ResourceId], Compute]
+    """Finds the account's servers; one account's run never gets another's credentials."""
+    clock: Clock
+    wait: Callable[[float, Callable[[], bool]], bool]
+    """Waits on the operator's clock until a condition holds or so many seconds have passed; says which."""
+    pause: Callable[[float], object]
+    """Waits so many real seconds, for leases and settling."""
+    settle_seconds: float = SETTLE_SECONDS
+    call_millis: int = CALL_MILLIS
+
+    def look(self, run: str, look: int) -> None:
+        """Do one look; called again from the start after a crash."""
+        with self.store.transaction() as connection:
+            held = claim(connection, run, self.worker, look)
+            found = open_run(connection, run) if held else None
+        if held is None or found is None:
+            return
+        playbook = self.playbooks.get(found.playbook)
+        if playbook is None or playbook.digest != found.playbook_digest:
+            log.error("run.parked run=%s reason=playbook_changed playbook=%s", run, found.playbook)
+            with self.store.transaction() as connection:
+                release(connection, held, RunState.PARKED)
+            return
+        self._close(held, found, self._heal(held, look, found, playbook))
+
+    def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End:
+        rule = self.rules.rules.get(found.rule)
+        intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis)
+        hands = Hands(self.steps, intents, self.pause, self.settle_seconds)
+        try:
+            case = Case(
+                resource=found.resource,
+                trouble=found.trouble,
+                occurred=found.occurred,
+                parameters=playbook.parameters.model_validate(rule.parameters if rule else {}),
+                compute=self.compute(found.resource),
+                desired_on=rule is not None and rule.desired == "on",
+                wait=self.wait,
+            )
+            return playbook.run(case, hands)
+        except Exception as problem:
+            log.exception("run.failed run=%s playbook=%s", found.run, playbook.name)
+            return End(Healed.UNKNOWN, "playbook_failed", {"error": type(problem).__name__})
+
+    def _permit(self, found: OpenRun, connection: sa.Connection) -> bool:
+        """Ask once more, in the intent's own transaction, whether a person said stop."""
+        now = self.clock.now()
+        if holds_on(connection, [EVERYTHING, found.resource.id, found.group], now):
+            return False
+        note_action(connection, found.incident, now)
+        return True
+
+    def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
+        verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
+        with self.store.transaction() as connection:
+            ended = release(connection, held, RunState.ENDED) and end_incident(connection, verdict, found.run)
+        log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
+        return ended

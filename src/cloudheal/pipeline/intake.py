@@ -1,0 +1,147 @@
+"""The first half: messages are read, decided upon and committed in one transaction; only then acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
+from cloudheal.decide.rulebook import RuleBook, bounds_of, selects
+from cloudheal.decide.walk import Walk, walk
+from cloudheal.model.decision import Reason
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Run, RunState, Trouble
+from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.store import Store
+from cloudheal.record.facts import Windows, count
+from cloudheal.record.holds import EVERYTHING, holds_on
+from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
+from cloudheal.record.incidents import Decided, add_decision, add_run, open_incident
+from cloudheal.sense.reading import Message, Reader, read, trouble_of
+from cloudheal.settings.rules import Rule
+
+
+class Looks(Protocol):
+    """What the pipeline asks of the engine."""
+
+    def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:
+        """Queue a look in the caller's transaction."""
+
+
+#: Finds what is known of resources, reading the cloud for those never seen; before the transaction, by the batch.
+Lookup = Callable[[Sequence[ResourceId]], Mapping[ResourceId, Resource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch: numbers for logs and metrics."""
+
+    new: int
+    duplicates: int
+    dead: int
+    acting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The way in: everything that a batch of messages needs to become rows."""
+
+    store: Store
+    looks: Looks
+    rules: RuleBook
+    playbooks: Mapping[str, Playbook]
+    reader: Reader
+    lookup: Lookup
+    clock: Clock
+    new_id: Callable[[], str]
+
+    def take(self, messages: Sequence[Message]) -> Taken:
+        """Read, decide and commit a batch. When this returns every message may be acknowledged."""
+        now = self.clock.now()
+        found = read(messages, self.reader, now)
+        known = self.lookup(sorted({event.subject for event in found.events if trouble_of(event)}))
+        with self.store.transaction() as connection:
+            for bad in found.unreadable:
+                origin = bad.message
+                letter = DeadLetter(now, origin.channel, origin.origin, bad.reason, origin.body)
+                add_dead_letter(connection, letter)
+            rows = add_events(connection, found.events)
+            first = {event.key: event for event in reversed(found.events)}
+            acting = sum(self._decide(connection, first[key], row, known, now) for key, row in rows.items())
+        return Taken(len(rows), len(found.events) - len(rows), len(found.unreadable), acting)
+
+    def _decide(
+        self, connection: sa.Connection, event: Event, row: int, known: Mapping[ResourceId, Resource], now: datetime
+    ) -> bool:
+        """Decide on one new event; True when a run was queued."""
+        trouble, rules = trouble_of(event), self.rules.matching(event)
+        usable = [rule for rule in rules if trouble and trouble.kind in self.playbooks[rule.playbook].troubles]
+        if trouble is None or not usable:
+            return False
+        for rule in usable:
+            resource = known.get(event.subject)
+            facts = gathered(connection, rule, event, trouble, resource, now)
+            walked = walk(event.time, now, facts)
+            incident = self._open(connection, rule, event, trouble, facts, now) if walked.reason is Reason.ACT else ""
+            add_decision(connection, _decided(row, rule, walked, incident, now))
+            if incident:
+                return True
+        return False
+
+    def _open(
+        self, connection: sa.Connection, rule: Rule, event: Event, trouble: Trouble, facts: Facts, now: datetime
+    ) -> str:
+        incident, run = self.new_id(), self.new_id()
+        if not open_incident(connection, incident, event, trouble, facts.group.name, now):
+            return ""
+        digest = self.playbooks[rule.playbook].digest
+        add_run(connection, Run(run, incident, rule.name, rule.playbook, digest, rule.mode, RunState.STARTING))
+        self.looks.enqueue(connection, run, 0)
+        return incident
+
+
+def gathered(
+    connection: sa.Connection, rule: Rule, event: Event, trouble: Trouble, resource: Resource | None, now: datetime
+) -> Facts:
+    """Count the facts that one rule's walk over one event looks at."""
+    limits = rule.limits
+    group = (resource.group if resource else "") or f"rule:{rule.name}"
+    windows = Windows(limits.within, limits.flap_window, limits.storm_window)
+    counted = count(connection, event.subject, trouble, group, now, windows)
+    holds = holds_on(connection, [EVERYTHING, event.subject.id, group], now)
+    pause = next((one for one in holds if one.scope == EVERYTHING), None)
+    hold = next((one for one in holds if one.scope != EVERYTHING), None)
+    return Facts(
+        selected=selects(rule.resources, event.subject, resource),
+        deadline=None,
+        past=Past(
+            open=counted.open_incident,
+            attempts=counted.attempts,
+            oldest_attempt=counted.oldest_attempt,
+            last_attempt=counted.last_attempt,
+            heals=counted.heals,
+            oldest_heal=counted.oldest_heal,
+        ),
+        will=Will(
+            paused_by=f"{pause.who}: {pause.why}" if pause else "",
+            held_by=f"{hold.who}: {hold.why}" if hold else "",
+            held_until=hold.until if hold else None,
+        ),
+        busy=Busy(counted.at_once, counted.in_last_hour),
+        group=Group(group, 0, counted.group_fell, counted.group_under_action, counted.group_fell),
+        bounds=bounds_of(limits),
+        mode=rule.mode,
+    )
+
+
+def _decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:
+    stations = tuple(
+        {"question": one.question, "reason": one.reason or "", "numbers": one.numbers} for one in walked.stations
+    )
+    return Decided(row, rule.name, rule.digest, walked.reason, "", stations, now, walked.next_eligible, incident)

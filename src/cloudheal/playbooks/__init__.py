@@ -1,0 +1,10 @@
+"""The playbooks that come with cloudheal, one file each; users add their own by the same door."""
+
+from collections.abc import Mapping
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.playbooks.restart_stopped import RESTART_STOPPED
+
+BUILT_IN: Mapping[str, Playbook] = {one.name: one for one in (RESTART_STOPPED,)}
+
+__all__ = ["BUILT_IN"]

@@ -1,0 +1,50 @@
+"""A person's word: holds on a resource, a group, or everything (a pause). Asked again in every intent's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from cloudheal.model.control import Hold
+from cloudheal.record.tables import HOLD
+
+#: The scope of a pause: everything.
+EVERYTHING = "*"
+
+
+def add_hold(connection: sa.Connection, hold: Hold) -> int:
+    """Put a hold in force; returns its number."""
+    row = {
+        "scope": hold.scope,
+        "who": hold.who,
+        "why": hold.why,
+        "since": _millis(hold.since),
+        "until": None if hold.until is None else _millis(hold.until),
+    }
+    return int(connection.execute(sa.insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
+
+
+def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
+    """End every hold on exactly this scope; returns how many were in force."""
+    standing = (HOLD.c.scope == scope) & HOLD.c.lifted.is_(None)
+    return connection.execute(sa.update(HOLD).where(standing).values(lifted=_millis(at))).rowcount
+
+
+def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) -> list[Hold]:
+    """Return the holds in force on any of these scopes, oldest first."""
+    in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > _millis(now)))
+    rows = connection.execute(sa.select(HOLD).where(HOLD.c.scope.in_(scopes), in_force).order_by(HOLD.c.id))
+    return [
+        Hold(row.scope, row.who, row.why, _moment(row.since), None if row.until is None else _moment(row.until))
+        for row in rows
+    ]
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

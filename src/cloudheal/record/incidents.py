@@ -1,0 +1,169 @@
+"""Incidents, decisions and runs as rows: opened together in the committing transaction, ended by a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cloudheal.model.decision import Reason
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Mode, Run, RunState, Trouble, Verdict
+from cloudheal.model.resource import ResourceId
+from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
+
+#: The budget scope that every run takes a grant of: resources under action at the same time.
+AT_ONCE = "at_once"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision as it is stored; `stations` is the whole walk, for `explain`."""
+
+    event: int
+    rule: str
+    rule_digest: str
+    reason: Reason
+    detail: str
+    stations: tuple[Mapping[str, str], ...]
+    decided: datetime
+    next_eligible: datetime | None
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """What a look needs to know of its run: the resource, the trouble and the playbook."""
+
+    run: str
+    incident: str
+    resource: ResourceId
+    trouble: Trouble
+    group: str
+    rule: str
+    playbook: str
+    playbook_digest: str
+    mode: Mode
+    attempt: int
+    occurred: datetime
+
+
+def add_decision(connection: sa.Connection, decided: Decided) -> int:
+    """Store a decision, refusals included; returns its row number."""
+    row = {
+        "event": decided.event,
+        "rule": decided.rule,
+        "rule_digest": decided.rule_digest,
+        "reason": decided.reason.value,
+        "detail": decided.detail,
+        "stations": json.dumps([dict(station) for station in decided.stations], ensure_ascii=False),
+        "decided": _millis(decided.decided),
+        "next_eligible": None if decided.next_eligible is None else _millis(decided.next_eligible),
+        "incident": decided.incident,
+    }
+    return int(connection.execute(sa.insert(DECISION).values(row).returning(DECISION.c.id)).scalar_one())
+
+
+def open_incident(
+    connection: sa.Connection, id_: str, event: Event, trouble: Trouble, group: str, now: datetime
+) -> bool:
+    """Open an incident; False when one of the same resource and trouble is open already."""
+    row = {
+        "id": id_,
+        **_resource(event.subject),
+        "trouble": trouble.kind,
+        "trouble_id": trouble.id,
+        "group": group,
+        "occurred": _millis(event.time),
+        "detected": _millis(now),
+    }
+    insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(INCIDENT)
+    return connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount == 1
+
+
+def add_run(connection: sa.Connection, run: Run) -> None:
+    """Add the run that is to heal an incident, with its grant of the budget."""
+    row = {
+        "id": run.id,
+        "incident": run.incident,
+        "rule": run.rule,
+        "playbook": run.playbook,
+        "playbook_digest": run.playbook_digest,
+        "mode": run.mode.value,
+        "state": run.state.value,
+        "look": run.look,
+    }
+    connection.execute(sa.insert(RUN).values(row))
+    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run.id, granted=0))
+
+
+def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
+    """Read what a look needs; None when the run does not exist or has ended."""
+    joined = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), INCIDENT.c.id.label("incident_id"))
+    joined = joined.join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    row = (
+        connection.execute(joined.where(RUN.c.id == run, RUN.c.state != RunState.ENDED.value)).mappings().one_or_none()
+    )
+    if row is None:
+        return None
+    return OpenRun(
+        run=row["run_id"],
+        incident=row["incident_id"],
+        resource=ResourceId(row["cloud"], row["account"], row["region"], row["kind"], row["resource"]),
+        trouble=Trouble(row["trouble"], row["trouble_id"]),
+        group=row["group"],
+        rule=row["rule"],
+        playbook=row["playbook"],
+        playbook_digest=row["playbook_digest"],
+        mode=Mode(row["mode"]),
+        attempt=row["attempt"],
+        occurred=_moment(row["occurred"]),
+    )
+
+
+def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
+    """Write the verdict, end the run and give its grants back; False when the incident was ended before."""
+    values = {
+        "ended": _millis(verdict.at),
+        "verdict": verdict.healed.value,
+        "evidence": json.dumps(dict(verdict.evidence), ensure_ascii=False),
+    }
+    open_ = (INCIDENT.c.id == verdict.incident) & INCIDENT.c.ended.is_(None)
+    ended = connection.execute(sa.update(INCIDENT).where(open_).values(values)).rowcount == 1
+    connection.execute(sa.delete(GRANT).where(GRANT.c.run == run))
+    return ended
+
+
+def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
+    """Write when the first action of an incident was taken; False when that was known."""
+    first = (INCIDENT.c.id == incident) & INCIDENT.c.acted.is_(None)
+    return connection.execute(sa.update(INCIDENT).where(first).values(acted=_millis(at))).rowcount == 1
+
+
+def newest_observation(connection: sa.Connection, subject: ResourceId, type_: str) -> datetime | None:
+    """Return the time of the newest event of a kind about a resource."""
+    same = [EVENT.c[name] == value for name, value in _resource(subject).items()]
+    newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == type_))
+    return None if newest is None else _moment(newest)
+
+
+def _resource(subject: ResourceId) -> dict[str, str]:
+    return {
+        "cloud": str(subject.cloud),
+        "account": subject.account,
+        "region": subject.region,
+        "kind": subject.kind,
+        "resource": subject.id,
+    }
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
