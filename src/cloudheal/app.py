@@ -20,7 +20,7 @@ from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud, Resource, ResourceId
-from cloudheal.pipeline import Healer, Intake, Taken
+from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.playbooks import BUILT_IN
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.cloud import Compute
@@ -106,6 +106,7 @@ class App:
             pause=self.stopping.wait,
             settle_seconds=settings.settle_seconds,
         )
+        self.waker = Waker(self.database, self.engine, self.rules, self.clock)
         self.intake = Intake(
             store=self.database,
             looks=self.engine,
@@ -200,6 +201,7 @@ class App:
                 self.stopping.set()
             else:
                 self.take_over()
+                self.waker.tick()
 
     def _wait(self, seconds: float, condition: Callable[[], bool]) -> bool:
         """Wait on the operator's clock; a condition that cannot be read counts as not yet."""

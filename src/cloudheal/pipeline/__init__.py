@@ -6,10 +6,12 @@
     act     the engine begins a look: claim the run, run its playbook, each effect at most once
     verify  the playbook's end is the verdict, with its evidence; the incident is closed and the grant given back
 
-`intake` is the first half, `healing` the second. Nothing here knows a cloud.
+`intake` is the first half, `healing` the second; `waking` takes up what had to wait in between. Nothing here knows a
+cloud.
 """
 
 from cloudheal.pipeline.healing import Healer
 from cloudheal.pipeline.intake import Intake, Lookup, Taken
+from cloudheal.pipeline.waking import Waker
 
-__all__ = ["Healer", "Intake", "Lookup", "Taken"]
+__all__ = ["Healer", "Intake", "Lookup", "Taken", "Waker"]

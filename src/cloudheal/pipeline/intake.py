@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -13,18 +13,31 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
 from cloudheal.decide.rulebook import RuleBook, bounds_of, selects
 from cloudheal.decide.walk import Walk, walk
-from cloudheal.model.decision import Reason
+from cloudheal.model.control import Approval
+from cloudheal.model.decision import OUTCOMES, Outcome
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Run, RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
+from cloudheal.record.approvals import ask
 from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
-from cloudheal.record.incidents import Decided, add_decision, add_run, open_incident
+from cloudheal.record.incidents import Decided, add_decision, add_run, grant, open_incident
+from cloudheal.record.waiting import end_if_recovered
 from cloudheal.sense.reading import Message, Reader, read, trouble_of
 from cloudheal.settings.rules import Rule
+
+#: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
+RUN_STATES = {
+    Outcome.ACT: RunState.STARTING,
+    Outcome.WAIT: RunState.WAITING,
+    Outcome.ASK: RunState.ASKING,
+    Outcome.TELL: RunState.ASKING,
+}
+#: How long a person has to answer.
+ASK_EXPIRES = timedelta(hours=1)
 
 
 class Looks(Protocol):
@@ -46,6 +59,17 @@ class Taken:
     duplicates: int
     dead: int
     acting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What an incident is opened with."""
+
+    rule: Rule
+    event: Event
+    trouble: Trouble
+    group: str
+    walked: Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,10 @@ class Intake:
                 add_dead_letter(connection, letter)
             rows = add_events(connection, found.events)
             first = {event.key: event for event in reversed(found.events)}
-            acting = sum(self._decide(connection, first[key], row, known, now) for key, row in rows.items())
+            acting = 0
+            for key, row in rows.items():
+                end_if_recovered(connection, first[key], now)
+                acting += self._decide(connection, first[key], row, known, now)
         return Taken(len(rows), len(found.events) - len(rows), len(found.unreadable), acting)
 
     def _decide(
@@ -86,39 +113,55 @@ class Intake:
             return False
         for rule in usable:
             resource = known.get(event.subject)
-            facts = gathered(connection, rule, event, trouble, resource, now)
+            facts = gathered(connection, rule, event.subject, trouble, resource, now)
             walked = walk(event.time, now, facts)
-            incident = self._open(connection, rule, event, trouble, facts, now) if walked.reason is Reason.ACT else ""
-            add_decision(connection, _decided(row, rule, walked, incident, now))
+            state = RUN_STATES.get(OUTCOMES[walked.reason])
+            opening = _Opening(rule, event, trouble, facts.group.name, walked)
+            incident = self._open(connection, opening, state) if state else ""
+            add_decision(connection, decided(row, rule, walked, incident, now))
             if incident:
-                return True
+                return state is RunState.STARTING
         return False
 
-    def _open(
-        self, connection: sa.Connection, rule: Rule, event: Event, trouble: Trouble, facts: Facts, now: datetime
-    ) -> str:
-        incident, run = self.new_id(), self.new_id()
-        if not open_incident(connection, incident, event, trouble, facts.group.name, now):
+    def _open(self, connection: sa.Connection, opening: _Opening, state: RunState) -> str:
+        """Open an incident with its run: to be started now, to wait for its cause to end, or to ask a person."""
+        incident, run, now = self.new_id(), self.new_id(), self.clock.now()
+        rule, event, walked = opening.rule, opening.event, opening.walked
+        if not open_incident(connection, incident, event, opening.trouble, opening.group, now):
             return ""
         digest = self.playbooks[rule.playbook].digest
-        add_run(connection, Run(run, incident, rule.name, rule.playbook, digest, rule.mode, RunState.STARTING))
-        self.looks.enqueue(connection, run, 0)
+        until = walked.next_eligible
+        new = Run(run, incident, rule.name, rule.playbook, digest, rule.mode, state, next_eligible=until)
+        add_run(connection, new, waits_for="" if state is RunState.STARTING else walked.reason)
+        if state is RunState.STARTING:
+            grant(connection, run, now)
+            self.looks.enqueue(connection, run, 0)
+        if state is RunState.ASKING:
+            question = f"{rule.playbook} on {event.subject.id} ({opening.trouble})? held back by {walked.reason}"
+            ask(connection, Approval(self.new_id(), run, question, now, now + ASK_EXPIRES))
         return incident
 
 
 def gathered(
-    connection: sa.Connection, rule: Rule, event: Event, trouble: Trouble, resource: Resource | None, now: datetime
+    connection: sa.Connection,
+    rule: Rule,
+    subject: ResourceId,
+    trouble: Trouble,
+    resource: Resource | None,
+    now: datetime,
+    *,
+    group: str = "",
 ) -> Facts:
-    """Count the facts that one rule's walk over one event looks at."""
+    """Count the facts that one rule's walk looks at; `group` is the resource's where that was found out before."""
     limits = rule.limits
-    group = (resource.group if resource else "") or f"rule:{rule.name}"
+    group = group or (resource.group if resource else "") or f"rule:{rule.name}"
     windows = Windows(limits.within, limits.flap_window, limits.storm_window)
-    counted = count(connection, event.subject, trouble, group, now, windows)
-    holds = holds_on(connection, [EVERYTHING, event.subject.id, group], now)
+    counted = count(connection, subject, trouble, group, now, windows)
+    holds = holds_on(connection, [EVERYTHING, subject.id, group], now)
     pause = next((one for one in holds if one.scope == EVERYTHING), None)
     hold = next((one for one in holds if one.scope != EVERYTHING), None)
     return Facts(
-        selected=selects(rule.resources, event.subject, resource),
+        selected=selects(rule.resources, subject, resource),
         deadline=None,
         past=Past(
             open=counted.open_incident,
@@ -140,7 +183,8 @@ def gathered(
     )
 
 
-def _decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:
+def decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:
+    """Return a decision as it is stored, with the whole walk."""
     stations = tuple(
         {"question": one.question, "reason": one.reason or "", "numbers": one.numbers} for one in walked.stations
     )

@@ -85,8 +85,8 @@ def open_incident(
     return connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount == 1
 
 
-def add_run(connection: sa.Connection, run: Run) -> None:
-    """Add the run that is to heal an incident, with its grant of the budget."""
+def add_run(connection: sa.Connection, run: Run, waits_for: str = "") -> None:
+    """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does."""
     row = {
         "id": run.id,
         "incident": run.incident,
@@ -96,9 +96,15 @@ def add_run(connection: sa.Connection, run: Run) -> None:
         "mode": run.mode.value,
         "state": run.state.value,
         "look": run.look,
+        "waits_for": waits_for,
+        "next_eligible": None if run.next_eligible is None else _millis(run.next_eligible),
     }
     connection.execute(sa.insert(RUN).values(row))
-    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run.id, granted=0))
+
+
+def grant(connection: sa.Connection, run: str, now: datetime) -> None:
+    """Give a run the right to touch its resource: a row that counts until the verdict."""
+    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run, granted=_millis(now)))
 
 
 def open_run(connection: sa.Connection, run: str) -> OpenRun | None:

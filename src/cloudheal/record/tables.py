@@ -62,6 +62,9 @@ RUN = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("recoveries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("next_eligible", sa.BigInteger),
+    sa.Column("waits_for", sa.Text, nullable=False, server_default=""),
+    sa.Column("approved_by", sa.Text, nullable=False, server_default=""),
+    sa.Index("run_by_state", "state", "next_eligible"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
 )
@@ -156,4 +159,18 @@ GRANT = sa.Table(
     sa.Column("scope", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, primary_key=True),
     sa.Column("granted", sa.BigInteger, nullable=False),
+)
+
+APPROVAL = sa.Table(
+    "approval",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("asked", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False, server_default=""),
+    sa.Column("answered_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("answered", sa.BigInteger),
+    sa.Index("approval_by_run", "run"),
 )

@@ -1,0 +1,108 @@
+"""Runs that wait for their cause to end, or for a person: rows, not workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Healed, RunState, Trouble, Verdict
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.incidents import end_incident
+from cloudheal.record.tables import INCIDENT, RUN
+
+_PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
+#: A state that ends a trouble by itself, by the trouble's name.
+_RECOVERIES = {"Running": "stopped"}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A run that waits or asks, with what a new walk needs."""
+
+    run: str
+    incident: str
+    state: RunState
+    look: int
+    rule: str
+    waits_for: str
+    subject: ResourceId
+    trouble: Trouble
+    group: str
+    occurred: datetime
+
+
+def due(connection: sa.Connection, now: datetime, limit: int = 500) -> list[Patient]:
+    """Return the waiting runs whose time may have come, oldest trouble first, and every asking one."""
+    eligible = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= _millis(now))
+    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id")).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    rows = connection.execute(
+        chosen.where(RUN.c.state.in_(_PATIENT), eligible).order_by(INCIDENT.c.occurred, RUN.c.id).limit(limit)
+    ).mappings()
+    return [
+        Patient(
+            run=row["run_id"],
+            incident=row["incident"],
+            state=RunState(row["state"]),
+            look=row["look"],
+            rule=row["rule"],
+            waits_for=row["waits_for"],
+            subject=ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"]),
+            trouble=Trouble(row["trouble"], row["trouble_id"]),
+            group=row["group"],
+            occurred=datetime.fromtimestamp(row["occurred"] / 1000, UTC),
+        )
+        for row in rows
+    ]
+
+
+def begin(connection: sa.Connection, run: str, look: int, approved_by: str = "") -> bool:
+    """Turn a waiting run into one to be started at `look`; False when it does not wait any more."""
+    patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
+    values = {"state": RunState.STARTING.value, "look": look, "waits_for": "", "approved_by": approved_by}
+    return connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+
+
+def keep_waiting(connection: sa.Connection, run: str, state: RunState, reason: str, until: datetime | None) -> bool:
+    """Write what a run waits for now, and until when."""
+    patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
+    values = {"state": state.value, "waits_for": reason, "next_eligible": None if until is None else _millis(until)}
+    return connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+
+
+def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
+    """End a run that never began, with its incident; False when it began meanwhile."""
+    patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
+    ended = connection.execute(sa.update(RUN).where(patient).values(state=RunState.ENDED.value)).rowcount == 1
+    return ended and end_incident(connection, verdict, run)
+
+
+def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> int:
+    """End what waited for a resource that is well again by itself; returns how many incidents."""
+    trouble = _RECOVERIES.get(event.status)
+    if trouble is None:
+        return 0
+    about = [INCIDENT.c[name] == value for name, value in _names(event.subject).items()]
+    chosen = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    older = INCIDENT.c.occurred <= _millis(event.time)
+    rows = connection.execute(
+        chosen.where(*about, older, INCIDENT.c.trouble == trouble, RUN.c.state.in_(_PATIENT))
+    ).all()
+    evidence = {"code": "recovered", "event": event.key}
+    return sum(end_patient(connection, run, Verdict(one, Healed.NOT_NEEDED, now, evidence)) for run, one in rows)
+
+
+def _names(subject: ResourceId) -> dict[str, str]:
+    return {
+        "cloud": str(subject.cloud),
+        "account": subject.account,
+        "region": subject.region,
+        "kind": subject.kind,
+        "resource": subject.id,
+    }
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
