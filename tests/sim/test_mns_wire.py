@@ -195,7 +195,7 @@ def test_an_error_has_all_four_children_and_the_namespace_on_the_root_only(mns: 
     request_id = answer.headers["x-mns-request-id"]
     assert answer.body.decode() == (
         '<?xml version="1.0" encoding="utf-8"?>\n'
-        f'<Error xmlns="{NAMESPACE}"><Code>QueueNotExist</Code>'
+        f'<Error xmlns="{NAMESPACE.rstrip("/")}"><Code>QueueNotExist</Code>'
         "<Message>The queue name you provided is not exist.</Message>"
         f"<RequestId>{request_id}</RequestId><HostId>http://{mns.address}</HostId></Error>"
     )

@@ -3,7 +3,7 @@
 It is `base64(HMAC-SHA1(secret, text))`, where the text is the method, content-md5, content-type, date, the `x-mns-*`
 headers in order and the raw target. Clients send the time as `date`, as `x-mns-date` or as both, and sign one of them;
 each is tried, the secret decides. The content digest comes in two forms: RFC 1864, and Base64 of the hexadecimal text,
-which is what the vendor's clients send.
+which is what the vendor's clients send. Version 4 of the signature has a module of its own.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.mns import errors
+from cloudheal_sim.alibaba.mns import errors, signature_v4
 from cloudheal_sim.alibaba.mns.requests import printable
 from cloudheal_sim.alibaba.rpc import Refused
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_millis
+from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime, to_millis
 from cloudheal_sim.kernel.keys import Vendor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloudheal_sim.kernel.core import Kernel
     from cloudheal_sim.kernel.journal import Entry
     from cloudheal_sim.kernel.keys import AccessKey
@@ -41,11 +43,12 @@ class Claim:
     signature: str
     instant: int
     strings_to_sign: tuple[str, ...]
+    expected: Callable[[str, str], str]
 
     def holds(self, secret: str) -> bool:
         """Say whether the secret gives the signature, in constant time."""
         theirs = self.signature.encode("utf-8", "replace")
-        return any(hmac.compare_digest(signature(secret, text).encode(), theirs) for text in self.strings_to_sign)
+        return any(hmac.compare_digest(self.expected(secret, text).encode(), theirs) for text in self.strings_to_sign)
 
 
 def signature(secret: str, string_to_sign: str) -> str:
@@ -96,8 +99,9 @@ def read_claim(request: HttpRequest) -> Claim:
     authorization = request.header("authorization").strip()
     if not authorization:
         raise Refused(errors.MISSING_AUTHORIZATION)
+    newer = signature_v4.read(authorization)
     access_key, mark, given = authorization.removeprefix(_SCHEME).strip().partition(":")
-    if not (authorization.startswith(_SCHEME) and access_key and mark and given.strip()):
+    if newer is None and not (authorization.startswith(_SCHEME) and access_key and mark and given.strip()):
         raise Refused(errors.INVALID_AUTHORIZATION)
     dates = tuple(text for name in ("date", "x-mns-date") if (text := request.header(name).strip()))
     if not dates:
@@ -106,8 +110,12 @@ def read_claim(request: HttpRequest) -> Claim:
         raise Refused(errors.MISSING_VERSION)
     if request.header("x-mns-version") != VERSION:
         raise Refused(errors.INVALID_VERSION)
+    instant = _instant(dates)
+    if newer is not None:
+        text = signature_v4.string_to_sign(request, newer.scope, to_datetime(instant))
+        return Claim(newer.access_key, newer.signature, instant, (text,), newer.expected)
     strings = tuple(string_to_sign(request, date) for date in dict.fromkeys((*dates, "")))
-    return Claim(access_key, given.strip(), _instant(dates), strings)
+    return Claim(access_key, given.strip(), instant, strings, signature)
 
 
 def string_to_sign(request: HttpRequest, date: str) -> str:

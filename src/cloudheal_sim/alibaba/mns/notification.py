@@ -1,9 +1,9 @@
 """Wire out: what a topic's subscribers get, in the three documented formats.
 
 XML and JSON wrap the message in everything known about it (the documentation's `xlmns` is its typing error); SIMPLIFIED
-is the message alone, over HTTP with the facts in headers. The user agent and the digest's form follow a recorded push:
-SIMPLIFIED carries the hexadecimal digest, XML and JSON its Base64. Names of signed headers are lower case, because the
-vendor's Python receiver looks for them so, letter by letter.
+is the message alone, over HTTP with the facts in headers. Header names, the user agent and the digest's form follow a
+recorded push and the vendor's receivers, of which those in Java and PHP look for `Content-md5` letter by letter:
+SIMPLIFIED carries the hexadecimal digest, XML and JSON its Base64.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def push(notice: Notice, request_id: str, now: int, host: str) -> Push:
     body = notice.body().encode()
     url = _with_path(notice.subscription.endpoint)
     headers = {
-        "content-md5": _digest(notice.subscription.format, body),
-        "content-type": _CONTENT_TYPES[notice.subscription.format],
-        "date": format_datetime(to_datetime(now), usegmt=True),
+        "Content-md5": _digest(notice.subscription.format, body),
+        "Content-Type": _CONTENT_TYPES[notice.subscription.format],
+        "Date": format_datetime(to_datetime(now), usegmt=True),
         "User-Agent": "Aliyun Notification Service Agent",
         **_service_headers(notice, request_id, host),
     }
@@ -86,7 +86,6 @@ def push(notice: Notice, request_id: str, now: int, host: str) -> Push:
         url,
         body,
         headers,
-        retry_after=(),
         service="mns",
         name="Notification",
         resources=(notice.topic.name, notice.subscription.name, notice.publication.id),
@@ -96,7 +95,7 @@ def push(notice: Notice, request_id: str, now: int, host: str) -> Push:
 def string_to_sign(headers: dict[str, str], resource: str) -> str:
     """Return what the signature of a push is made of."""
     own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-mns-"))
-    head = ("POST", headers["content-md5"], headers["content-type"], headers["date"])
+    head = ("POST", headers["Content-md5"], headers["Content-Type"], headers["Date"])
     return "\n".join(head) + f"\n{own}{resource}"
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.rpc import Refusal
 
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
+#: The documentation prints the same one for errors, but recorded errors lack the stroke, and the vendor's Java client
+#: reads no error that has it.
+ERROR_NAMESPACE = "http://mns.aliyuncs.com/doc/v1"
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 #: A parser would turn a bare carriage return into a line feed, and the digest of the body would not fit any more.
 _ENTITIES = {"\r": "&#13;"}
@@ -35,7 +38,8 @@ Node: TypeAlias = tuple[str, "str | int | Sequence[Node]"]
 def xml(root: Node) -> bytes:
     """Write a document."""
     name, content = root
-    return f'{_DECLARATION}<{name} xmlns="{NAMESPACE}">{_inner(content)}</{name}>'.encode("utf-8", "backslashreplace")
+    namespace = ERROR_NAMESPACE if name == "Error" else NAMESPACE
+    return f'{_DECLARATION}<{name} xmlns="{namespace}">{_inner(content)}</{name}>'.encode("utf-8", "backslashreplace")
 
 
 def _inner(content: str | int | Sequence[Node]) -> str:

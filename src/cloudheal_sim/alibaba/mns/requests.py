@@ -99,7 +99,7 @@ def printable(text: str) -> str:
 def is_meant(request: HttpRequest) -> bool:
     """Say whether a request is for MNS: by its signature, else by its path."""
     head = request.path.strip("/").partition("/")[0]
-    if request.header("authorization").startswith("MNS "):
+    if request.header("authorization").startswith(("MNS ", "MNS4-")):
         return True
     return head in {*_COLLECTIONS, "subscriptions"} or (not head and "accountmeta=" in request.query.lower())
 
