@@ -94,7 +94,7 @@ class Latency(_Part):
             case "uniform":
                 return chance.uniform(max(0.0, self.mean - self.spread), self.mean + self.spread)
             case "normal":
-                return max(0.0, chance.gauss(self.mean, self.spread))
+                return max(0.0, chance.normalvariate(self.mean, self.spread))
         return chance.expovariate(1 / self.mean) if self.mean else 0.0
 
 

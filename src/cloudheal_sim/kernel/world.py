@@ -7,9 +7,9 @@ replaced, so that a bad one changes nothing; the error names the place and what 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cloudheal_sim.kernel.clock import iso_millis, to_millis
 
@@ -67,6 +67,7 @@ class World:
         """Return the world as one JSON-ready document, every short form expanded."""
         clock = self.kernel.clock
         document: dict[str, object] = {"now": iso_millis(clock.now()), "seed": self.kernel.chance.seed}
+        document["drawn"] = self.kernel.chance.drawn()
         document["quotas"] = self.kernel.quotas.per_second
         for cloud, sections in self.clouds.items():
             document[cloud] = {key: value for section in sections for key, value in section.dump().items()}
@@ -76,9 +77,11 @@ class World:
         """Replace the world. Raises WorldError and changes nothing when the document cannot be read."""
         head = parsed(_Head, {k: v for k, v in document.items() if k not in self.clouds}, "")
         plans = [(section, section.read(part)) for section, part in self._parts(document)]
+        self.kernel.outbound.abandon()
         self.kernel.clock.restart(to_millis(head.now) if head.now else self.kernel.clock.now())
-        if head.seed is not None:
-            self.kernel.chance.restart(head.seed)
+        if head.seed is not None or head.drawn is not None:
+            seed = self.kernel.chance.seed if head.seed is None else head.seed
+            self.kernel.chance.restart(seed, head.drawn)
         self.kernel.quotas.replace(head.quotas)
         with self.kernel.journal.caused_by("world"):
             for section, plan in plans:
@@ -103,6 +106,7 @@ class World:
 class _Head(Part):
     now: AwareDatetime | None = None
     seed: int | None = None
+    drawn: dict[str, Annotated[int, Field(ge=0)]] | None = None
     regions: list[Any] | None = None
     quotas: dict[str, float] = {}
 
