@@ -66,7 +66,7 @@ class Simulator:
             journal=journal,
             quotas=Quotas(clock, DOCUMENTED_QUOTAS),
             keyring=Keyring(self.options.keys),
-            outbound=Outbound(clock, journal, self.options.webhook_hosts),
+            outbound=Outbound(journal, self.options.webhook_hosts),
         )
         self.chaos = Chaos()
         self.alibaba = AlibabaCloud(self.kernel, self.chaos)

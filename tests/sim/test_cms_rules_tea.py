@@ -318,6 +318,35 @@ def test_an_alarm_calls_the_rules_webhook_with_a_form(stepped: RunningSimulator,
     assert (fields["metricName"], fields["ruleId"], fields["timestamp"]) == ("cpu_total", "r-1", str(NOW_MS))
 
 
+def test_a_callback_that_waits_for_its_retry_is_in_the_world(stepped: RunningSimulator, cms: Client) -> None:
+    """A refused callback is tried three times more, five seconds apart, also when a world is put back in between."""
+    with receiving() as receiver:
+        receiver.answers += [500] * 4
+        put_rule(cms, webhook=f"{receiver.url}/alarm")
+        alarm(stepped, level="WARN", instance="i-bp1a", value=91.5)
+        for attempt in (2, 3, 4):
+            receiver.wait(attempt - 1)
+            letter = until_retry(stepped, attempt)
+            assert letter["due"] == NOW_MS + 5000 * (attempt - 1)
+            stepped.world(stepped.control("GET", "world"))
+            stepped.advance(5)
+        requests = receiver.wait(4)
+        assert len({request.body for request in requests}) == 1
+        while stepped.control("GET", "world")["alibaba"]["metric_alarm_deliveries"]:
+            assert receiver.answers == []
+    stepped.advance(60)
+    assert len(receiver.wait(4)) == 4
+
+
+def until_retry(sim: RunningSimulator, attempt: int) -> dict[str, Any]:
+    """Ask until a letter waits for its n-th attempt: the answer of a webhook reaches the simulator by itself."""
+    for _ in range(2000):
+        letters: list[dict[str, Any]] = sim.control("GET", "world")["alibaba"]["metric_alarm_deliveries"]
+        if [letter.get("attempt") for letter in letters] == [attempt]:
+            return letters[0]
+    pytest.fail(f"nothing waits for attempt {attempt}")
+
+
 def test_an_alarm_is_muted_within_the_silence_time(stepped: RunningSimulator, cms: Client) -> None:
     """The same level about the same resource is sent again only after SilenceTime; another resource is not muted."""
     put_rule(cms, silence_time=3600)

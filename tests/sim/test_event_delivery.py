@@ -312,7 +312,7 @@ def test_a_webhook_that_fails_is_tried_again_three_times(
 def test_a_webhook_that_had_not_answered_is_called_again_in_the_next_world(
     stepped: RunningSimulator, receiver: Receiver
 ) -> None:
-    """What is unanswered is still under way: a world put back calls again, and the late answer changes nothing."""
+    """What is unanswered is still under way: a world put back calls again, and nobody hears the late answer."""
     receiver.may_answer.clear()
     stepped.world({"alibaba": {"event_rules": [{"name": "r", "targets": [{"webhook": receiver.url}]}]}})
     stepped.control("POST", "events", CHANGE)
@@ -326,6 +326,7 @@ def test_a_webhook_that_had_not_answered_is_called_again_in_the_next_world(
     assert first.json() == second.json()
     receiver.may_answer.set()
     wait_for_deliveries(stepped, 2)
+    assert [one.get("code", "") for one in deliveries(stepped)] == ["abandoned: a new world began", ""]
     assert stepped.control("GET", "world")["alibaba"]["event_deliveries"] == []
 
 

@@ -81,7 +81,7 @@ class Clock:
         self._sweep_at = _SWEEP_AT
         self._firing: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._sleepers: set[asyncio.Future[None]] = set()
+        self._sleepers: set[asyncio.Future[bool]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.skew_check = True
         self._set(now, mode, scale)
@@ -119,15 +119,15 @@ class Clock:
         """Have `callback` called `seconds` of virtual time from now."""
         return self.call_at(self.now() + round(seconds * MILLIS_PER_SECOND), callback)
 
-    async def sleep_until(self, due: int) -> None:
-        """Wait until virtual time reaches `due`, in whatever way it gets there, or until a new world begins."""
+    async def sleep_until(self, due: int) -> bool:
+        """Wait until virtual time reaches `due`, in whatever way it gets there; False when a new world begins first."""
         if due <= self.now():
-            return
-        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_at(due, lambda: _release(reached))
+            return True
+        reached: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        timer = self.call_at(due, lambda: _release(reached, reached=True))
         self._sleepers.add(reached)
         try:
-            await reached
+            return await reached
         finally:
             self._sleepers.discard(reached)
             timer.cancel()
@@ -174,7 +174,7 @@ class Clock:
             timer.cancel()
         self._timers.clear()
         for sleeper in self._sleepers:
-            _release(sleeper)
+            _release(sleeper, reached=False)
         self._set(now, self.mode, self.scale)
         self._arm()
 
@@ -219,6 +219,6 @@ class Clock:
         self._wake = self._loop.call_later(delay, self.catch_up)
 
 
-def _release(sleeper: asyncio.Future[None]) -> None:
+def _release(sleeper: asyncio.Future[bool], *, reached: bool) -> None:
     if not sleeper.done():
-        sleeper.set_result(None)
+        sleeper.set_result(reached)

@@ -71,8 +71,8 @@ async def conduct(
     entry = exchange.entry
     chosen = kernel.faults.for_call(entry.service, entry.action, entry.region, entry.resources)
     entry.fault = _named(chosen)
-    if chosen.latency:
-        await kernel.clock.sleep_until(kernel.clock.now() + round(chosen.latency * MILLIS_PER_SECOND))
+    if chosen.latency and not await _waited(kernel, chosen.latency):
+        return completed(entry, _reset("a new world began", exchange))
     reply = _refusal(kernel, exchange, dialect, chosen.fault)
     if reply is None:
         reply = await _effect(kernel, exchange, chosen.fault, effect)
@@ -84,6 +84,15 @@ def completed(entry: Entry, reply: HttpReply) -> HttpReply:
     """Write the outcome into the journal entry."""
     entry.status, entry.code, entry.request_id = reply.status, reply.code, reply.request_id
     return reply
+
+
+async def _waited(kernel: Kernel, seconds: float) -> bool:
+    """Let so many seconds pass; False when the world that was called is gone by then: its call has no effect."""
+    return await kernel.clock.sleep_until(kernel.clock.now() + round(seconds * MILLIS_PER_SECOND))
+
+
+def _reset(code: str, exchange: Exchange) -> HttpReply:
+    return HttpReply(0, code=code, request_id=exchange.request_id, delivery=Delivery.RESET)
 
 
 def _named(chosen: Chosen) -> str:
@@ -101,7 +110,7 @@ def _refusal(kernel: Kernel, exchange: Exchange, dialect: Dialect, fault: Fault 
         case Kind.SERVER_ERROR | Kind.ERROR if fault:
             return dialect.failed(exchange, fault)
         case Kind.RESET:
-            return HttpReply(0, code="reset", request_id=exchange.request_id, delivery=Delivery.RESET)
+            return _reset("reset", exchange)
     return None
 
 

@@ -1,8 +1,8 @@
 """The only way out of the simulator: HTTP pushes to webhooks and topic subscribers.
 
 By default it calls loopback addresses only, so that a message or a rule cannot make the simulator call someone else's
-server; other hosts are allowed by name when it is started. Every attempt is in the journal. Retries wait on the
-virtual clock.
+server; other hosts are allowed by name when it is started. Every push is one attempt, and it is in the journal. Who
+wants it tried again keeps it, with the instant of the next attempt, in the state that a world document shows.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cloudheal_sim.kernel.clock import Clock
     from cloudheal_sim.kernel.journal import Journal
 
 #: The documented limit of a webhook answer: 5 s, then the attempt counts as failed.
@@ -30,13 +27,12 @@ HTTP_OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One HTTP request to be made, and how often it is tried again (seconds of virtual time between tries)."""
+    """One HTTP request to be made, and what the journal says of it."""
 
     url: str
     body: bytes
     headers: Mapping[str, str]
     method: str = "POST"
-    retry_after: tuple[float, ...] = (1.0, 1.0, 1.0)
     service: str = ""
     name: str = ""
     resources: tuple[str, ...] = field(default=())
@@ -45,11 +41,10 @@ class Push:
 class Outbound:
     """Makes pushes in the background; a failing receiver never holds anything else up."""
 
-    def __init__(self, clock: Clock, journal: Journal, hosts: frozenset[str] = frozenset()) -> None:
-        self._clock = clock
+    def __init__(self, journal: Journal, hosts: frozenset[str] = frozenset()) -> None:
         self._journal = journal
         self._hosts = hosts
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: dict[asyncio.Task[bool], Push] = {}
         self._session: aiohttp.ClientSession | None = None
 
     def allows(self, url: str) -> bool:
@@ -67,15 +62,22 @@ class Outbound:
             self._note(push, 0, "refused: only loopback and hosts allowed at start may be called")
             return False
         task = asyncio.get_running_loop().create_task(self._deliver(push))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = push
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
         if on_result is not None:
             task.add_done_callback(lambda done: None if done.cancelled() else on_result(done.result()))
         return True
 
+    def abandon(self) -> int:
+        """Stop all pushes, because a new world begins; nobody hears how they ended. Returns how many there were."""
+        stopped = [push for task, push in self._tasks.items() if task.cancel()]
+        for push in stopped:
+            self._note(push, 0, "abandoned: a new world began")
+        return len(stopped)
+
     async def close(self) -> None:
         """Stop all pushes and close connections."""
-        for task in tuple(self._tasks):
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
@@ -83,14 +85,9 @@ class Outbound:
             self._session = None
 
     async def _deliver(self, push: Push) -> bool:
-        for pause in (*push.retry_after, None):
-            status, problem = await self._attempt(push)
-            self._note(push, status, problem)
-            if status in HTTP_OK:
-                return True
-            if pause is not None:
-                await self._clock.sleep_until(self._clock.now() + round(pause * MILLIS_PER_SECOND))
-        return False
+        status, problem = await self._attempt(push)
+        self._note(push, status, problem)
+        return status in HTTP_OK
 
     async def _attempt(self, push: Push) -> tuple[int, str]:
         if self._session is None:

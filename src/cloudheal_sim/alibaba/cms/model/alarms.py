@@ -2,7 +2,8 @@
 
 An alarm is raised by hand. It is silent when its rule is told to be: in the mute period after the same level about the
 same resource, outside the effective hours, while the rule's group is paused. Contacts are named in the log; nobody is
-written to. What is on its way is data, so that a world that is read and put back continues the same.
+written to. What is on its way is data, a callback until it is answered, so that a world that is read and put back
+continues the same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
+from cloudheal_sim.alibaba.cms.model.delivery import RETRIES, RETRY_SECONDS
 from cloudheal_sim.alibaba.cms.model.metric_rules import LEVEL_NUMBERS, Alarm, Escalation, MetricRule, Target
 from cloudheal_sim.alibaba.cms.model.store import Record
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
@@ -30,19 +32,19 @@ if TYPE_CHECKING:
 ACTION = "metric_alarm"
 _MNS_ARN = re.compile(r"acs:mns:(?P<region>[^:]*):[^:]*:/?(?P<kind>queues|topics)/(?P<name>[^/]+)(/messages?)?")
 _CALLBACK_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
-_RETRY_SECONDS = (5.0, 5.0, 5.0)
 #: The words of the callback's alertState.
 _STATES = {"OK": "OK", "INSUFFICIENT_DATA": "INSUFFICIENT_DATA"}
 
 
 class Letter(Record):
-    """One alarm on its way to one place; `due` is epoch milliseconds, `place` an ARN or a URL."""
+    """One alarm on its way to one place; `due` is epoch milliseconds, `place` an ARN or a URL, `attempt` from 1."""
 
     due: int
     kind: Literal["mns", "webhook"]
     place: str
     body: str
     rule: str
+    attempt: int = 1
 
 
 @dataclass(slots=True)
@@ -123,15 +125,13 @@ class Alarms:
         return number
 
     def _arrive(self, number: int) -> None:
-        letter = self._under_way.pop(number, None)
+        letter = self._under_way.get(number)
         if letter is None:
             return
         if letter.kind == "webhook":
-            body = letter.body.encode()
-            self.kernel.outbound.send(
-                Push(letter.place, body, _CALLBACK_TYPE, "POST", _RETRY_SECONDS, "cms", ACTION, (letter.rule,))
-            )
+            self._call(number, letter)
             return
+        del self._under_way[number]
         arrived, reason = self._mailed(letter)
         self.kernel.journal.append(
             "delivery",
@@ -142,6 +142,20 @@ class Alarms:
             code=reason,
             details={"target": letter.place},
         )
+
+    def _call(self, number: int, letter: Letter) -> None:
+        body = letter.body.encode()
+        push = Push(letter.place, body, _CALLBACK_TYPE, service="cms", name=ACTION, resources=(letter.rule,))
+        if not self.kernel.outbound.send(push, lambda answered: self._answered(number, letter, answered=answered)):
+            del self._under_way[number]
+
+    def _answered(self, number: int, letter: Letter, *, answered: bool) -> None:
+        if self._under_way.get(number) is not letter:
+            return
+        del self._under_way[number]
+        if not answered and letter.attempt <= RETRIES:
+            due = self.kernel.clock.now() + RETRY_SECONDS * MILLIS_PER_SECOND
+            self._plan(letter.model_copy(update={"due": due, "attempt": letter.attempt + 1}))
 
     def _mailed(self, letter: Letter) -> tuple[bool, str]:
         found = _MNS_ARN.fullmatch(letter.place)

@@ -150,7 +150,6 @@ class Deliveries:
             url=target.url,
             body=to_json(document),
             headers={"Content-Type": "application/json;charset=utf-8"},
-            retry_after=(),
             service="cms",
             name=published.name,
             resources=(published.event.resource_id,) if published.event.resource_id else (),
