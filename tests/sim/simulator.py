@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Interpreters that own SDKs which cannot live beside each other; made by `make test`.
 INTERPRETERS = {
@@ -85,8 +87,10 @@ def started(*options: str) -> RunningSimulator:
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("cloudheal_sim ready on "), f"no ready line, got {line!r}, exit code {process.poll()}"
-    return RunningSimulator(process, line.split()[-1])
+    simulator = RunningSimulator(process, line.split()[-1] if line else "")
+    if not line.startswith("cloudheal_sim ready on "):
+        pytest.fail(f"no ready line, got {line!r}, exit code {simulator.stop()}")
+    return simulator
 
 
 def run_client(environment: str, script: str, *arguments: str, proxy: str = "") -> str:
