@@ -25,6 +25,7 @@ from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, grant, open_incident
+from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
 from cloudheal.sense.reading import Message, Reader, read, trouble_of
 from cloudheal.settings.rules import Rule
@@ -179,7 +180,7 @@ def gathered(
         busy=Busy(counted.at_once, counted.in_last_hour),
         group=Group(group, 0, counted.group_fell, counted.group_under_action, counted.group_fell),
         bounds=bounds_of(limits),
-        mode=rule.mode,
+        mode=effective_mode(connection, rule),
     )
 
 

@@ -174,3 +174,82 @@ APPROVAL = sa.Table(
     sa.Column("answered", sa.BigInteger),
     sa.Index("approval_by_run", "run"),
 )
+
+PROMOTION = sa.Table(
+    "promotion",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("promoted", sa.BigInteger, nullable=False),
+    sa.Index("promotion_by_rule", "rule", "digest"),
+)
+
+RESOURCE = sa.Table(
+    "resource",
+    METADATA,
+    sa.Column("cloud", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
+    sa.Column("zone", sa.Text, nullable=False, server_default=""),
+    sa.Column("group", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", sa.Text, nullable=False, server_default=""),
+    sa.Column("since", sa.BigInteger, nullable=False),  # since when the state is known
+    sa.Column("as_of", sa.BigInteger, nullable=False),  # when it was last observed
+    sa.Column("tags", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("locks", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("attributes", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("described", sa.BigInteger),  # when the cloud last described it whole
+    sa.Column("first_seen", sa.BigInteger, nullable=False),
+    sa.Column("released", sa.BigInteger),
+    sa.Index("resource_by_group", "cloud", "account", "group", "state"),
+    sa.Index("resource_by_release", "released"),
+    sa.Index("resource_by_id", "id"),
+)
+
+LIFECYCLE = sa.Table(
+    "lifecycle",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("cloud", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("event", _ROW, sa.ForeignKey("event.id"), nullable=False, unique=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Index("lifecycle_by_resource", "resource", "at"),
+)
+
+POLL = sa.Table(
+    "poll",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("ended", sa.BigInteger),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+)
+
+NONCE = sa.Table(
+    "nonce",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("nonce", sa.Text, primary_key=True),
+    sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Index("nonce_by_until", "until"),
+)
+
+LEASE = sa.Table(
+    "lease",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)

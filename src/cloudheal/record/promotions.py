@@ -1,0 +1,63 @@
+"""Trust in rules: a new or changed rule only records, until a person promotes exactly this version of it.
+
+A promotion names the rule, its digest, who, when, and the most that it allows. A change of the rule (anything but its
+mode) has another digest, so it is in shadow again; going back to a promoted version makes that promotion count again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from cloudheal.model.incident import Mode
+from cloudheal.record.tables import PROMOTION
+from cloudheal.settings.rules import Rule
+
+_TRUST = (Mode.SHADOW, Mode.ASK, Mode.AUTO)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A person's word that one version of a rule may do more than record."""
+
+    rule: str
+    digest: str
+    mode: Mode
+    who: str
+    at: datetime
+
+
+def promote(connection: sa.Connection, rules: Iterable[Rule], who: str, at: datetime) -> int:
+    """Allow each rule, as it is now, the mode that its file asks for; returns how many."""
+    rows = [
+        {
+            "rule": rule.name,
+            "digest": rule.digest,
+            "mode": rule.mode.value,
+            "who": who,
+            "promoted": round(at.timestamp() * 1000),
+        }
+        for rule in rules
+    ]
+    if rows:
+        connection.execute(sa.insert(PROMOTION), rows)
+    return len(rows)
+
+
+def promotion_of(connection: sa.Connection, rule: Rule) -> Promotion | None:
+    """Return the newest promotion of exactly this version of a rule."""
+    same = (PROMOTION.c.rule == rule.name) & (PROMOTION.c.digest == rule.digest)
+    row = connection.execute(sa.select(PROMOTION).where(same).order_by(PROMOTION.c.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    at = datetime.fromtimestamp(row.promoted / 1000, UTC)
+    return Promotion(row.rule, row.digest, Mode(row.mode), row.who, at)
+
+
+def effective_mode(connection: sa.Connection, rule: Rule) -> Mode:
+    """Return how far a rule is trusted now: what its file asks for, at most what was promoted, else shadow."""
+    promoted = promotion_of(connection, rule)
+    return min(rule.mode, promoted.mode if promoted else Mode.SHADOW, key=_TRUST.index)
