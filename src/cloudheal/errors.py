@@ -59,10 +59,20 @@ class CloudTransientError(TransientError):
 
     code = "cloud.transient"
 
-    def __init__(self, message: str = "", *, vendor_code: str = "", request_id: str = "", what_to_do: str = "") -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        vendor_code: str = "",
+        request_id: str = "",
+        what_to_do: str = "",
+        refused: bool = False,
+    ) -> None:
+        """`refused`: the cloud answered that it did nothing; otherwise the call may have taken effect."""
         super().__init__(message, what_to_do=what_to_do)
         self.vendor_code = vendor_code
         self.request_id = request_id
+        self.refused = refused
 
 
 class CloudPermanentError(PermanentError):

@@ -68,12 +68,24 @@ class Hands:
 
     def act(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
         """Do one thing to the world at most once. `before` is the image that `settle` compares with."""
+        return self._act(name, before, call, lambda intent: self._settled(intent, before, settle))
+
+    def act_repeatable(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle | None) -> Outcome:
+        """Do one thing that does no harm when done twice: a lost answer is settled at once, by one read.
+
+        Without `settle` the caller is told `answer_lost` and sends again, as for an order whose token makes it the
+        same order.
+        """
+        return self._act(name, before, call, lambda _: _answer(before, settle) if settle else _LOST)
+
+    def _act(self, name: str, before: Mapping[str, Any], call: Call, settled: Callable[[IntentId], Outcome]) -> Outcome:
         written = self._steps.step(f"{name}: intent", partial(self._intend, name, before))
         if written is None:
             return Outcome(Kind.REFUSED, "superseded")
         intent: IntentId = (written[0], written[1])
-        done = self._steps.step(f"{name}: call", lambda: self._perform(intent, before, call, settle).to_json())
-        return Outcome.of_json(done)
+        return Outcome.of_json(
+            self._steps.step(f"{name}: call", lambda: self._perform(intent, call, settled).to_json())
+        )
 
     def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | None:
         intent = self._intents.intend(name, before)
@@ -82,14 +94,13 @@ class Hands:
         self._fresh.add(intent)
         return list(intent)
 
-    def _perform(self, intent: IntentId, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
+    def _perform(self, intent: IntentId, call: Call, settled: Callable[[IntentId], Outcome]) -> Outcome:
+        outcome = None
         if intent in self._fresh:
             self._fresh.discard(intent)
             outcome = self._send(intent, call)
-        else:
-            outcome = None
         if outcome is None:
-            outcome = self._settled(intent, before, settle)
+            outcome = settled(intent)
         self._intents.conclude(intent, outcome.kind.value, outcome.code, outcome.request_id)
         return outcome
 
@@ -103,19 +114,27 @@ class Hands:
         except CloudPermanentError as problem:
             return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
         except CloudTransientError as problem:
-            if problem.vendor_code.startswith("Throttling"):
+            if problem.refused or problem.vendor_code.startswith("Throttling"):
                 return Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
             return None
 
     def _settled(self, intent: IntentId, before: Mapping[str, Any], settle: Settle) -> Outcome:
         self._wait(max(0.0, self._intents.remaining_seconds(intent)) + self._settle_seconds)
-        try:
-            happened = settle(before)
-        except (CloudTransientError, CloudPermanentError) as problem:
-            return Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
-        if happened is None:
-            return Outcome(Kind.UNKNOWN, "unsettled")
-        return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")
+        return _answer(before, settle)
+
+
+#: The answer was lost, and whoever called may send again.
+_LOST = Outcome(Kind.TRANSIENT, "answer_lost")
+
+
+def _answer(before: Mapping[str, Any], settle: Settle) -> Outcome:
+    try:
+        happened = settle(before)
+    except (CloudTransientError, CloudPermanentError) as problem:
+        return Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
+    if happened is None:
+        return Outcome(Kind.UNKNOWN, "unsettled")
+    return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")
 
 
 def _read(do: Callable[[], Mapping[str, Any]]) -> Outcome:

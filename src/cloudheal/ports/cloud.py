@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from cloudheal.model.resource import ResourceId
@@ -37,3 +38,118 @@ class Compute(Protocol):
 
     def start(self, region: str, id_: str, seconds: float) -> str:
         """Ask for a stopped server to be started; returns the vendor's request id."""
+
+
+#: Entries in one changing call of a balancer.
+MOST_MEMBERS = 20
+
+
+class Health(StrEnum):
+    """What a balancer's own checks say of a member; `UNCHECKED` where nothing checks it."""
+
+    NORMAL = "normal"
+    ABNORMAL = "abnormal"
+    UNAVAILABLE = "unavailable"
+    UNCHECKED = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A server on one port of a group; `port` is 0 where the listener says which one is meant, weight 0 drains."""
+
+    server: str
+    port: int
+    weight: int
+    type: str = "ecs"
+    address: str = ""
+    description: str = ""
+    health: Health = Health.UNCHECKED
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where members are: a group of a balancer; an empty group is the balancer's own default one."""
+
+    balancer: str
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.balancer}/{self.group or 'default'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group with everything that is in it."""
+
+    place: Place
+    members: tuple[Member, ...]
+
+    def of(self, server: str) -> tuple[Member, ...]:
+        """Return the members that are this server, on whatever port."""
+        return tuple(one for one in self.members if one.server == server)
+
+
+class Balancers(Protocol):
+    """The load balancers of one account. Replies of changing calls are not to be believed: read the group back.
+
+    Changing calls take at most MOST_MEMBERS members, all of one group. Members that are not there are passed over by
+    the cloud in silence.
+    """
+
+    def memberships(self, region: str, server: str, *, thorough: bool) -> tuple[Group, ...]:
+        """Read every group that a server is in, with health; not thorough: among the balancers the cloud names."""
+
+    def members(self, region: str, place: Place) -> tuple[Member, ...]:
+        """Read one group afresh, without health."""
+
+    def set_weights(self, region: str, place: Place, members: Sequence[Member], seconds: float) -> str:
+        """Give members the weights they carry; returns the vendor's request id."""
+
+    def remove(self, region: str, place: Place, members: Sequence[Member], seconds: float) -> str:
+        """Take members out of a group; returns the vendor's request id."""
+
+    def add(self, region: str, place: Place, members: Sequence[Member], seconds: float) -> str:
+        """Put members into a group with the weights they carry; returns the vendor's request id."""
+
+
+class Reclaim(StrEnum):
+    """What the cloud does with a spot server that it takes back."""
+
+    DELETE = "delete"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a server is ordered with; `price_limit` (an hour) 0 takes the market's price, `switch` is its subnet."""
+
+    type: str
+    zone: str
+    image: str
+    switch: str
+    security_groups: tuple[str, ...]
+    name: str
+    spot: bool
+    price_limit: float = 0.0
+    reclaim: Reclaim = Reclaim.DELETE
+    key_pair: str = ""
+    resource_group: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The server that an order brought, and the vendor's request id."""
+
+    server: str
+    request_id: str
+
+
+class Orders(Protocol):
+    """Ordering servers in one account."""
+
+    def like(self, region: str, server: str) -> Order | None:
+        """Return the order that would bring a server like this one; None when it does not exist."""
+
+    def order(self, region: str, order: Order, token: str, seconds: float) -> Ordered:
+        """Order one server. The same order with the same token brings the same server, however often it is sent."""

@@ -17,8 +17,12 @@ from darabonba.runtime import RuntimeOptions
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 
 ECS, SLB, CMS, STS = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01"
+#: The service itself is in trouble: whether the call took effect cannot be known.
+_IN_TROUBLE = ("InternalError", "ServiceUnavailable", "UnknownError")
+#: A balancer that is still rolling out an earlier change refuses the next one under any of these.
+_BUSY = ("BackendServer.configuring", "ServiceIsConfiguring", "ServiceIsStopping", "SystemBusy", "OperationConflict")
 #: Codes that pass by waiting; everything else below HTTP 500 does not.
-_PASSING = ("Throttling", "InternalError", "ServiceUnavailable", "InstanceNotReady", "OperationConflict")
+_PASSING = (*_IN_TROUBLE, *_BUSY, "Throttling", "InstanceNotReady", "OperationFailed.TokenIsProcessing")
 _PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts"}
 
 
@@ -83,4 +87,6 @@ def _translated(action: str, problem: Exception) -> CloudTransientError | CloudP
     if answered and int(status or 0) < 500 and not code.startswith(_PASSING):
         return CloudPermanentError(f"{action} was refused: {code}", vendor_code=code, request_id=request_id)
     what = code or type(problem).__name__
-    return CloudTransientError(f"{action} got no answer to rely on: {what}", vendor_code=what, request_id=request_id)
+    refused = answered and int(status or 0) < 500 and not code.startswith(_IN_TROUBLE)
+    message = f"{action} was put off: {what}" if refused else f"{action} got no answer to rely on: {what}"
+    return CloudTransientError(message, vendor_code=what, request_id=request_id, refused=refused)
