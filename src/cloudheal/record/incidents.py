@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.decision import Reason
-from cloudheal.model.event import Event
+from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
@@ -82,7 +82,8 @@ def open_incident(
         "detected": _millis(now),
     }
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(INCIDENT)
-    return connection.execute(insert.values(row).on_conflict_do_nothing()).rowcount == 1
+    opened = insert.values(row).on_conflict_do_nothing().returning(INCIDENT.c.id)
+    return connection.execute(opened).first() is not None
 
 
 def add_run(connection: sa.Connection, run: Run, waits_for: str = "") -> None:
@@ -150,10 +151,14 @@ def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     return connection.execute(sa.update(INCIDENT).where(first).values(acted=_millis(at))).rowcount == 1
 
 
-def newest_observation(connection: sa.Connection, subject: ResourceId, type_: str) -> datetime | None:
-    """Return the time of the newest event of a kind about a resource."""
-    same = [EVENT.c[name] == value for name, value in _resource(subject).items()]
-    newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == type_))
+def newest_observation(connection: sa.Connection, event: Event) -> datetime | None:
+    """Return the time of the newest event about the same trouble of the same resource.
+
+    A look at the cloud that showed something else does not count: such an answer may itself be stale.
+    """
+    same = [EVENT.c[name] == value for name, value in _resource(event.subject).items()]
+    told = (EVENT.c.channel != Channel.POLL.value) | (EVENT.c.status == event.status)
+    newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == event.type, told))
     return None if newest is None else _moment(newest)
 
 
