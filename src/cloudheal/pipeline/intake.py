@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,16 +17,20 @@ from cloudheal.model.control import Approval
 from cloudheal.model.decision import OUTCOMES, Outcome
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Run, RunState, Trouble
+from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.pipeline.lifecycle import record
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
-from cloudheal.record.incidents import Decided, add_decision, add_run, grant, open_incident
+from cloudheal.record.incidents import Decided, add_decision, add_run, grant, newest_observation, open_incident
+from cloudheal.record.inventory import describe, known, release, size
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
+from cloudheal.sense.inventory import found_by, gone
 from cloudheal.sense.reading import Message, Reader, read, trouble_of
 from cloudheal.settings.rules import Rule
 
@@ -90,19 +94,42 @@ class Intake:
         """Read, decide and commit a batch. When this returns every message may be acknowledged."""
         now = self.clock.now()
         found = read(messages, self.reader, now)
-        known = self.lookup(sorted({event.subject for event in found.events if trouble_of(event)}))
+        resources = self.lookup(sorted({event.subject for event in found.events if trouble_of(event)}))
         with self.store.transaction() as connection:
             for bad in found.unreadable:
                 origin = bad.message
                 letter = DeadLetter(now, origin.channel, origin.origin, bad.reason, origin.body)
                 add_dead_letter(connection, letter)
-            rows = add_events(connection, found.events)
-            first = {event.key: event for event in reversed(found.events)}
-            acting = 0
-            for key, row in rows.items():
-                end_if_recovered(connection, first[key], now)
-                acting += self._decide(connection, first[key], row, known, now)
-        return Taken(len(rows), len(found.events) - len(rows), len(found.unreadable), acting)
+            taken = self._commit(connection, found.events, resources, now)
+        return replace(taken, dead=len(found.unreadable))
+
+    def notice(self, described: Sequence[Description], missing: Sequence[ResourceId], at: datetime) -> Taken:
+        """Take in what a look at the cloud showed: the inventory, and the events that nobody told us, in one commit.
+
+        `missing` are servers that the cloud did not know at `at`.
+        """
+        now = self.clock.now()
+        with self.store.transaction() as connection:
+            found = list(found_by(describe(connection, described), now))
+            found += [gone(one, at, now) for one in release(connection, missing, at)]
+            rows = known(connection, (event.subject for event in found))
+            return self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+
+    def _commit(
+        self,
+        connection: sa.Connection,
+        events: Sequence[Event],
+        resources: Mapping[ResourceId, Resource],
+        now: datetime,
+    ) -> Taken:
+        rows = add_events(connection, events)
+        first = {event.key: event for event in reversed(events)}
+        record(connection, {key: first[key] for key in rows}, rows)
+        acting = 0
+        for key, row in rows.items():
+            end_if_recovered(connection, first[key], now)
+            acting += self._decide(connection, first[key], row, resources, now)
+        return Taken(len(rows), len(events) - len(rows), 0, acting)
 
     def _decide(
         self, connection: sa.Connection, event: Event, row: int, known: Mapping[ResourceId, Resource], now: datetime
@@ -115,6 +142,7 @@ class Intake:
         for rule in usable:
             resource = known.get(event.subject)
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
+            facts = replace(facts, past=replace(facts.past, newest=newest_observation(connection, event)))
             walked = walk(event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             opening = _Opening(rule, event, trouble, facts.group.name, walked)
@@ -155,7 +183,9 @@ def gathered(
 ) -> Facts:
     """Count the facts that one rule's walk looks at; `group` is the resource's where that was found out before."""
     limits = rule.limits
-    group = group or (resource.group if resource else "") or f"rule:{rule.name}"
+    own = f"rule:{rule.name}"
+    group = group or (resource.group if resource else "") or own
+    members, unhealthy = size(connection, subject, group, rule.resources if group == own else None)
     windows = Windows(limits.within, limits.flap_window, limits.storm_window)
     counted = count(connection, subject, trouble, group, now, windows)
     holds = holds_on(connection, [EVERYTHING, subject.id, group], now)
@@ -178,7 +208,9 @@ def gathered(
             held_until=hold.until if hold else None,
         ),
         busy=Busy(counted.at_once, counted.in_last_hour),
-        group=Group(group, 0, counted.group_fell, counted.group_under_action, counted.group_fell),
+        group=Group(
+            group, members, unhealthy if members else counted.group_fell, counted.group_under_action, counted.group_fell
+        ),
         bounds=bounds_of(limits),
         mode=effective_mode(connection, rule),
     )

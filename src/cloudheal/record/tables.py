@@ -208,6 +208,7 @@ RESOURCE = sa.Table(
     sa.Column("first_seen", sa.BigInteger, nullable=False),
     sa.Column("released", sa.BigInteger),
     sa.Index("resource_by_group", "cloud", "account", "group", "state"),
+    sa.Index("resource_by_state", "cloud", "account", "state"),
     sa.Index("resource_by_release", "released"),
     sa.Index("resource_by_id", "id"),
 )
@@ -252,4 +253,78 @@ LEASE = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
+)
+
+#: Ids of ledger rows are never used twice, also when retention has emptied the table.
+LEDGER = sa.Table(
+    "ledger",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("event", sa.BigInteger),
+    sa.Column("incident", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("ledger_by_time", "at"),
+    sa.Index("ledger_by_resource", "resource", "id"),
+    sa.Index("ledger_by_type", "type", "id"),
+    sa.Index("ledger_by_result", "result", "id"),
+    # Most rows are events, which belong to no incident yet; these two indexes leave them out.
+    sa.Index(
+        "ledger_by_incident",
+        *("incident", "id"),
+        sqlite_where=sa.text("incident <> ''"),
+        postgresql_where=sa.text("incident <> ''"),
+    ),
+    sa.Index("ledger_by_run", "run", "id", sqlite_where=sa.text("run <> ''"), postgresql_where=sa.text("run <> ''")),
+    sqlite_autoincrement=True,
+)
+
+SEAL = sa.Table(
+    "seal",
+    METADATA,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("newest", sa.BigInteger, nullable=False),
+    sa.Column("sealed", sa.BigInteger, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("leaves", sa.LargeBinary, nullable=False),
+    sa.Column("removed", sa.BigInteger),
+)
+
+OUTBOX = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("bundle", sa.Text, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("done", sa.BigInteger),
+    sa.Index("outbox_by_done", "done", "id"),
+    sqlite_autoincrement=True,
+)
+
+DELIVERY = sa.Table(
+    "delivery",
+    METADATA,
+    sa.Column("notice", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sent", sa.BigInteger),
+    sa.Column("given_up", sa.BigInteger),
+    sa.Column("problem", sa.Text, nullable=False, server_default=""),
+    sa.Index("delivery_by_due", "target", "due"),
+    sa.Index("delivery_by_key", "target", "key", "sent"),
 )

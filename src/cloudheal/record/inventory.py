@@ -1,0 +1,245 @@
+"""The inventory: every resource that was ever seen, with its state as of a time; released ones stay, with everything.
+
+Three things fill it: events (which know a state), descriptions by the cloud (which know all), and the absence of a
+resource from both. An older observation never replaces a newer one, in whatever order they arrive. A description that
+claims that a released resource is there is believed only when it is newer than any stale answer can be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Description, Known, Sighting
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
+from cloudheal.settings.rules import Selector
+
+#: A cloud's read may be as old as this.
+STALE_READ = timedelta(seconds=60)
+#: Names in one statement: five parameters each, far below every dialect's limit.
+SLICE = 500
+NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
+_NAME = ("cloud", "account", "region", "kind", "id")
+#: What wins when two observations bear the same instant: the end of a movement over the movement.
+_RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
+
+
+def known(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[ResourceId, Known]:
+    """Return what is known of resources; those never seen are absent."""
+    found: dict[ResourceId, Known] = {}
+    for part in _slices(sorted(set(subjects))):
+        rows = connection.execute(sa.select(RESOURCE).where(_among(part)))
+        found.update((one.resource.id, one) for one in map(_known, rows))
+    return found
+
+
+def sight(connection: sa.Connection, sightings: Iterable[Sighting]) -> int:
+    """Take in what events say; returns how many resources are known better now."""
+    ordered = sorted(sightings, key=lambda one: (one.id, one.at, _RANKS.get(one.state, 0)))
+    before = known(connection, (one.id for one in ordered))
+    return sum(_sight(connection, one, before) for one in ordered)
+
+
+def describe(connection: sa.Connection, descriptions: Iterable[Description]) -> list[Change]:
+    """Take in what the cloud says; returns each description that was news, with what was known before."""
+    ordered = sorted(descriptions, key=lambda one: one.id)
+    before = known(connection, (one.id for one in ordered))
+    return [Change(before.get(one.id), one) for one in ordered if _write_description(connection, one)]
+
+
+def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datetime) -> list[ResourceId]:
+    """Say that resources are gone, as of `at`; returns those that were thought to be there."""
+    gone = []
+    for one in sorted(set(subjects)):
+        there = _is(one) & RESOURCE.c.released.is_(None) & (RESOURCE.c.as_of <= _millis(at))
+        values = {"state": DELETED, "since": _millis(at), "as_of": _millis(at), "released": _millis(at)}
+        if connection.execute(sa.update(RESOURCE).where(there).values(values)).rowcount:
+            gone.append(one)
+    return gone
+
+
+def not_seen_since(
+    connection: sa.Connection, cloud: Cloud, account: str, region: str, kind: str, at: datetime
+) -> list[ResourceId]:
+    """Return the resources of a region that are thought to be there but were last described before `at`."""
+    place = zip(_NAME, (str(cloud), account, region, kind), strict=False)
+    there = sa.and_(*(RESOURCE.c[name] == value for name, value in place), RESOURCE.c.released.is_(None))
+    old = there & (RESOURCE.c.described < _millis(at)) & (RESOURCE.c.as_of < _millis(at))
+    return [_id(row) for row in connection.execute(sa.select(RESOURCE).where(old).order_by(RESOURCE.c.id))]
+
+
+def not_described(connection: sa.Connection, cloud: Cloud, account: str, most: int) -> list[Known]:
+    """Return resources to be described: never described, or started since (a start may change addresses)."""
+    there = (RESOURCE.c.cloud == str(cloud)) & (RESOURCE.c.account == account) & RESOURCE.c.released.is_(None)
+    restarted = (RESOURCE.c.state == RUNNING) & (RESOURCE.c.described < RESOURCE.c.since)
+    wanting = there & (RESOURCE.c.kind == "instance") & (RESOURCE.c.described.is_(None) | restarted)
+    rows = connection.execute(sa.select(RESOURCE).where(wanting).order_by(RESOURCE.c.first_seen).limit(most))
+    return [_known(row) for row in rows]
+
+
+def size(connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
+    """Return how many members a group of the subject's account has, and how many of them need help nobody gives yet.
+
+    A group that is a rule's own has the members that its `selector` selects. Only described members count, so that an
+    event about a server that does not exist cannot make a group look larger.
+    """
+    chosen = RESOURCE.c.group == group if selector is None else _selected(connection, selector)
+    same = (RESOURCE.c.cloud == str(subject.cloud)) & (RESOURCE.c.account == subject.account)
+    there = same & chosen & RESOURCE.c.released.is_(None) & RESOURCE.c.described.is_not(None)
+    total = connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(there)) or 0
+    helped = (
+        sa.select(INCIDENT.c.resource)
+        .join(RUN, RUN.c.incident == INCIDENT.c.id)
+        .join(GRANT, GRANT.c.run == RUN.c.id)
+        .where(INCIDENT.c.cloud == str(subject.cloud), INCIDENT.c.account == subject.account)
+    )
+    down = there & RESOURCE.c.state.in_(NOT_RUNNING) & RESOURCE.c.id.not_in(helped)
+    return total, connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(down)) or 0
+
+
+def instances_released(connection: sa.Connection, since: datetime) -> list[Known]:
+    """Return the instances released since a time, newest first, with all that was known of them."""
+    gone = (RESOURCE.c.kind == "instance") & (RESOURCE.c.released >= _millis(since))
+    rows = connection.execute(sa.select(RESOURCE).where(gone).order_by(RESOURCE.c.released.desc(), RESOURCE.c.id))
+    return [_known(row) for row in rows]
+
+
+def instances_named(connection: sa.Connection, id_: str) -> list[Known]:
+    """Return every instance of an id, released or not; two clouds may use the same one."""
+    rows = connection.execute(sa.select(RESOURCE).where(RESOURCE.c.id == id_, RESOURCE.c.kind == "instance"))
+    return [_known(row) for row in rows]
+
+
+def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId, Known]) -> int:
+    old, at = before.get(seen.id), _millis(seen.at)
+    if seen.lock:
+        locks = sorted({*(old.locks if old else ()), seen.lock})
+        values: dict[str, object] = {"locks": json.dumps(locks)}
+        return _upsert(connection, {**_first(seen.id, at), **values}, values, sa.true())
+    values = {"state": seen.state, "as_of": at, "since": at}
+    if seen.state == DELETED:
+        values["released"] = at
+    rank = _RANKS.get(seen.state, 0)
+    ranks = sa.case(_RANKS, value=RESOURCE.c.state, else_=0)
+    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (ranks < rank))
+    return _upsert(connection, {**_first(seen.id, at), **values}, values, newer & RESOURCE.c.released.is_(None))
+
+
+def _write_description(connection: sa.Connection, seen: Description) -> int:
+    at = _millis(seen.at)
+    told: dict[str, object] = {
+        "name": seen.name,
+        "zone": seen.zone,
+        "group": seen.group,
+        "tags": json.dumps(dict(seen.tags), ensure_ascii=False),
+        "locks": json.dumps(list(seen.locks)),
+        "attributes": json.dumps(dict(seen.attributes), ensure_ascii=False),
+        "described": at,
+    }
+    newer, same = RESOURCE.c.as_of <= at, RESOURCE.c.state == seen.state
+    state: dict[str, Any] = {
+        "state": sa.case((newer, seen.state), else_=RESOURCE.c.state),
+        "since": sa.case((newer & ~same, at), else_=RESOURCE.c.since),
+        "as_of": sa.case((newer, at), else_=RESOURCE.c.as_of),
+        "released": None,
+    }
+    may = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= at)
+    believed = RESOURCE.c.released.is_(None) | (RESOURCE.c.released < at - _length(STALE_READ))
+    first = {**_first(seen.id, at), **told, "state": seen.state, "since": at}
+    return _upsert(connection, first, {**told, **state}, may & believed)
+
+
+def _first(subject: ResourceId, at: int) -> dict[str, object]:
+    name = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
+    return {**dict(zip(_NAME, name, strict=True)), "since": at, "as_of": at, "first_seen": at}
+
+
+def _upsert(
+    connection: sa.Connection, row: Mapping[str, object], values: Mapping[str, Any], when: sa.ColumnElement[bool]
+) -> int:
+    insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(RESOURCE).values(row)
+    statement = insert.on_conflict_do_update(index_elements=list(_NAME), set_=dict(values), where=when)
+    return len(connection.execute(statement.returning(RESOURCE.c.id)).all())
+
+
+def _selected(connection: sa.Connection, selector: Selector) -> sa.ColumnElement[bool]:
+    """Say in SQL what a selector selects; name patterns are read the way of the shell, in either database."""
+    if selector.selects_nothing:
+        return sa.false()
+    wanted: list[sa.ColumnElement[bool]] = [
+        RESOURCE.c[column].in_(values)
+        for column, values in (("id", selector.ids), ("region", selector.regions), ("group", selector.groups))
+        if values
+    ]
+    if selector.names:
+        every = connection.scalars(sa.select(RESOURCE.c.name).distinct())
+        matching = [name for name in every if any(fnmatchcase(name, one) for one in selector.names)]
+        wanted.append(RESOURCE.c.name.in_(matching))
+    wanted += [_tagged(connection, key, values) for key, values in selector.tags.items()]
+    return sa.and_(sa.true(), *wanted)
+
+
+def _tagged(connection: sa.Connection, key: str, values: Sequence[str]) -> sa.ColumnElement[bool]:
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(RESOURCE.c.tags).table_valued("key", "value")
+        return sa.exists().where(each.c.key == key, each.c.value.in_(values))
+    tag: sa.ColumnElement[str] = sa.cast(RESOURCE.c.tags, postgresql.JSONB)[key].astext
+    return tag.in_(values)
+
+
+def _is(subject: ResourceId) -> sa.ColumnElement[bool]:
+    name = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
+    return sa.and_(*(RESOURCE.c[column] == value for column, value in zip(_NAME, name, strict=True)))
+
+
+def _among(subjects: Sequence[ResourceId]) -> sa.ColumnElement[bool]:
+    names = [(str(one.cloud), one.account, one.region, one.kind, one.id) for one in subjects]
+    return sa.tuple_(*(RESOURCE.c[column] for column in _NAME)).in_(names)
+
+
+def _known(row: sa.Row[Any]) -> Known:
+    resource = Resource(
+        id=_id(row),
+        as_of=_moment(row.as_of),
+        state=row.state,
+        name=row.name,
+        zone=row.zone,
+        group=row.group,
+        tags=json.loads(row.tags),
+    )
+    return Known(
+        resource=resource,
+        since=_moment(row.since),
+        first_seen=_moment(row.first_seen),
+        locks=tuple(json.loads(row.locks)),
+        attributes=json.loads(row.attributes),
+        described=None if row.described is None else _moment(row.described),
+        released=None if row.released is None else _moment(row.released),
+    )
+
+
+def _id(row: sa.Row[Any]) -> ResourceId:
+    return ResourceId(Cloud(row.cloud), row.account, row.region, row.kind, row.id)
+
+
+def _slices(subjects: Sequence[ResourceId]) -> Iterator[Sequence[ResourceId]]:
+    return (subjects[start : start + SLICE] for start in range(0, len(subjects), SLICE))
+
+
+def _length(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -1,0 +1,73 @@
+"""The lifecycle of instances: every state that one was ever told or seen to enter, kept after its release.
+
+A transition is written in the transaction that commits its event, once per event. What a poll found may be told by a
+late message again; the read model shows such a pair once, by the message, because that carries the true time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from cloudheal.model.event import Channel, Event
+from cloudheal.model.resource import ResourceId
+from cloudheal.record.tables import LIFECYCLE
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One state entered, when, and by which channel we know."""
+
+    state: str
+    at: datetime
+    channel: Channel
+    event: int
+
+
+def add_transitions(connection: sa.Connection, events: Iterable[Event], rows: Mapping[str, int]) -> int:
+    """Write the states that new events tell of; `rows` are the row numbers of the new events by key."""
+    values = [_row(event, rows[event.key]) for event in events]
+    if values:
+        connection.execute(sa.insert(LIFECYCLE), values)
+    return len(values)
+
+
+def transitions(connection: sa.Connection, subject: ResourceId) -> list[Transition]:
+    """Return every state that a resource entered, in the order of time."""
+    name = {"cloud": str(subject.cloud), "account": subject.account, "region": subject.region, "kind": subject.kind}
+    same = [LIFECYCLE.c[column] == value for column, value in name.items()]
+    rows = connection.execute(
+        sa.select(LIFECYCLE).where(LIFECYCLE.c.resource == subject.id, *same).order_by(LIFECYCLE.c.at, LIFECYCLE.c.id)
+    )
+    every = [Transition(row.state, _moment(row.at), Channel(row.channel), row.event) for row in rows]
+    return [one for number, one in enumerate(every) if not _is_told_by_another(every, number)]
+
+
+def _is_told_by_another(every: list[Transition], number: int) -> bool:
+    one = every[number]
+    beside = every[max(0, number - 1) : number] + every[number + 1 : number + 2]
+    return one.channel is Channel.POLL and any(
+        other.state == one.state and other.channel is not Channel.POLL for other in beside
+    )
+
+
+def _row(event: Event, number: int) -> dict[str, object]:
+    subject = event.subject
+    return {
+        "cloud": str(subject.cloud),
+        "account": subject.account,
+        "region": subject.region,
+        "kind": subject.kind,
+        "resource": subject.id,
+        "state": event.status,
+        "at": round(event.time.timestamp() * 1000),
+        "event": number,
+        "channel": event.channel.value,
+    }
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
