@@ -116,9 +116,26 @@ def test_latency_is_virtual_time(stepped: RunningSimulator) -> None:
 
 
 @pytest.mark.parametrize(
+    ("short", "latency"),
+    [
+        ({"latency": 2.5}, {"distribution": "fixed", "mean": 2.5, "spread": 0.0}),
+        ({"latency": {"mean": 3}}, {"distribution": "fixed", "mean": 3.0, "spread": 0.0}),
+        ({"latency": {"latency": {"mean": 4}}}, {"distribution": "fixed", "mean": 4.0, "spread": 0.0}),
+        ({"latency": None}, {"distribution": "fixed", "mean": 1.0, "spread": 0.0}),
+    ],
+)
+def test_a_latency_has_short_forms(sim: RunningSimulator, short: object, latency: dict[str, object]) -> None:
+    """Seconds alone, or the distribution alone; nothing that was written is passed over."""
+    (rule,) = sim.control("PUT", "faults", [{"fault": short}])["rules"]
+    assert rule["fault"]["latency"] == latency
+
+
+@pytest.mark.parametrize(
     ("rules", "reason"),
     [
         ([{"fault": "meteor"}], "fault.kind"),
+        ([{"fault": {"throttle": 3}}], "options of throttle"),
+        ([{"fault": {"latency": [2]}}], "options of latency"),
         ([{"match": {"verb": "x"}, "fault": "5xx"}], "match.verb"),
         ([{"when": {"probability": 2}, "fault": "5xx"}], "when.probability"),
         ([{"probabillity": 1, "fault": "5xx"}], "probabillity"),

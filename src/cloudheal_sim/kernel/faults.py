@@ -115,15 +115,30 @@ class Fault(_Part):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        """Take `"throttle"` and `{"throttle": {...}}` for `{"kind": "throttle", ...}`."""
+        """Take `"throttle"` and `{"throttle": {...}}` for `{"kind": "throttle", ...}`; true or null are no options.
+
+        The options of `latency` are its distribution, or its seconds alone.
+        """
         if isinstance(data, str):
             data = {"kind": data}
         if isinstance(data, dict) and "kind" not in data and len(data) == 1:
             kind, options = next(iter(data.items()))
-            data = {"kind": kind, **(options if isinstance(options, dict) else {})}
+            data = {"kind": kind, **_options(kind, options)}
         if isinstance(data, dict) and isinstance(data.get("kind"), str):
             data = {**data, "kind": data["kind"].replace("_", "-").replace(" ", "-").lower()}
         return data
+
+
+def _options(kind: str, options: object) -> dict[str, Any]:
+    """Return the fields of a fault that is written as `{kind: options}`."""
+    if kind == Kind.LATENCY and isinstance(options, int | float) and not isinstance(options, bool):
+        return {"latency": {"mean": options}}
+    if isinstance(options, dict):
+        return {"latency": options} if kind == Kind.LATENCY and "latency" not in options else options
+    if options is not None and options is not True:
+        msg = f"expected an object with the options of {kind}"
+        raise ValueError(msg)
+    return {}
 
 
 class Rule(_Part):
