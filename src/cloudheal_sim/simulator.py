@@ -30,10 +30,10 @@ log = logging.getLogger("cloudheal_sim")
 
 #: Calls a second by documentation (requirement C6: the lower of the published figures).
 DOCUMENTED_QUOTAS = {
-    "cms:DescribeMetricList": 20,
-    "cms:DescribeMetricLast": 30,
-    "cms:DescribeMetricTop": 50,
-    "cms:DescribeMetricData": 50,
+    "cms:DescribeMetricList": 20.0,
+    "cms:DescribeMetricLast": 30.0,
+    "cms:DescribeMetricTop": 50.0,
+    "cms:DescribeMetricData": 50.0,
 }
 
 

@@ -14,6 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from email.utils import formatdate
+from itertools import count
 from typing import Any, Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -51,9 +52,17 @@ class Answer:
 
 
 class HandSigned:
-    """Signs and sends over one kept connection."""
+    """Signs and sends over one kept connection.
 
-    def __init__(self, address: str, key: str = "testid", secret: str = "testsecret") -> None:
+    With a `moment` (epoch seconds) every call is signed as of then and nonces are counted: the same calls are the same
+    bytes each time, which a simulator without skew check takes.
+    """
+
+    def __init__(
+        self, address: str, key: str = "testid", secret: str = "testsecret", moment: float | None = None
+    ) -> None:
+        self._moment = moment
+        self._nonces = (f"{moment}-{number}" for number in count(1))
         self._connection = http.client.HTTPConnection(address, timeout=30)
         self._key = key
         self._secret = secret
@@ -79,8 +88,8 @@ class HandSigned:
             "AccessKeyId": self._key,
             "SignatureMethod": "HMAC-SHA1",
             "SignatureVersion": "1.0",
-            "SignatureNonce": uuid.uuid4().hex,
-            "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "SignatureNonce": uuid.uuid4().hex if self._moment is None else next(self._nonces),
+            "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._moment)),
             **named,
         }
         query = "&".join(f"{quote(name, safe='~')}={quote(flat[name], safe='~')}" for name in sorted(flat))
@@ -94,7 +103,7 @@ class HandSigned:
         kind = "text/xml" if content else ""
         own = {name.replace("_", "-"): value for name, value in headers.items()}
         canonical = {"x-mns-version": "2015-06-06", **own}
-        date = formatdate(usegmt=True)
+        date = formatdate(self._moment, usegmt=True)
         lines = "".join(f"{name}:{canonical[name]}\n" for name in sorted(canonical))
         signature = self._hmac(f"{method}\n{md5}\n{kind}\n{date}\n{lines}{target}", self._secret)
         common = {"Date": date, "Authorization": f"MNS {self._key}:{signature}", **canonical}
