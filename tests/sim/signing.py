@@ -19,7 +19,14 @@ from typing import Any, Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-ECS, SLB, CMS, STS = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01"
+ECS, SLB, CMS, STS, LOCATION, VPC = (
+    "2014-05-26",
+    "2014-05-15",
+    "2019-01-01",
+    "2015-04-01",
+    "2015-06-12",
+    "2016-04-28",
+)
 
 
 @dataclass(frozen=True, slots=True)
