@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.control import Answer, Approval
+from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import APPROVAL
 
 
@@ -20,21 +23,29 @@ def ask(connection: sa.Connection, approval: Approval) -> str:
         "expires": _millis(approval.expires),
     }
     connection.execute(sa.insert(APPROVAL).values(row))
+    resource, incident = about_run(connection, approval.run)
+    body = {"id": approval.id, "question": approval.question, "expires": row["expires"]}
+    asked = Entry(
+        Kind.APPROVAL_ASKED, approval.asked, resource=resource, incident=incident, run=approval.run, body=body
+    )
+    append(connection, [asked])
+    expires = approval.expires.astimezone(UTC).isoformat(timespec="seconds")
+    facts = {"id": approval.id, "resource": resource, "question": approval.question, "expires": expires}
+    key = f"{Topic.APPROVAL_ASKED}|{approval.run}"
+    tell(connection, Notice(Topic.APPROVAL_ASKED, approval.asked, key, incident or key, facts))
     return approval.id
 
 
 def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: datetime) -> bool:
     """Write an answer; False when there is no such open question (answered before, or expired)."""
     open_ = (APPROVAL.c.id == id_) & (APPROVAL.c.answer == "") & (APPROVAL.c.expires > _millis(now))
-    values = {"answer": said.value, "answered_by": who, "answered": _millis(now)}
-    return connection.execute(sa.update(APPROVAL).where(open_).values(values)).rowcount == 1
+    return _answered(connection, open_, said, who, now) == 1
 
 
 def expire(connection: sa.Connection, now: datetime) -> int:
     """Answer every question that is over with `expired`; returns how many."""
     over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= _millis(now))
-    values = {"answer": Answer.EXPIRED.value, "answered": _millis(now)}
-    return connection.execute(sa.update(APPROVAL).where(over).values(values)).rowcount
+    return _answered(connection, over, Answer.EXPIRED, "", now)
 
 
 def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
@@ -49,6 +60,17 @@ def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval
     answered = APPROVAL.c.run.in_(runs) & (APPROVAL.c.answer != "")
     rows = connection.execute(sa.select(APPROVAL).where(answered).order_by(APPROVAL.c.asked, APPROVAL.c.id))
     return {row.run: _approval(row) for row in rows}
+
+
+def _answered(connection: sa.Connection, which: sa.ColumnElement[bool], said: Answer, who: str, now: datetime) -> int:
+    values = {"answer": said.value, "answered_by": who, "answered": _millis(now)}
+    answered = sa.update(APPROVAL).where(which).values(values).returning(APPROVAL.c.id, APPROVAL.c.run)
+    rows = connection.execute(answered).all()
+    for row in rows:
+        resource, incident = about_run(connection, row.run)
+        told = Entry(Kind.APPROVAL_ANSWERED, now, resource, result=said.value, name=who, incident=incident, run=row.run)
+        append(connection, [replace(told, body={"id": row.id})])
+    return len(rows)
 
 
 def _approval(row: sa.Row[tuple[object, ...]]) -> Approval:

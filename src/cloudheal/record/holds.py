@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from cloudheal.model.control import Hold
+from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.tables import HOLD
 
 #: The scope of a pause: everything.
@@ -23,13 +24,19 @@ def add_hold(connection: sa.Connection, hold: Hold) -> int:
         "since": _millis(hold.since),
         "until": None if hold.until is None else _millis(hold.until),
     }
-    return int(connection.execute(sa.insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
+    number = int(connection.execute(sa.insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
+    body = {"number": number, "why": hold.why, "until": row["until"]}
+    append(connection, [Entry(Kind.HOLD_ADDED, hold.since, resource=hold.scope, name=hold.who, body=body)])
+    return number
 
 
 def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
     """End every hold on exactly this scope; returns how many were in force."""
     standing = (HOLD.c.scope == scope) & HOLD.c.lifted.is_(None)
-    return connection.execute(sa.update(HOLD).where(standing).values(lifted=_millis(at))).rowcount
+    lifted = connection.execute(sa.update(HOLD).where(standing).values(lifted=_millis(at))).rowcount
+    if lifted:
+        append(connection, [Entry(Kind.HOLD_LIFTED, at, resource=scope, body={"holds": lifted})])
+    return lifted
 
 
 def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) -> list[Hold]:

@@ -18,6 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 
 #: Rows in one statement: below every dialect's limit of parameters (17 columns a row, 32,766 on SQLite).
@@ -53,7 +55,9 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
             statement = _insert(connection, EVENT).on_conflict_do_nothing(index_elements=["key"])
             stored = connection.execute(statement.returning(EVENT.c.key, EVENT.c.id), rows)
             numbers = {row.key: row.id for row in stored}
-            added.update((event.key, numbers[event.key]) for event in part if event.key in numbers)
+            new = [event for event in part if event.key in numbers]
+            added.update((event.key, numbers[event.key]) for event in new)
+            append(connection, [_entry(event, numbers[event.key]) for event in new])
     return added
 
 
@@ -71,7 +75,15 @@ def add_dead_letter(connection: sa.Connection, letter: DeadLetter) -> int:
     statement = _insert(connection, DEAD_LETTER).on_conflict_do_update(
         index_elements=["digest"], set_={"copies": DEAD_LETTER.c.copies + 1, "replayed": None}
     )
-    return int(connection.execute(statement.returning(DEAD_LETTER.c.id), [row]).scalar_one())
+    number = int(connection.execute(statement.returning(DEAD_LETTER.c.id), [row]).scalar_one())
+    body = {"number": number, "channel": letter.channel.value, "sha256": hashlib.sha256(letter.raw).hexdigest()}
+    entry = Entry(Kind.DEAD_LETTER, letter.received, result=letter.reason, name=letter.origin, body=body)
+    append(connection, [entry])
+    # One key per origin: a queue full of garbage is one notice with a count, not thousands.
+    key = f"{Topic.DEAD_LETTER}|{letter.origin}"
+    facts = {"number": str(number), "origin": letter.origin, "reason": letter.reason}
+    tell(connection, Notice(Topic.DEAD_LETTER, letter.received, key, key, facts))
+    return number
 
 
 def dead_letters(connection: sa.Connection, limit: int = 100) -> Sequence[sa.Row[tuple[object, ...]]]:
@@ -83,7 +95,10 @@ def dead_letters(connection: sa.Connection, limit: int = 100) -> Sequence[sa.Row
 def mark_replayed(connection: sa.Connection, number: int, at: datetime) -> bool:
     """Say that a dead letter was read after all; False when there is none of that number waiting."""
     one = (DEAD_LETTER.c.id == number) & DEAD_LETTER.c.replayed.is_(None)
-    return connection.execute(sa.update(DEAD_LETTER).where(one).values(replayed=_millis(at))).rowcount == 1
+    replayed = connection.execute(sa.update(DEAD_LETTER).where(one).values(replayed=_millis(at))).rowcount == 1
+    if replayed:
+        append(connection, [Entry(Kind.DEAD_LETTER_REPLAYED, at, body={"number": number})])
+    return replayed
 
 
 def event_by_key(connection: sa.Connection, key: str) -> Event | None:
@@ -127,6 +142,28 @@ def _row(event: Event) -> dict[str, object]:
         "data": json.dumps(dict(event.data), ensure_ascii=False, separators=(",", ":")),
         "raw": event.raw,
     }
+
+
+def _entry(event: Event, row: int) -> Entry:
+    """Return the ledger's row: what the event says in a few words, and the digest of the message as received."""
+    body = {
+        "key": event.key,
+        "occurred": _millis(event.time),
+        "channel": event.channel.value,
+        "simulated": event.simulated,
+        "sha256": hashlib.sha256(event.raw).hexdigest(),
+    }
+    name = event.data.get("instanceName")
+    return Entry(
+        Kind.EVENT,
+        event.received,
+        resource=event.subject.id,
+        type=event.type,
+        result=event.status,
+        name=name if isinstance(name, str) else "",
+        event=row,
+        body=body,
+    )
 
 
 def _known(connection: sa.Connection, keys: list[str]) -> set[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cloudheal.model.decision import Reason
+from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import Mode, Run, RunState, Trouble, Verdict
+from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
+from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
 
 #: The budget scope that every run takes a grant of: resources under action at the same time.
@@ -65,7 +67,13 @@ def add_decision(connection: sa.Connection, decided: Decided) -> int:
         "next_eligible": None if decided.next_eligible is None else _millis(decided.next_eligible),
         "incident": decided.incident,
     }
-    return int(connection.execute(sa.insert(DECISION).values(row).returning(DECISION.c.id)).scalar_one())
+    number = int(connection.execute(sa.insert(DECISION).values(row).returning(DECISION.c.id)).scalar_one())
+    named = sa.select(EVENT.c.resource, EVENT.c.key).where(EVENT.c.id == decided.event)
+    resource, key = connection.execute(named).one()
+    append(connection, [_decision_entry(decided, number, resource, key)])
+    if OUTCOMES[decided.reason] is Outcome.TELL:
+        tell(connection, _escalation(decided, resource))
+    return number
 
 
 def open_incident(
@@ -83,10 +91,15 @@ def open_incident(
     }
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(INCIDENT)
     opened = insert.values(row).on_conflict_do_nothing().returning(INCIDENT.c.id)
-    return connection.execute(opened).first() is not None
+    if connection.execute(opened).first() is None:
+        return False
+    body = {"occurred": row["occurred"], "group": group, "key": event.key}
+    entry = Entry(Kind.INCIDENT_OPENED, now, event.subject.id, str(trouble), incident=id_, body=body)
+    append(connection, [entry])
+    return True
 
 
-def add_run(connection: sa.Connection, run: Run, waits_for: str = "") -> None:
+def add_run(connection: sa.Connection, run: Run, waits_for: str = "", at: datetime | None = None) -> None:
     """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does."""
     row = {
         "id": run.id,
@@ -101,6 +114,12 @@ def add_run(connection: sa.Connection, run: Run, waits_for: str = "") -> None:
         "next_eligible": None if run.next_eligible is None else _millis(run.next_eligible),
     }
     connection.execute(sa.insert(RUN).values(row))
+    resource, _ = about_run(connection, run.id)
+    body = {"mode": row["mode"], "playbook_digest": run.playbook_digest, "waits_for": waits_for}
+    told = Entry(
+        Kind.RUN_ADDED, at, resource, run.playbook, run.state.value, run.rule, None, run.incident, run.id, body
+    )
+    append(connection, [told])
 
 
 def grant(connection: sa.Connection, run: str, now: datetime) -> None:
@@ -142,13 +161,20 @@ def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
     open_ = (INCIDENT.c.id == verdict.incident) & INCIDENT.c.ended.is_(None)
     ended = connection.execute(sa.update(INCIDENT).where(open_).values(values)).rowcount == 1
     connection.execute(sa.delete(GRANT).where(GRANT.c.run == run))
+    if ended:
+        _tell_end(connection, verdict, run)
     return ended
 
 
 def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     """Write when the first action of an incident was taken; False when that was known."""
     first = (INCIDENT.c.id == incident) & INCIDENT.c.acted.is_(None)
-    return connection.execute(sa.update(INCIDENT).where(first).values(acted=_millis(at))).rowcount == 1
+    acted = sa.update(INCIDENT).where(first).values(acted=_millis(at)).returning(INCIDENT.c.resource)
+    resource = connection.execute(acted).scalar_one_or_none()
+    if resource is None:
+        return False
+    append(connection, [Entry(Kind.INCIDENT_ACTED, at, resource, incident=incident)])
+    return True
 
 
 def newest_observation(connection: sa.Connection, event: Event) -> datetime | None:
@@ -160,6 +186,51 @@ def newest_observation(connection: sa.Connection, event: Event) -> datetime | No
     told = (EVENT.c.channel != Channel.POLL.value) | (EVENT.c.status == event.status)
     newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == event.type, told))
     return None if newest is None else _moment(newest)
+
+
+def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> Entry:
+    body = {
+        "number": number,
+        "key": key,
+        "rule_digest": decided.rule_digest,
+        "detail": decided.detail,
+        "stations": [dict(station) for station in decided.stations],
+        "next_eligible": None if decided.next_eligible is None else _millis(decided.next_eligible),
+    }
+    return Entry(
+        Kind.DECISION,
+        decided.decided,
+        resource=resource,
+        result=decided.reason.value,
+        name=decided.rule,
+        event=decided.event,
+        incident=decided.incident,
+        body=body,
+    )
+
+
+def _escalation(decided: Decided, resource: str) -> Notice:
+    """Return what people are told when a decision needs them; a storm is one thing, however many it hits."""
+    storm = decided.reason is Reason.STORM
+    topic = Topic.STORM if storm else Topic.ESCALATED
+    key = f"{topic}|{decided.rule}" if storm else f"{topic}|{decided.reason}|{resource}"
+    facts = {"resource": resource, "rule": decided.rule, "reason": decided.reason.value}
+    return Notice(topic, decided.decided, key, key if storm else decided.incident or key, facts)
+
+
+def _tell_end(connection: sa.Connection, verdict: Verdict, run: str) -> None:
+    """Write the verdict into the ledger, and tell people of what was not healed, unless one of them decided so."""
+    about = sa.select(INCIDENT.c.resource, INCIDENT.c.trouble, INCIDENT.c.trouble_id)
+    row = connection.execute(about.where(INCIDENT.c.id == verdict.incident)).one()
+    trouble, evidence = str(Trouble(row.trouble, row.trouble_id)), dict(verdict.evidence)
+    result = verdict.healed.value
+    ended = Entry(Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, incident=verdict.incident, run=run)
+    append(connection, [replace(ended, body=evidence)])
+    topic = {Healed.NOT_HEALED: Topic.NOT_HEALED, Healed.UNKNOWN: Topic.UNKNOWN}.get(verdict.healed)
+    if topic is not None and evidence.get("code") != "denied":
+        facts = {"resource": row.resource, "trouble": trouble, "code": evidence.get("code", "")}
+        facts["advice"] = evidence.get("advice", "")
+        tell(connection, Notice(topic, verdict.at, f"{topic}|{row.resource}", verdict.incident, facts))
 
 
 def _resource(subject: ResourceId) -> dict[str, str]:

@@ -6,13 +6,14 @@ mode) has another digest, so it is in shadow again; going back to a promoted ver
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.incident import Mode
+from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.tables import PROMOTION
 from cloudheal.settings.rules import Rule
 
@@ -44,6 +45,7 @@ def promote(connection: sa.Connection, rules: Iterable[Rule], who: str, at: date
     ]
     if rows:
         connection.execute(sa.insert(PROMOTION), rows)
+        append(connection, [_entry(row, at) for row in rows])
     return len(rows)
 
 
@@ -55,6 +57,11 @@ def promotion_of(connection: sa.Connection, rule: Rule) -> Promotion | None:
         return None
     at = datetime.fromtimestamp(row.promoted / 1000, UTC)
     return Promotion(row.rule, row.digest, Mode(row.mode), row.who, at)
+
+
+def _entry(row: Mapping[str, str | int], at: datetime) -> Entry:
+    body = {"digest": row["digest"], "who": row["who"]}
+    return Entry(Kind.RULE_PROMOTED, at, result=str(row["mode"]), name=str(row["rule"]), body=body)
 
 
 def effective_mode(connection: sa.Connection, rule: Rule) -> Mode:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from cloudheal.model.incident import StepKind
+from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.store import Store
+from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_now
 from cloudheal.record.tables import RUN, STEP
 from cloudheal.record.workers import Claim, still_holds
@@ -41,8 +44,13 @@ def intend(
     name: str,
     before: Mapping[str, Any],
     call_millis: int = CALL_MILLIS,
+    *,
+    at: datetime | None = None,
 ) -> Intent | None:
-    """Write an intent in the caller's transaction and count the attempt; None when the run is not ours any more."""
+    """Write an intent in the caller's transaction and count the attempt; None when the run is not ours any more.
+
+    `at` is the operator's time, for the ledger only; the time to send runs on the database's clock.
+    """
     if not still_holds(connection, held):
         return None
     now = int(connection.execute(sa.select(database_now(connection))).scalar_one())
@@ -52,6 +60,8 @@ def intend(
     written = {**row, "epoch": held.epoch, "before": json.dumps(before), "intended": now, "call_by": now + call_millis}
     connection.execute(sa.insert(STEP).values(written))
     connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
+    body = {"number": number, "look": look, "worker": held.owner, "before": dict(before)}
+    _tell(connection, held.run, Entry(Kind.STEP_INTENDED, at, type=name, body=body))
     return Intent(held.run, number, now + call_millis, call_millis)
 
 
@@ -63,12 +73,29 @@ def reread(connection: sa.Connection, run: str, number: int) -> Intent:
 
 
 def conclude(
-    connection: sa.Connection, run: str, number: int, outcome: str, code: str = "", request_id: str = ""
+    connection: sa.Connection,
+    run: str,
+    number: int,
+    outcome: str,
+    code: str = "",
+    request_id: str = "",
+    *,
+    at: datetime | None = None,
 ) -> bool:
     """Write what came of an intent; False when that was written before."""
     one = (STEP.c.run == run) & (STEP.c.number == number) & STEP.c.done.is_(None)
     values = {"done": database_now(connection), "outcome": outcome, "code": code, "request_id": request_id}
-    return connection.execute(sa.update(STEP).where(one).values(values)).rowcount == 1
+    name = connection.execute(sa.update(STEP).where(one).values(values).returning(STEP.c.name)).scalar_one_or_none()
+    if name is None:
+        return False
+    body = {"number": number, "code": code, "request_id": request_id}
+    _tell(connection, run, Entry(Kind.STEP_CONCLUDED, at, type=name, result=outcome, body=body))
+    return True
+
+
+def _tell(connection: sa.Connection, run: str, entry: Entry) -> None:
+    resource, incident = about_run(connection, run)
+    append(connection, [replace(entry, resource=resource, incident=incident, run=run)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +108,14 @@ class ClaimedIntents:
     permit: Callable[[sa.Connection], bool]
     """Asked in the intent's own transaction whether guards still allow it."""
     call_millis: int = CALL_MILLIS
+    clock: Clock = field(default_factory=SystemClock)
 
     def intend(self, name: str, before: Mapping[str, Any]) -> tuple[str, int] | None:
         """Commit an intent; None when the run is not ours any more or a guard objects."""
         with self.store.transaction() as connection:
             if not self.permit(connection):
                 return None
-            intent = intend(connection, self.held, self.look, name, before, self.call_millis)
+            intent = intend(connection, self.held, self.look, name, before, self.call_millis, at=self.clock.now())
         return None if intent is None else (intent.run, intent.number)
 
     def remaining_seconds(self, intent: tuple[str, int]) -> float:
@@ -98,4 +126,4 @@ class ClaimedIntents:
     def conclude(self, intent: tuple[str, int], kind: str, code: str, request_id: str) -> bool:
         """Commit what came of it."""
         with self.store.transaction() as connection:
-            return conclude(connection, *intent, kind, code, request_id)
+            return conclude(connection, *intent, kind, code, request_id, at=self.clock.now())

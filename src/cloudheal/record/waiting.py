@@ -11,6 +11,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, RunState, Trouble, Verdict
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.incidents import end_incident
+from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.tables import INCIDENT, RUN
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
@@ -58,18 +59,35 @@ def due(connection: sa.Connection, now: datetime, limit: int = 500) -> list[Pati
     ]
 
 
-def begin(connection: sa.Connection, run: str, look: int, approved_by: str = "") -> bool:
+def begin(connection: sa.Connection, run: str, look: int, approved_by: str = "", at: datetime | None = None) -> bool:
     """Turn a waiting run into one to be started at `look`; False when it does not wait any more."""
     patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
     values = {"state": RunState.STARTING.value, "look": look, "waits_for": "", "approved_by": approved_by}
-    return connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+    begun = connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+    if begun:
+        resource, incident = about_run(connection, run)
+        woken = Entry(Kind.RUN_WOKEN, at, resource, name=approved_by, incident=incident, run=run, body={"look": look})
+        append(connection, [woken])
+    return begun
 
 
-def keep_waiting(connection: sa.Connection, run: str, state: RunState, reason: str, until: datetime | None) -> bool:
+def keep_waiting(
+    connection: sa.Connection,
+    run: str,
+    state: RunState,
+    reason: str,
+    until: datetime | None,
+    at: datetime | None = None,
+) -> bool:
     """Write what a run waits for now, and until when."""
     patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
     values = {"state": state.value, "waits_for": reason, "next_eligible": None if until is None else _millis(until)}
-    return connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+    waits = connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+    if waits:
+        resource, incident = about_run(connection, run)
+        body = {"next_eligible": values["next_eligible"]}
+        append(connection, [Entry(Kind.RUN_WAITS, at, resource, result=reason, incident=incident, run=run, body=body)])
+    return waits
 
 
 def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:

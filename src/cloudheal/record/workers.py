@@ -8,12 +8,16 @@ worker had begun is queued again; an heir that dies before that is followed by a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.incident import RunState
+from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_now
+from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import RUN, WORKER
 
 #: A worker that has not been heard of for so long is dead; beats come every second.
@@ -59,18 +63,29 @@ def enlist(connection: sa.Connection, worker: str, host: str) -> None:
 
 
 def leave(connection: sa.Connection, worker: str) -> bool:
-    """Take a worker off the list when it ends in order and owns nothing any more."""
+    """Take a worker off the list when it ends in order; False when it leaves runs, which others may have at once."""
     owns = sa.select(RUN.c.id).where(RUN.c.owner == worker, RUN.c.state.in_(_AT_WORK)).exists()
-    return connection.execute(sa.delete(WORKER).where(WORKER.c.id == worker, ~owns)).rowcount == 1
+    if connection.execute(sa.delete(WORKER).where(WORKER.c.id == worker, ~owns)).rowcount == 1:
+        return True
+    connection.execute(sa.update(WORKER).where(WORKER.c.id == worker, WORKER.c.heir == "").values(heartbeat=0))
+    return False
 
 
-def claim(connection: sa.Connection, run: str, worker: str, look: int) -> Claim | None:
+def at_work(connection: sa.Connection) -> bool:
+    """Say whether any run is being worked on, or about to be, by any worker."""
+    return connection.execute(sa.select(RUN.c.id).where(RUN.c.state.in_(_AT_WORK)).limit(1)).first() is not None
+
+
+def claim(connection: sa.Connection, run: str, worker: str, look: int, at: datetime | None = None) -> Claim | None:
     """Make `worker` the owner of a run whose look it begins; None when the run is another's or at another look."""
     free = RUN.c.owner.in_(("", worker)) & (RUN.c.look == look) & (RUN.c.state != RunState.ENDED.value)
     values = {"owner": worker, "state": RunState.RUNNING.value}
     updated = sa.update(RUN).where(RUN.c.id == run, free).values(values).returning(RUN.c.epoch)
     epoch = connection.execute(updated).scalar_one_or_none()
-    return None if epoch is None else Claim(run, worker, epoch)
+    if epoch is None:
+        return None
+    _tell(connection, Kind.RUN_BEGUN, run, at, {"worker": worker, "look": look, "epoch": epoch})
+    return Claim(run, worker, epoch)
 
 
 def still_holds(connection: sa.Connection, held: Claim) -> bool:
@@ -79,24 +94,60 @@ def still_holds(connection: sa.Connection, held: Claim) -> bool:
     return connection.execute(sa.select(RUN.c.id).where(one).with_for_update()).first() is not None
 
 
-def release(connection: sa.Connection, held: Claim, state: RunState) -> bool:
+def release(connection: sa.Connection, held: Claim, state: RunState, at: datetime | None = None) -> bool:
     """Give a run up in `state`, so that anyone may take its next look; False when it is not ours any more."""
     one = (RUN.c.id == held.run) & (RUN.c.owner == held.owner) & (RUN.c.epoch == held.epoch)
-    return connection.execute(sa.update(RUN).where(one).values(owner="", state=state.value)).rowcount == 1
+    released = connection.execute(sa.update(RUN).where(one).values(owner="", state=state.value)).rowcount == 1
+    if released:
+        _tell(connection, Kind.RUN_RELEASED, held.run, at, {"worker": held.owner, "state": state.value})
+    if released and state is RunState.PARKED:
+        resource, incident = about_run(connection, held.run)
+        facts = {"resource": resource, "run": held.run}
+        moment = at or _database_moment(connection)
+        tell(connection, Notice(Topic.RUN_PARKED, moment, f"{Topic.RUN_PARKED}|{held.run}", incident, facts))
+    return released
 
 
-def inherit(connection: sa.Connection, worker: str, lease_millis: int = LEASE_MILLIS) -> list[Estate]:
+def inherit(
+    connection: sa.Connection, worker: str, lease_millis: int = LEASE_MILLIS, at: datetime | None = None
+) -> list[Estate]:
     """Become the heir of every dead worker that nobody else is the living heir of, and the owner of its runs."""
     now = database_now(connection)
     dead = (WORKER.c.id != worker) & (WORKER.c.heartbeat < now - lease_millis)
     won = sa.update(WORKER).where(dead).values(heir=worker, heartbeat=now).returning(WORKER.c.id)
-    return [Estate(one, tuple(_taken(connection, one, worker))) for one in connection.scalars(won).all()]
+    estates = [Estate(one, tuple(_taken(connection, one, worker))) for one in connection.scalars(won).all()]
+    for estate in estates:
+        _tell_death(connection, worker, estate, at)
+    return estates
 
 
 def settle(connection: sa.Connection, worker: str, estate: Estate) -> bool:
     """Strike a dead worker off the list once its work is queued again; False when another became its heir."""
     mine = (WORKER.c.id == estate.dead) & (WORKER.c.heir == worker)
     return connection.execute(sa.delete(WORKER).where(mine)).rowcount == 1
+
+
+def _tell(connection: sa.Connection, kind: Kind, run: str, at: datetime | None, body: Mapping[str, object]) -> None:
+    resource, incident = about_run(connection, run)
+    result = str(body.get("state", ""))
+    append(connection, [Entry(kind, at, resource, result=result, incident=incident, run=run, body=body)])
+
+
+def _tell_death(connection: sa.Connection, heir: str, estate: Estate, at: datetime | None) -> None:
+    """Write who died and who follows, and what changed hands; people are told, because it may happen again."""
+    runs = [one.run for one in estate.runs]
+    append(connection, [Entry(Kind.WORKER_DEAD, at, name=estate.dead, body={"heir": heir, "runs": runs})])
+    for one in estate.runs:
+        body = {"worker": heir, "from": estate.dead, "look": one.look, "recoveries": one.recoveries}
+        _tell(connection, Kind.RUN_TAKEN_OVER, one.run, at, body)
+    key, moment = f"{Topic.WORKER_DEAD}|{estate.dead}", at or _database_moment(connection)
+    facts = {"worker": estate.dead, "heir": heir, "runs": str(len(runs))}
+    tell(connection, Notice(Topic.WORKER_DEAD, moment, key, key, facts))
+
+
+def _database_moment(connection: sa.Connection) -> datetime:
+    millis = connection.execute(sa.select(database_now(connection))).scalar_one()
+    return datetime.fromtimestamp(millis / 1000, UTC)
 
 
 def _taken(connection: sa.Connection, dead: str, heir: str) -> list[Taken]:

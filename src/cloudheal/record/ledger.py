@@ -1,0 +1,171 @@
+"""The ledger: one row for everything that happened, appended in the transaction that made it happen.
+
+Nothing outside `record` writes here: the functions that store an event, a decision, a step or a verdict append the row
+themselves, so that none can be forgotten. Rows are never changed; `seal` chains them afterwards, `retention` drops the
+oldest. A row holds names, numbers and reasons, never the bytes of a message, a credential or an address of a notifier.
+
+`at` is the operator's clock where the caller told it, otherwise the database's. The order of things is the order of ids
+within one incident, because each of its transactions follows the one before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.record.moments import database_now
+from cloudheal.record.tables import INCIDENT, LEDGER, RUN
+
+#: Rows fetched at a time when the whole ledger is streamed.
+STREAM_ROWS = 1000
+
+
+class Kind(StrEnum):
+    """What a row tells."""
+
+    EVENT = "event"
+    DEAD_LETTER = "dead_letter"
+    DEAD_LETTER_REPLAYED = "dead_letter.replayed"
+    DECISION = "decision"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_ACTED = "incident.acted"
+    INCIDENT_ENDED = "incident.ended"
+    RUN_ADDED = "run.added"
+    RUN_WAITS = "run.waits"
+    RUN_WOKEN = "run.woken"
+    RUN_BEGUN = "run.begun"
+    RUN_RELEASED = "run.released"
+    RUN_TAKEN_OVER = "run.taken_over"
+    STEP_INTENDED = "step.intended"
+    STEP_CONCLUDED = "step.concluded"
+    APPROVAL_ASKED = "approval.asked"
+    APPROVAL_ANSWERED = "approval.answered"
+    HOLD_ADDED = "hold.added"
+    HOLD_LIFTED = "hold.lifted"
+    RULE_PROMOTED = "rule.promoted"
+    WORKER_DEAD = "worker.dead"
+    LEDGER_REMOVED = "ledger.removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row to be.
+
+    `type` is the event's type, the trouble, the playbook or the step's name; `result` its status, reason, verdict or
+    outcome; `name` what people call it (a server's name, a rule, a person). `event` is the row number of an event.
+    """
+
+    kind: Kind
+    at: datetime | None
+    resource: str = ""
+    type: str = ""
+    result: str = ""
+    name: str = ""
+    event: int | None = None
+    incident: str = ""
+    run: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One row as it stands in the ledger."""
+
+    id: int
+    at: datetime
+    kind: str
+    resource: str
+    type: str
+    result: str
+    name: str
+    event: int | None
+    incident: str
+    run: str
+    body: Mapping[str, Any]
+
+
+def append(connection: sa.Connection, entries: Iterable[Entry]) -> int:
+    """Append rows in the caller's transaction, in this order; returns how many."""
+    told: int | None = None
+    rows = []
+    for entry in entries:
+        if entry.at is None and told is None:
+            told = int(connection.execute(sa.select(database_now(connection))).scalar_one())
+        rows.append(_row(entry, told))
+    if rows:
+        connection.execute(sa.insert(LEDGER), rows)
+    return len(rows)
+
+
+def about_run(connection: sa.Connection, run: str) -> tuple[str, str]:
+    """Return the resource and the incident of a run; empty names where it is not known."""
+    joined = sa.select(INCIDENT.c.resource, RUN.c.incident).select_from(
+        RUN.outerjoin(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    )
+    row = connection.execute(joined.where(RUN.c.id == run)).one_or_none()
+    return ("", "") if row is None else (row[0] or "", row[1])
+
+
+def written(row: sa.RowMapping) -> Written:
+    """Read a row of the table."""
+    return Written(
+        id=row["id"],
+        at=datetime.fromtimestamp(row["at"] / 1000, UTC),
+        kind=row["kind"],
+        resource=row["resource"],
+        type=row["type"],
+        result=row["result"],
+        name=row["name"],
+        event=row["event"],
+        incident=row["incident"],
+        run=row["run"],
+        body=json.loads(row["body"]),
+    )
+
+
+def exported(connection: sa.Connection, since: datetime | None = None) -> Iterator[str]:
+    """Yield the ledger as JSON lines, oldest first, a thousand rows in memory at a time."""
+    chosen = sa.select(LEDGER).order_by(LEDGER.c.id)
+    if since is not None:
+        chosen = chosen.where(LEDGER.c.at >= round(since.timestamp() * 1000))
+    for row in connection.execution_options(yield_per=STREAM_ROWS).execute(chosen).mappings():
+        yield line_of(written(row))
+
+
+def line_of(entry: Written) -> str:
+    """Return one row as a line of JSON; empty fields are left out."""
+    document = {
+        "id": entry.id,
+        "at": entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "kind": entry.kind,
+        "resource": entry.resource,
+        "type": entry.type,
+        "result": entry.result,
+        "name": entry.name,
+        "event": entry.event,
+        "incident": entry.incident,
+        "run": entry.run,
+        "body": dict(entry.body),
+    }
+    return json.dumps({key: value for key, value in document.items() if value not in ("", None)}, ensure_ascii=False)
+
+
+def _row(entry: Entry, told: int | None) -> dict[str, Any]:
+    return {
+        "at": told if entry.at is None else round(entry.at.timestamp() * 1000),
+        "kind": entry.kind.value,
+        "resource": entry.resource,
+        "type": entry.type,
+        "result": entry.result,
+        "name": entry.name,
+        "event": entry.event,
+        "incident": entry.incident,
+        "run": entry.run,
+        "body": json.dumps(dict(entry.body), ensure_ascii=False, separators=(",", ":")),
+    }

@@ -1,0 +1,167 @@
+"""The outbox: what people must be told, written in the transaction that is the reason for telling it.
+
+A notice is a row; sending it to one target is a delivery with its own attempts, so that one deaf target costs the
+others nothing. What was committed is delivered at least once, whatever dies in between, and marked once. Notices of one
+`bundle` (an incident) travel together; one of the same `key` that was told lately waits out the quiet time, and is then
+told with the number of times. Nothing here knows how a message is worded or sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cloudheal.record.tables import DELIVERY, OUTBOX
+
+#: Rows that one pass looks at, per target.
+PASS_ROWS = 500
+
+
+class Topic(StrEnum):
+    """What a notice is about."""
+
+    NOT_HEALED = "incident.not_healed"
+    UNKNOWN = "incident.unknown"
+    STORM = "storm"
+    ESCALATED = "escalated"
+    APPROVAL_ASKED = "approval.asked"
+    RUN_PARKED = "run.parked"
+    WORKER_DEAD = "worker.dead"
+    DEAD_LETTER = "dead_letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people must be told. `facts` fill the placeholders of the topic's text."""
+
+    topic: Topic
+    at: datetime
+    key: str
+    bundle: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notice that is to be delivered to one target now; `number` and `target` name the delivery."""
+
+    number: int
+    target: str
+    notice: Notice
+    attempts: int
+
+
+def tell(connection: sa.Connection, notice: Notice) -> int:
+    """Write a notice in the caller's transaction; returns its number."""
+    row = {
+        "at": _millis(notice.at),
+        "topic": notice.topic.value,
+        "key": notice.key,
+        "bundle": notice.bundle,
+        "facts": json.dumps(dict(notice.facts), ensure_ascii=False),
+    }
+    return int(connection.execute(sa.insert(OUTBOX).values(row).returning(OUTBOX.c.id)).scalar_one())
+
+
+def has_open_notices(connection: sa.Connection) -> bool:
+    """Say whether there is anything to do; a cheap question for the idle state."""
+    return connection.execute(sa.select(OUTBOX.c.id).where(OUTBOX.c.done.is_(None)).limit(1)).first() is not None
+
+
+def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta, now: datetime) -> int:
+    """Address new notices to every target, due when their bundle had time to gather; returns how many were new.
+
+    Without targets nobody is to be told, and the notices are done.
+    """
+    addressed = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id).exists()
+    fresh = sa.select(OUTBOX.c.id, OUTBOX.c.at, OUTBOX.c.key).where(OUTBOX.c.done.is_(None), ~addressed)
+    rows = connection.execute(fresh.order_by(OUTBOX.c.id).limit(PASS_ROWS)).all()
+    if not targets:
+        done = sa.update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
+        connection.execute(done.values(done=_millis(now)))
+        return len(rows)
+    wait = gather // timedelta(milliseconds=1)
+    deliveries = [
+        {"notice": row.id, "target": name, "key": row.key, "due": row.at + wait} for row in rows for name in targets
+    ]
+    if deliveries:
+        insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(DELIVERY)
+        connection.execute(insert.on_conflict_do_nothing(), deliveries)
+    return len(rows)
+
+
+def due(connection: sa.Connection, target: str, now: datetime) -> list[Due]:
+    """Return what is to be delivered to a target now, oldest first."""
+    open_ = (DELIVERY.c.target == target) & DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
+    joined = sa.select(OUTBOX, DELIVERY.c.attempts).join(DELIVERY, DELIVERY.c.notice == OUTBOX.c.id)
+    ripe = joined.where(open_, DELIVERY.c.due <= _millis(now)).order_by(OUTBOX.c.id).limit(PASS_ROWS)
+    return [Due(row["id"], target, _notice(row), row["attempts"]) for row in connection.execute(ripe).mappings().all()]
+
+
+def quiet_until(
+    connection: sa.Connection, target: str, keys: Iterable[str], mute: timedelta, now: datetime
+) -> dict[str, datetime]:
+    """Return the keys that were told to a target within the quiet time, each with the end of it."""
+    newest = sa.select(DELIVERY.c.key, sa.func.max(DELIVERY.c.sent).label("sent")).group_by(DELIVERY.c.key)
+    lately = DELIVERY.c.key.in_(sorted(set(keys))) & (DELIVERY.c.sent > _millis(now - mute))
+    rows = connection.execute(newest.where(DELIVERY.c.target == target, lately))
+    return {row.key: _moment(row.sent) + mute for row in rows}
+
+
+def postpone(connection: sa.Connection, deliveries: Iterable[Due], until: datetime) -> int:
+    """Put deliveries off without counting an attempt; returns how many."""
+    return sum(_change(connection, one, {"due": _millis(until)}) for one in deliveries)
+
+
+def mark_sent(connection: sa.Connection, deliveries: Sequence[Due], now: datetime) -> int:
+    """Mark deliveries as made; returns how many were not marked before."""
+    marked = sum(_change(connection, one, {"sent": _millis(now), "problem": ""}) for one in deliveries)
+    _finish(connection, deliveries, now)
+    return marked
+
+
+def mark_failed(connection: sa.Connection, deliveries: Sequence[Due], problem: str, again: datetime) -> int:
+    """Count an attempt that failed and say when the next one is due; returns how many deliveries were open."""
+    values = {"attempts": DELIVERY.c.attempts + 1, "due": _millis(again), "problem": problem}
+    return sum(_change(connection, one, values) for one in deliveries)
+
+
+def give_up(connection: sa.Connection, deliveries: Sequence[Due], problem: str, now: datetime) -> int:
+    """End deliveries that failed for too long; they stay in the table with their problem. Returns how many."""
+    values = {"attempts": DELIVERY.c.attempts + 1, "given_up": _millis(now), "problem": problem}
+    ended = sum(_change(connection, one, values) for one in deliveries)
+    _finish(connection, deliveries, now)
+    return ended
+
+
+def _change(connection: sa.Connection, one: Due, values: Mapping[str, object]) -> int:
+    open_ = (DELIVERY.c.notice == one.number) & (DELIVERY.c.target == one.target)
+    open_ = open_ & DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
+    return connection.execute(sa.update(DELIVERY).where(open_).values(dict(values))).rowcount
+
+
+def _finish(connection: sa.Connection, deliveries: Iterable[Due], now: datetime) -> None:
+    """Close the notices that have no open delivery left."""
+    waiting = sa.select(DELIVERY.c.notice).where(
+        DELIVERY.c.notice == OUTBOX.c.id, DELIVERY.c.sent.is_(None), DELIVERY.c.given_up.is_(None)
+    )
+    ended = OUTBOX.c.id.in_([one.number for one in deliveries]) & OUTBOX.c.done.is_(None) & ~waiting.exists()
+    connection.execute(sa.update(OUTBOX).where(ended).values(done=_millis(now)))
+
+
+def _notice(row: sa.RowMapping) -> Notice:
+    return Notice(Topic(row["topic"]), _moment(row["at"]), row["key"], row["bundle"], json.loads(row["facts"]))
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
