@@ -71,6 +71,7 @@ reference: $(DEV) ## write the generated reference pages anew
 	@for language in en zh; do page=docs/$$language/reference/coverage.md; \
 		.venv/bin/python -m cloudheal_sim.coverage --language $$language >$$page.new; \
 		mv $$page.new $$page; done
+	@.venv/bin/python -m tests.docs.fields
 
 .PHONY: venv
 venv: $(DEV) ## make .venv, the environment for development

@@ -40,7 +40,7 @@ class Page:
     @property
     def anchors(self) -> frozenset[str]:
         """The names under which headings can be linked to."""
-        return frozenset(_slug(words) for _, words in self.headings)
+        return frozenset(slug(words) for _, words in self.headings)
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -60,7 +60,8 @@ class Page:
         return frozenset(_MAKE.findall(self.text))
 
 
-def _slug(words: str) -> str:
+def slug(words: str) -> str:
+    """Return the name under which a heading can be linked to."""
     kept = re.sub(r"[^\w\- ]", "", words.replace("`", "").lower())
     return kept.replace(" ", "-")
 

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 from tests.docs.pages import Page
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import INTERPRETERS, RunningSimulator, started
 
+NODE_MODULES = ROOT / "tests" / "sim" / "node" / "node_modules"
 SHOWN_ADDRESS = "127.0.0.1:8800"
 START = ".venv/bin/python -m cloudheal_sim --port 8800"
 PAGES = [
     f"docs/{language}/{name}.md"
     for language in ("en", "zh")
-    for name in ("tutorial", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world")
+    for name in (
+        *("tutorial", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world"),
+        *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening"),
+        *("reference/world", "reference/world-ecs", "reference/world-slb", "reference/world-mns"),
+        *("reference/world-cms", "reference/chaos", "reference/control"),
+    )
 ]
 
-_BLOCK = re.compile(r"^```(?P<kind>console|python|yaml)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(?P<kind>console|python|js|bash|yaml|json)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
+#: A program that names its file in its first line is kept until a command runs it.
+_FILE = re.compile(r"(?:#|//) (?P<name>[\w-]+\.(?:py|mjs|sh))\n")
+_RUN = re.compile(r"(?:(?P<proxy>HTTP_PROXY)=(?P<url>\S+) )?(?P<with>\S+) (?P<name>[\w-]+\.(?:py|mjs|sh))")
+_RUNNERS = {
+    ".venv/bin/python": [sys.executable],
+    ".venv/bin/pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+    ".venv-classic/bin/python": [str(INTERPRETERS["classic"]), "-W", "ignore"],
+    ".venv-mns115/bin/python": [str(INTERPRETERS["mns115"]), "-W", "ignore"],
+    "bash": ["bash"],
+    "node": ["node"],
+}
 # A command goes on while a quote is open.
 _COMMAND = re.compile(r"^(?:[^'\n]|'[^']*')+$", re.MULTILINE)
 
@@ -44,6 +67,7 @@ class Reader:
     def __init__(self, desk: Path) -> None:
         self._desk = desk
         self._simulator: RunningSimulator = started()
+        self._answered: Any = None
 
     def leave(self) -> None:
         """Stop the simulator."""
@@ -55,14 +79,31 @@ class Reader:
         match kind:
             case "yaml":
                 (self._desk / "world.yaml").write_text(text, encoding="utf-8")
+                self._simulator.world(json.loads(json.dumps(yaml.safe_load(text), default=datetime.isoformat)))
+            case "json":
+                assert json.loads(text).keys() == self._answered.keys(), "the answer has other fields"
+            case "python" | "js" | "bash" if named := _FILE.match(text):
+                (self._desk / named["name"]).write_text(text, encoding="utf-8")
             case "python":
                 subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
             case _ if text.startswith(START):
                 self._start(shlex.split(text.removeprefix(START)))
             case _ if text.startswith("curl -s "):
                 self._ask(shlex.split(text)[2:])
+            case _ if run := _RUN.fullmatch(text):
+                self._run(run)
             case _:
                 assert re.fullmatch(r"make [a-z]+", text), f"nobody tries {text!r}"
+
+    def _run(self, run: re.Match[str]) -> None:
+        if run["with"] == "node":
+            if shutil.which("node") is None or not NODE_MODULES.exists():
+                pytest.skip("node or its packages are not here")
+            (self._desk / "node_modules").symlink_to(NODE_MODULES)
+        proxy = {"HTTP_PROXY": run["url"]} if run["proxy"] else {}
+        subprocess.run(
+            [*_RUNNERS[run["with"]], run["name"]], cwd=self._desk, check=True, timeout=100, env={**os.environ, **proxy}
+        )
 
     def _start(self, options: list[str]) -> None:
         self.leave()
@@ -73,7 +114,7 @@ class Reader:
         (url,) = (word for word in words if not word.startswith("-"))
         body = given["-d"].encode() if "-d" in given else None
         with urllib.request.urlopen(urllib.request.Request(url, body, method=given.get("-X")), timeout=60) as answer:
-            assert answer.status == 200
+            self._answered = json.load(answer)
 
 
 @pytest.fixture
