@@ -1,4 +1,4 @@
-"""MNS by hand: requests signed here and sent with http.client, answers as bytes.
+"""MNS by hand: signed requests sent with http.client, answers as bytes.
 
 For what the SDKs hide: exact headers and bodies, wrong signatures, hostile documents.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import http.client
 import threading
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
+
+from tests.sim.signing import MNS_VERSION, Answer, mns_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,35 +22,6 @@ if TYPE_CHECKING:
     from tests.sim.simulator import RunningSimulator
 
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One reply; header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def root(self) -> ET.Element:
-        """The document."""
-        return ET.fromstring(self.body)
-
-    def text(self, name: str) -> str:
-        """Return the text of the first element of that name."""
-        found = self.root.find(f".//{{*}}{name}")
-        assert found is not None, f"no {name} in {self.body!r}"
-        return found.text or ""
-
-    def texts(self, name: str) -> list[str]:
-        """Return the texts of all elements of that name."""
-        return [found.text or "" for found in self.root.findall(f".//{{*}}{name}")]
-
-    @property
-    def code(self) -> str:
-        """The error code."""
-        return self.text("Code")
 
 
 @dataclass(slots=True)
@@ -93,7 +64,7 @@ class RawMns:
         headers: dict[str, str | None] = {
             "host": self.address,
             "date": formatdate(usegmt=True),
-            "x-mns-version": "2015-06-06",
+            "x-mns-version": MNS_VERSION,
             "content-length": str(len(body)),
         }
         if body:
@@ -101,15 +72,8 @@ class RawMns:
             headers["content-md5"] = base64.b64encode(hashlib.md5(body).hexdigest().encode()).decode()
         headers |= {**self.headers, **changes}
         kept = {name: value for name, value in headers.items() if value is not None}
-        kept.setdefault("authorization", f"MNS {self.key}:{self.signature(method, target, kept)}")
+        kept.setdefault("authorization", f"MNS {self.key}:{mns_signature(method, target, kept, self.secret)}")
         return {name: value for name, value in kept.items() if value}
-
-    def signature(self, method: str, target: str, headers: dict[str, str]) -> str:
-        """Sign as the documentation says."""
-        own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-mns-"))
-        head = [method, *(headers.get(name, "") for name in ("content-md5", "content-type", "date"))]
-        text = "\n".join(head) + f"\n{own}{target}"
-        return base64.b64encode(hmac.new(self.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
     # --- what most tests begin with ---
 

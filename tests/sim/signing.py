@@ -1,6 +1,7 @@
-"""A second, independent signer: requests signed by hand, for tests that need what no SDK would send.
+"""The second, independent signer: every way of signing, by hand, for tests that need what no SDK would send.
 
-It shares no code with the simulator, so that a mistake in one shows against the other.
+It shares no code with the simulator, so that a mistake in one shows against the other. Every part of a call can be set,
+spoilt or left out before it is signed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import uuid
 from dataclasses import dataclass
 from email.utils import formatdate
 from itertools import count
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ECS, SLB, CMS, STS, LOCATION, VPC = (
     "2014-05-26",
@@ -27,11 +31,12 @@ ECS, SLB, CMS, STS, LOCATION, VPC = (
     "2015-06-12",
     "2016-04-28",
 )
+MNS_VERSION = "2015-06-06"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """One answer as it came; header names are lower case."""
 
     status: int
     headers: dict[str, str]
@@ -44,6 +49,11 @@ class Answer:
         return document
 
     @property
+    def root(self) -> ET.Element:
+        """The body as XML."""
+        return ET.fromstring(self.body)
+
+    @property
     def code(self) -> str:
         """The error code, in JSON or XML; empty on success."""
         if self.status < 300:
@@ -52,10 +62,96 @@ class Answer:
             return str(self.json.get("Code", ""))
         return next(iter(self.texts("Code") or self.texts("ErrorCode")), "")
 
+    def text(self, name: str) -> str:
+        """Return the text of the first XML element of that name, which must be there."""
+        found = self.texts(name)
+        assert found, f"no {name} in {self.body!r}"
+        return found[0]
+
     def texts(self, name: str) -> list[str]:
-        """The texts of all XML elements of that name, whatever their namespace."""
-        elements = ET.fromstring(self.body).iter()
-        return [element.text or "" for element in elements if element.tag.rpartition("}")[2] == name]
+        """Return the texts of all XML elements of that name, whatever their namespace."""
+        return [element.text or "" for element in self.root.iter() if element.tag.rpartition("}")[2] == name]
+
+
+def encoded(text: str) -> str:
+    """Percent-encode as the vendor wants it."""
+    return quote(text, safe="~")
+
+
+def query_of(parameters: Mapping[str, str]) -> str:
+    """Write parameters as a query string or form."""
+    return "&".join(f"{encoded(name)}={encoded(value)}" for name, value in parameters.items())
+
+
+def timestamp(shift: float = 0, moment: float | None = None) -> str:
+    """Write an instant (epoch seconds), the present one if none is given, moved by `shift` seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((time.time() if moment is None else moment) + shift))
+
+
+def common(version: str, action: str, **more: str) -> dict[str, str]:
+    """Return the parameters of a version 1 call before it is signed; an empty value of `more` stays."""
+    return {
+        "Action": action,
+        "Version": version,
+        "Format": "JSON",
+        "RegionId": "cn-hangzhou",
+        "AccessKeyId": "testid",
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": uuid.uuid4().hex,
+        "Timestamp": timestamp(),
+        **more,
+    }
+
+
+def without(parameters: dict[str, str], *names: str) -> dict[str, str]:
+    """Return the parameters without some of them."""
+    return {name: value for name, value in parameters.items() if name not in names}
+
+
+def signed(method: str, parameters: dict[str, str], secret: str = "testsecret") -> dict[str, str]:
+    """Add the version 1 signature."""
+    text = f"{method}&%2F&{encoded(query_of(dict(sorted(parameters.items()))))}"
+    algorithm = "sha256" if parameters.get("SignatureMethod") == "HMAC-SHA256" else "sha1"
+    return {**parameters, "Signature": _digest(f"{secret}&", text, algorithm)}
+
+
+def acs3(
+    method: str,
+    host: str,
+    headers: dict[str, str],
+    query: dict[str, str],
+    body: bytes = b"",
+    key: tuple[str, str] = ("testid", "testsecret"),
+) -> dict[str, str]:
+    """Return the headers of an ACS3 call; `headers` carries x-acs-action and x-acs-version at least."""
+    own = {
+        "host": host,
+        "x-acs-date": timestamp(),
+        "x-acs-signature-nonce": uuid.uuid4().hex,
+        "x-acs-content-sha256": hashlib.sha256(body).hexdigest(),
+        **headers,
+    }
+    names = sorted(own)
+    lines = "".join(f"{name}:{own[name].strip()}\n" for name in names)
+    canonical = "\n".join(
+        (method, "/", query_of(dict(sorted(query.items()))), lines, ";".join(names), own["x-acs-content-sha256"])
+    )
+    text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.new(key[1].encode(), text.encode(), "sha256").hexdigest()
+    own["Authorization"] = f"ACS3-HMAC-SHA256 Credential={key[0]},SignedHeaders={';'.join(names)},Signature={signature}"
+    return own
+
+
+def mns_signature(method: str, target: str, headers: Mapping[str, str], secret: str = "testsecret") -> str:
+    """Sign an MNS call; header names are lower case."""
+    own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-mns-"))
+    head = [method, *(headers.get(name, "") for name in ("content-md5", "content-type", "date"))]
+    return _digest(secret, "\n".join(head) + f"\n{own}{target}")
+
+
+def _digest(secret: str, text: str, algorithm: str = "sha1") -> str:
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), algorithm).digest()).decode()
 
 
 class HandSigned:
@@ -87,35 +183,20 @@ class HandSigned:
     def rpc(self, version: str, action: str, **parameters: object) -> Answer:
         """Make one RPC call signed with version 1; names may be given with `__` for a dot."""
         named = {name.replace("__", "."): str(value) for name, value in parameters.items() if value is not None}
-        flat = {
-            "Action": action,
-            "Version": version,
-            "Format": "JSON",
-            "RegionId": "cn-hangzhou",
-            "AccessKeyId": self._key,
-            "SignatureMethod": "HMAC-SHA1",
-            "SignatureVersion": "1.0",
-            "SignatureNonce": uuid.uuid4().hex if self._moment is None else next(self._nonces),
-            "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._moment)),
-            **named,
-        }
-        query = "&".join(f"{quote(name, safe='~')}={quote(flat[name], safe='~')}" for name in sorted(flat))
-        digest = self._hmac(f"GET&%2F&{quote(query, safe='~')}", f"{self._secret}&")
-        return self.send("GET", f"/?{query}&Signature={quote(digest, safe='')}")
+        fixed = {} if self._moment is None else {"SignatureNonce": next(self._nonces)}
+        unsigned = common(version, action, AccessKeyId=self._key, Timestamp=timestamp(moment=self._moment), **fixed)
+        return self.send("GET", f"/?{query_of(signed('GET', {**unsigned, **named}, self._secret))}")
 
     def mns(self, method: str, target: str, body: str = "", **headers: str) -> Answer:
         """Make one MNS call."""
         content = body.encode()
-        md5 = base64.b64encode(hashlib.md5(content).digest()).decode() if content else ""
-        kind = "text/xml" if content else ""
         own = {name.replace("_", "-"): value for name, value in headers.items()}
-        canonical = {"x-mns-version": "2015-06-06", **own}
-        date = formatdate(self._moment, usegmt=True)
-        lines = "".join(f"{name}:{canonical[name]}\n" for name in sorted(canonical))
-        signature = self._hmac(f"{method}\n{md5}\n{kind}\n{date}\n{lines}{target}", self._secret)
-        common = {"Date": date, "Authorization": f"MNS {self._key}:{signature}", **canonical}
-        typed = {"Content-MD5": md5, "Content-Type": kind} if content else {}
-        return self.send(method, target, content, {**common, **typed})
+        wanted = {"date": formatdate(self._moment, usegmt=True), "x-mns-version": MNS_VERSION, **own}
+        if content:
+            wanted["content-md5"] = base64.b64encode(hashlib.md5(content).digest()).decode()
+            wanted["content-type"] = "text/xml"
+        wanted["authorization"] = f"MNS {self._key}:{mns_signature(method, target, wanted, self._secret)}"
+        return self.send(method, target, content, wanted)
 
     def send(
         self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -125,6 +206,3 @@ class HandSigned:
         answer = self._connection.getresponse()
         named = {name.lower(): value for name, value in answer.getheaders()}
         return Answer(answer.status, named, answer.read())
-
-    def _hmac(self, text: str, secret: str) -> str:
-        return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()

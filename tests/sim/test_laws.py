@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sim.busy import Caller, make_busy
+from tests.sim.raw_mns import polls, until
 from tests.sim.receiver import receiving
 from tests.sim.signing import ECS, SLB, HandSigned
 from tests.sim.simulator import RunningSimulator, started
@@ -116,11 +117,9 @@ def test_a_reset_is_a_beginning(stepped: RunningSimulator) -> None:
         stepped.advance(30)
         receiver.wait(1)
         poll = pool.submit(receive, stepped)
-        timers = stepped.control("GET", "clock")["timers"]
         stepped.control("PUT", "faults", [{"action": "CreateVServerGroup", "fault": {"latency": {"mean": 60}}}])
         held = pool.submit(create_group, stepped)
-        while stepped.control("GET", "clock")["timers"] < timers + 1:
-            assert not held.done()
+        until(lambda: polls(stepped) == 1 and bool(stepped.journal(action="CreateVServerGroup")), "poll and call")
         begin_again(stepped)
         assert poll.result(timeout=20) == "MessageNotExist"
         with pytest.raises(ConnectionError):

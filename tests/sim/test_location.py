@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sim.wire import LOCATION, VPC, Wire, common, query_of, signed
+from tests.sim.signing import LOCATION, VPC, common, query_of, signed
+from tests.sim.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509 import load_pem_x509_certificate
 
-from tests.sim.raw_mns import NAMESPACE, Answer, RawMns, document, until
+from tests.sim.raw_mns import NAMESPACE, RawMns, document, until
 from tests.sim.receiver import Received, receiving
+from tests.sim.signing import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

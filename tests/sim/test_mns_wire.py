@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.sim.raw_mns import NAMESPACE, Answer, RawMns, document
+from tests.sim.raw_mns import NAMESPACE, RawMns, document
+from tests.sim.signing import Answer
 
 if TYPE_CHECKING:
     from tests.sim.simulator import RunningSimulator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudheal_sim.coverage import coverage
-from tests.sim.wire import Wire, common
+from tests.sim.signing import common
+from tests.sim.wire import Wire
 
 if TYPE_CHECKING:
     from tests.sim.simulator import RunningSimulator
@@ -48,7 +49,7 @@ def test_no_value_is_a_malfunction(stepped: RunningSimulator, seed: int) -> None
                 assert reply.status in {200, 400, 403, 404, 409}, (action, given, reply.body)
                 assert reply.json["RequestId"]
                 same = wire.post({**common(version, action, Format="XML"), **given})
-                assert same.xml.findtext("RequestId"), (action, given, same.body)
+                assert same.text("RequestId"), (action, given, same.body)
     stepped.advance(3600)
     document = stepped.control("GET", "world")
     stepped.world(document)

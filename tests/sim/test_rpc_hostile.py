@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sim.wire import SLB, STS, Wire, acs3, common, message, query_of, signed
+from tests.sim.signing import SLB, STS, acs3, common, query_of, signed
+from tests.sim.wire import Wire, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sim.wire import (
-    ECS,
-    SLB,
-    STS,
-    VPC,
-    Wire,
-    acs3,
-    common,
-    encoded,
-    message,
-    query_of,
-    signed,
-    timestamp,
-    without,
-)
+from tests.sim.signing import ECS, SLB, STS, VPC, acs3, common, encoded, query_of, signed, timestamp, without
+from tests.sim.wire import Wire, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,23 +141,23 @@ def test_without_a_format_the_answer_is_xml(wire: Wire) -> None:
     """Version 1 answers XML unless JSON is asked for; the root is named after the action."""
     reply = wire.get(without(common(*WHO), "Format"))
     assert reply.headers["content-type"] == "text/xml;charset=utf-8"
-    assert reply.xml.tag == "GetCallerIdentityResponse"
-    assert reply.xml.findtext("AccountId") == "1000000000000001"
-    assert reply.xml.findtext("RequestId")
+    assert reply.root.tag == "GetCallerIdentityResponse"
+    assert reply.root.findtext("AccountId") == "1000000000000001"
+    assert reply.text("RequestId")
 
 
 def test_lists_in_xml_are_repeated_elements(wire: Wire) -> None:
     """A list of regions is one element for each inside its wrapper."""
     reply = wire.get(common(SLB, "DescribeRegions", Format="XML"))
-    assert len(reply.xml.findall("Regions/Region/RegionId")) > 5
+    assert len(reply.root.findall("Regions/Region/RegionId")) > 5
 
 
 def test_errors_come_in_xml_too(wire: Wire) -> None:
     """An XML error has the root Error with code, message, host and request id."""
     reply = wire.get(common(SLB, "DescribeLoadBalancerAttribute", LoadBalancerId="lb-none", Format="xml"))
-    assert (reply.status, reply.xml.tag) == (404, "Error")
-    assert [child.tag for child in reply.xml] == ["RequestId", "HostId", "Code", "Message", "Recommend"]
-    assert reply.xml.findtext("HostId") == "slb.aliyuncs.com"
+    assert (reply.status, reply.root.tag) == (404, "Error")
+    assert [child.tag for child in reply.root] == ["RequestId", "HostId", "Code", "Message", "Recommend"]
+    assert reply.root.findtext("HostId") == "slb.aliyuncs.com"
 
 
 @pytest.mark.parametrize("spelt", ["json", "Json", "JSON"])

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from tests.sim.signing import SLB, common
 from tests.sim.simulator import RunningSimulator
-from tests.sim.wire import SLB, Wire, common
+from tests.sim.wire import Wire
 
 SERVERS = ("i-a", "i-b", "i-c")
 INTERVAL, HEALTHY, UNHEALTHY = 5, 2, 3

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.sim.signing import SLB, common
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
-from tests.sim.wire import SLB, Wire, common
+from tests.sim.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
