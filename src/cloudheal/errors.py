@@ -47,6 +47,11 @@ class SettingsError(PermanentError):
 
     code = "settings.invalid"
 
+    def __init__(self, message: str = "", *, what_to_do: str = "", field: tuple[int | str, ...] = ()) -> None:
+        """`field` is where in the file the mistake is, when whoever found it does not know the file's lines."""
+        super().__init__(message, what_to_do=what_to_do)
+        self.field = field
+
 
 class NotAnEventError(PermanentError):
     """A message does not hold an event of any documented form."""

@@ -45,6 +45,13 @@ class EngineError(PermanentError):
     code = "engine.failed"
 
 
+class LookLeft(BaseException):
+    """The process is told to stop while a look waits: the look stays begun, and another worker resumes it.
+
+    Not an Exception: neither a playbook nor the library may take it for a failure of the look.
+    """
+
+
 class _JsonSerializer(DBOSSerializer):
     """Checkpoints as plain JSON text; `name` is stored with each row."""
 
@@ -102,6 +109,23 @@ class Engine:
             self._client.destroy()
         with Engine._guard:
             Engine._present = None
+
+    def connect(self) -> Engine:
+        """Open the engine for queueing only; looks are begun by workers. Where no worker ever ran, make its tables."""
+        inspected = sa.inspect(self._store.writing)
+        schema = None if self._store.writing.dialect.name == "sqlite" else "dbos"
+        if not inspected.has_table("workflow_status", schema=schema):
+            self.start()
+            self.stop(0)
+        self._client = DBOSClient(
+            system_database_engine=self._store.writing, serializer=_JsonSerializer(), application_name="cloudheal"
+        )
+        return self
+
+    def disconnect(self) -> None:
+        """Close what `connect` opened."""
+        if self._client is not None:
+            self._client.destroy()
 
     def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:
         """Queue a look in the caller's transaction; returns its workflow id."""

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cloudheal.cli import admin, control, listing, rules, work
+
 app = typer.Typer(
     name="cloudheal",
     help="Heals servers from the events their cloud publishes, and rehearses it on a simulated cloud.",
@@ -17,15 +19,21 @@ app = typer.Typer(
 )
 
 
+for group in (work.app, listing.app, control.app, admin.app):
+    app.registered_commands += group.registered_commands
+    app.registered_groups += group.registered_groups
+app.add_typer(rules.app, name="rules")
+
+
 def main() -> None:
-    """Run the command line; known errors end with their message and exit code 2."""
-    from cloudheal.errors import CloudhealError
+    """Run the command line; known errors end with their message: 2 when the settings are wrong, 1 for the rest."""
+    from cloudheal.errors import CloudhealError, SettingsError
 
     try:
         app()
     except CloudhealError as problem:
         print(f"cloudheal: {problem}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(2 if isinstance(problem, SettingsError) else 1)
 
 
 @app.callback()

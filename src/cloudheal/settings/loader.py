@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import yaml
@@ -11,6 +12,7 @@ from cloudheal.errors import SettingsError
 from cloudheal.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -35,6 +37,19 @@ def load_settings(path: Path) -> Settings:
     except ValidationError as problem:
         lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
         raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Give a SettingsError about a field of this file, found after it was read, the file's name and the line."""
+    try:
+        yield
+    except SettingsError as problem:
+        if not problem.field:
+            raise
+        line = _line(yaml.compose(_text(path), Loader=yaml.SafeLoader), problem.field)
+        message = f"{path}:{line}: {problem.args[0]}"
+        raise SettingsError(message, what_to_do=problem.what_to_do) from problem
 
 
 def _text(path: Path) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cloudheal.model.incident import Mode
 from cloudheal.settings.durations import Duration, duration_of
@@ -69,6 +69,12 @@ class Rule(_Part):
     mode: Mode = Field(Mode.SHADOW, description="shadow, ask or auto.")
     desired: Literal["on"] | None = Field(None, description="`on`: these resources are meant to run.")
     limits: Limits = Field(Limits(), description="How much the rule may do.")
+
+    @field_validator("desired", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        """YAML reads a bare `on` as true."""
+        return "on" if value is True else value
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mns.account import Account
 from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
@@ -51,13 +52,25 @@ class MnsQueue:
         except MNSServerException as problem:
             if problem.type == "MessageNotExist":
                 return []
-            raise _translated(self.name, problem) from problem
+            raise translated(self.name, problem) from problem
         except MNSExceptionBase as problem:
-            raise _translated(self.name, problem) from problem
+            raise translated(self.name, problem) from problem
         return [
             QueuedMessage(_raw(one.message_body), one.receipt_handle, one.message_id, int(one.dequeue_count))
             for one in taken
         ]
+
+    def oldest(self) -> datetime | None:
+        """Look at the message that comes next, without taking it; when it was put there. Raises Cloud*Error."""
+        try:
+            seen = self._queue.peek_message()
+        except MNSServerException as problem:
+            if problem.type == "MessageNotExist":
+                return None
+            raise translated(self.name, problem) from problem
+        except MNSExceptionBase as problem:
+            raise translated(self.name, problem) from problem
+        return datetime.fromtimestamp(int(seen.enqueue_time) / 1000, UTC)
 
     def acknowledge(self, handles: Sequence[str]) -> tuple[str, ...]:
         """Delete messages; returns the handles that the queue refused. Raises Cloud*Error."""
@@ -68,11 +81,11 @@ class MnsQueue:
                 self._queue.batch_delete_message(part)
             except MNSServerException as problem:
                 if not problem.sub_errors and problem.type not in _GONE:
-                    raise _translated(self.name, problem) from problem
+                    raise translated(self.name, problem) from problem
                 named = [str(one.get("ReceiptHandle", "")) for one in problem.sub_errors or ()]
                 refused += named or part
             except MNSExceptionBase as problem:
-                raise _translated(self.name, problem) from problem
+                raise translated(self.name, problem) from problem
         return tuple(refused)
 
 
@@ -80,7 +93,8 @@ def _raw(body: str | bytes) -> bytes:
     return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
 
 
-def _translated(queue: str, problem: MNSExceptionBase) -> CloudTransientError | CloudPermanentError:
+def translated(queue: str, problem: MNSExceptionBase) -> CloudTransientError | CloudPermanentError:
+    """Turn what the vendor's client raised into one of our two."""
     code = str(getattr(problem, "type", "") or type(problem).__name__)
     request_id = str(getattr(problem, "req_id", "") or getattr(problem, "request_id", "") or "")
     if code in _PERMANENT and not isinstance(problem, MNSClientNetworkException):

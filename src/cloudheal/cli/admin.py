@@ -1,0 +1,124 @@
+"""Commands for whoever sets an account up: `setup`, `check`, `policy`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cloudheal.cli.desk import settings_of, show_of
+from cloudheal.cli.options import HERE, AsJson, Config
+
+if TYPE_CHECKING:
+    from cloudheal.cli.show import Show
+    from cloudheal.settings.schema import AccountSettings, Settings
+
+app = typer.Typer()
+setup = typer.Typer(no_args_is_help=True, help="Create what an account needs so that its events arrive.")
+app.add_typer(setup, name="setup")
+
+
+@setup.command()
+def alibaba(
+    config: Config = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
+) -> None:
+    """Create queue, event rule and target; prints the plan with its differences first."""
+    settings = settings_of(config)
+    show = show_of(settings)
+    for account in settings.accounts:
+        if account.cloud == "alibaba" and account.queue is not None:
+            _set_up(account, show, yes=yes)
+
+
+def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
+    from cloudheal.app import credentials
+    from cloudheal.clouds.alibaba.client import Client
+    from cloudheal.clouds.alibaba.setup import Deed, place_of, plan
+
+    keys = credentials(account)
+    items = plan(Client(*keys, account.endpoint), keys, place_of(account))
+    show.say("title.setup", account=account.name)
+    for item in items:
+        show.say(f"setup.{item.deed}", what=item.what, name=item.name, differences="; ".join(item.differences))
+    todo = [item for item in items if item.deed is not Deed.KEEP]
+    if not todo:
+        show.say("setup.nothing")
+    elif yes or typer.confirm(show.text("setup.ask")):
+        for item in todo:
+            item.carry_out()
+        show.say("setup.done", count=len(todo))
+    else:
+        show.say("setup.declined")
+        raise typer.Exit(1)
+    return len(todo)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One finding of the doctor, with the exact fix."""
+
+    level: str
+    code: str
+    subject: str
+    finding: str
+    fix: str
+
+
+@app.command()
+def check(config: Config = HERE, as_json: AsJson = False) -> None:
+    """Say whether `run` would work here, and what exactly must be mended; changes nothing."""
+    from cloudheal.cli.examination import examine
+
+    settings = settings_of(config)
+    show = show_of(settings, as_json=as_json)
+    rows = [_row(show, *one) for one in examine(settings, config)]
+    show.rows("title.check", rows, ("level", "subject", "finding", "fix"))
+    bad = sum(row.level == "error" for row in rows)
+    show.say("check.bad" if bad else "check.good", count=bad)
+    raise typer.Exit(1 if bad else 0)
+
+
+def _row(show: Show, subject: str, code: str, level: str, facts: Mapping[str, str]) -> FindingRow:
+    fix = "" if level == "ok" or not show.knows(f"fix.{code}") else show.text(f"fix.{code}", **facts)
+    return FindingRow(level, code, subject, show.text(f"finding.{code}", **facts), fix)
+
+
+@app.command()
+def policy(
+    config: Config = HERE,
+    account: Annotated[str, typer.Option(help="The account's name, when there are several.")] = "",
+    with_setup: Annotated[bool, typer.Option("--setup", help="Add what setup alibaba needs.")] = False,
+) -> None:
+    """Print the least-privilege RAM policy for `run` and the rules' playbooks."""
+    from cloudheal.app import rules_of
+    from cloudheal.settings.loader import located
+
+    settings = settings_of(config)
+    with located(config):
+        rules_of(settings)
+    chosen = [one for one in settings.accounts if account in {"", one.name}]
+    if len(chosen) != 1:
+        names = ", ".join(one.name for one in settings.accounts)
+        raise typer.BadParameter(f"name one of {names}", param_hint="--account")
+    show_of(settings, as_json=True).document(_policy(settings, chosen[0], with_setup=with_setup))
+
+
+def _policy(settings: Settings, account: AccountSettings, *, with_setup: bool) -> dict[str, Any]:
+    from cloudheal.cli.examination import verbs_of
+
+    return {"Version": "1", "Statement": list(_statements(verbs_of(settings), account, with_setup=with_setup))}
+
+
+def _statements(verbs: frozenset[str], account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
+    from cloudheal.clouds.alibaba.policy import playbook_statements, queue_statement, setup_statements
+    from cloudheal.clouds.alibaba.setup import place_of
+
+    yield from playbook_statements(account.id, account.regions, verbs)
+    if account.queue is not None:
+        place = place_of(account)
+        yield queue_statement(account.id, place)
+        if with_setup:
+            yield from setup_statements(account.id, place)

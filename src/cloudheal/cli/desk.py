@@ -1,0 +1,77 @@
+"""An operator's desk: the settings, the open database, the clock and the way to print, for the length of a command."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from cloudheal.cli.show import Show
+from cloudheal.errors import PermanentError
+
+if TYPE_CHECKING:
+    from cloudheal.ports.clock import Clock
+    from cloudheal.record.database import Database
+    from cloudheal.settings.schema import Settings
+
+
+class DatabaseUnreachableError(PermanentError):
+    """The database does not answer or cannot be written."""
+
+    code = "database.unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command works with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    zone: ZoneInfo
+    show: Show
+
+
+def settings_of(config: Path) -> Settings:
+    """Read a settings file. Raises SettingsError by line and field."""
+    from cloudheal.settings.loader import load_settings
+
+    return load_settings(config)
+
+
+def show_of(settings: Settings, *, as_json: bool = False) -> Show:
+    """Return the way to print for the operator whom the settings describe."""
+    return Show(settings.language, ZoneInfo(settings.timezone), as_json=as_json)
+
+
+@contextmanager
+def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
+    """Open everything that a command needs; small reads and control rows, beside any number of workers."""
+    from sqlalchemy.exc import OperationalError
+
+    from cloudheal.ports.clock import SystemClock
+    from cloudheal.record.database import open_database
+    from cloudheal.record.tables import METADATA
+
+    settings = settings_of(config)
+    database = open_database(settings.database)
+    try:
+        METADATA.create_all(database.writing)
+        show = show_of(settings, as_json=as_json)
+        yield Desk(settings, database, SystemClock(), ZoneInfo(settings.timezone), show)
+    except OperationalError as problem:
+        reason = str(problem.orig).partition("\n")[0]
+        advice = "cloudheal check -c FILE says what is wrong with it."
+        raise DatabaseUnreachableError(f"the database cannot be used: {reason}", what_to_do=advice) from problem
+    finally:
+        database.close()
+
+
+def operator() -> str:
+    """Name the person at the keyboard, for the record: the user of the system, also behind sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()

@@ -1,0 +1,100 @@
+"""Everything that `check` looks at, in the order in which an operator would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cloudheal.app import credentials, rules_of
+from cloudheal.clouds.alibaba.doctor import Patient
+from cloudheal.clouds.alibaba.doctor import examine as examine_account
+from cloudheal.clouds.alibaba.setup import place_of
+from cloudheal.errors import SettingsError
+from cloudheal.model.incident import Mode
+from cloudheal.model.resource import Cloud
+from cloudheal.playbooks import BUILT_IN
+from cloudheal.ports.clock import SystemClock
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.promotions import effective_mode
+from cloudheal.record.tables import METADATA, PROMOTION
+from cloudheal.settings.loader import located
+from cloudheal.settings.schema import AccountSettings, Settings
+
+#: What it is about, the code, the level, the facts.
+Seen = tuple[str, str, str, Mapping[str, str]]
+
+
+def examine(settings: Settings, config: Path) -> Iterator[Seen]:
+    """Look at settings, rules, database and every account."""
+    yield from _rules(settings, config)
+    yield from _database(settings)
+    for account in settings.accounts:
+        yield from _account(settings, account)
+
+
+def verbs_of(settings: Settings) -> frozenset[str]:
+    """Return the verbs that the playbooks of rules need which may act, now or when they are promoted."""
+    acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
+    return frozenset(verb for rule in acting if rule.playbook in BUILT_IN for verb in BUILT_IN[rule.playbook].verbs)
+
+
+def _rules(settings: Settings, config: Path) -> Iterator[Seen]:
+    try:
+        with located(config):
+            rules_of(settings)
+    except SettingsError as problem:
+        yield "settings", "settings.bad", "error", {"problem": str(problem.args[0])}
+        return
+    yield "settings", "settings.ok", "ok", {"rules": str(len(settings.rules))}
+    if not settings.rules:
+        yield "rules", "rules.none", "warning", {}
+
+
+def _database(settings: Settings) -> Iterator[Seen]:
+    database = open_database(settings.database)
+    kind = "sqlite" if database.is_sqlite else "postgresql"
+    try:
+        METADATA.create_all(database.writing)
+        _write(database)
+    except sa.exc.SQLAlchemyError as problem:
+        reason = str(getattr(problem, "orig", None) or type(problem).__name__).partition("\n")[0]
+        yield "database", "database.bad", "error", {"reason": reason}
+    else:
+        yield "database", "database.sqlite" if database.is_sqlite else "database.ok", "ok", {"kind": kind}
+        yield from _trust(settings, database)
+    finally:
+        database.close()
+
+
+def _write(database: Database) -> int:
+    """Write a row and take it back, which a read-only folder, a full disk or a missing right does not allow."""
+    with database.writing.connect() as connection:
+        if database.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        row = {"rule": "check", "digest": "", "mode": "shadow", "who": "check", "promoted": 0}
+        written = connection.execute(sa.insert(PROMOTION).values(row)).rowcount
+        connection.rollback()
+        return written
+
+
+def _trust(settings: Settings, database: Database) -> Iterator[Seen]:
+    with database.snapshot() as connection:
+        for rule in settings.rules:
+            if rule.mode is not Mode.SHADOW and effective_mode(connection, rule) is Mode.SHADOW:
+                yield rule.name, "rules.shadow", "warning", {"rule": rule.name, "mode": rule.mode.value}
+
+
+def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:
+    if account.cloud is not Cloud.ALIBABA:
+        return
+    try:
+        keys = credentials(account)
+    except SettingsError as problem:
+        yield account.name, "keys.missing", "error", {"problem": str(problem.args[0])}
+        return
+    place = place_of(account) if account.queue else None
+    patient = Patient(account.id, account.regions, keys, account.endpoint, place, verbs_of(settings))
+    for finding in examine_account(patient, SystemClock()):
+        yield account.name, finding.code, finding.level, finding.facts

@@ -1,0 +1,63 @@
+"""Commands that list what is on record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import typer
+
+from cloudheal.cli.desk import Desk, desk
+from cloudheal.cli.options import HERE, AsJson, Config, Limit, Open, Resource, Since, moment_of
+
+app = typer.Typer()
+
+
+@app.command()
+def events(
+    config: Config = HERE, since: Since = "", resource: Resource = "", limit: Limit = 50, as_json: AsJson = False
+) -> None:
+    """List events and what was decided about each."""
+    from cloudheal.record.lists import Narrow, list_events
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        rows = list_events(connection, Narrow(_since(at, since), resource, limit))
+        at.show.rows("title.events", rows, ("occurred", "type", "status", "resource", "region", "decisions"))
+
+
+@app.command()
+def incidents(
+    config: Config = HERE,
+    since: Since = "",
+    resource: Resource = "",
+    limit: Limit = 50,
+    open_only: Open = False,
+    as_json: AsJson = False,
+) -> None:
+    """List incidents from the first event to the verdict."""
+    from cloudheal.record.lists import Narrow, list_incidents
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        rows = list_incidents(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
+        at.show.rows("title.incidents", rows, ("occurred", "resource", "trouble", "acted", "ended", "verdict", "code"))
+
+
+@app.command()
+def runs(
+    config: Config = HERE,
+    since: Since = "",
+    resource: Resource = "",
+    limit: Limit = 50,
+    open_only: Open = False,
+    as_json: AsJson = False,
+) -> None:
+    """List runs: which playbook, in which state, what they wait for."""
+    from cloudheal.record.lists import Narrow, list_runs
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        rows = list_runs(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
+        columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible")
+        at.show.rows("title.runs", rows, columns)
+
+
+def _since(at: Desk, text: str) -> datetime | None:
+    return moment_of(text, at.clock.now(), at.zone, "--since")

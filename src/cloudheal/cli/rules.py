@@ -1,0 +1,188 @@
+"""Commands about rules: what they would do, how far each is trusted, and trusting one further."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cloudheal.cli.desk import Desk, desk, operator
+from cloudheal.cli.options import HERE, AsJson, Config
+
+if TYPE_CHECKING:
+    from cloudheal.model.event import Event
+    from cloudheal.model.resource import Resource, ResourceId
+    from cloudheal.pipeline.rehearsal import Rehearsed
+
+app = typer.Typer(no_args_is_help=True, help="Rules: test, promote, list.")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule and how far it is trusted."""
+
+    name: str
+    playbook: str
+    mode: str
+    effective: str
+    promoted_by: str
+    promoted_at: datetime | None
+
+
+@app.command("list")
+def list_(config: Config = HERE, as_json: AsJson = False) -> None:
+    """List the rules, with the mode that each asks for and the one in force."""
+    with desk(config, as_json=as_json) as at:
+        rows = list(_rows(at))
+        at.show.rows("title.rules", rows, ("name", "playbook", "mode", "effective", "promoted_by", "promoted_at"))
+
+
+@app.command()
+def promote(name: Annotated[str, typer.Argument(help="The rule's name.")], config: Config = HERE) -> None:
+    """Trust a rule, exactly as it is now, as far as its file asks for."""
+    from cloudheal.model.incident import Mode
+    from cloudheal.record.promotions import promote as write
+
+    with desk(config) as at:
+        known = {rule.name: rule for rule in at.settings.rules}
+        rule = known.get(name)
+        if rule is None:
+            at.show.say("promote.no_rule", rule=name, rules=", ".join(known))
+            raise typer.Exit(1)
+        if rule.mode is Mode.SHADOW:
+            at.show.say("promote.shadow", rule=name)
+            raise typer.Exit(1)
+        with at.database.transaction() as connection:
+            write(connection, [rule], operator(), at.clock.now())
+        at.show.say("promoted", rule=name, mode=rule.mode)
+
+
+@app.command("test")
+def try_out(
+    file: Annotated[
+        str, typer.Argument(help="Messages, one a line or one for the whole file; - reads standard input.")
+    ],
+    config: Config = HERE,
+    look: Annotated[
+        bool, typer.Option("--look", help="Read the resources from the cloud, for tags and names.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what every rule would make of these messages now; nothing is written or called."""
+    from cloudheal.app import rules_of
+    from cloudheal.settings.loader import located
+
+    bodies = _bodies(file)
+    with desk(config, as_json=as_json) as at:
+        with located(config):
+            rules_of(at.settings)
+        documents = [_Trial(at, number, body).tell(look=look) for number, body in enumerate(bodies, 1)]
+        if as_json:
+            at.show.document(documents)
+    raise typer.Exit(0 if documents and all("unreadable" not in one for one in documents) else 1)
+
+
+class _Trial:
+    """One message before all rules."""
+
+    def __init__(self, at: Desk, number: int, body: bytes) -> None:
+        self._at = at
+        self._number = number
+        self._body = body
+
+    def tell(self, *, look: bool) -> dict[str, Any]:
+        """Print what comes of it and return it as a document."""
+        from cloudheal.clouds.alibaba.events import event_of
+        from cloudheal.errors import NotAnEventError
+        from cloudheal.model.event import Channel
+
+        say = self._at.show.say
+        try:
+            event = event_of(self._body, self._at.clock.now(), Channel.FILE)
+        except NotAnEventError as problem:
+            say("test.unreadable", number=self._number, reason=problem.args[0])
+            return {"message": self._number, "unreadable": problem.args[0]}
+        say("test.event", number=self._number, type=event.type, status=event.status, resource=event.subject.id)
+        return {
+            "message": self._number,
+            "type": event.type,
+            "status": event.status,
+            "resource": event.subject.id,
+            "rules": self._ask(event, _read(self._at, [event.subject]).get(event.subject) if look else None),
+        }
+
+    def _ask(self, event: Event, resource: Resource | None) -> list[dict[str, Any]]:
+        from cloudheal.app import rules_of
+        from cloudheal.pipeline.rehearsal import rehearse
+        from cloudheal.playbooks import BUILT_IN
+        from cloudheal.sense.reading import trouble_of
+
+        if trouble_of(event) is None:
+            self._at.show.say("test.no_trouble")
+        with self._at.database.snapshot() as connection:
+            rules, now = rules_of(self._at.settings), self._at.clock.now()
+            found = list(rehearse(connection, rules, BUILT_IN, event, resource, now))
+        return [self._told(one, event, known=resource is not None) for one in found]
+
+    def _told(self, one: Rehearsed, event: Event, *, known: bool) -> dict[str, Any]:
+        from cloudheal.sense.reading import trouble_of
+
+        say = self._at.show.say
+        if one.failures:
+            say("test.no_match", rule=one.rule)
+            for failure in one.failures:
+                say("test.clause", clause=failure)
+        elif one.walked is None:
+            say("test.other_trouble", rule=one.rule, playbook=one.playbook, trouble=trouble_of(event))
+        else:
+            say("test.match", rule=one.rule, reason=one.walked.reason)
+            for station in one.walked.stations:
+                words = {"question": station.question, "reason": station.reason, "numbers": station.numbers}
+                say("test.refused" if station.reason else "test.passed", **words)
+            if not known and one.walked.reason == "not_selected":
+                say("test.unknown_resource", resource=event.subject.id)
+        walk = one.walked.stations if one.walked else ()
+        return {
+            "rule": one.rule,
+            "failures": one.failures,
+            "reason": one.walked.reason if one.walked else None,
+            "walk": [{"question": at.question, "reason": at.reason, "numbers": at.numbers} for at in walk],
+        }
+
+
+def _rows(at: Desk) -> Iterator[RuleRow]:
+    from cloudheal.record.promotions import effective_mode, promotion_of
+
+    with at.database.snapshot() as connection:
+        for rule in at.settings.rules:
+            found, mode = promotion_of(connection, rule), effective_mode(connection, rule)
+            who, when = (found.who, found.at) if found else ("", None)
+            yield RuleRow(rule.name, rule.playbook, rule.mode, mode, who, when)
+
+
+def _read(at: Desk, subjects: Sequence[ResourceId]) -> dict[ResourceId, Resource]:
+    from cloudheal.app import accounts_of
+
+    return dict(accounts_of(at.settings).lookup(subjects))
+
+
+def _bodies(file: str) -> list[bytes]:
+    """Read messages: the whole file when it is one JSON document, else a message a line."""
+    import json
+
+    from cloudheal.errors import SettingsError
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as problem:
+        raise SettingsError(f"{file}: {problem.strerror}") from problem
+    try:
+        json.loads(content)
+    except ValueError:
+        return [line for line in content.splitlines() if line.strip()]
+    return [content]

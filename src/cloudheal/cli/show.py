@@ -1,0 +1,100 @@
+"""How answers look: tables for people, JSON for programs, times in the operator's zone in both.
+
+Texts from messages are shown without their control characters: an event must not be able to drive a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from cloudheal.cli.texts import TEXTS
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+#: The width of tables that no terminal shows, so that ids are not cut off in files and pipes.
+WIDE = 200
+
+
+class Show:
+    """Prints for one operator: language, zone, and whether a program reads."""
+
+    def __init__(self, language: str, zone: tzinfo, *, as_json: bool = False) -> None:
+        self._texts = TEXTS[language]
+        self._zone = zone
+        self.as_json = as_json
+
+    def rows(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
+        """Print rows: the named columns as a table, or every field as a JSON array."""
+        if self.as_json:
+            self.document([{one.name: getattr(row, one.name) for one in fields(row)} for row in rows])
+        elif not rows:
+            print(self.text("none"))
+        else:
+            self._table(title, rows, columns)
+
+    def document(self, value: object) -> None:
+        """Print one JSON document."""
+        print(json.dumps(self._plain(value), ensure_ascii=False, indent=2))
+
+    def say(self, key: str, **facts: object) -> None:
+        """Print one sentence; nothing for a program, which reads the document only."""
+        if not self.as_json:
+            print(self.text(key, **facts))
+
+    def text(self, key: str, **facts: object) -> str:
+        """Return a sentence in the operator's language."""
+        return self._texts[key].format(**{name: self._cell(value) for name, value in facts.items()})
+
+    def knows(self, key: str) -> bool:
+        """Say whether there is a sentence of that name."""
+        return key in self._texts
+
+    def _table(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        known = sys.stdout.isatty() or "COLUMNS" in os.environ
+        console = Console(width=None if known else WIDE, highlight=False)
+        caption = self.text("caption", zone=str(self._zone), count=len(rows))
+        table = Table(title=self.text(title), title_justify="left", caption=caption, caption_justify="left")
+        for column in columns:
+            table.add_column(self.text(f"column.{column}"), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(self._cell(getattr(row, column))) for column in columns))
+        console.print(table)
+
+    def _cell(self, value: object) -> str:
+        match value:
+            case None:
+                return "-"
+            case bool():
+                return self.text("yes" if value else "no")
+            case datetime():
+                return value.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
+            case list() | tuple():
+                return "\n".join(self._cell(one) for one in value)
+            case _:
+                return "".join(
+                    one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in str(value)
+                )
+
+    def _plain(self, value: object) -> Any:
+        match value:
+            case datetime():
+                return value.astimezone(self._zone).isoformat(timespec="milliseconds")
+            case Mapping():
+                return {str(name): self._plain(one) for name, one in value.items()}
+            case list() | tuple():
+                return [self._plain(one) for one in value]
+            case None | bool() | int() | float():
+                return value
+            case _:
+                return str(value)

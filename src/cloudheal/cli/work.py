@@ -1,0 +1,210 @@
+"""Commands that take events in: `run` from the queues until told to stop, `feed` from a file, dead letters again.
+
+`run` ends with 0 when it was told to (SIGTERM, SIGINT, `--once` done) and with 1 when it could not go on. What was in
+hand is committed and acknowledged first; looks that would still have to wait are left to whichever worker comes next.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloudheal.cli.desk import desk, settings_of, show_of
+from cloudheal.cli.options import HERE, AsJson, Config, Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudheal.app import App
+    from cloudheal.settings.schema import AccountSettings
+
+app = typer.Typer()
+dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be read.")
+app.add_typer(dead_letters, name="dead-letters")
+
+log = logging.getLogger("cloudheal.run")
+#: Messages of a file that are committed together.
+BATCH = 500
+#: How often `--once` looks whether everything has ended.
+LOOK_SECONDS = 0.2
+
+
+class _Plain(logging.Formatter):
+    """`2026-03-02T03:00:26.123Z INFO cloudheal.run run.ready worker=...`: one line, no control characters."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return "".join(one if one.isprintable() or one in "\n\t" else "?" for one in line)
+
+
+def log_plainly(level: int = logging.INFO) -> None:
+    """Send log lines to standard error; vendors' libraries speak only when something is wrong."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("cloudheal").setLevel(level)
+
+
+@app.command()
+def run(
+    config: Config = HERE,
+    once: Annotated[bool, typer.Option("--once", help="Take in what is there, heal it, and end.")] = False,
+) -> None:
+    """Watch the queues of all accounts and heal, until told to stop."""
+    from cloudheal.app import App
+    from cloudheal.settings.loader import located
+
+    settings = settings_of(config)
+    log_plainly()
+    with located(config):
+        worker = App(settings)
+    if not settings.rules:
+        log.warning("run.shadow reason=no_rules events=recorded actions=none add=rules")
+    raise typer.Exit(_Shift(worker, once=once).work())
+
+
+class _Shift:
+    """One worker from start to end: a thread for each queue, and the signals that end it."""
+
+    def __init__(self, worker: App, *, once: bool) -> None:
+        self._app = worker
+        self._once = once
+        self._told = False
+        self._failed = threading.Event()
+
+    def work(self) -> int:
+        """Be at work; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        with self._app.running():
+            queues = [account for account in self._app.settings.accounts if account.queue]
+            threads = [self._receiver(account) for account in queues]
+            kind = "sqlite" if self._app.database.is_sqlite else "postgresql"
+            rules = len(self._app.settings.rules)
+            log.info("run.ready worker=%s queues=%d rules=%d database=%s", self._app.worker, len(queues), rules, kind)
+            if not queues:
+                log.warning("run.no_queue add=accounts.queue")
+            for thread in threads:
+                thread.start()
+            self._until_over(threads)
+        orderly = self._told or self._once
+        log.info("run.ended worker=%s orderly=%s", self._app.worker, orderly and not self._failed.is_set())
+        return 0 if orderly and not self._failed.is_set() else 1
+
+    def _until_over(self, threads: Sequence[threading.Thread]) -> None:
+        if self._once:
+            for thread in threads:
+                thread.join()
+            while not self._app.stopping.is_set() and self._at_work():
+                self._app.stopping.wait(LOOK_SECONDS)
+            return
+        self._app.stopping.wait()
+        for thread in threads:
+            thread.join()
+
+    def _receiver(self, account: AccountSettings) -> threading.Thread:
+        return threading.Thread(target=self._receive, args=(account,), name=f"queue-{account.name}", daemon=True)
+
+    def _receive(self, account: AccountSettings) -> None:
+        """Take in an account's queue; a failure that nobody foresaw ends the worker, so that it is noticed."""
+        try:
+            taken = self._app.consume(account, once=self._once)
+            log.info("run.queue_left account=%s taken=%d", account.name, taken)
+        except Exception:
+            log.exception("run.receiver_failed account=%s", account.name)
+            self._failed.set()
+            self._app.stopping.set()
+
+    def _at_work(self) -> bool:
+        from cloudheal.record.workers import at_work
+
+        with self._app.database.snapshot() as connection:
+            return at_work(connection)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        """End in order at the first signal; at the second one the process is given up at once."""
+        signal.signal(number, signal.SIG_DFL)
+        self._told = True
+        self._app.stopping.set()
+
+
+@app.command()
+def feed(
+    file: Annotated[Path, typer.Argument(help="One message a line, as a queue would hold it; - reads standard input.")],
+    config: Config = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Take events in from a file, as if a queue had brought them; workers heal what must be healed."""
+    from rich.progress import track
+
+    from cloudheal.app import App
+    from cloudheal.model.event import Channel
+    from cloudheal.settings.loader import located
+
+    settings = settings_of(config)
+    show = show_of(settings, as_json=as_json)
+    bodies = [line.strip() for line in _lines(file) if line.strip()]
+    total = {"new": 0, "duplicates": 0, "dead": 0, "acting": 0}
+    with located(config):
+        entrance = App(settings)
+    with entrance.entering():
+        starts = range(0, len(bodies), BATCH)
+        for start in track(starts, description=str(file), disable=as_json or not sys.stdout.isatty()):
+            taken = entrance.take(bodies[start : start + BATCH], f"file {file.name}", Channel.FILE)
+            for name in total:
+                total[name] += getattr(taken, name)
+    if as_json:
+        show.document({"messages": len(bodies), **total})
+    show.say("fed", messages=len(bodies), **total)
+    raise typer.Exit(1 if total["dead"] else 0)
+
+
+@dead_letters.command("list")
+def list_(config: Config = HERE, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List the messages that could not be read, and why."""
+    from cloudheal.record.lists import list_dead_letters
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        rows = list_dead_letters(connection, limit)
+        at.show.rows("title.dead_letters", rows, ("number", "received", "channel", "origin", "reason", "copies"))
+
+
+@dead_letters.command()
+def replay(
+    number: Annotated[int, typer.Argument(help="Its number in the list.", metavar="N")], config: Config = HERE
+) -> None:
+    """Read a dead letter again, after an update or for an account that was added meanwhile."""
+    from cloudheal.app import App
+    from cloudheal.settings.loader import located
+
+    settings = settings_of(config)
+    show = show_of(settings)
+    with located(config):
+        entrance = App(settings)
+    with entrance.entering():
+        reason = entrance.replay(number)
+    show.say("replayed" if reason == "" else "not_replayed", number=number, reason=reason)
+    raise typer.Exit(1 if reason else 0)
+
+
+def _lines(file: Path) -> list[bytes]:
+    from cloudheal.errors import SettingsError
+
+    if str(file) == "-":
+        return sys.stdin.buffer.read().splitlines()
+    try:
+        return file.read_bytes().splitlines()
+    except OSError as problem:
+        raise SettingsError(f"{file}: {problem.strerror}") from problem

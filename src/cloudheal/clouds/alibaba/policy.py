@@ -1,0 +1,47 @@
+"""The least that an account must allow, as statements of a RAM policy: for playbooks, for the queue, for setting up.
+
+Reads of ECS cannot be narrowed to single servers by the vendor's list calls, so resources are narrowed to account and
+region; actions are exactly those that the verbs of the enabled playbooks declare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cloudheal.clouds.alibaba.actions import PERMISSIONS
+from cloudheal.clouds.alibaba.setup import Place
+
+#: What `run` does with the queue, and `check` with its age.
+_QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:PeekMessage")
+_SETUP_QUEUE = ("mns:CreateQueue", "mns:GetQueueAttributes", "mns:SetQueueAttributes")
+#: The calls of CloudMonitor cannot be narrowed to a resource.
+_SETUP_EVENTS = (
+    "cms:DescribeEventRuleList",
+    "cms:DescribeEventRuleTargetList",
+    "cms:PutEventRule",
+    "cms:PutEventRuleTargets",
+)
+
+
+def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Return one statement a product for what the verbs need; reading servers is always needed."""
+    actions = sorted({action for verb in {"servers", *verbs} for action in PERMISSIONS.get(verb, ())})
+    for product in sorted({action.partition(":")[0] for action in actions}):
+        mine = [action for action in actions if action.startswith(f"{product}:")]
+        yield _allow(mine, [f"acs:{product}:{region}:{account}:*" for region in regions])
+
+
+def queue_statement(account: str, place: Place) -> dict[str, Any]:
+    """Return what taking messages needs, on this one queue."""
+    return _allow(list(_QUEUE), [f"acs:mns:{place.region}:{account}:/queues/{place.queue}/messages"])
+
+
+def setup_statements(account: str, place: Place) -> list[dict[str, Any]]:
+    """Return what `setup` needs beyond it, which may be taken away again afterwards."""
+    queue = _allow(list(_SETUP_QUEUE), [f"acs:mns:{place.region}:{account}:/queues/{place.queue}"])
+    return [queue, _allow(list(_SETUP_EVENTS), ["*"])]
+
+
+def _allow(actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}

@@ -1,0 +1,48 @@
+"""What every rule would make of an event, now: which clause fails, or the whole walk; nothing is written or called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.decide.pattern import compiled
+from cloudheal.decide.rulebook import RuleBook, fields_of
+from cloudheal.decide.walk import Walk, walk
+from cloudheal.model.event import Event
+from cloudheal.model.resource import Resource
+from cloudheal.pipeline.intake import gathered
+from cloudheal.sense.reading import trouble_of
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One rule before one event: the clauses that failed, or the walk; neither when its playbook heals other things."""
+
+    rule: str
+    playbook: str
+    failures: tuple[str, ...]
+    walked: Walk | None
+
+
+def rehearse(
+    connection: sa.Connection,
+    rules: RuleBook,
+    playbooks: Mapping[str, Playbook],
+    event: Event,
+    resource: Resource | None,
+    now: datetime,
+) -> Iterator[Rehearsed]:
+    """Ask every rule in the order of the file, from the tables as they are now."""
+    trouble, fields = trouble_of(event), fields_of(event)
+    for rule in rules.rules.values():
+        failures = tuple(str(one) for one in compiled(rule.when).failures(fields))
+        heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
+        walked = None
+        if trouble is not None and heals and not failures:
+            facts = gathered(connection, rule, event.subject, trouble, resource, now)
+            walked = walk(event.time, now, facts)
+        yield Rehearsed(rule.name, rule.playbook, failures, walked)

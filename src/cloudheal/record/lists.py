@@ -1,0 +1,229 @@
+"""What an operator lists: events with what was decided, incidents, runs, dead letters, holds, questions.
+
+Read models only: each row is frozen and holds what people ask for, instants as aware UTC times. Newest first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.model.event import Channel
+from cloudheal.record.inbox import DeadLetter
+from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RUN
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What a list is narrowed to: since when, about which resource, at most how many."""
+
+    since: datetime | None = None
+    resource: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event; `decisions` are `rule: reason`, empty when no rule wanted it."""
+
+    key: str
+    occurred: datetime
+    received: datetime
+    type: str
+    status: str
+    resource: str
+    region: str
+    account: str
+    channel: str
+    simulated: bool
+    decisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident; `verdict` is empty while it is open, `code` is the reason behind the verdict."""
+
+    id: str
+    resource: str
+    region: str
+    trouble: str
+    group: str
+    occurred: datetime
+    detected: datetime
+    acted: datetime | None
+    ended: datetime | None
+    verdict: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run and what it waits for."""
+
+    id: str
+    incident: str
+    resource: str
+    rule: str
+    playbook: str
+    mode: str
+    state: str
+    attempts: int
+    looks: int
+    worker: str
+    waits_for: str
+    next_eligible: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A message that could not be read; its bytes stay in the database, because they may hold secrets."""
+
+    number: int
+    received: datetime
+    channel: str
+    origin: str
+    reason: str
+    copies: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A hold in force."""
+
+    scope: str
+    who: str
+    why: str
+    since: datetime
+    until: datetime | None
+
+
+def list_events(connection: sa.Connection, narrow: Narrow) -> list[EventRow]:
+    """List events by when they happened."""
+    chosen = _narrowed(sa.select(EVENT), EVENT.c.occurred, EVENT.c.resource, narrow).order_by(EVENT.c.id.desc())
+    rows = connection.execute(chosen).all()
+    decisions = _decisions(connection, [row.id for row in rows])
+    return [
+        EventRow(
+            key=row.key,
+            occurred=_moment(row.occurred),
+            received=_moment(row.received),
+            type=row.type,
+            status=row.status,
+            resource=row.resource,
+            region=row.region,
+            account=row.account,
+            channel=row.channel,
+            simulated=row.simulated,
+            decisions=tuple(decisions.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def list_incidents(connection: sa.Connection, narrow: Narrow, *, open_only: bool = False) -> list[IncidentRow]:
+    """List incidents by when they began."""
+    chosen = _narrowed(sa.select(INCIDENT), INCIDENT.c.occurred, INCIDENT.c.resource, narrow)
+    if open_only:
+        chosen = chosen.where(INCIDENT.c.ended.is_(None))
+    rows = connection.execute(chosen.order_by(INCIDENT.c.occurred.desc(), INCIDENT.c.id)).mappings()
+    return [
+        IncidentRow(
+            id=row["id"],
+            resource=row["resource"],
+            region=row["region"],
+            trouble=f"{row['trouble']}:{row['trouble_id']}" if row["trouble_id"] else row["trouble"],
+            group=row["group"],
+            occurred=_moment(row["occurred"]),
+            detected=_moment(row["detected"]),
+            acted=_perhaps(row["acted"]),
+            ended=_perhaps(row["ended"]),
+            verdict=row["verdict"],
+            code=str(json.loads(row["evidence"]).get("code", "")),
+        )
+        for row in rows
+    ]
+
+
+def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = False) -> list[RunRow]:
+    """List runs by when their incident began."""
+    joined = sa.select(RUN, INCIDENT.c.resource).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    chosen = _narrowed(joined, INCIDENT.c.occurred, INCIDENT.c.resource, narrow)
+    if open_only:
+        chosen = chosen.where(RUN.c.state != "ended")
+    rows = connection.execute(chosen.order_by(INCIDENT.c.occurred.desc(), RUN.c.id)).all()
+    return [
+        RunRow(
+            id=row.id,
+            incident=row.incident,
+            resource=row.resource,
+            rule=row.rule,
+            playbook=row.playbook,
+            mode=row.mode,
+            state=row.state,
+            attempts=row.attempt,
+            looks=row.look + 1,
+            worker=row.owner,
+            waits_for=row.waits_for,
+            next_eligible=_perhaps(row.next_eligible),
+        )
+        for row in rows
+    ]
+
+
+def list_dead_letters(connection: sa.Connection, limit: int) -> list[DeadLetterRow]:
+    """List the dead letters that were not replayed."""
+    size = sa.func.length(DEAD_LETTER.c.raw).label("size")
+    chosen = sa.select(DEAD_LETTER, size).where(DEAD_LETTER.c.replayed.is_(None))
+    rows = connection.execute(chosen.order_by(DEAD_LETTER.c.id.desc()).limit(limit)).all()
+    return [
+        DeadLetterRow(row.id, _moment(row.received), row.channel, row.origin, row.reason, row.copies, row.size)
+        for row in rows
+    ]
+
+
+def dead_letter(connection: sa.Connection, number: int) -> DeadLetter | None:
+    """Read one dead letter that was not replayed, with its bytes."""
+    one = (DEAD_LETTER.c.id == number) & DEAD_LETTER.c.replayed.is_(None)
+    row = connection.execute(sa.select(DEAD_LETTER).where(one)).one_or_none()
+    if row is None:
+        return None
+    return DeadLetter(_moment(row.received), Channel(row.channel), row.origin, row.reason, row.raw)
+
+
+def list_holds(connection: sa.Connection, now: datetime) -> list[HoldRow]:
+    """List the holds and pauses in force, oldest first."""
+    over = HOLD.c.until.is_not(None) & (HOLD.c.until <= round(now.timestamp() * 1000))
+    rows = connection.execute(sa.select(HOLD).where(HOLD.c.lifted.is_(None), ~over).order_by(HOLD.c.id)).all()
+    return [HoldRow(row.scope, row.who, row.why, _moment(row.since), _perhaps(row.until)) for row in rows]
+
+
+def _narrowed(
+    chosen: sa.Select[Any], time: sa.ColumnElement[int], resource: sa.ColumnElement[str], narrow: Narrow
+) -> sa.Select[Any]:
+    if narrow.since is not None:
+        chosen = chosen.where(time >= round(narrow.since.timestamp() * 1000))
+    if narrow.resource:
+        chosen = chosen.where(resource == narrow.resource)
+    return chosen.limit(narrow.limit)
+
+
+def _decisions(connection: sa.Connection, events: Sequence[int]) -> Mapping[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    chosen = sa.select(DECISION.c.event, DECISION.c.rule, DECISION.c.reason).where(DECISION.c.event.in_(events))
+    for row in connection.execute(chosen.order_by(DECISION.c.id)):
+        found.setdefault(row.event, []).append(f"{row.rule}: {row.reason}")
+    return found
+
+
+def _moment(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+def _perhaps(millis: int | None) -> datetime | None:
+    return None if millis is None else _moment(millis)
