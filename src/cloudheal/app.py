@@ -6,33 +6,48 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from secrets import SystemRandom
 
-from cloudheal.act.engine import Engine
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.clouds.alibaba.actions import AlibabaCompute
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.clouds.alibaba.pollers import AlibabaFleet
+from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, rule_book
-from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
-from cloudheal.model.event import Channel
+from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError, PermanentError, SettingsError
+from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
+from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.playbooks import BUILT_IN
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.cloud import Compute
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.inbox import mark_replayed
+from cloudheal.record.lists import dead_letter
 from cloudheal.record.tables import METADATA
-from cloudheal.record.workers import LEASE_MILLIS, beat, enlist, inherit, leave, settle
-from cloudheal.sense.reading import Message
+from cloudheal.record.workers import beat, enlist, inherit, leave, settle
+from cloudheal.sense.reading import Message, read
+from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import AccountSettings, QueueSettings, Settings
 
 log = logging.getLogger("cloudheal.app")
 
 BEAT_SECONDS = 1.0
+#: How often the due times of polls are asked for.
+POLL_SECONDS = 1.0
 #: How often a waiting playbook looks again; reads are cheap beside the minutes that starts take.
 LOOK_SECONDS = 1.0
 #: The pause after a queue that did not answer, doubled up to the longest.
@@ -50,6 +65,7 @@ class Accounts:
     """The configured accounts and their credentials; one account's work never uses another's."""
 
     compute: Mapping[tuple[Cloud, str], Compute]
+    clients: Mapping[tuple[Cloud, str], Client]
 
     def of(self, resource: ResourceId) -> Compute:
         """Return the servers of a resource's account. Raises UnknownAccountError."""
@@ -91,8 +107,8 @@ class App:
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.stopping = threading.Event()
         self.database = open_database(settings.database)
-        self.rules = _rules(settings)
-        self.accounts = Accounts({(one.cloud, one.id): _compute(one) for one in settings.accounts})
+        self.rules = rules_of(settings)
+        self.accounts = accounts_of(settings)
         self.engine = Engine(self.database, self.worker, self._look)
         self.healer = Healer(
             store=self.database,
@@ -103,7 +119,7 @@ class App:
             compute=self.accounts.of,
             clock=self.clock,
             wait=self._wait,
-            pause=self.stopping.wait,
+            pause=self._pause,
             settle_seconds=settings.settle_seconds,
         )
         self.waker = Waker(self.database, self.engine, self.rules, self.clock)
@@ -112,10 +128,19 @@ class App:
             looks=self.engine,
             rules=self.rules,
             playbooks=BUILT_IN,
-            reader=event_of,
-            lookup=self.accounts.lookup,
+            reader=self._known_account,
+            lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
+        )
+        self.poller = Poller(
+            store=self.database,
+            intake=self.intake,
+            worker=self.worker,
+            watched=[self._watched(one) for one in settings.accounts],
+            cadence=Cadence(settings.poll.sweep, settings.poll.reclaimed),
+            clock=self.clock,
+            chance=SystemRandom().random,
         )
 
     @contextmanager
@@ -127,21 +152,35 @@ class App:
             enlist(connection, self.worker, socket.gethostname())
         beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
         beating.start()
+        polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
+        polling.start()
         try:
             self.take_over()
             yield self
         finally:
             self.stopping.set()
             beating.join(timeout=5)
+            polling.join(timeout=15)
             self.engine.stop()
             with self.database.transaction() as connection:
                 leave(connection, self.worker)
             self.database.close()
 
-    def take_over(self, lease_millis: int = LEASE_MILLIS) -> int:
+    @contextmanager
+    def entering(self) -> Iterator[App]:
+        """Take events in until the block ends, beside any worker: what must be healed is queued, not begun here."""
+        METADATA.create_all(self.database.writing)
+        self.engine.connect()
+        try:
+            yield self
+        finally:
+            self.engine.disconnect()
+            self.database.close()
+
+    def take_over(self) -> int:
         """Take over what dead workers left; returns how many looks were queued again."""
         with self.database.transaction() as connection:
-            estates = inherit(connection, self.worker, lease_millis)
+            estates = inherit(connection, self.worker, round(self.settings.lease_seconds * 1000))
         resumed = 0
         for estate in estates:
             looks = {*((one.run, one.look) for one in estate.runs), *self.engine.begun_by(estate.dead)}
@@ -154,6 +193,21 @@ class App:
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
         return self.intake.take([Message(body, origin, channel) for body in bodies])
+
+    def replay(self, number: int) -> str:
+        """Read a dead letter again and take it in; returns why it still cannot be, empty when it was."""
+        with self.database.snapshot() as connection:
+            letter = dead_letter(connection, number)
+        if letter is None:
+            return "no dead letter of that number waits"
+        message = Message(letter.raw, letter.origin, letter.channel)
+        found = read([message], self.intake.reader, self.clock.now())
+        if found.unreadable:
+            return found.unreadable[0].reason
+        self.intake.take([message])
+        with self.database.transaction() as connection:
+            mark_replayed(connection, number, self.clock.now())
+        return ""
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
@@ -189,6 +243,26 @@ class App:
                 log.info("queue.not_deleted queue=%s count=%d", queue.name, len(refused))
         return len(messages)
 
+    def poll(self) -> None:
+        """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""
+        while not self.stopping.wait(POLL_SECONDS):
+            try:
+                self.poller.tick()
+            except (CloudTransientError, CloudPermanentError, sa.exc.OperationalError) as problem:
+                log.warning("poll.failed error=%s", type(problem).__name__)
+
+    def _watched(self, account: AccountSettings) -> Watched:
+        client = self.accounts.clients[account.cloud, account.id]
+        fleet = AlibabaFleet(client, account.id, self.clock.now, account.group_by)
+        return Watched(account.cloud, account.id, tuple(account.regions), fleet)
+
+    def _known_account(self, body: bytes, received: datetime, channel: Channel) -> Event:
+        """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""
+        event = event_of(body, received, channel)
+        if (event.subject.cloud, event.subject.account) not in self.accounts.compute:
+            raise NotAnEventError(f"account {event.subject.account or '(none)'} is not in the settings")
+        return event
+
     def _look(self, run: str, look: int) -> None:
         self.healer.look(run, look)
 
@@ -206,13 +280,23 @@ class App:
     def _wait(self, seconds: float, condition: Callable[[], bool]) -> bool:
         """Wait on the operator's clock; a condition that cannot be read counts as not yet."""
         began = self.clock.now()
-        while not self.stopping.is_set():
+        while True:
             if _holds(condition):
                 return True
             if (self.clock.now() - began).total_seconds() >= seconds:
                 return False
-            self.stopping.wait(LOOK_SECONDS)
-        return False
+            self._pause(LOOK_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait in real time. Raises LookLeft when the worker is told to stop: a wait cut short would mean something."""
+        if self.stopping.wait(seconds):
+            raise LookLeft
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
+    clients = {(one.cloud, one.id): _client(one) for one in settings.accounts}
+    return Accounts({name: AlibabaCompute(client, name[1]) for name, client in clients.items()}, clients)
 
 
 def credentials(account: AccountSettings) -> tuple[str, str]:
@@ -227,19 +311,36 @@ def credentials(account: AccountSettings) -> tuple[str, str]:
     return os.environ[names[0]], os.environ[names[1]]
 
 
-def _rules(settings: Settings) -> RuleBook:
-    for rule in settings.rules:
-        if rule.playbook not in BUILT_IN:
-            known = ", ".join(BUILT_IN)
-            raise SettingsError(f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}")
-        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
+def rules_of(settings: Settings) -> RuleBook:
+    """Compile the rules and check their playbooks' parameters. Raises SettingsError naming the field."""
+    for number, rule in enumerate(settings.rules):
+        _check(rule, ("rules", number))
     return rule_book(settings.rules)
 
 
-def _compute(account: AccountSettings) -> Compute:
+def _check(rule: Rule, field: tuple[int | str, ...]) -> None:
+    if rule.playbook not in BUILT_IN:
+        known = ", ".join(BUILT_IN)
+        message = f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}"
+        raise SettingsError(message, field=(*field, "playbook"))
+    try:
+        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"rules.{rule.name}.with.{where}: {first['msg']}"
+        raise SettingsError(message, field=(*field, "with", *first["loc"])) from problem
+    try:
+        compiled(rule.when, f"rules.{rule.name}.when")
+    except SettingsError as problem:
+        raise SettingsError(str(problem.args[0]), field=(*field, "when")) from problem
+
+
+def _client(account: AccountSettings) -> Client:
     if account.cloud is not Cloud.ALIBABA:
         raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
-    return AlibabaCompute(Client(*credentials(account), account.endpoint), account.id)
+    rates = Buckets(account.calls_per_second, time.monotonic)
+    return Client(*credentials(account), account.endpoint, rates)
 
 
 def _holds(condition: Callable[[], bool]) -> bool:

@@ -27,14 +27,17 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A resource as its cloud describes it; `at` is when the question was sent. `attributes` is the whole answer."""
+    """A resource as its cloud describes it; `at` is when the question was sent. `attributes` is the whole answer.
+
+    A group of None leaves the group as it is known: not every look can tell.
+    """
 
     id: ResourceId
     at: datetime
     state: str
     name: str = ""
     zone: str = ""
-    group: str = ""
+    group: str | None = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     locks: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)

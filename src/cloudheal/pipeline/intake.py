@@ -27,7 +27,7 @@ from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, grant, newest_observation, open_incident
-from cloudheal.record.inventory import describe, known, release, size
+from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
 from cloudheal.sense.inventory import found_by, gone
@@ -114,6 +114,11 @@ class Intake:
             found += [gone(one, at, now) for one in release(connection, missing, at)]
             rows = known(connection, (event.subject for event in found))
             return self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+
+    def learn(self, described: Sequence[Description]) -> int:
+        """Take in who servers are, without what happened to them; returns how many."""
+        with self.store.transaction() as connection:
+            return fill_in(connection, described)
 
     def _commit(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -51,7 +52,13 @@ def describe(connection: sa.Connection, descriptions: Iterable[Description]) -> 
     """Take in what the cloud says; returns each description that was news, with what was known before."""
     ordered = sorted(descriptions, key=lambda one: one.id)
     before = known(connection, (one.id for one in ordered))
-    return [Change(before.get(one.id), one) for one in ordered if _write_description(connection, one)]
+    return [Change(before.get(one.id), one) for one in ordered if _write_description(connection, one, _state_of(one))]
+
+
+def fill_in(connection: sa.Connection, descriptions: Iterable[Description]) -> int:
+    """Take in who servers are, and the state and locks of none that was known: what changed is for a sweep to find."""
+    ordered = sorted(descriptions, key=lambda one: one.id)
+    return sum(_write_description(connection, replace(one, locks=()), {}) for one in ordered)
 
 
 def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datetime) -> list[ResourceId]:
@@ -132,28 +139,33 @@ def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId
     return _upsert(connection, {**_first(seen.id, at), **values}, values, newer & RESOURCE.c.released.is_(None))
 
 
-def _write_description(connection: sa.Connection, seen: Description) -> int:
+def _write_description(connection: sa.Connection, seen: Description, state: Mapping[str, Any]) -> int:
+    """Write who a resource is; `state` are the columns of its state that are written over, too."""
     at = _millis(seen.at)
     told: dict[str, object] = {
         "name": seen.name,
         "zone": seen.zone,
-        "group": seen.group,
+        **({} if seen.group is None else {"group": seen.group}),
         "tags": json.dumps(dict(seen.tags), ensure_ascii=False),
-        "locks": json.dumps(list(seen.locks)),
         "attributes": json.dumps(dict(seen.attributes), ensure_ascii=False),
         "described": at,
     }
+    may = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= at)
+    believed = RESOURCE.c.released.is_(None) | (RESOURCE.c.released < at - _length(STALE_READ))
+    first = {**_first(seen.id, at), **told, "state": seen.state, "locks": json.dumps(list(seen.locks))}
+    return _upsert(connection, first, {**told, **state}, may & believed)
+
+
+def _state_of(seen: Description) -> dict[str, Any]:
+    at = _millis(seen.at)
     newer, same = RESOURCE.c.as_of <= at, RESOURCE.c.state == seen.state
-    state: dict[str, Any] = {
+    return {
         "state": sa.case((newer, seen.state), else_=RESOURCE.c.state),
         "since": sa.case((newer & ~same, at), else_=RESOURCE.c.since),
         "as_of": sa.case((newer, at), else_=RESOURCE.c.as_of),
+        "locks": json.dumps(list(seen.locks)),
         "released": None,
     }
-    may = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= at)
-    believed = RESOURCE.c.released.is_(None) | (RESOURCE.c.released < at - _length(STALE_READ))
-    first = {**_first(seen.id, at), **told, "state": seen.state, "since": at}
-    return _upsert(connection, first, {**told, **state}, may & believed)
 
 
 def _first(subject: ResourceId, at: int) -> dict[str, object]:

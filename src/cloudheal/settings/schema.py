@@ -5,13 +5,18 @@ Unknown keys are errors, because they are misspelt ones; the misspellings of the
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from cloudheal.model.resource import Cloud
+from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.rules import Rule, RuleFile
+
+#: Closer looks than these are refused.
+SWEEP_FLOOR, RECLAIMED_FLOOR = timedelta(seconds=60), timedelta(seconds=30)
 
 
 class _Settings(BaseModel):
@@ -41,9 +46,39 @@ class AccountSettings(_Settings):
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET", description="Environment variable that holds the access key secret."
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
+    group_by: str = Field(
+        "",
+        description="What makes servers a group for shares and storms: `tag:KEY` or `server_group` (of a balancer); "
+        "absent: the servers that a rule selects.",
+        pattern=r"^(tag:.{1,128}|server_group|)$",
+    )
+    calls_per_second: float = Field(10, gt=0, le=1000, description="Calls of each API in this account, on average.")
     queue: QueueSettings | None = Field(
         None, description="The MNS queue that CloudMonitor delivers this account's events to."
     )
+
+
+class PollSettings(_Settings):
+    """How often servers are looked at beside what the queue tells; looking only reconciles."""
+
+    sweep: Duration = Field(duration_of("15m"), description="Every server of every region; at least 1m apart.")
+    reclaimed: Duration | None = Field(
+        None,
+        description="Spot servers that are being reclaimed, at least 30s apart; absent: found by the sweep only, which "
+        "is too late for most, since they have five minutes.",
+    )
+
+    @field_validator("sweep", "reclaimed")
+    @classmethod
+    def _floor(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        floor = SWEEP_FLOOR if info.field_name == "sweep" else RECLAIMED_FLOOR
+        if value is not None and value < floor:
+            msg = (
+                f"expected {written(floor)} or more, got {written(value)}: the queue tells of changes as they happen, "
+                "looking more often spends the account's API quota, which playbooks need"
+            )
+            raise ValueError(msg)
+        return value
 
 
 class ClockSettings(_Settings):
@@ -75,7 +110,11 @@ class Settings(_Settings):
         "UTC", description="The operator's time zone; stored times are UTC."
     )
     clock: ClockSettings = ClockSettings()
+    poll: PollSettings = Field(PollSettings(), description="Looking beside the queue.")
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
+    lease_seconds: float = Field(
+        10, ge=1, description="A worker not heard of for so long is dead; others take its work."
+    )
     settle_seconds: float = Field(30, gt=0, description="How long after a lost answer a read of the cloud is believed.")
 
     @field_validator("rules")

@@ -6,7 +6,8 @@ whoever knows whether that is safe. Vendor errors become ours here, with code an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from alibabacloud_tea_openapi import utils_models as openapi
@@ -14,6 +15,7 @@ from alibabacloud_tea_openapi.client import Client as VendorClient
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
 
+from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 
 ECS, SLB, CMS, STS = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01"
@@ -29,14 +31,24 @@ _PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts"}
 class Client:
     """One account's calls."""
 
-    def __init__(self, access_key_id: str, access_key_secret: str, endpoint: str | None = None) -> None:
-        """`endpoint` is a base URL in place of the vendor's own, such as a simulator's."""
+    def __init__(
+        self,
+        access_key_id: str,
+        access_key_secret: str,
+        endpoint: str | None = None,
+        buckets: Buckets | None = None,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """`endpoint` is a base URL in place of the vendor's own, such as a simulator's; `buckets` are our own rates."""
+        self._buckets = buckets
+        self._pause = pause
         self._key = (access_key_id, access_key_secret)
         self._endpoint = endpoint
         self._clients: dict[tuple[str, str], VendorClient] = {}
 
     def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
+        seconds -= self._waited(action, seconds)
         call = openapi.Params(
             action=action,
             version=version,
@@ -57,10 +69,21 @@ class Client:
             raise _translated(action, problem) from problem
         return body
 
+    def _waited(self, action: str, seconds: float) -> float:
+        """Wait for our own rate to allow the call; returns how long that took."""
+        wait = self._buckets.reserve(action, seconds / 2) if self._buckets else 0.0
+        if wait is None:
+            raise CloudTransientError(
+                f"{action} was not sent: our own rate is used up", vendor_code="OwnRate", refused=True
+            )
+        if wait:
+            self._pause(wait)
+        return wait
+
     def _client(self, version: str, region: str) -> VendorClient:
         found = self._clients.get((version, region))
         if found is None:
-            scheme, _, host = (self._endpoint or f"https://{_host(version, region)}").partition("://")
+            scheme, _, host = (self._endpoint or f"https://{host_of(version, region)}").partition("://")
             config = openapi.Config(
                 access_key_id=self._key[0],
                 access_key_secret=self._key[1],
@@ -72,7 +95,8 @@ class Client:
         return found
 
 
-def _host(version: str, region: str) -> str:
+def host_of(version: str, region: str) -> str:
+    """Name the vendor's own host of a service in a region."""
     product = _PRODUCTS[version]
     return "sts.aliyuncs.com" if version == STS else f"{product}.{region}.aliyuncs.com"
 

@@ -1,0 +1,173 @@
+"""Reconciliation: what the queue lost is found by looking.
+
+A sweep describes every server of every region every 15 minutes, so that a lost message is noticed, a release that
+nobody told is recorded, and groups have their true sizes. Servers being reclaimed have minutes, so they may be looked
+for more often. Servers known from an event only are described in batches. One worker at a time polls, by lease; when
+each poll is due stands in the database, so that a restart does not spend the quota anew.
+
+A sweep that broke off says so and calls nothing absent. Cadence and jitter are on the operator's clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.inventory import Description, Known
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline.intake import Intake
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.fleet import Fleet
+from cloudheal.ports.store import Store
+from cloudheal.record.inventory import known, not_described, not_seen_since
+from cloudheal.record.leases import take_lease
+from cloudheal.record.polls import due_polls, plan_poll
+
+log = logging.getLogger("cloudheal.polling")
+
+LEASE = "poll"
+#: Renewed at every tick; a worker that died is followed within this.
+LEASE_MILLIS = 30_000
+#: How far a due time is moved at random, so that accounts and installations do not all call at once.
+JITTER = 0.1
+#: How often servers that only an event has named are described, and how many of them in one go.
+ENRICH_EVERY, ENRICH_MOST = timedelta(seconds=5), 1000
+#: A server that an event named and that the cloud does not know after so long is gone.
+GONE_AFTER = timedelta(minutes=5)
+#: How a poll ended, unless with a vendor's code.
+COMPLETE, HANDED_OVER = "complete", "handed over"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One account under watch."""
+
+    cloud: Cloud
+    account: str
+    regions: tuple[str, ...]
+    fleet: Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often each look is taken; None: never."""
+
+    sweep: timedelta
+    reclaimed: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Polls for every account, when it is due and when the lease is ours."""
+
+    store: Store
+    intake: Intake
+    worker: str
+    watched: Sequence[Watched]
+    cadence: Cadence
+    clock: Clock
+    chance: Callable[[], float]
+    """Draws a number from 0 to 1, for jitter."""
+
+    def tick(self) -> int:
+        """Make every poll that is due; returns how many were made. Another worker's lease: none."""
+        now = self.clock.now()
+        with self.store.transaction() as connection:
+            if not take_lease(connection, LEASE, self.worker, LEASE_MILLIS):
+                return 0
+            due = due_polls(connection, [name for name, _, _ in self._polls()], now)
+        return sum(self._made(name, every, poll) for name, every, poll in self._polls() if name in due)
+
+    def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+        """Find what is known of resources; those never described are looked at once, by the hundred."""
+        with self.store.snapshot() as connection:
+            found = {name: row for name, row in known(connection, subjects).items() if row.described}
+        for watched, region, ids in self._places([one for one in subjects if one not in found]):
+            try:
+                self.intake.learn(list(watched.fleet.look(region, ids)))
+            except (CloudTransientError, CloudPermanentError) as problem:
+                log.warning("lookup.failed region=%s code=%s", region, problem.vendor_code)
+        with self.store.snapshot() as connection:
+            rows = known(connection, [one for one in subjects if one not in found])
+        return {name: row.resource for name, row in {**found, **rows}.items()}
+
+    def _polls(self) -> Iterator[tuple[str, timedelta, Callable[[], str]]]:
+        for one in self.watched:
+            place = f"{one.cloud}/{one.account}"
+            for region in one.regions:
+                yield f"sweep/{place}/{region}", self.cadence.sweep, partial(self._sweep, one, region)
+                if self.cadence.reclaimed is not None:
+                    yield f"reclaimed/{place}/{region}", self.cadence.reclaimed, partial(self._reclaimed, one, region)
+            yield f"enrich/{place}", ENRICH_EVERY, partial(self._enrich, one)
+
+    def _made(self, name: str, every: timedelta, poll: Callable[[], str]) -> bool:
+        try:
+            outcome = poll()
+        except (CloudTransientError, CloudPermanentError) as problem:
+            outcome = problem.vendor_code or problem.code
+            log.warning("poll.incomplete poll=%s code=%s", name, outcome)
+        now = self.clock.now()
+        due = now + every * (1 + JITTER * self.chance())
+        with self.store.transaction() as connection:
+            plan_poll(connection, name, due, now, outcome)
+            return take_lease(connection, LEASE, self.worker, LEASE_MILLIS)
+
+    def _sweep(self, watched: Watched, region: str) -> str:
+        began = self.clock.now()
+        for page in watched.fleet.sweep(region):
+            if not self._noticed(page, (), began):
+                return HANDED_OVER
+        with self.store.snapshot() as connection:
+            missing = not_seen_since(connection, watched.cloud, watched.account, region, "instance", began)
+        if missing:
+            asked = self.clock.now()
+            seen = list(watched.fleet.look(region, [one.id for one in missing]))
+            self._noticed(seen, sorted({*missing} - {one.id for one in seen}), asked)
+        return COMPLETE
+
+    def _reclaimed(self, watched: Watched, region: str) -> str:
+        pages = watched.fleet.reclaimed(region)
+        return COMPLETE if all(self._noticed(page, (), self.clock.now()) for page in pages) else HANDED_OVER
+
+    def _enrich(self, watched: Watched) -> str:
+        """Describe servers that only an event has named; one that the cloud does not know after a while is gone."""
+        with self.store.snapshot() as connection:
+            waiting = not_described(connection, watched.cloud, watched.account, ENRICH_MOST)
+        asked = self.clock.now()
+        for region, rows in _by_region(waiting).items():
+            seen = list(watched.fleet.look(region, [row.resource.id.id for row in rows]))
+            self.intake.learn(seen)
+            late = {row.resource.id for row in rows if row.resource.as_of < asked - GONE_AFTER}
+            if not self._noticed((), sorted(late - {one.id for one in seen}), asked):
+                return HANDED_OVER
+        return COMPLETE
+
+    def _noticed(self, described: Sequence[Description], missing: Sequence[ResourceId], at: datetime) -> bool:
+        """Take a page in; False when the polls have become another worker's meanwhile."""
+        taken = self.intake.notice(described, missing, at)
+        if taken.new:
+            log.info("poll.found new=%d acting=%d", taken.new, taken.acting)
+        with self.store.transaction() as connection:
+            return take_lease(connection, LEASE, self.worker, LEASE_MILLIS)
+
+    def _places(self, subjects: Sequence[ResourceId]) -> Iterator[tuple[Watched, str, list[str]]]:
+        accounts = {(one.cloud, one.account): one for one in self.watched}
+        places: dict[tuple[Cloud, str, str], list[str]] = {}
+        for one in subjects:
+            if one.kind == "instance":
+                places.setdefault((one.cloud, one.account, one.region), []).append(one.id)
+        for (cloud, account, region), ids in places.items():
+            watched = accounts.get((cloud, account))
+            if watched is not None and region in watched.regions:
+                yield watched, region, ids
+
+
+def _by_region(rows: Sequence[Known]) -> dict[str, list[Known]]:
+    found: dict[str, list[Known]] = {}
+    for row in rows:
+        found.setdefault(row.resource.id.region, []).append(row)
+    return found

@@ -1,0 +1,24 @@
+"""What the reconciliation asks of a cloud: to describe an account's servers. Adapters stand in `clouds/`.
+
+Every method raises CloudTransientError or CloudPermanentError, possibly after some pages were handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from cloudheal.model.inventory import Description
+
+
+class Fleet(Protocol):
+    """The servers of one account."""
+
+    def sweep(self, region: str) -> Iterator[Sequence[Description]]:
+        """Yield every server of a region, page by page."""
+
+    def reclaimed(self, region: str) -> Iterator[Sequence[Description]]:
+        """Yield the servers of a region that their cloud is taking back, page by page."""
+
+    def look(self, region: str, ids: Sequence[str]) -> Iterator[Description]:
+        """Describe servers by id; one that does not exist is absent."""
