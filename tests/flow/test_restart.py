@@ -200,6 +200,16 @@ def test_the_answer_to_a_start_may_be_lost(healing: Healing) -> None:
     assert healing.starts() == ["i-bp1web01"]
 
 
+def test_throttling_delays_and_costs_no_attempt(healing: Healing) -> None:
+    """Reads and calls that the cloud throttles are made again after a pause; the server is healed by one start."""
+    throttle = {"service": "ecs", "every": 2, "fault": "throttle"}
+    healing.simulator.control("PUT", "faults", [throttle])
+    healing.chaos("power_off", "i-bp1web01")
+    (incident,) = healing.until_ended(1, seconds=40)
+    assert incident.verdict == "healed"
+    assert json.loads(incident.evidence)["attempts"] == "1"
+
+
 def test_raw_and_base64_bodies_are_read_alike(healing: Healing) -> None:
     """A message that another tool put on the queue without Base64 is the same event."""
     body = json.dumps(

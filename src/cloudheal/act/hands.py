@@ -26,6 +26,8 @@ Wait = Callable[[float], object]
 Settle = Callable[[Mapping[str, Any]], bool | None]
 
 
+#: Seconds between tries of a read, or of a call that the cloud refused to take for now.
+PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)
 #: Above every bound that clouds give for how long a read may lag behind a write.
 SETTLE_SECONDS = 30.0
 
@@ -64,7 +66,7 @@ class Hands:
 
     def read(self, name: str, do: Callable[[], Mapping[str, Any]]) -> Outcome:
         """Read something, once; a failure is an outcome."""
-        return Outcome.of_json(self._steps.step(name, lambda: _read(do).to_json()))
+        return Outcome.of_json(self._steps.step(name, lambda: self._patiently(do).to_json()))
 
     def act(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
         """Do one thing to the world at most once. `before` is the image that `settle` compares with."""
@@ -105,18 +107,38 @@ class Hands:
         return outcome
 
     def _send(self, intent: IntentId, call: Call) -> Outcome | None:
-        """Send the call; None when its answer was lost, so that it must be settled."""
-        remaining = self._intents.remaining_seconds(intent)
-        if remaining <= 0:
-            return Outcome(Kind.TRANSIENT, "too_late_to_send")
-        try:
-            return call(remaining)
-        except CloudPermanentError as problem:
-            return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
-        except CloudTransientError as problem:
-            if problem.refused or problem.vendor_code.startswith("Throttling"):
-                return Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
-            return None
+        """Send the call, again while the cloud throttles it; None when its answer was lost and must be settled."""
+        refused = Outcome(Kind.TRANSIENT, "too_late_to_send")
+        for pause in PAUSES:
+            remaining = self._intents.remaining_seconds(intent)
+            if remaining <= 0:
+                break
+            try:
+                return call(remaining)
+            except CloudPermanentError as problem:
+                return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
+            except CloudTransientError as problem:
+                throttled = problem.vendor_code.startswith("Throttling")
+                if not (problem.refused or throttled):
+                    return None
+                refused = Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
+            if not throttled:
+                break
+            self._wait(pause)
+        return refused
+
+    def _patiently(self, do: Callable[[], Mapping[str, Any]]) -> Outcome:
+        """Read, again while the cloud throttles or stumbles; a read may be repeated as often as one likes."""
+        outcome = Outcome(Kind.TRANSIENT)
+        for pause in PAUSES:
+            try:
+                return Outcome(Kind.OK, value=do())
+            except CloudPermanentError as problem:
+                return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
+            except CloudTransientError as problem:
+                outcome = Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
+            self._wait(pause)
+        return outcome
 
     def _settled(self, intent: IntentId, before: Mapping[str, Any], settle: Settle) -> Outcome:
         self._wait(max(0.0, self._intents.remaining_seconds(intent)) + self._settle_seconds)
@@ -135,12 +157,3 @@ def _answer(before: Mapping[str, Any], settle: Settle) -> Outcome:
     if happened is None:
         return Outcome(Kind.UNKNOWN, "unsettled")
     return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")
-
-
-def _read(do: Callable[[], Mapping[str, Any]]) -> Outcome:
-    try:
-        return Outcome(Kind.OK, value=do())
-    except CloudTransientError as problem:
-        return Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
-    except CloudPermanentError as problem:
-        return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
