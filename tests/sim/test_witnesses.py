@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sim.raw_mns import RawMns, document
-from tests.sim.signing import SLB, common
+from tests.sim.signing import ECS, SLB, common, timestamp
 from tests.sim.wire import Wire
 
 if TYPE_CHECKING:
@@ -119,3 +119,14 @@ def test_libcloud_names_the_servers_of_a_default_group_by_id_alone(stepped: Runn
             "i-c",
         ]
         assert servers("RemoveBackendServers", '["i-a", "i-b"]') == ["i-c"]
+
+
+def test_clients_for_javascript_write_milliseconds(sim: RunningSimulator) -> None:
+    """The npm packages aliyun-sdk 1.12 and waliyun 3.2 stamp calls so; a stamp too old is still refused as such."""
+    with Wire(sim.address) as wire:
+        for stamp, code in (
+            (timestamp().replace("Z", ".020Z"), ""),
+            (timestamp(-3600).replace("Z", ".020Z"), "InvalidTimeStamp.Expired"),
+            (timestamp().replace("Z", ".Z"), "InvalidTimeStamp.Format"),
+        ):
+            assert wire.post(common(ECS, "DescribeRegions", Timestamp=stamp)).code == code

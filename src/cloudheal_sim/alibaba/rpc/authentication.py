@@ -8,6 +8,7 @@ because the classic SDK splits there.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ TOLERANCE = 15 * 60 * 1000
 MOST_NONCES = 200_000
 #: How much of a string to sign the journal keeps; a full one of a large call has some 10 kB.
 MOST_SHOWN = 16 * 1024
+#: The vendor's first client for JavaScript writes milliseconds, and is served.
+_FRACTION = re.compile(r"\.[0-9]{1,9}(?=Z$)")
 
 
 class Authenticator:
@@ -92,7 +95,8 @@ class Authenticator:
         if not claim.timestamp:
             raise refusals.missing("Timestamp")
         try:
-            stamp = datetime.strptime(claim.timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            text = _FRACTION.sub("", claim.timestamp)
+            stamp = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         except ValueError as problem:
             raise Refused(refusals.TIMESTAMP_FORMAT) from problem
         distance = abs(to_millis(stamp) - self._clock.now())
