@@ -21,6 +21,8 @@ from cloudheal.record.tables import DELIVERY, OUTBOX
 
 #: Rows that one pass looks at, per target.
 PASS_ROWS = 500
+_OPEN = DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
+_ADDRESSED = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id).exists()
 
 
 class Topic(StrEnum):
@@ -69,9 +71,11 @@ def tell(connection: sa.Connection, notice: Notice) -> int:
     return int(connection.execute(sa.insert(OUTBOX).values(row).returning(OUTBOX.c.id)).scalar_one())
 
 
-def has_open_notices(connection: sa.Connection) -> bool:
-    """Say whether there is anything to do; a cheap question for the idle state."""
-    return connection.execute(sa.select(OUTBOX.c.id).where(OUTBOX.c.done.is_(None)).limit(1)).first() is not None
+def has_work(connection: sa.Connection, now: datetime) -> bool:
+    """Say whether a notice is new or a delivery is due; a cheap question for the idle state."""
+    late = sa.select(DELIVERY.c.notice).where(_OPEN, DELIVERY.c.due <= _millis(now)).exists()
+    new = sa.select(OUTBOX.c.id).where(OUTBOX.c.done.is_(None), ~_ADDRESSED).exists()
+    return bool(connection.scalar(sa.select(sa.or_(late, new))))
 
 
 def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta, now: datetime) -> int:
@@ -79,8 +83,8 @@ def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta
 
     Without targets nobody is to be told, and the notices are done.
     """
-    addressed = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id).exists()
-    fresh = sa.select(OUTBOX.c.id, OUTBOX.c.at, OUTBOX.c.key).where(OUTBOX.c.done.is_(None), ~addressed)
+    _forget_others(connection, targets, now)
+    fresh = sa.select(OUTBOX.c.id, OUTBOX.c.at, OUTBOX.c.key).where(OUTBOX.c.done.is_(None), ~_ADDRESSED)
     rows = connection.execute(fresh.order_by(OUTBOX.c.id).limit(PASS_ROWS)).all()
     if not targets:
         done = sa.update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
@@ -98,9 +102,9 @@ def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta
 
 def due(connection: sa.Connection, target: str, now: datetime) -> list[Due]:
     """Return what is to be delivered to a target now, oldest first."""
-    open_ = (DELIVERY.c.target == target) & DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
+    mine = (DELIVERY.c.target == target) & _OPEN
     joined = sa.select(OUTBOX, DELIVERY.c.attempts).join(DELIVERY, DELIVERY.c.notice == OUTBOX.c.id)
-    ripe = joined.where(open_, DELIVERY.c.due <= _millis(now)).order_by(OUTBOX.c.id).limit(PASS_ROWS)
+    ripe = joined.where(mine, DELIVERY.c.due <= _millis(now)).order_by(OUTBOX.c.id).limit(PASS_ROWS)
     return [Due(row["id"], target, _notice(row), row["attempts"]) for row in connection.execute(ripe).mappings().all()]
 
 
@@ -141,16 +145,21 @@ def give_up(connection: sa.Connection, deliveries: Sequence[Due], problem: str, 
 
 
 def _change(connection: sa.Connection, one: Due, values: Mapping[str, object]) -> int:
-    open_ = (DELIVERY.c.notice == one.number) & (DELIVERY.c.target == one.target)
-    open_ = open_ & DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
-    return connection.execute(sa.update(DELIVERY).where(open_).values(dict(values))).rowcount
+    this = (DELIVERY.c.notice == one.number) & (DELIVERY.c.target == one.target) & _OPEN
+    return connection.execute(sa.update(DELIVERY).where(this).values(dict(values))).rowcount
+
+
+def _forget_others(connection: sa.Connection, targets: Sequence[str], now: datetime) -> None:
+    """End what was meant for targets that the settings name no more."""
+    others = sa.select(DELIVERY).where(_OPEN, DELIVERY.c.target.not_in(targets)).limit(PASS_ROWS)
+    nothing = Notice(Topic.DEAD_LETTER, now, "", "")
+    found = [Due(row.notice, row.target, nothing, row.attempts) for row in connection.execute(others)]
+    give_up(connection, found, "the target was removed from the settings", now)
 
 
 def _finish(connection: sa.Connection, deliveries: Iterable[Due], now: datetime) -> None:
     """Close the notices that have no open delivery left."""
-    waiting = sa.select(DELIVERY.c.notice).where(
-        DELIVERY.c.notice == OUTBOX.c.id, DELIVERY.c.sent.is_(None), DELIVERY.c.given_up.is_(None)
-    )
+    waiting = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id, _OPEN)
     ended = OUTBOX.c.id.in_([one.number for one in deliveries]) & OUTBOX.c.done.is_(None) & ~waiting.exists()
     connection.execute(sa.update(OUTBOX).where(ended).values(done=_millis(now)))
 

@@ -325,6 +325,11 @@ DELIVERY = sa.Table(
     sa.Column("sent", sa.BigInteger),
     sa.Column("given_up", sa.BigInteger),
     sa.Column("problem", sa.Text, nullable=False, server_default=""),
-    sa.Index("delivery_by_due", "target", "due"),
+    sa.Index(
+        "delivery_by_due",
+        "due",
+        sqlite_where=sa.text("sent IS NULL AND given_up IS NULL"),
+        postgresql_where=sa.text("sent IS NULL AND given_up IS NULL"),
+    ),
     sa.Index("delivery_by_key", "target", "key", "sent"),
 )

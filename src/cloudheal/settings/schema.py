@@ -87,6 +87,40 @@ class ClockSettings(_Settings):
     follow: str | None = Field(None, description="URL of a simulator whose clock is followed; absent: this machine's.")
 
 
+class NotifyTarget(_Settings):
+    """One place that people are told at. Its URL is a secret, so it stands in the environment, never here."""
+
+    name: str = Field(description="What operators call it; logs say this.", min_length=1, max_length=64)
+    url_env: str = Field(
+        description="Environment variable that holds its Apprise URL, such as dingtalk://TOKEN or mailto://...",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+    )
+
+
+class NotifySettings(_Settings):
+    """Who is told what went wrong, and how often."""
+
+    targets: list[NotifyTarget] = Field([], description="Where notices go; all of them get every notice.")
+    gather: Duration = Field(duration_of("5s"), description="How long notices of one incident are gathered.")
+    mute: Duration = Field(duration_of("30m"), description="How long the same thing is not told again, only counted.")
+
+    @field_validator("targets")
+    @classmethod
+    def _named_once(cls, targets: list[NotifyTarget]) -> list[NotifyTarget]:
+        names = [one.name for one in targets]
+        if len(set(names)) < len(names):
+            msg = "two targets have one name"
+            raise ValueError(msg)
+        return targets
+
+
+class RecordSettings(_Settings):
+    """How long the record is kept."""
+
+    ledger: Duration = Field(duration_of("400d"), description="Ledger rows; whole sealed segments leave, heads stay.")
+    notices: Duration = Field(duration_of("30d"), description="Notices that were delivered.")
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -112,6 +146,8 @@ class Settings(_Settings):
     clock: ClockSettings = ClockSettings()
     poll: PollSettings = Field(PollSettings(), description="Looking beside the queue.")
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
+    notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
+    record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")
     lease_seconds: float = Field(
         10, ge=1, description="A worker not heard of for so long is dead; others take its work."
     )

@@ -1,0 +1,99 @@
+"""Words for notices, in both languages. A bundle becomes one message: a line per thing, repeats as a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from cloudheal.ports.notify import Letter, Severity
+from cloudheal.record.outbox import Notice, Topic
+
+#: Lines in one message; chats cut long ones off.
+MOST_LINES = 20
+
+SEVERITIES: Final[Mapping[Topic, Severity]] = {
+    Topic.NOT_HEALED: Severity.FAILURE,
+    Topic.UNKNOWN: Severity.FAILURE,
+    Topic.STORM: Severity.FAILURE,
+    Topic.ESCALATED: Severity.WARNING,
+    Topic.APPROVAL_ASKED: Severity.WARNING,
+    Topic.RUN_PARKED: Severity.WARNING,
+    Topic.WORKER_DEAD: Severity.WARNING,
+    Topic.DEAD_LETTER: Severity.INFO,
+}
+
+TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        "incident.not_healed": "{resource} ({trouble}) was not healed: {code}. {advice}",
+        "incident.unknown": "It is not known whether {resource} ({trouble}) was healed: {code}. Please look. {advice}",
+        "storm": "Many servers of one group are in trouble at once (rule {rule}, now {resource})."
+        " The rest is held until somebody looks.",
+        "escalated": "{resource} needs a person: rule {rule} ended with {reason}.",
+        "approval.asked": "An answer is wanted before {expires}: {question} Say cloudheal approve {id} or"
+        " cloudheal deny {id}.",
+        "run.parked": "A run on {resource} is parked, because its playbook was changed: restart or abandon {run}.",
+        "worker.dead": "Worker {worker} is dead; {heir} took over {runs} of its runs.",
+        "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
+        "repeats": "{line} ({count} times since {since})",
+        "more": "and {count} more",
+        "title": "cloudheal: {line}",
+        "title.many": "cloudheal: {count} notices",
+        "time": "{at}  {line}",
+    },
+    "zh": {
+        "incident.not_healed": "{resource} ({trouble}) 未能恢复: {code}. {advice}",
+        "incident.unknown": "无法确定 {resource} ({trouble}) 是否已恢复: {code}. 请人工查看. {advice}",
+        "storm": "同一分组有大量服务器同时发生故障 (规则 {rule}, 当前 {resource}). 其余操作已暂停, 等待人工确认.",
+        "escalated": "{resource} 需要人工处理: 规则 {rule} 的结论是 {reason}.",
+        "approval.asked": "请在 {expires} 之前答复: {question} 执行 cloudheal approve {id} 或 cloudheal deny {id}.",
+        "run.parked": "{resource} 上的执行已搁置, 因为预案代码已变更: 请重新开始或放弃 {run}.",
+        "worker.dead": "工作进程 {worker} 已失联; {heir} 接管了它的 {runs} 个执行.",
+        "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
+        "repeats": "{line} (自 {since} 起共 {count} 次)",
+        "more": "另有 {count} 条",
+        "title": "cloudheal: {line}",
+        "title.many": "cloudheal: {count} 条通知",
+        "time": "{at}  {line}",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Says notices in one language, with times of one zone."""
+
+    language: str
+    zone: tzinfo
+
+    def letter(self, notices: Sequence[Notice]) -> Letter:
+        """Return one message about all of these notices; there must be at least one."""
+        told: dict[str, list[Notice]] = {}
+        for notice in notices:
+            told.setdefault(notice.key, []).append(notice)
+        lines = [self._line(same) for same in told.values()]
+        title = self._say("title", line=lines[0]) if len(lines) == 1 else self._say("title.many", count=str(len(lines)))
+        shown = [
+            self._say("time", at=self._clock(same[-1]), line=line)
+            for same, line in zip(told.values(), lines, strict=True)
+        ]
+        more = len(shown) - MOST_LINES
+        if more > 0:
+            shown = [*shown[:MOST_LINES], self._say("more", count=str(more))]
+        severities = list(Severity)
+        worst = max((SEVERITIES[one.topic] for one in notices), key=severities.index)
+        return Letter(title[:120], "\n".join(shown), worst)
+
+    def _line(self, same: Sequence[Notice]) -> str:
+        """Say the newest of several notices of one key, with their number."""
+        line = self._say(same[-1].topic, **same[-1].facts).strip()
+        if len(same) == 1:
+            return line
+        return self._say("repeats", line=line, count=str(len(same)), since=self._clock(same[0]))
+
+    def _say(self, text: str, **facts: str) -> str:
+        return TEXTS[self.language][text].format_map(facts)
+
+    def _clock(self, notice: Notice) -> str:
+        return notice.at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
