@@ -105,10 +105,6 @@ class Caller:
         assert answer.status == 201, answer
         return answer
 
-    def chaos(self, deed: str, *ids: str, **options: object) -> Any:
-        """Do something to resources."""
-        return self.sim.control("POST", "chaos", {"do": deed, "instances": list(ids), **options})
-
 
 def make_busy(sim: RunningSimulator) -> None:
     """Bring a stepped simulator into the busy world: nothing of what was begun is finished."""
@@ -120,12 +116,12 @@ def make_busy(sim: RunningSimulator) -> None:
 
 
 def _disturb_and_drill(caller: Caller) -> None:
-    caller.chaos("crash_loop", FALLING, seconds=400)
-    caller.chaos("slow_boot", DB, seconds=700)
-    caller.chaos("hang", HUNG)
-    caller.chaos("cpu_load", WEB, percent=93)
-    caller.chaos("maintenance_event", WEB, in_seconds=1500)
-    caller.chaos("disk_stalled", DB, seconds=900)
+    caller.sim.chaos("crash_loop", FALLING, seconds=400)
+    caller.sim.chaos("slow_boot", DB, seconds=700)
+    caller.sim.chaos("hang", HUNG)
+    caller.sim.chaos("cpu_load", WEB, percent=93)
+    caller.sim.chaos("maintenance_event", WEB, in_seconds=1500)
+    caller.sim.chaos("disk_stalled", DB, seconds=900)
     caller.done(
         ECS,
         "CreateSimulatedSystemEvents",
@@ -135,7 +131,7 @@ def _disturb_and_drill(caller: Caller) -> None:
     )
     late = {"kind": "delayed-event", "delay_seconds": 240}
     caller.sim.control("PUT", "faults", [{"fault": "duplicated-event", "probability": 0.5}, {"fault": late}])
-    caller.chaos("metric_alarm", "r-busy", level="WARN", instance=WEB, value=93)
+    caller.sim.chaos("metric_alarm", "r-busy", level="WARN", instance=WEB, value=93)
     caller.done(CMS, "PutCustomEvent", **{"EventInfo.1.EventName": "deploy", "EventInfo.1.Content": "begun"})
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
-from darabonba.exceptions import DaraException
 
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config
 
 REGION = "cn-hangzhou"
 NOW = "2026-03-02T03:00:00Z"
@@ -25,25 +24,12 @@ ORDER = {
 
 def ecs_client(sim: RunningSimulator) -> Client:
     """Return the unmodified client of the current SDK."""
-    return Client(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id=REGION,
-            endpoint=sim.address,
-            protocol="http",
-        )
-    )
+    return Client(config(sim))
 
 
 def world_with(*instances: dict[str, Any], **keys: Any) -> dict[str, Any]:
     """Return a world of these instances at NOW; other keys of the Alibaba part may be added."""
     return {"now": NOW, "seed": 7, "alibaba": {"instances": list(instances), **keys}}
-
-
-def refusal(problem: DaraException) -> tuple[int, str]:
-    """Return HTTP status and code of a refused call."""
-    return problem.status_code, problem.code
 
 
 def described(ecs: Client, id_: str) -> Any:

@@ -69,6 +69,10 @@ class RunningSimulator:
         """Replace the world."""
         return self.control("PUT", "world", document)
 
+    def chaos(self, deed: str, *ids: str, **options: object) -> Any:
+        """Do something to resources."""
+        return self.control("POST", "chaos", {"do": deed, "instances": list(ids), **options})
+
     def stop(self) -> int:
         """Ask the process to end and return its exit code."""
         self.process.terminate()

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from alibabacloud_cms20190101 import models
 from alibabacloud_cms20190101.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
-from darabonba.exceptions import DaraException
 
 from tests.sim.receiver import receiving
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config, refusal
 
 NOW = "2026-03-02T03:00:00Z"
 NOW_MS = 1772420400000
@@ -21,15 +20,7 @@ NOW_MS = 1772420400000
 @pytest.fixture
 def cms(sim: RunningSimulator) -> Client:
     """The SDK's client, pointed at the simulator."""
-    return Client(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=sim.address,
-            protocol="http",
-        )
-    )
+    return Client(config(sim))
 
 
 def put_rule(cms: Client, name: str = "heal", **facts: Any) -> Any:
@@ -54,13 +45,6 @@ def happened(cms: Client, **query: Any) -> list[Any]:
     request = models.DescribeSystemEventAttributeRequest(**query)
     listed: list[Any] = cms.describe_system_event_attribute(request).body.system_events.system_event
     return listed
-
-
-def refusal(call: Any, request: Any) -> DaraException:
-    """Make a call that must be refused and return the error."""
-    with pytest.raises(DaraException) as caught:
-        call(request)
-    return caught.value
 
 
 def test_a_rule_is_read_back_as_it_was_put(sim: RunningSimulator, cms: Client) -> None:

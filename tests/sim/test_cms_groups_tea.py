@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from alibabacloud_cms20190101 import models
 from alibabacloud_cms20190101.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
 from darabonba.exceptions import DaraException
 
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config, refusal
 
 NOW = "2026-03-02T03:00:00Z"
 NOW_MS = 1772420400000
@@ -20,15 +20,7 @@ NOW_MS = 1772420400000
 def cms(stepped: RunningSimulator) -> Client:
     """The SDK's client, pointed at a simulator whose time stands still."""
     stepped.world({"now": NOW})
-    return Client(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=stepped.address,
-            protocol="http",
-        )
-    )
+    return Client(config(stepped))
 
 
 def instance(number: int, name: str, **facts: Any) -> dict[str, Any]:
@@ -84,13 +76,6 @@ def contact_group(cms: Client, name: str, *people: str) -> Any:
     """Create a contact group."""
     request = models.PutContactGroupRequest(contact_group_name=name, contact_names=list(people))
     return cms.put_contact_group(request).body
-
-
-def refusal(call: Any, request: Any) -> DaraException:
-    """Make a call that must be refused and return the error."""
-    with pytest.raises(DaraException) as caught:
-        call(request)
-    return caught.value
 
 
 def test_a_group_is_created_changed_and_deleted(cms: Client) -> None:
@@ -306,7 +291,7 @@ def test_event_envelopes_name_the_groups_of_an_instance(stepped: RunningSimulato
     stepped.world({"now": NOW, "alibaba": {"instances": [instance(0, "web-a")]}})
     number = group(cms)
     match(cms, number, ("hostName", "contains", "web"))
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1g0000"]})
+    stepped.chaos("power_off", "i-bp1g0000")
     stepped.advance(60)
     request = models.DescribeSystemEventAttributeRequest(product="ECS", page_size=100)
     logged = cms.describe_system_event_attribute(request).body.system_events.system_event

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from alibabacloud_cms20190101 import models
 from alibabacloud_cms20190101.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
-from darabonba.exceptions import DaraException
 
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config, refusal
 
 NOW = "2026-03-02T03:00:00Z"
 NOW_MS = 1772420400000
@@ -26,15 +25,7 @@ ECS = {"namespace": "acs_ecs_dashboard", "metric_name": "cpu_total"}
 @pytest.fixture
 def cms(stepped: RunningSimulator) -> Client:
     """The SDK's client, pointed at a simulator whose time stands still."""
-    return Client(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=stepped.address,
-            protocol="http",
-        )
-    )
+    return Client(config(stepped))
 
 
 def world(sim: RunningSimulator, instances: int = 2, **more: Any) -> None:
@@ -66,13 +57,6 @@ def last(cms: Client, **query: Any) -> list[dict[str, Any]]:
     body = cms.describe_metric_last(models.DescribeMetricLastRequest(**{**ECS, **query})).body
     found: list[dict[str, Any]] = json.loads(body.datapoints)
     return found
-
-
-def refusal(call: Any, request: Any) -> DaraException:
-    """Make a call that must be refused and return the error."""
-    with pytest.raises(DaraException) as caught:
-        call(request)
-    return caught.value
 
 
 def test_a_day_of_25_instances_is_36000_points_exactly(stepped: RunningSimulator, cms: Client) -> None:
@@ -256,7 +240,7 @@ def test_a_stopped_instance_has_no_points_while_it_is_stopped(stepped: RunningSi
     """Points end when the instance stops, and what was before stays."""
     world(stepped, 1, metric_delay_seconds=0)
     before = everything(cms, start_time=str(NOW_MS - 10 * MINUTE), end_time=str(NOW_MS))
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1m0000"]})
+    stepped.chaos("power_off", "i-bp1m0000")
     stepped.advance(600)
     now = NOW_MS + 10 * MINUTE
     assert everything(cms, start_time=str(NOW_MS + MINUTE), end_time=str(now)) == []
@@ -307,7 +291,7 @@ def test_chosen_values_are_told_as_they_are(stepped: RunningSimulator, cms: Clie
 def test_cpu_load_by_chaos_shows_in_the_metrics(stepped: RunningSimulator, cms: Client) -> None:
     """A load of 97 % for five minutes begins with the next point and ends."""
     world(stepped, 1, metric_delay_seconds=0)
-    stepped.control("POST", "chaos", {"do": "cpu_load", "instances": ["i-bp1m0000"], "percent": 97, "seconds": 300})
+    stepped.chaos("cpu_load", "i-bp1m0000", percent=97, seconds=300)
     stepped.advance(600)
     points = everything(cms, start_time=str(NOW_MS), end_time=str(NOW_MS + 10 * MINUTE))
     assert [point["Average"] == 97 for point in points] == [True] * 5 + [False] * 5

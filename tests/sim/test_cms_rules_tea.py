@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 import pytest
 from alibabacloud_cms20190101 import models
 from alibabacloud_cms20190101.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
 from darabonba.exceptions import DaraException
 
 from tests.sim.raw_mns import RawMns
 from tests.sim.receiver import receiving
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config, refusal
 
 NOW = "2026-03-02T03:00:00Z"
 NOW_MS = 1772420400000
@@ -26,15 +26,7 @@ UID = "1000000000000001"
 def cms(stepped: RunningSimulator) -> Client:
     """The SDK's client, pointed at a simulator whose time stands still."""
     stepped.world({"now": NOW, "alibaba": {"queues": [{"name": "alarms", "region": "cn-hangzhou"}]}})
-    return Client(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=stepped.address,
-            protocol="http",
-        )
-    )
+    return Client(config(stepped))
 
 
 def escalations(**levels: tuple[str, str, int]) -> models.PutResourceMetricRuleRequestEscalations:
@@ -112,16 +104,9 @@ def apply(cms: Client, number: int, template_id: int, mode: str = "GROUP_INSTANC
     return results
 
 
-def refusal(call: Any, request: Any) -> DaraException:
-    """Make a call that must be refused and return the error."""
-    with pytest.raises(DaraException) as caught:
-        call(request)
-    return caught.value
-
-
 def alarm(sim: RunningSimulator, rule_id: str = "r-1", **facts: Any) -> Any:
     """Let a rule say something."""
-    return sim.control("POST", "chaos", {"do": "metric_alarm", "instances": [rule_id], **facts})
+    return sim.chaos("metric_alarm", rule_id, **facts)
 
 
 def mailed(sim: RunningSimulator) -> list[dict[str, Any]]:

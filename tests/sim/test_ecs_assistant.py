@@ -10,10 +10,10 @@ from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
 from alibabacloud_slb20140515 import models as slb_models
 from alibabacloud_slb20140515.client import Client as SlbClient
-from darabonba.exceptions import DaraException
 
-from tests.sim.ecs import REGION, ecs_client, refusal, status, steps, world_with
+from tests.sim.ecs import REGION, ecs_client, status, steps, world_with
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.tea import refused
 from tests.sim.test_slb_tea import client as slb_client
 
 ID = "i-bp1one"
@@ -66,18 +66,6 @@ def run(sim: RunningSimulator, ecs: Client, script: str, id_: str = ID, seconds:
     sim.advance(seconds)
     found = result(ecs, invoke_id)
     return found.exit_code, found.output
-
-
-def chaos(sim: RunningSimulator, deed: str, *ids: str, **options: Any) -> None:
-    """Do a deed to instances."""
-    sim.control("POST", "chaos", {"do": deed, "instances": list(ids or (ID,)), **options})
-
-
-def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str]:
-    """Return HTTP status and code of a call that must be refused."""
-    with pytest.raises(DaraException) as caught:
-        call(*arguments, **named)
-    return refusal(caught.value)
 
 
 # How a run goes
@@ -187,7 +175,7 @@ def test_an_endless_loop_ends_at_the_timeout(stepped: RunningSimulator, ecs: Cli
 
 def test_a_silent_agent_is_not_reached(stepped: RunningSimulator, ecs: Client) -> None:
     """Pending for a minute, then Aborted with the reason; an agent that comes back in time is reached."""
-    chaos(stepped, "agent_offline")
+    stepped.chaos("agent_offline", ID)
     lost = order(ecs, "echo lost")
     stepped.advance(59)
     assert result(ecs, lost).invocation_status == "Pending"
@@ -196,7 +184,7 @@ def test_a_silent_agent_is_not_reached(stepped: RunningSimulator, ecs: Client) -
     assert (found.invocation_status, found.error_code, found.exit_code) == ("Aborted", "ClientNotRunning", None)
     late = order(ecs, "echo late")
     stepped.advance(30)
-    chaos(stepped, "agent_online")
+    stepped.chaos("agent_online", ID)
     stepped.advance(3)
     assert result(ecs, late).output == "late\n"
 
@@ -237,7 +225,7 @@ def test_a_hung_machine_runs_nothing(stepped: RunningSimulator, ecs: Client) -> 
     """What was running stands still until its timeout."""
     id_ = order(ecs, "sleep 5; echo woke", timeout=60)
     stepped.advance(2)
-    chaos(stepped, "hang")
+    stepped.chaos("hang", ID)
     stepped.advance(100)
     assert (result(ecs, id_).invocation_status, result(ecs, id_).output) == ("Timeout", "")
 
@@ -456,7 +444,7 @@ def test_power_off_inside_stops_the_instance(stepped: RunningSimulator, ecs: Cli
     ("script", "code", "output"),
     [
         ("frobnicate --now", 127, "bash: frobnicate: command not found\n"),
-        ("/opt/app/run.sh", 127, "bash: /opt/app/run.sh: No such file or directory\n"),
+        ("/srv/app/run.sh", 127, "bash: /srv/app/run.sh: No such file or directory\n"),
         ("systemctl start frobnicate", 5, "Failed to start frobnicate.service: Unit frobnicate.service not found.\n"),
         ("if true; then echo half", 2, "bash: syntax error: unexpected end of file\n"),
         ("echo 'open", 2, "bash: unexpected EOF while looking for matching `''\n"),
@@ -510,13 +498,13 @@ def test_an_instance_nobody_described_takes_any_program(stepped: RunningSimulato
 
 def test_chaos_inside_the_guest_shows_to_commands(stepped: RunningSimulator, ecs: Client) -> None:
     """A dead process, a read-only disk, no memory: each until the next boot; no event is published."""
-    chaos(stepped, "process_die", process="nginx")
+    stepped.chaos("process_die", ID, process="nginx")
     assert run(stepped, ecs, "systemctl is-active nginx") == (3, "inactive\n")
     with pytest.raises(ControlRefusedError, match="does not run"):
-        chaos(stepped, "process_die", process="nginx")
-    chaos(stepped, "disk_read_only")
+        stepped.chaos("process_die", ID, process="nginx")
+    stepped.chaos("disk_read_only", ID)
     assert run(stepped, ecs, "touch /tmp/x") == (1, "touch: cannot touch '/tmp/x': Read-only file system\n")
-    chaos(stepped, "out_of_memory")
+    stepped.chaos("out_of_memory", ID)
     assert run(stepped, ecs, "pgrep nginx")[0] == 254
     assert stepped.journal(kind="event") == []
     ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
-from darabonba.exceptions import DaraException
 
-from tests.sim.ecs import NOW, REGION, ecs_client, events, refusal, status, steps, world_with
+from tests.sim.ecs import NOW, REGION, ecs_client, events, status, steps, world_with
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.tea import refused
 from tests.sim.test_event_delivery import ALL_TO_QUEUE, bodies
 
 ID = "i-bp1one"
@@ -77,18 +77,6 @@ def scheduled(ecs: Client, **asked: Any) -> dict[str, list[str]]:
 def notified(sim: RunningSimulator, id_: str = ID) -> list[str]:
     """Return the names of the maintenance and failure messages about a resource, in order."""
     return [name for name, _ in events(sim, id_) if name != "Instance:StateChange"]
-
-
-def chaos(sim: RunningSimulator, deed: str, *ids: str, **options: Any) -> None:
-    """Do a deed to instances."""
-    sim.control("POST", "chaos", {"do": deed, "instances": list(ids or (ID,)), **options})
-
-
-def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str]:
-    """Return HTTP status and code of a call that must be refused."""
-    with pytest.raises(DaraException) as caught:
-        call(*arguments, **named)
-    return refusal(caught.value)
 
 
 # How events live
@@ -190,7 +178,7 @@ def test_a_reboot_does_not_answer_a_planned_stop(stepped: RunningSimulator, ecs:
 def test_a_reboot_inside_the_guest_avoids_nothing(stepped: RunningSimulator, ecs: Client) -> None:
     """The platform does not see it: the event runs at its time."""
     (id_,) = drill(ecs)
-    chaos(stepped, "guest_reboot")
+    stepped.chaos("guest_reboot", ID)
     stepped.advance(7100)
     assert (state_of(ecs, id_), steps(stepped, ID)) == ("Scheduled", [])
     assert steps(stepped, ID, "guest.up") == [False, True]
@@ -201,7 +189,7 @@ def test_a_reboot_inside_the_guest_avoids_nothing(stepped: RunningSimulator, ecs
 def test_another_event_being_executed_does_not_avoid_it(stepped: RunningSimulator, ecs: Client) -> None:
     """A restart by the platform is no answer of the owner."""
     (id_,) = drill(ecs)
-    chaos(stepped, "system_failure")
+    stepped.chaos("system_failure", ID)
     stepped.advance(60)
     assert state_of(ecs, id_) == "Scheduled"
 
@@ -304,7 +292,7 @@ def test_a_cancel_takes_all_or_none(stepped: RunningSimulator, ecs: Client) -> N
     """One real, finished or unknown event among them leaves every event as it was."""
     mine, over = drill(ecs, ID, "i-bp1two")
     cancel(ecs, over)
-    chaos(stepped, "maintenance_event")
+    stepped.chaos("maintenance_event", ID)
     (real,) = [one.event_id for one in history(ecs, event_cycle_status="Scheduled") if one.event_id != mine]
     assert refused(cancel, ecs, mine, real) == (403, "CannotCancelSystemEvent.NotSimulated")
     assert refused(cancel, ecs, mine, over) == (403, "InvalidEventId.NotFound")
@@ -327,7 +315,7 @@ def test_a_simulated_event_cannot_be_answered_by_redeployment(ecs: Client) -> No
 @pytest.mark.parametrize("type_", [REBOOT, "SystemMaintenance.Redeploy", "SystemFailure.Redeploy"])
 def test_redeployment_avoids_real_events(stepped: RunningSimulator, ecs: Client, type_: str) -> None:
     """Scheduled maintenance and a planned redeployment are answered by RedeployInstance."""
-    chaos(stepped, "maintenance_event", type=type_, status="Scheduled", not_before=at(hours=2))
+    stepped.chaos("maintenance_event", ID, type=type_, status="Scheduled", not_before=at(hours=2))
     assert ecs.redeploy_instance(models.RedeployInstanceRequest(instance_id=ID)).body.task_id
     stepped.advance(10_000)
     assert notified(stepped) == [f"Instance:{type_}:Scheduled", f"Instance:{type_}:Avoided"]
@@ -335,7 +323,7 @@ def test_redeployment_avoids_real_events(stepped: RunningSimulator, ecs: Client,
 
 def test_real_maintenance_restarts_the_instance_at_its_time(stepped: RunningSimulator, ecs: Client) -> None:
     """Executing at NotBefore, Executed when the instance runs again."""
-    chaos(stepped, "maintenance_event", in_seconds=600)
+    stepped.chaos("maintenance_event", ID, in_seconds=600)
     stepped.advance(600)
     assert (status(ecs, ID), notified(stepped)[-1]) == ("Stopping", f"Instance:{REBOOT}:Executing")
     stepped.advance(12)
@@ -347,8 +335,8 @@ def test_real_maintenance_restarts_the_instance_at_its_time(stepped: RunningSimu
 
 def test_maintenance_of_a_machine_that_does_not_come_back_fails(stepped: RunningSimulator, ecs: Client) -> None:
     """When the start fails, the event ends as Failed after ten minutes."""
-    chaos(stepped, "fail_start")
-    chaos(stepped, "maintenance_event", in_seconds=60)
+    stepped.chaos("fail_start", ID)
+    stepped.chaos("maintenance_event", ID, in_seconds=60)
     stepped.advance(659)
     assert (status(ecs, ID), notified(stepped)[-1]) == ("Stopped", f"Instance:{REBOOT}:Executing")
     stepped.advance(1)
@@ -372,7 +360,7 @@ def test_a_host_failure_does_what_the_owner_wished(
             region_id=REGION, instance_id=[ID], action_on_maintenance=action
         )
     )
-    chaos(stepped, "system_failure")
+    stepped.chaos("system_failure", ID)
     stepped.advance(120)
     assert status(ecs, ID) == end
     assert notified(stepped) == [f"Instance:{type_}:Executing", f"Instance:{type_}:Executed"]
@@ -380,7 +368,7 @@ def test_a_host_failure_does_what_the_owner_wished(
 
 def test_a_guest_crash_is_an_instance_failure(stepped: RunningSimulator, ecs: Client) -> None:
     """InstanceFailure.Reboot from crash to running again, without a window."""
-    chaos(stepped, "instance_failure")
+    stepped.chaos("instance_failure", ID)
     stepped.advance(60)
     assert notified(stepped) == [f"Instance:InstanceFailure.Reboot:{one}" for one in ("Executing", "Executed")]
     assert status(ecs, ID) == "Running"
@@ -389,7 +377,7 @@ def test_a_guest_crash_is_an_instance_failure(stepped: RunningSimulator, ecs: Cl
 def test_an_inquiring_event_waits_for_its_owner(stepped: RunningSimulator, ecs: Client) -> None:
     """No time limit; accepted it executes at once; a second acceptance finds nothing."""
     type_ = "SystemMaintenance.RebootAndReInitErrorDisk"
-    chaos(stepped, "maintenance_event", type=type_)
+    stepped.chaos("maintenance_event", ID, type=type_)
     stepped.advance(90 * 86_400)
     (event,) = history(ecs, instance_event_cycle_status=["Inquiring"])
     accept = models.AcceptInquiredSystemEventRequest(region_id=REGION, event_id=event.event_id)
@@ -403,7 +391,7 @@ def test_an_inquiring_event_waits_for_its_owner(stepped: RunningSimulator, ecs: 
 @pytest.mark.parametrize(("deed", "type_"), [("disk_stalled", "Stalled"), ("disk_error", "ErrorDetected")])
 def test_a_disk_in_trouble_is_told_and_shown(stepped: RunningSimulator, ecs: Client, deed: str, type_: str) -> None:
     """Disk events name disk, device and instance; the disk is Impaired until it is over."""
-    chaos(stepped, deed, seconds=120)
+    stepped.chaos(deed, ID, seconds=120)
     (disk,) = stepped.control("GET", "world")["alibaba"]["disks"][:1]
     shown = ecs.describe_disks_full_status(
         models.DescribeDisksFullStatusRequest(region_id=REGION, disk_id=[disk["id"]])
@@ -429,9 +417,9 @@ def test_a_disk_in_trouble_is_told_and_shown(stepped: RunningSimulator, ecs: Cli
 def test_a_misspelt_deed_says_what_was_expected(stepped: RunningSimulator, ecs: Client) -> None:
     """Unknown types and states that a type never has are refused by name."""
     with pytest.raises(ControlRefusedError, match="no type of instance event"):
-        chaos(stepped, "maintenance_event", type="SystemMaintenance.Rebot")
+        stepped.chaos("maintenance_event", ID, type="SystemMaintenance.Rebot")
     with pytest.raises(ControlRefusedError, match="is never Scheduled"):
-        chaos(stepped, "maintenance_event", type="SystemFailure.Reboot", status="Scheduled")
+        stepped.chaos("maintenance_event", ID, type="SystemFailure.Reboot", status="Scheduled")
     assert history(ecs, instance_event_cycle_status=["Scheduled", "Executing"]) == []
 
 
@@ -584,7 +572,7 @@ def test_a_stale_read_shows_yesterdays_status(stepped: RunningSimulator, ecs: Cl
 def test_a_world_with_events_under_way_goes_on_after_a_round_trip(stepped: RunningSimulator, ecs: Client) -> None:
     """Read and put back in the middle of everything: nothing changes, nothing is told twice, all ends as planned."""
     answered, executing = drill(ecs, ID, "i-bp1two", not_before=at(seconds=30))
-    chaos(stepped, "maintenance_event", "i-bp1two", in_seconds=20)
+    stepped.chaos("maintenance_event", "i-bp1two", in_seconds=20)
     stepped.advance(24)
     ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))
     stepped.advance(1)

@@ -11,8 +11,9 @@ from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
 from darabonba.exceptions import DaraException
 
-from tests.sim.ecs import NOW, ORDER, REGION, described, ecs_client, events, refusal, status, steps, world_with
+from tests.sim.ecs import NOW, ORDER, REGION, described, ecs_client, events, status, steps, world_with
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.tea import refused
 
 ID = "i-bp1one"
 NOTICE = "Instance:PreemptibleInstanceInterruption"
@@ -27,11 +28,6 @@ def ecs(stepped: RunningSimulator) -> Client:
 def states(sim: RunningSimulator, id_: str = ID) -> list[str]:
     """Return the states that were published for an instance."""
     return [content["state"] for name, content in events(sim, id_) if name == "Instance:StateChange"]
-
-
-def chaos(sim: RunningSimulator, deed: str, *ids: str, **options: Any) -> None:
-    """Do a deed to instances."""
-    sim.control("POST", "chaos", {"do": deed, "instances": list(ids or (ID,)), **options})
 
 
 def start(ecs: Client, id_: str = ID) -> None:
@@ -85,9 +81,10 @@ def test_durations_of_zero_still_pass_every_state(stepped: RunningSimulator, ecs
 def test_a_released_instance_is_gone_with_its_disk(stepped: RunningSimulator, ecs: Client) -> None:
     """Deleting a running instance needs Force, passes Stopping and Stopped, and ends in Deleted."""
     stepped.world(world_with({"id": ID}))
-    with pytest.raises(DaraException) as caught:
-        ecs.delete_instance(models.DeleteInstanceRequest(instance_id=ID))
-    assert refusal(caught.value) == (403, "IncorrectInstanceStatus")
+    assert refused(ecs.delete_instance, models.DeleteInstanceRequest(instance_id=ID)) == (
+        403,
+        "IncorrectInstanceStatus",
+    )
     ecs.delete_instance(models.DeleteInstanceRequest(instance_id=ID, force=True))
     assert status(ecs, ID) == "Stopping"
     stepped.advance(10)
@@ -102,7 +99,7 @@ def test_a_release_under_way_is_not_forgotten(stepped: RunningSimulator, ecs: Cl
     stepped.world(world_with({"id": ID}, {"id": "i-bp1off", "status": "Stopped"}, durations={"releasing": 5}))
     for id_ in (ID, "i-bp1off"):
         ecs.delete_instance(models.DeleteInstanceRequest(instance_id=id_, force=True))
-        chaos(stepped, deed, id_)
+        stepped.chaos(deed, id_)
         assert status(ecs, id_) == "Stopped"
     stepped.advance(5)
     assert (status(ecs, ID), status(ecs, "i-bp1off")) == (None, None)
@@ -111,7 +108,7 @@ def test_a_release_under_way_is_not_forgotten(stepped: RunningSimulator, ecs: Cl
 def test_a_guest_may_vanish_while_it_boots(stepped: RunningSimulator, ecs: Client) -> None:
     """power_off during Starting ends the boot: Stopped, and it stays there."""
     stepped.world(world_with({"id": ID, "status": "Starting"}))
-    chaos(stepped, "power_off")
+    stepped.chaos("power_off", ID)
     stepped.advance(100)
     assert states(stepped) == ["Stopping", "Stopped"]
 
@@ -137,7 +134,7 @@ def test_transitional_states_refuse_power_calls(stepped: RunningSimulator, ecs: 
 def test_a_failing_start_falls_back_to_stopped(stepped: RunningSimulator, ecs: Client) -> None:
     """fail_start {times: 2}: two starts end Stopped, the third succeeds."""
     stepped.world(world_with({"id": ID, "status": "Stopped"}))
-    chaos(stepped, "fail_start", times=2)
+    stepped.chaos("fail_start", ID, times=2)
     for _ in range(3):
         start(ecs)
         stepped.advance(8)
@@ -147,12 +144,12 @@ def test_a_failing_start_falls_back_to_stopped(stepped: RunningSimulator, ecs: C
 def test_a_start_can_fail_for_ever(stepped: RunningSimulator, ecs: Client) -> None:
     """fail_start without a number fails every start until it is set to 0."""
     stepped.world(world_with({"id": ID, "status": "Stopped"}))
-    chaos(stepped, "fail_start")
+    stepped.chaos("fail_start", ID)
     for _ in range(5):
         start(ecs)
         stepped.advance(8)
     assert states(stepped) == ["Starting", "Stopped"] * 5
-    chaos(stepped, "fail_start", times=0)
+    stepped.chaos("fail_start", ID, times=0)
     start(ecs)
     stepped.advance(8)
     assert status(ecs, ID) == "Running"
@@ -161,7 +158,7 @@ def test_a_start_can_fail_for_ever(stepped: RunningSimulator, ecs: Client) -> No
 def test_a_vanishing_guest_is_stopped_without_any_call(stepped: RunningSimulator, ecs: Client) -> None:
     """power_off: Stopped at once, published as a state change that nobody asked for."""
     stepped.world(world_with({"id": ID}))
-    chaos(stepped, "power_off")
+    stepped.chaos("power_off", ID)
     assert status(ecs, ID) == "Stopped"
     assert states(stepped)[-1] == "Stopped"
     assert stepped.journal(kind="change")[-1]["cause"] == "chaos power_off"
@@ -170,7 +167,7 @@ def test_a_vanishing_guest_is_stopped_without_any_call(stepped: RunningSimulator
 def test_a_crash_loop_falls_after_every_start(stepped: RunningSimulator, ecs: Client) -> None:
     """crash_loop {seconds: 60}: the present run and each later one end Stopped after a minute."""
     stepped.world(world_with({"id": ID}))
-    chaos(stepped, "crash_loop", seconds=60)
+    stepped.chaos("crash_loop", ID, seconds=60)
     stepped.advance(59)
     assert status(ecs, ID) == "Running"
     stepped.advance(1)
@@ -178,7 +175,7 @@ def test_a_crash_loop_falls_after_every_start(stepped: RunningSimulator, ecs: Cl
     start(ecs)
     stepped.advance(8 + 60)
     assert status(ecs, ID) == "Stopped"
-    chaos(stepped, "crash_loop", seconds=None)
+    stepped.chaos("crash_loop", ID, seconds=None)
     start(ecs)
     stepped.advance(1000)
     assert status(ecs, ID) == "Running"
@@ -187,7 +184,7 @@ def test_a_crash_loop_falls_after_every_start(stepped: RunningSimulator, ecs: Cl
 def test_a_slow_boot_adds_to_the_start(stepped: RunningSimulator, ecs: Client) -> None:
     """slow_boot {seconds: 100} makes Starting last that much longer."""
     stepped.world(world_with({"id": ID, "status": "Stopped"}))
-    chaos(stepped, "slow_boot", seconds=100)
+    stepped.chaos("slow_boot", ID, seconds=100)
     start(ecs)
     stepped.advance(107)
     assert status(ecs, ID) == "Starting"
@@ -198,7 +195,7 @@ def test_a_slow_boot_adds_to_the_start(stepped: RunningSimulator, ecs: Client) -
 def test_a_hung_instance_stays_running_and_a_reboot_cures_it(stepped: RunningSimulator, ecs: Client) -> None:
     """Hang changes what is served, not the status; it ends with the run."""
     stepped.world(world_with({"id": ID}))
-    chaos(stepped, "hang")
+    stepped.chaos("hang", ID)
     assert status(ecs, ID) == "Running"
     assert steps(stepped, ID, "instance.hung") == [True]
     ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))
@@ -208,7 +205,7 @@ def test_a_hung_instance_stays_running_and_a_reboot_cures_it(stepped: RunningSim
 def test_a_spot_instance_is_reclaimed_five_minutes_after_the_notice(stepped: RunningSimulator, ecs: Client) -> None:
     """The notice goes out with the Recycling lock; Stopped shortly before, released exactly 300 s after it."""
     stepped.world(world_with({"id": ID, "spot": True}))
-    chaos(stepped, "reclaim")
+    stepped.chaos("reclaim", ID)
     found = described(ecs, ID)
     assert (found.status, [lock.lock_reason for lock in found.operation_locks.lock_reason]) == (
         "Running",
@@ -240,7 +237,7 @@ def test_a_reclaim_may_be_planned_in_the_world(stepped: RunningSimulator, ecs: C
 def test_a_spot_instance_may_be_stopped_instead(stepped: RunningSimulator, ecs: Client) -> None:
     """SpotInterruptionBehavior Stop: Stopped at the end, unlocked, and started again while there is stock."""
     stepped.world(world_with({"id": ID, "spot": {"behavior": "Stop"}}))
-    chaos(stepped, "reclaim")
+    stepped.chaos("reclaim", ID)
     with pytest.raises(DaraException):
         start(ecs)
     stepped.advance(300)
@@ -255,7 +252,7 @@ def test_only_spot_instances_are_reclaimed(stepped: RunningSimulator) -> None:
     """A deed that makes no sense is refused by name and changes nothing."""
     stepped.world(world_with({"id": ID}))
     with pytest.raises(ControlRefusedError, match="no spot instance"):
-        chaos(stepped, "reclaim")
+        stepped.chaos("reclaim", ID)
     assert events(stepped, ID) == []
 
 
@@ -268,9 +265,7 @@ def test_an_expired_instance_stops_and_cannot_be_started(stepped: RunningSimulat
     found = described(ecs, ID)
     assert (found.status, found.expired_time) == ("Stopped", "2026-03-02T03:01Z")
     assert [lock.lock_reason for lock in found.operation_locks.lock_reason] == ["financial"]
-    with pytest.raises(DaraException) as caught:
-        start(ecs)
-    assert refusal(caught.value) == (403, "InstanceExpired")
+    assert refused(start, ecs) == (403, "InstanceExpired")
 
 
 @pytest.mark.parametrize(
@@ -290,20 +285,19 @@ def test_a_start_is_refused_with_its_reason(
 ) -> None:
     """Each reason not to start has its own documented code, and nothing begins."""
     stepped.world(world_with({"id": ID, "status": "Stopped", **instance}, **keys))
-    with pytest.raises(DaraException) as caught:
-        start(ecs)
-    assert refusal(caught.value) == (403, code)
+    assert refused(start, ecs) == (403, code)
     assert steps(stepped, ID) == []
 
 
 def test_chaos_locks_and_unlocks(stepped: RunningSimulator, ecs: Client) -> None:
     """Lock {reason} adds one lock, unlock takes it off again."""
     stepped.world(world_with({"id": ID}))
-    chaos(stepped, "lock", reason="security")
-    with pytest.raises(DaraException) as caught:
-        ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))
-    assert refusal(caught.value) == (403, "InstanceLockedForSecurity")
-    chaos(stepped, "unlock")
+    stepped.chaos("lock", ID, reason="security")
+    assert refused(ecs.reboot_instance, models.RebootInstanceRequest(instance_id=ID)) == (
+        403,
+        "InstanceLockedForSecurity",
+    )
+    stepped.chaos("unlock", ID)
     ecs.reboot_instance(models.RebootInstanceRequest(instance_id=ID))
     assert status(ecs, ID) == "Stopping"
 
@@ -314,10 +308,8 @@ def test_a_place_given_up_may_be_gone(stepped: RunningSimulator, ecs: Client) ->
     ecs.stop_instance(models.StopInstanceRequest(instance_id=ID, stopped_mode="StopCharging"))
     ecs.stop_instance(models.StopInstanceRequest(instance_id="i-bp1kept"))
     stepped.advance(5)
-    chaos(stepped, "no_stock")
-    with pytest.raises(DaraException) as caught:
-        start(ecs)
-    assert refusal(caught.value) == (403, "OperationDenied.NoStock")
+    stepped.chaos("no_stock", ID)
+    assert refused(start, ecs) == (403, "OperationDenied.NoStock")
     start(ecs, "i-bp1kept")
     assert status(ecs, "i-bp1kept") == "Starting"
 
@@ -338,7 +330,7 @@ def test_an_automatic_release_is_honoured(stepped: RunningSimulator, ecs: Client
 def test_a_stale_read_shows_what_was(stepped: RunningSimulator, ecs: Client) -> None:
     """Under a stale-read fault a status is the old one, the new is absent and the released still there."""
     stepped.world(world_with({"id": ID}, {"id": "i-bp1gone"}))
-    chaos(stepped, "release", "i-bp1gone")
+    stepped.chaos("release", "i-bp1gone")
     ecs.stop_instance(models.StopInstanceRequest(instance_id=ID))
     ecs.run_instances(models.RunInstancesRequest(**ORDER))
     stepped.advance(5)

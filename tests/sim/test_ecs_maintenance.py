@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
-from darabonba.exceptions import DaraException
 
-from tests.sim.ecs import REGION, ecs_client, refusal, steps, world_with
+from tests.sim.ecs import REGION, ecs_client, steps, world_with
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import refused
 
 ID = "i-bp1one"
 
@@ -43,13 +43,6 @@ def shown(ecs: Client, id_: str = ID) -> tuple[str, list[tuple[str, str]], bool]
     (found,) = attributes(ecs, id_).maintenance_attributes.maintenance_attribute
     windows = [(one.start_time, one.end_time) for one in found.maintenance_windows.maintenance_window]
     return found.action_on_maintenance.value, windows, found.notify_on_maintenance
-
-
-def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str]:
-    """Return HTTP status and code of a call that must be refused."""
-    with pytest.raises(DaraException) as caught:
-        call(*arguments, **named)
-    return refusal(caught.value)
 
 
 def test_an_instance_begins_with_the_defaults(ecs: Client) -> None:
@@ -109,7 +102,7 @@ def test_attributes_are_listed_by_pages(stepped: RunningSimulator) -> None:
 def test_announced_maintenance_falls_into_the_window(stepped: RunningSimulator, ecs: Client) -> None:
     """Without an hour given the platform takes the owner's window, at least the usual notice ahead."""
     modify(ecs, window=("02:00:00", "06:00:00"))
-    stepped.control("POST", "chaos", {"do": "maintenance_event", "instances": [ID]})
+    stepped.chaos("maintenance_event", ID)
     (event,) = stepped.control("GET", "world")["alibaba"]["system_events"]
     assert event["not_before"] == "2026-03-04T18:00:00.000Z"
 

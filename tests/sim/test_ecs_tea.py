@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from alibabacloud_ecs20140526 import models
 from alibabacloud_ecs20140526.client import Client
-from darabonba.exceptions import DaraException
 
-from tests.sim.ecs import ORDER, REGION, described, ecs_client, refusal, status, steps, world_with
+from tests.sim.ecs import ORDER, REGION, described, ecs_client, status, steps, world_with
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import refused
 
 FLEET = {"count": 25, "prefix": "i-bp1web", "tags": {"role": "web"}}
 
@@ -23,13 +22,6 @@ def ecs(stepped: RunningSimulator) -> Client:
     """The SDK's client on a stepped clock, over an empty world."""
     stepped.world(world_with())
     return ecs_client(stepped)
-
-
-def refused(call: Callable[[], object]) -> tuple[int, str]:
-    """Make a call that must be refused; return HTTP status and code."""
-    with pytest.raises(DaraException) as caught:
-        call()
-    return refusal(caught.value)
 
 
 def listed(ecs: Client, **query: Any) -> Any:
@@ -235,7 +227,7 @@ def test_pages_by_token_survive_a_release_in_between(stepped: RunningSimulator, 
     """NextToken neither repeats nor skips an instance when one before it goes away; it is empty at the end."""
     stepped.world(world_with(FLEET))
     first = listed(ecs, max_results=10)
-    stepped.control("POST", "chaos", {"do": "release", "instances": ["i-bp1web-000003"]})
+    stepped.chaos("release", "i-bp1web-000003")
     second = listed(ecs, max_results=10, next_token=first.next_token)
     third = listed(ecs, max_results=10, next_token=second.next_token)
     assert ids(second)[0] == "i-bp1web-000011"
@@ -243,7 +235,7 @@ def test_pages_by_token_survive_a_release_in_between(stepped: RunningSimulator, 
     assert third.next_token == ""
     endless = base64.urlsafe_b64encode(b"ecs:" + b"9" * 5000).decode()
     for token in ("made-up", "ZWNzOi01", endless):
-        assert refused(lambda token=token: listed(ecs, next_token=token)) == (400, "InvalidParameter")  # type: ignore[misc]
+        assert refused(lambda token=token: listed(ecs, next_token=token)) == (400, "InvalidParameter")
 
 
 def test_unknown_ids_are_absent(stepped: RunningSimulator, ecs: Client) -> None:
@@ -445,7 +437,7 @@ def test_disks_are_found_by_holder_and_id(stepped: RunningSimulator, ecs: Client
     assert refused(lambda: disks(disk_ids="d-b")) == (400, "InvalidParameter.DiskIds")
     many = str([f"d-{number}" for number in range(101)])
     assert refused(lambda: disks(disk_ids=many)) == (403, "InvalidDiskIds.Malformed")
-    stepped.control("POST", "chaos", {"do": "release", "instances": ["i-a"]})
+    stepped.chaos("release", "i-a")
     assert disks(status="Available") == ["d-data"]
 
 

@@ -72,7 +72,7 @@ def busy(sim: RunningSimulator, ecs: Client) -> None:
         ("hang", "i-term", {}),
         ("release", "i-gone", {}),
     ):
-        sim.control("POST", "chaos", {"do": deed, "instances": [id_], **options})
+        sim.chaos(deed, id_, **options)
     ecs.start_instance(models.StartInstanceRequest(instance_id="i-boot"))
     ecs.start_instance(models.StartInstanceRequest(instance_id="i-fail"))
     ecs.stop_instance(models.StopInstanceRequest(instance_id="i-paid"))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from alibabacloud_ecs20140526 import models as ecs_models
 from alibabacloud_ecs20140526.client import Client as EcsClient
-from alibabacloud_tea_openapi import utils_models as open_api
 from mns.account import Account
 from mns.mns_exception import MNSServerException
 from mns.queue import Queue
 
 from tests.sim.receiver import Receiver, receiving
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
+from tests.sim.tea import config
 
 INSTANCE = "i-bp1c0ffee0000000001"
 CHANGE = {"name": "Instance:StateChange", "instance_id": INSTANCE}
@@ -65,15 +65,7 @@ def bodies(sim: RunningSimulator, name: str = "events") -> list[Any]:
 
 def ecs(sim: RunningSimulator) -> EcsClient:
     """Return the vendor's client of ECS."""
-    return EcsClient(
-        open_api.Config(
-            access_key_id="testid",
-            access_key_secret="testsecret",
-            region_id="cn-hangzhou",
-            endpoint=sim.address,
-            protocol="http",
-        )
-    )
+    return EcsClient(config(sim))
 
 
 def deliveries(sim: RunningSimulator) -> list[dict[str, Any]]:

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from alibabacloud_tea_openapi import utils_models as openapi
-from alibabacloud_tea_openapi.client import Client
-from darabonba.runtime import RuntimeOptions
 
+from tests.sim.signing import STS
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
-
-
-def identity(sim: RunningSimulator, read_timeout: int = 5000) -> dict[str, Any]:
-    """Ask who is calling, with the vendor's generic client."""
-    config = openapi.Config(
-        access_key_id="testid", access_key_secret="testsecret", endpoint=sim.address, protocol="http"
-    )
-    call = openapi.Params(
-        action="GetCallerIdentity",
-        version="2015-04-01",
-        protocol="HTTP",
-        method="POST",
-        auth_type="AK",
-        style="RPC",
-        pathname="/",
-        req_body_type="formData",
-        body_type="json",
-    )
-    request = openapi.OpenApiRequest(query={})
-    body: dict[str, Any] = Client(config).call_api(call, request, RuntimeOptions(read_timeout=read_timeout))["body"]
-    return body
+from tests.sim.tea import call
 
 
 def code_of(sim: RunningSimulator) -> str:
     """Return the error code of one call, or OK."""
     try:
-        identity(sim)
+        call(sim, STS, "GetCallerIdentity")
     except Exception as problem:  # noqa: BLE001 - the SDK's own classes differ by kind of trouble
         return str(getattr(problem, "code", None) or type(problem).__name__)
     return "OK"

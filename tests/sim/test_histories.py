@@ -113,7 +113,7 @@ class Histories(RuleBasedStateMachine):
     def disturb(self, id_: str, deed: str) -> None:
         """Do what clouds do to servers."""
         if id_ in self.living() and (deed != "reclaim" or id_ == SPOT):
-            self.sim.control("POST", "chaos", {"do": deed, "instances": [id_]})
+            self.sim.chaos(deed, id_)
 
     @rule(id_=servers, minutes=st.integers(1, 90), kind=st.sampled_from(["SystemMaintenance", "SystemFailure"]))
     def simulate_event(self, id_: str, minutes: int, kind: str) -> None:

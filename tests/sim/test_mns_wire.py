@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.sim.raw_mns import NAMESPACE, RawMns, document
-from tests.sim.signing import Answer
+from tests.sim.signing import STS, Answer
+from tests.sim.tea import call
 
 if TYPE_CHECKING:
     from tests.sim.simulator import RunningSimulator
@@ -116,27 +117,8 @@ def test_a_changed_header_breaks_the_signature(mns: RawMns) -> None:
 
 def test_a_temporary_key_needs_its_token(sim: RunningSimulator) -> None:
     """An STS key without its token is refused, with it it is the account."""
-    from alibabacloud_tea_openapi import utils_models  # noqa: PLC0415
-    from alibabacloud_tea_openapi.client import Client  # noqa: PLC0415
-    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415
-
-    config = utils_models.Config(
-        access_key_id="testid", access_key_secret="testsecret", endpoint=sim.address, protocol="http"
-    )
-    call = utils_models.Params(
-        action="AssumeRole",
-        version="2015-04-01",
-        protocol="HTTP",
-        method="POST",
-        auth_type="AK",
-        style="RPC",
-        pathname="/",
-        req_body_type="formData",
-        body_type="json",
-    )
-    query = {"RoleArn": "acs:ram::1000000000000001:role/r", "RoleSessionName": "s1"}
-    request = utils_models.OpenApiRequest(query=query)
-    found = Client(config).call_api(call, request, RuntimeOptions())["body"]["Credentials"]
+    role = {"RoleArn": "acs:ram::1000000000000001:role/r", "RoleSessionName": "s1"}
+    found = call(sim, STS, "AssumeRole", **role)["Credentials"]
     mns = RawMns(sim.address, found["AccessKeyId"], found["AccessKeySecret"])
     assert mns.ask("GET", "/queues").code == "MissingSecurityToken"
     assert mns.ask("GET", "/queues", security_token="other").code == "InvalidSecurityToken"

@@ -155,11 +155,11 @@ def test_instances_are_found_by_what_they_are(sim: RunningSimulator) -> None:
 def test_an_instance_shows_its_state_history(stepped: RunningSimulator) -> None:
     """An opened row tells every status with its instant, also after the instance is gone."""
     stepped.world(instances(1))
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1000000"]})
+    stepped.chaos("power_off", "i-bp1000000")
     detail = state(stepped, "instances", open="i-bp1000000")["open"]["i-bp1000000"]
     assert detail["history"][0]["status"] == "Running"
     assert detail["history"][-1]["status"] in {"Stopping", "Stopped"}
-    stepped.control("POST", "chaos", {"do": "release", "instances": ["i-bp1000000"]})
+    stepped.chaos("release", "i-bp1000000")
     assert [row["status"] for row in state(stepped, "instances", status="released")["rows"]] == [""]
     gone = state(stepped, "instances", open="i-bp1000000")["open"]["i-bp1000000"]
     assert gone["history"][-1]["status"] == ""
@@ -214,7 +214,7 @@ def test_a_refused_signature_shows_both_strings_to_sign(sim: RunningSimulator) -
 def test_the_journal_is_narrowed_by(sim: RunningSimulator, asked: dict[str, str]) -> None:
     """Each filter of the journal leaves the one call it describes."""
     sim.world(instances(1))
-    sim.control("POST", "chaos", {"do": "agent_offline", "instances": ["i-bp1000000"]})
+    sim.chaos("agent_offline", "i-bp1000000")
     with HandSigned(sim.address) as client:
         client.rpc(ECS, "RebootInstance", InstanceId="i-bp1000001", Place="hometown")
     assert [row["action"] for row in state(sim, "journal", **asked)["rows"]] == ["RebootInstance"]
@@ -255,7 +255,7 @@ def test_an_event_shows_what_became_of_it(stepped: RunningSimulator) -> None:
     world = instances(1)
     world["alibaba"]["event_rules"] = [{"name": "to-nowhere", "targets": [{"queue": "missing"}]}]
     stepped.world(world)
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1000000"]})
+    stepped.chaos("power_off", "i-bp1000000")
     stepped.advance(5)
     rows = state(stepped, "events")["rows"]
     assert {row["name"] for row in rows} == {"Instance:StateChange"}

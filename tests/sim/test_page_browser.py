@@ -67,7 +67,7 @@ async def test_a_row_opens_by_keyboard_and_keeps_its_focus(stepped: RunningSimul
     for kind in ("keyDown", "keyUp"):
         await browser.send("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r")
     await browser.until("document.querySelector('ol.history')")
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1000003"]})
+    stepped.chaos("power_off", "i-bp1000003")
     await browser.until("document.querySelector('ol.history').children.length > 1")
     assert await browser.run("document.activeElement.closest('tr').dataset.key") == "i-bp1000003"
 
@@ -213,8 +213,8 @@ def _hidden(value: str) -> str:
 async def test_text_is_legible_in_both_themes(stepped: RunningSimulator, browser: Tab, theme: str) -> None:
     """Every visible text contrasts with what is behind it by at least 4.5 to 1."""
     await browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-    stepped.control("POST", "chaos", {"do": "power_off", "instances": ["i-bp1000000"]})
-    stepped.control("POST", "chaos", {"do": "hang", "instances": ["i-bp1000002"]})
+    stepped.chaos("power_off", "i-bp1000000")
+    stepped.chaos("hang", "i-bp1000002")
     await browser.open(f"{stepped.url}/?lang=en#instances?open=i-bp1000000")
     await browser.until("document.querySelector('ol.history')")
     assert await browser.run(CONTRAST) == []

@@ -88,7 +88,7 @@ class History(RuleBasedStateMachine):
         """Let a server hang, or answer again."""
         deed = "unhang" if server in self.hung else "hang"
         self.hung ^= {server}
-        self.sim.control("POST", "chaos", {"do": deed, "instances": [server]})
+        self.sim.chaos(deed, server)
         for (name, _), one in self.members.items():
             if name == server:
                 one.quiet = 0

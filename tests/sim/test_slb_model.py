@@ -61,7 +61,7 @@ class Balancer:
 
     def chaos(self, deed: str, *servers: str) -> None:
         """Do something to servers."""
-        self.sim.control("POST", "chaos", {"do": deed, "instances": list(servers)})
+        self.sim.chaos(deed, *servers)
 
     def part(self, name: str) -> Any:
         """Return one key of the world."""

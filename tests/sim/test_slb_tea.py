@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import alibabacloud_slb20140515.models as m
 import pytest
 from alibabacloud_slb20140515.client import Client
-from alibabacloud_tea_openapi import utils_models as open_api
-from darabonba.exceptions import DaraException
 
 from tests.sim.simulator import RunningSimulator
+from tests.sim.tea import config, refused
 
 REGION = "cn-hangzhou"
 FLEET = [
@@ -37,16 +35,7 @@ def slb(sim: RunningSimulator) -> Client:
 
 def client(sim: RunningSimulator, **more: str) -> Client:
     """Make a client."""
-    keys = {"access_key_id": "testid", "access_key_secret": "testsecret", "region_id": REGION}
-    return Client(open_api.Config(endpoint=sim.address, protocol="http", **{**keys, **more}))
-
-
-def refused(call: Callable[[], object]) -> tuple[int, str]:
-    """Make a call that must be refused; return HTTP status and code."""
-    with pytest.raises(DaraException) as caught:
-        call()
-    problem: Any = caught.value
-    return problem.status_code, problem.code
+    return Client(config(sim, **more))
 
 
 def entries(*members: tuple[str, int] | tuple[str, int, int]) -> str:
