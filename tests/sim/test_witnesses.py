@@ -130,3 +130,12 @@ def test_clients_for_javascript_write_milliseconds(sim: RunningSimulator) -> Non
             (timestamp().replace("Z", ".Z"), "InvalidTimeStamp.Format"),
         ):
             assert wire.post(common(ECS, "DescribeRegions", Timestamp=stamp)).code == code
+
+
+def test_footmark_finds_the_elastic_address_before_the_public_ones(sim: RunningSimulator) -> None:
+    """That client reads an item in the order of its keys and falls into a loop when the elastic address comes late."""
+    sim.world({"alibaba": {"instances": [{"id": "i-a"}]}})
+    with Wire(sim.address) as wire:
+        (item,) = wire.post(common(ECS, "DescribeInstances")).json["Instances"]["Instance"]
+    names = list(item)
+    assert names.index("EipAddress") < names.index("PublicIpAddress")

@@ -114,9 +114,10 @@ def _network(instance: Instance) -> dict[str, object]:
             "NatIpAddress": "",
             "PrivateIpAddress": {"IpAddress": [network.private_ip]},
         },
+        # Before the public addresses: footmark, a client in Python, looks here when there is none.
+        "EipAddress": {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""},
         "PublicIpAddress": {"IpAddress": list(network.public_ips)},
         "InnerIpAddress": {"IpAddress": []},
-        "EipAddress": {"AllocationId": "", "IpAddress": "", "InternetChargeType": ""},
         "InternetChargeType": "PayByTraffic",
         "InternetMaxBandwidthIn": 100 if network.public_ips else -1,
         "InternetMaxBandwidthOut": 100 if network.public_ips else 0,
