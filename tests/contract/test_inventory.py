@@ -57,6 +57,18 @@ def test_two_events_of_one_instant_have_one_result(database: Database, order: tu
     assert state_of(database) == "Running"
 
 
+@pytest.mark.parametrize("told_first", [True, False])
+def test_an_event_stands_over_a_look_of_the_same_instant(database: Database, *, told_first: bool) -> None:
+    """A look that began when the server stopped may still have seen it running."""
+    with database.transaction() as connection:
+        if told_first:
+            sight(connection, [Sighting(WEB, at(1), "Stopped")])
+        describe(connection, [Description(WEB, at(1), "Running")])
+        if not told_first:
+            sight(connection, [Sighting(WEB, at(1), "Stopped")])
+    assert state_of(database) == "Stopped"
+
+
 def test_a_description_says_what_it_changed(database: Database) -> None:
     """The first look is a change from nothing, the next one from the state before, an older one none."""
     with database.transaction() as connection:

@@ -135,7 +135,9 @@ def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId
         values["released"] = at
     rank = _RANKS.get(seen.state, 0)
     ranks = sa.case(_RANKS, value=RESOURCE.c.state, else_=0)
-    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (ranks < rank))
+    # Of one instant, what an event says stands over what a look showed, because the look began before its answer.
+    further = (ranks < rank) | ((RESOURCE.c.described == at) & (ranks <= rank))
+    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & further)
     return _upsert(connection, {**_first(seen.id, at), **values}, values, newer & RESOURCE.c.released.is_(None))
 
 
@@ -158,7 +160,8 @@ def _write_description(connection: sa.Connection, seen: Description, state: Mapp
 
 def _state_of(seen: Description) -> dict[str, Any]:
     at = _millis(seen.at)
-    newer, same = RESOURCE.c.as_of <= at, RESOURCE.c.state == seen.state
+    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (RESOURCE.c.described == at))
+    same = RESOURCE.c.state == seen.state
     return {
         "state": sa.case((newer, seen.state), else_=RESOURCE.c.state),
         "since": sa.case((newer & ~same, at), else_=RESOURCE.c.since),

@@ -41,7 +41,7 @@ def found_by(changes: Iterable[Change], received: datetime) -> Iterator[Event]:
     """Yield the events that nobody told us, from what a look changed."""
     for change in changes:
         now, before = change.now, change.before
-        moved = before is not None and before.resource.as_of <= now.at and before.resource.state != now.state
+        moved = before is not None and before.resource.as_of < now.at and before.resource.state != now.state
         if moved and now.state in LASTING and before is not None and before.resource.state:
             data = {"resourceId": now.id.id, "state": now.state, "before": before.resource.state}
             yield _event(now.id, STATE_CHANGE, now.state, now.at, received, data)

@@ -1,0 +1,253 @@
+"""What the queue loses is found by looking, once; looking is bounded, shared by lease, and never guesses a release."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudheal.errors import SettingsError
+from cloudheal.record.inventory import known
+from cloudheal.record.leases import take_lease
+from cloudheal.record.polls import polls
+from cloudheal.record.promotions import promote
+from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEASE, RESOURCE
+from cloudheal.settings import load_settings
+from tests.flow.watching import Watching, settings_of, watching, world_of
+from tests.sim.simulator import RunningSimulator, started
+
+RULE: dict[str, Any] = {
+    "name": "restart",
+    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+    "resources": {"tags": {"env": ["prod"]}},
+    "desired": "on",
+    "playbook": "restart_stopped",
+    "with": {"start_timeout": "30s"},
+    "mode": "auto",
+    "limits": {"cool_down": "1s"},
+}
+LOST = {"service": "cms", "fault": "lost-event"}
+PROD = {"env": "prod"}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    """One simulator for the module."""
+    running = started()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def watch(simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
+    """A worker with one trusted rule, on a clock that stands still until it is moved."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    simulator.world(world_of([{"id": f"i-web{n}", "name": f"web-{n}", "tags": PROD} for n in range(3)]))
+    simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
+    settings = settings_of(simulator, tmp_path, rules=[RULE], poll={"reclaimed": "30s"})
+    with watching(simulator, settings) as running:
+        with running.app.database.transaction() as connection:
+            promote(connection, running.app.rules.rules.values(), "test", running.app.clock.now())
+        running.tick()
+        yield running
+
+
+def lose_events(watch: Watching) -> None:
+    """Have every message lost from now on."""
+    watch.simulator.control("PUT", "faults", [LOST])
+
+
+def test_a_lost_stop_is_healed_by_looking(watch: Watching) -> None:
+    """The queue never told; the next sweep did, and the server runs again."""
+    lose_events(watch)
+    watch.chaos("power_off", "i-web1")
+    watch.advance(1000)
+    assert watch.drain() == 0
+    watch.tick()
+    (incident,) = watch.until_ended(1)
+    assert (incident.resource, incident.verdict) == ("i-web1", "healed")
+    channels = {row.channel for row in watch.rows(EVENT)}
+    assert channels == {"poll"}
+
+
+def test_a_message_and_a_look_make_one_incident(watch: Watching) -> None:
+    """The message first: the sweep sees what is known already and says nothing."""
+    watch.chaos("lock", "i-web1", reason="security")
+    watch.chaos("power_off", "i-web1")
+    watch.advance(1)
+    watch.drain()
+    watch.until_ended(1)
+    watch.advance(1000)
+    watch.tick()
+    assert len(watch.rows(INCIDENT)) == 1
+    assert {row.channel for row in watch.rows(EVENT)} == {"queue"}
+
+
+def test_a_look_before_the_message_makes_one_incident(watch: Watching) -> None:
+    """The late message about the same stop is older than what is known: stale, and nothing is done twice."""
+    watch.chaos("power_off", "i-web1")
+    watch.advance(1000)
+    watch.tick()
+    watch.until_ended(1)
+    watch.drain()
+    assert len(watch.rows(INCIDENT)) == 1
+    assert len(watch.calls("StartInstance")) == 1
+    reasons = [row.reason for row in watch.rows(DECISION)]
+    assert reasons == ["act", "stale"]
+
+
+def test_two_looks_at_one_stop_make_one_event(watch: Watching) -> None:
+    """A server that nobody may start stays stopped, and is reported once."""
+    lose_events(watch)
+    watch.chaos("lock", "i-web2", reason="security")
+    watch.chaos("power_off", "i-web2")
+    for _ in range(3):
+        watch.advance(1000)
+        watch.tick()
+    watch.until_ended(1)
+    assert len(watch.rows(EVENT, EVENT.c.status == "Stopped")) == 1
+
+
+def test_servers_that_were_stopped_at_the_first_look_are_left_alone(watch: Watching) -> None:
+    """A new server that nobody has seen running is known, and no stop is made up for it."""
+    lose_events(watch)
+    world = watch.simulator.control("GET", "world")
+    world["alibaba"]["instances"].append({"id": "i-asleep", "region": "cn-hangzhou", "status": "Stopped", "tags": PROD})
+    watch.simulator.world(world)
+    watch.advance(1000)
+    watch.tick()
+    (row,) = watch.rows(RESOURCE, RESOURCE.c.id == "i-asleep")
+    assert row.state == "Stopped"
+    assert watch.rows(EVENT, EVENT.c.resource == "i-asleep") == []
+
+
+def test_a_lost_reclaim_notice_is_seen_by_its_lock(watch: Watching) -> None:
+    """Looking every 30 seconds finds it in time; the late message about it is stale, not a second trouble."""
+    world = watch.simulator.control("GET", "world")
+    world["alibaba"]["instances"].append(
+        {"id": "i-spot", "region": "cn-hangzhou", "status": "Running", "spot": {"strategy": "SpotAsPriceGo"}}
+    )
+    watch.simulator.world(world)
+    watch.advance(1000)
+    watch.tick()
+    watch.chaos("reclaim", "i-spot")
+    for _ in range(3):
+        watch.advance(35)
+        watch.tick()
+    (found,) = watch.rows(EVENT, EVENT.c.type == "Instance:PreemptibleInstanceInterruption")
+    assert (found.resource, found.status, found.channel) == ("i-spot", "delete", "poll")
+    watch.drain()
+    every = watch.rows(EVENT, EVENT.c.type == "Instance:PreemptibleInstanceInterruption")
+    assert [row.channel for row in every] == ["poll", "queue"]
+    assert every[1].occurred < every[0].occurred
+
+
+def test_a_release_that_nobody_told_is_noticed(watch: Watching) -> None:
+    """Absent from a whole sweep and from a look by id: released, with everything that was known of it."""
+    lose_events(watch)
+    watch.chaos("release", "i-web0")
+    watch.advance(1000)
+    watch.tick()
+    (row,) = watch.rows(RESOURCE, RESOURCE.c.id == "i-web0")
+    assert (row.state, row.name, row.released is not None) == ("Deleted", "web-0", True)
+    assert json.loads(row.attributes)["ZoneId"]
+
+
+def test_a_sweep_that_breaks_off_calls_nothing_released(watch: Watching) -> None:
+    """The second page fails: what was on it is still there, and the sweep says that it was incomplete."""
+    watch.simulator.world(world_of([{"count": 250, "prefix": "i-many", "tags": PROD}]))
+    watch.advance(1000)
+    watch.tick()
+    assert len(watch.rows(RESOURCE, RESOURCE.c.released.is_(None))) == 250
+    fault = {"service": "ecs", "action": "DescribeInstances", "fault": "5xx", "every": 2}
+    watch.simulator.control("PUT", "faults", [fault])
+    watch.advance(1000)
+    watch.tick()
+    assert len(watch.rows(RESOURCE, RESOURCE.c.released.is_(None))) == 250
+    with watch.app.database.snapshot() as connection:
+        outcomes = {name.partition("/")[0]: outcome for name, (_, outcome) in polls(connection).items()}
+    assert outcomes["sweep"] != "complete"
+
+
+def test_a_day_of_looking_stays_within_a_hundred_calls(watch: Watching) -> None:
+    """The default cadence: at most 100 list calls in each region and day."""
+    before = len(watch.calls("DescribeInstances"))
+    object.__setattr__(watch.app.poller.cadence, "reclaimed", None)
+    for _ in range(24 * 12):
+        watch.advance(300)
+        watch.tick()
+    made = len(watch.calls("DescribeInstances")) - before
+    assert 40 <= made <= 100
+
+
+def test_one_worker_looks_for_all(watch: Watching) -> None:
+    """While another holds the lease nothing is asked; when it has ended, this one goes on."""
+    with watch.app.database.transaction() as connection:
+        connection.execute(LEASE.delete())
+        assert take_lease(connection, "poll", "another", 60_000)
+    before = len(watch.calls("DescribeInstances"))
+    watch.advance(1000)
+    assert watch.tick() == 0
+    assert len(watch.calls("DescribeInstances")) == before
+    with watch.app.database.transaction() as connection:
+        assert take_lease(connection, "poll", "another", -1)
+    assert watch.tick() > 0
+
+
+def test_an_unknown_server_is_looked_at_once(watch: Watching) -> None:
+    """First sight of an id costs one call; the next event about it none."""
+    subjects = [row.id for row in watch.rows(RESOURCE)]
+    assert len(subjects) == 3
+    with watch.app.database.transaction() as connection:
+        connection.execute(RESOURCE.delete())
+    before = len(watch.calls("DescribeInstances"))
+    watch.chaos("lock", "i-web1", reason="financial")
+    for _ in range(2):
+        watch.chaos("power_off", "i-web1")
+        watch.advance(2)
+        watch.drain()
+    watch.until_ended(1)
+    (row,) = watch.rows(RESOURCE, RESOURCE.c.id == "i-web1")
+    assert json.loads(row.tags) == PROD
+    looks = [one for one in watch.calls("DescribeInstances")[before:] if "i-web1" in str(one)]
+    assert 1 <= len(looks) <= 2  # the lookup, and the playbook's own
+
+
+def test_groups_follow_the_tag_that_the_account_names(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`group_by: tag:app` makes a group of each value; servers without the tag have none."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    servers = [{"id": "i-a1", "tags": {"app": "a"}}, {"id": "i-a2", "tags": {"app": "a"}}, {"id": "i-x", "tags": {}}]
+    groups = [{"id": "rsp-web", "load_balancer": "lb-1", "backends": [{"server_id": "i-x", "port": 80, "weight": 100}]}]
+    simulator.world(world_of(servers, server_groups=groups))
+    for by, expected in [
+        ("tag:app", {"i-a1": "tag:app=a", "i-a2": "tag:app=a", "i-x": ""}),
+        ("server_group", {"i-a1": "", "i-a2": "", "i-x": "server_group=rsp-web"}),
+    ]:
+        settings = settings_of(simulator, tmp_path, database=f"sqlite:///{tmp_path}/{by.partition(':')[0]}.db")
+        account = settings.accounts[0].model_copy(update={"group_by": by})
+        with watching(simulator, settings.model_copy(update={"accounts": [account]})) as running:
+            running.tick()
+            assert {row.id: row.group for row in running.rows(RESOURCE)} == expected
+            with running.app.database.snapshot() as connection:
+                assert known(connection, []) == {}
+
+
+@pytest.mark.parametrize(("field", "value"), [("sweep", "59s"), ("reclaimed", "29s")])
+def test_looking_too_often_is_refused_with_the_reason(tmp_path: Path, field: str, value: str) -> None:
+    """The file, the line, the floor and why there is one."""
+    file = tmp_path / "cloudheal.yaml"
+    file.write_text(
+        "accounts:\n- {name: a, cloud: alibaba, id: '1000000000000001', regions: [cn-hangzhou]}\n"
+        f"poll:\n  {field}: {value}\n"
+    )
+    with pytest.raises(SettingsError, match=rf"(?s)poll\.{field}.*or more.*quota"):
+        load_settings(file)
