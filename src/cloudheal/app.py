@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import SystemRandom
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import ValidationError
@@ -29,23 +30,31 @@ from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError, PermanentError, SettingsError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.notifiers.sender import Pace, Sender
+from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.playbooks import BUILT_IN
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.cloud import Compute
+from cloudheal.ports.notify import Target
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.inbox import mark_replayed
+from cloudheal.record.keeping import Keeper
+from cloudheal.record.leases import give_up_leases
 from cloudheal.record.lists import dead_letter
+from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import METADATA
 from cloudheal.record.workers import beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.rules import Rule
-from cloudheal.settings.schema import AccountSettings, QueueSettings, Settings
+from cloudheal.settings.schema import AccountSettings, NotifySettings, QueueSettings, Settings
 
 log = logging.getLogger("cloudheal.app")
 
 BEAT_SECONDS = 1.0
+#: Sealing and sending; what is committed is proven and told within about this time.
+CHORE_SECONDS = 1.0
 #: How often the due times of polls are asked for.
 POLL_SECONDS = 1.0
 #: How often a waiting playbook looks again; reads are cheap beside the minutes that starts take.
@@ -133,6 +142,16 @@ class App:
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
+        keep, sealer = settings.record, Sealer(self.database, self.worker)
+        self.keeper = Keeper(self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices)
+        self.sender = Sender(
+            store=self.database,
+            worker=self.worker,
+            targets=_targets(settings.notify),
+            wording=Wording(settings.language, ZoneInfo(settings.timezone)),
+            clock=self.clock,
+            pace=Pace(settings.notify.gather, settings.notify.mute),
+        )
         self.poller = Poller(
             store=self.database,
             intake=self.intake,
@@ -154,6 +173,7 @@ class App:
         beating.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
         polling.start()
+        keeping = [self._repeating(name, work) for name, work in self._chores().items()]
         try:
             self.take_over()
             yield self
@@ -161,9 +181,14 @@ class App:
             self.stopping.set()
             beating.join(timeout=5)
             polling.join(timeout=15)
+            for thread in keeping:
+                thread.join(timeout=15)
             self.engine.stop()
             with self.database.transaction() as connection:
                 leave(connection, self.worker)
+            self.keeper.tick()
+            with self.database.transaction() as connection:
+                give_up_leases(connection, self.worker)
             self.database.close()
 
     @contextmanager
@@ -177,10 +202,28 @@ class App:
             self.engine.disconnect()
             self.database.close()
 
+    def _chores(self) -> Mapping[str, Callable[[], object]]:
+        """Return the work that goes on beside healing; slow receivers of notices keep nothing else from its pace."""
+        return {"keep": self.keeper.tick, "notify": self.sender.send_due}
+
+    def _repeating(self, name: str, work: Callable[[], object]) -> threading.Thread:
+        """Do a chore every second until the worker stops; a database that fails for a while ends nothing."""
+
+        def repeat() -> None:
+            while not self.stopping.wait(CHORE_SECONDS):
+                try:
+                    work()
+                except sa.exc.SQLAlchemyError as problem:
+                    log.warning("chore.failed chore=%s problem=%s", name, type(problem).__name__)
+
+        thread = threading.Thread(target=repeat, name=f"cloudheal-{name}", daemon=True)
+        thread.start()
+        return thread
+
     def take_over(self) -> int:
         """Take over what dead workers left; returns how many looks were queued again."""
         with self.database.transaction() as connection:
-            estates = inherit(connection, self.worker, round(self.settings.lease_seconds * 1000))
+            estates = inherit(connection, self.worker, round(self.settings.lease_seconds * 1000), self.clock.now())
         resumed = 0
         for estate in estates:
             looks = {*((one.run, one.look) for one in estate.runs), *self.engine.begun_by(estate.dead)}
@@ -309,6 +352,14 @@ def credentials(account: AccountSettings) -> tuple[str, str]:
             what_to_do="Export the access key of a RAM user that may do what the rules' playbooks need.",
         )
     return os.environ[names[0]], os.environ[names[1]]
+
+
+def _targets(settings: NotifySettings) -> Sequence[Target]:
+    if not settings.targets:
+        return ()
+    from cloudheal.notifiers.apprise_target import targets_of  # noqa: PLC0415 - loads a hundred plugins
+
+    return targets_of(settings.targets)
 
 
 def rules_of(settings: Settings) -> RuleBook:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from cloudheal.errors import SettingsError
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
-from cloudheal.notifiers import Pace, Sender, Wording, targets_of
-from cloudheal.notifiers.apprise_target import AppriseTarget, apprise_target
-from cloudheal.notifiers.wording import MOST_LINES, SEVERITIES, TEXTS
+from cloudheal.notifiers.apprise_target import AppriseTarget, apprise_target, targets_of
+from cloudheal.notifiers.sender import Pace, Sender
+from cloudheal.notifiers.wording import MOST_LINES, SEVERITIES, TEXTS, Wording
 from cloudheal.record.database import Database
 from cloudheal.record.incidents import add_run, end_incident, open_incident
 from cloudheal.record.outbox import Notice, Topic, tell

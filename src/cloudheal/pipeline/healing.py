@@ -52,7 +52,7 @@ class Healer:
     def look(self, run: str, look: int) -> None:
         """Do one look; called again from the start after a crash."""
         with self.store.transaction() as connection:
-            held = claim(connection, run, self.worker, look)
+            held = claim(connection, run, self.worker, look, self.clock.now())
             found = open_run(connection, run) if held else None
         if held is None or found is None:
             return
@@ -60,13 +60,13 @@ class Healer:
         if playbook is None or playbook.digest != found.playbook_digest:
             log.error("run.parked run=%s reason=playbook_changed playbook=%s", run, found.playbook)
             with self.store.transaction() as connection:
-                release(connection, held, RunState.PARKED)
+                release(connection, held, RunState.PARKED, self.clock.now())
             return
         self._close(held, found, self._heal(held, look, found, playbook))
 
     def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End:
         rule = self.rules.rules.get(found.rule)
-        intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis)
+        intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis, self.clock)
         hands = Hands(self.steps, intents, self.pause, self.settle_seconds)
         try:
             case = Case(
@@ -94,6 +94,7 @@ class Healer:
     def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
         verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
         with self.store.transaction() as connection:
-            ended = release(connection, held, RunState.ENDED) and end_incident(connection, verdict, found.run)
+            released = release(connection, held, RunState.ENDED, verdict.at)
+            ended = released and end_incident(connection, verdict, found.run)
         log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
         return ended

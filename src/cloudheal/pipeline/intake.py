@@ -166,7 +166,7 @@ class Intake:
         digest = self.playbooks[rule.playbook].digest
         until = walked.next_eligible
         new = Run(run, incident, rule.name, rule.playbook, digest, rule.mode, state, next_eligible=until)
-        add_run(connection, new, waits_for="" if state is RunState.STARTING else walked.reason)
+        add_run(connection, new, waits_for="" if state is RunState.STARTING else walked.reason, at=now)
         if state is RunState.STARTING:
             grant(connection, run, now)
             self.looks.enqueue(connection, run, 0)

@@ -64,13 +64,14 @@ class Waker:
     ) -> bool:
         again = walk(patient.occurred, now, facts)
         outcome = OUTCOMES[again.reason]
-        if outcome is Outcome.ACT and begin(connection, patient.run, patient.look, said.answered_by if said else ""):
+        by = said.answered_by if said else ""
+        if outcome is Outcome.ACT and begin(connection, patient.run, patient.look, by, now):
             grant(connection, patient.run, now)
             self.looks.enqueue(connection, patient.run, patient.look)
             return True
         state = RUN_STATES.get(outcome, RunState.WAITING)
         if again.reason != patient.waits_for and state is RunState.WAITING:
-            keep_waiting(connection, patient.run, state, again.reason, again.next_eligible)
+            keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)
         return False
 
 
