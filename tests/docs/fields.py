@@ -1,8 +1,9 @@
 """The tables of fields in the reference pages: what a document may say is read from the models, what it means stays.
 
-A page marks a table with `<!-- fields PLACE -->` and `<!-- end -->`, where PLACE names a model, such as
-`alibaba/ecs/world_parts:InstancePart`. `python -m tests.docs.fields` (part of `make reference`) writes the first three
-columns anew and keeps the meanings that people wrote; it refuses a place that names no model.
+A page marks a table with `<!-- fields PLACE -->` and `<!-- end -->`. PLACE is where something stands in the world
+document (`alibaba.instances.spot`), the share of the service that owns a key (`share:instances`), or a model of the
+control API by name (`control:Reset`). `python -m tests.docs.fields` (part of `make reference`) writes the first three
+columns anew and keeps the meanings that people wrote; it refuses a place that does not exist.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +82,29 @@ class Field:
     default: object
 
 
-def place_of(model: type) -> str:
-    """Return the name under which pages refer to a model."""
-    return f"{model.__module__.removeprefix('cloudheal_sim.').replace('.', '/')}:{model.__name__}"
-
-
 def model_at(place: str) -> type:
     """Return the model that a page names; fails where there is none."""
+    if place.startswith("alibaba."):
+        return _in_document(place.split(".")[1:])
+    if place.startswith("share:"):
+        (share,) = [one for one in shares() if place.removeprefix("share:") in one.model_fields]
+        return share
     module, _, name = place.partition(":")
     found = getattr(importlib.import_module(f"cloudheal_sim.{module.replace('/', '.')}"), name)
     assert isinstance(found, type), f"{place} is no model"
     assert is_model(found), f"{place} is no model"
     return found
+
+
+def _in_document(names: list[str]) -> type:
+    """Follow the names of a place in the world document; lists are passed through."""
+    models: list[type] = list(shares())
+    for name in names:
+        found = [field for model in models for field in fields_of(model) if field.name == name]
+        assert len(found) == 1, f"{'.'.join(names)}: {name} is in {len(found)} places"
+        models = list(_models_in(found[0].annotation))
+    (model,) = models
+    return model
 
 
 def is_model(kind: object) -> bool:
@@ -116,9 +129,8 @@ def fields_of(model: type) -> Iterator[Field]:
 
 def world_models() -> set[type]:
     """Return every model that a world document can hold a piece of, the shares of the services included."""
-    shares = [model for section in Simulator().alibaba.sections for model in _shares(section.keys)]
     found: set[type] = set()
-    waiting = list(shares)
+    waiting: list[type] = list(shares())
     while waiting:
         model = waiting.pop()
         if model not in found:
@@ -127,14 +139,19 @@ def world_models() -> set[type]:
     return found
 
 
-def _shares(keys: frozenset[str]) -> Iterator[type]:
-    """Yield the model whose fields are exactly the keys of a section."""
-    waiting = list(BaseModel.__subclasses__())
+@cache
+def shares() -> tuple[type[BaseModel], ...]:
+    """Return the models whose fields are exactly the keys of a service's section."""
+    owned = [section.keys for section in Simulator().alibaba.sections]
+    found: list[type[BaseModel]] = []
+    waiting = BaseModel.__subclasses__()
     while waiting:
         model = waiting.pop()
         waiting += model.__subclasses__()
-        if model.__module__.startswith("cloudheal_sim.") and frozenset(model.model_fields) == keys:
-            yield model
+        if model.__module__.startswith("cloudheal_sim.") and frozenset(model.model_fields) in owned:
+            found.append(model)
+    assert len(found) == len(owned)
+    return tuple(found)
 
 
 def _models_in(annotation: Any) -> Iterator[type]:
@@ -149,8 +166,8 @@ class Writer:
     """Writes the tables of the pages of one language."""
 
     language: str
-    headings: Mapping[str, tuple[Path, str]]
-    """Where the table of each place stands, and under which heading."""
+    headings: Mapping[type, tuple[Path, str]]
+    """Where the table of each model stands, and under which heading."""
 
     @property
     def words(self) -> dict[str, str]:
@@ -200,7 +217,7 @@ class Writer:
 
     def _single(self, kind: Any, path: Path) -> str:
         if is_model(kind):
-            page, heading = self.headings[place_of(kind)]
+            page, heading = self.headings[kind]
             return f"[{heading}]({'' if page == path else page.name}#{slug(heading)})"
         if isinstance(kind, type) and issubclass(kind, Enum):
             return self.words["or"].join(f"`{one.value}`" for one in kind)
@@ -236,12 +253,12 @@ def reference_pages(language: str) -> list[Path]:
 
 def writer(language: str) -> Writer:
     """Return a writer that knows where every table of the language stands."""
-    found: dict[str, tuple[Path, str]] = {}
+    found: dict[type, tuple[Path, str]] = {}
     for path in reference_pages(language):
         text = path.read_text(encoding="utf-8")
         for table in _TABLE.finditer(text):
             heading = re.findall(r"^#+ +(.+?)\s*$", text[: table.start()], re.MULTILINE)[-1]
-            found[table["place"]] = (path, heading)
+            found[model_at(table["place"])] = (path, heading)
     return Writer(language, found)
 
 

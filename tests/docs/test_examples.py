@@ -30,7 +30,7 @@ PAGES = [
     for language in ("en", "zh")
     for name in (
         *("tutorial", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world"),
-        *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening"),
+        *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening", "howto/commands"),
         *("reference/world", "reference/world-ecs", "reference/world-slb", "reference/world-mns"),
         *("reference/world-cms", "reference/chaos", "reference/control"),
     )

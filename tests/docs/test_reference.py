@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from cloudheal_sim.alibaba.ecs.model.system_programs import SYSTEM_PROGRAMS
+from cloudheal_sim.alibaba.ecs.model.text_programs import TEXT_PROGRAMS
 from cloudheal_sim.control import Control
 from cloudheal_sim.kernel.faults import Kind
 from cloudheal_sim.kernel.wire import HttpRequest
 from cloudheal_sim.simulator import Simulator
 from tests.conftest import ROOT
-from tests.docs.fields import fields_of, model_at, place_of, places, reference_pages, world_models, writer
+from tests.docs.fields import fields_of, model_at, places, reference_pages, world_models, writer
 from tests.docs.pages import Page
 
 LANGUAGES = ("en", "zh")
@@ -42,8 +44,8 @@ def test_every_field_has_a_meaning(path: Path) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_piece_of_a_world_document_has_a_table(language: str) -> None:
     """Whatever a world document can hold is on a page of the reference."""
-    shown = {place for path in reference_pages(language) for place, _ in places(path)}
-    assert {place_of(model) for model in world_models()} <= shown
+    shown = {model_at(place) for path in reference_pages(language) for place, _ in places(path)}
+    assert world_models() <= shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -81,12 +83,19 @@ def test_control_page_has_every_path(language: str) -> None:
         assert answer.status != HTTPStatus.NOT_FOUND, f"{method} {path}"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_commands_page_names_every_program(language: str) -> None:
+    """Every program that guests have is named where people look for it."""
+    text = Page(ROOT / "docs" / language / "howto" / "commands.md").text
+    assert {name for name in (*SYSTEM_PROGRAMS, *TEXT_PROGRAMS) if f"`{name}`" not in text} == set()
+
+
 def test_a_field_nobody_wrote_of_would_be_noticed(tmp_path: Path) -> None:
     """A table that lacks a field gets it back without a meaning, and keeps the meanings it has."""
-    place = "kernel/chaos:Chaos"
-    assert place_of(model_at("kernel/faults:When")) == "kernel/faults:When"
     with pytest.raises(AssertionError):
-        model_at(place)
+        model_at("kernel/chaos:Chaos")
+    with pytest.raises(AssertionError):
+        model_at("alibaba.instances.nothing")
     file = tmp_path / "page.md"
     file.write_text(
         "# T\n\n<!-- fields kernel/faults:When -->\n| `every` | x | x | kept |\n<!-- end -->\n", encoding="utf-8"
