@@ -21,12 +21,12 @@ from cloudheal_sim.alibaba.ecs.world import EcsSection
 from cloudheal_sim.alibaba.ecs.world_assistant import AssistantSection
 from cloudheal_sim.alibaba.ecs.world_events import SystemEventsSection
 from cloudheal_sim.alibaba.location import actions as location
-from cloudheal_sim.alibaba.mns.section import MnsSection
 from cloudheal_sim.alibaba.mns.service import Mns
+from cloudheal_sim.alibaba.mns.world import MnsSection
 from cloudheal_sim.alibaba.rpc.gateway import Gateway
 from cloudheal_sim.alibaba.slb import actions as slb
-from cloudheal_sim.alibaba.slb.model.world import SlbSection
 from cloudheal_sim.alibaba.slb.state import Slb
+from cloudheal_sim.alibaba.slb.world import SlbSection
 from cloudheal_sim.alibaba.sts import actions as sts
 from cloudheal_sim.alibaba.vpc import actions as vpc
 

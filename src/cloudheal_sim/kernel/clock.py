@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MILLIS_PER_SECOND = 1000
+MILLIS_PER_DAY = 86_400_000
 #: Timers in the heap before cancelled ones are looked for; by feel.
 _SWEEP_AT = 4096
 #: The epoch of datetimes handed out; kept as a constant because conversions are on the hot path.
@@ -65,6 +66,16 @@ def to_millis(moment: datetime) -> int:
 def iso_millis(instant: int) -> str:
     """Write an instant as `YYYY-MM-DDThh:mm:ss.sssZ`, the control API's form."""
     return to_datetime(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_seconds(instant: int) -> str:
+    """Write an instant as `YYYY-MM-DDThh:mm:ssZ`, as most vendor APIs show it."""
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_minutes(instant: int) -> str:
+    """Write an instant as `YYYY-MM-DDThh:mmZ`, as vendor APIs show when something was made."""
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def wall_millis() -> int:

@@ -1,6 +1,6 @@
 """The pieces of a world document that ECS owns, as they are written: short forms and full forms are one model.
 
-The pieces that there may be a hundred thousand of are slotted dataclasses, because models take several times the memory.
+Pieces that there may be a hundred thousand of are slotted dataclasses, because models take several times the memory.
 Absent means the default; what only a running world knows (past states, transitions under way, chaos in store) is
 written by a dump and may be left out by people.
 """

@@ -1,186 +1,28 @@
-"""SLB's share of the world document.
+"""SLB's share of the world document; its form is in `world_parts`.
 
-    load_balancers   [{"id", "region", "name", "backends": [...], ...}]
-    server_groups    [{"id", "load_balancer", "name", "backends": [{"server_id", "port", "weight"}]}]
-    listeners        [{"load_balancer", "port", "protocol", "server_group", ...}]
-    slb_servers      what health checks have seen: [{"id", "history": [{"since", "serving"}]}]
-    slb_configuring_seconds   how long a balancer is busy after each change
-
-Short forms: a backend may be written `"i-a:80"`; a balancer that only a group or listener names is made. What is
-described as it is has been so for ever: its health checks are settled unless `since` or a history says otherwise.
+What is described as it is has been so for ever: its health checks are settled unless `since` or a history says
+otherwise. What is still to come (health, draining, a balancer that is busy) is planned anew from the instants written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, Field, model_validator
-
-from cloudheal_sim.alibaba.slb.model.backend import MOST_PORT, MOST_WEIGHT, Backend
 from cloudheal_sim.alibaba.slb.model.balancer import Balancer, Drain, Listener, ServerGroup, default_group
-from cloudheal_sim.alibaba.slb.model.health import Check
-from cloudheal_sim.kernel.clock import iso_millis, to_millis
+from cloudheal_sim.alibaba.slb.world_parts import BackendPart, BalancerPart, DrainPart, GroupPart, ServerPart, SlbPart
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.world import WorldError, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from cloudheal_sim.alibaba.slb.model.backend import Members
+    from cloudheal_sim.alibaba.slb.model.backend import Backend, Members
     from cloudheal_sim.alibaba.slb.state import Slb
 
-_DAY = 86_400_000
 _REGION = "cn-hangzhou"
-
-Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
-OnOff = Literal["on", "off"]
-
-
-class BackendPart(Part):
-    """One member; `port` is 0 in a balancer's own list."""
-
-    server_id: str = Field(min_length=1)
-    port: int = Field(0, ge=0, le=MOST_PORT)
-    weight: int = Field(MOST_WEIGHT, ge=0, le=MOST_WEIGHT)
-    type: Literal["ecs", "eni", "eci"] = "ecs"
-    server_ip: str = ""
-    description: str = ""
-    since: AwareDatetime | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, data: Any) -> Any:
-        if not isinstance(data, str):
-            return data
-        server_id, _, port = data.partition(":")
-        return {"server_id": server_id, "port": port or 0}
-
-    def built(self) -> Backend:
-        """Return the member."""
-        since = 0 if self.since is None else to_millis(self.since)
-        return Backend(self.server_id, self.port, self.weight, self.type, self.server_ip, self.description, since)
-
-
-class DrainPart(Part):
-    """A member that is finishing its connections."""
-
-    server_id: str
-    port: int = 0
-    until: AwareDatetime
-
-
-class BalancerPart(Part):
-    """One load balancer."""
-
-    id: str = Field(min_length=1)
-    region: str | None = None
-    name: str | None = None
-    address: str | None = None
-    address_type: Literal["internet", "intranet"] = "internet"
-    ip_version: Literal["ipv4", "ipv6"] = "ipv4"
-    status: Literal["active", "inactive"] = "active"
-    created: AwareDatetime | None = None
-    vpc: str = ""
-    vswitch: str = ""
-    spec: str = "slb.s1.small"
-    bandwidth: int = -1
-    internet_charge_type: str = "paybytraffic"
-    instance_charge_type: str = "PayBySpec"
-    pay_type: str = "PayOnDemand"
-    master_zone: str | None = None
-    slave_zone: str | None = None
-    delete_protection: bool = False
-    modification_protection: str = "NonProtection"
-    modification_reason: str = ""
-    resource_group: str = ""
-    tags: dict[str, str] = Field(default_factory=dict)
-    busy_until: AwareDatetime | None = None
-    backends: tuple[BackendPart, ...] = ()
-    draining: tuple[DrainPart, ...] = ()
-
-
-class GroupPart(Part):
-    """One server group."""
-
-    id: str = Field(min_length=1)
-    load_balancer: str | None = None
-    name: str | None = None
-    created: AwareDatetime | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    backends: tuple[BackendPart, ...] = ()
-    draining: tuple[DrainPart, ...] = ()
-
-    @property
-    def balancer(self) -> str:
-        """The id of its balancer; one is made up for a group that names none."""
-        return self.load_balancer or f"lb-{self.id.removeprefix('rsp-')}"
-
-
-class ListenerPart(Part):
-    """One listener; `receives` is computed and not read."""
-
-    load_balancer: str
-    port: Port
-    protocol: Literal["tcp", "http"] = "tcp"
-    status: Literal["running", "stopped"] = "running"
-    since: AwareDatetime | None = None
-    server_group: str = ""
-    backend_port: int = Field(0, ge=0, le=MOST_PORT)
-    bandwidth: int = -1
-    scheduler: str = "wrr"
-    description: str = ""
-    health_check: OnOff | bool = "on"
-    interval: int = Field(2, ge=1, le=50)
-    healthy_threshold: int = Field(3, ge=1, le=10)
-    unhealthy_threshold: int = Field(3, ge=1, le=10)
-    drain_seconds: int | None = Field(None, ge=0, le=900)
-    options: dict[str, str | int | bool] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
-    receives: tuple[str, ...] = ()
-
-    def built(self) -> Listener:
-        """Return the listener."""
-        on = self.health_check if isinstance(self.health_check, bool) else self.health_check == "on"
-        return Listener(
-            balancer=self.load_balancer,
-            port=self.port,
-            protocol=self.protocol,
-            status=self.status,
-            since=0 if self.since is None else to_millis(self.since),
-            group=self.server_group,
-            backend_port=self.backend_port,
-            bandwidth=self.bandwidth,
-            scheduler=self.scheduler,
-            description=self.description,
-            check=Check(on, self.interval, self.healthy_threshold, self.unhealthy_threshold),
-            drain_seconds=self.drain_seconds,
-            options=self.options,
-            tags=self.tags,
-        )
-
-
-class SeenPart(Part):
-    """Since when a server answered or not; null is since ever."""
-
-    since: AwareDatetime | None = None
-    serving: bool
-
-
-class ServerPart(Part):
-    """What health checks have seen of one server, oldest first."""
-
-    id: str
-    history: tuple[SeenPart, ...] = Field(min_length=1)
-
-
-class _SlbPart(Part):
-    load_balancers: tuple[BalancerPart, ...] = ()
-    server_groups: tuple[GroupPart, ...] = ()
-    listeners: tuple[ListenerPart, ...] = ()
-    slb_servers: tuple[ServerPart, ...] = ()
-    slb_configuring_seconds: float = Field(0.0, ge=0, le=86400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +30,11 @@ class SlbSection:
     """Reads and writes one SLB."""
 
     slb: Slb
-    keys: frozenset[str] = frozenset(_SlbPart.model_fields)
+    keys: frozenset[str] = frozenset(SlbPart.model_fields)
 
     def read(self, part: Mapping[str, Any]) -> object:
         """Validate without touching anything. Raises WorldError."""
-        read = parsed(_SlbPart, dict(part), "alibaba")
+        read = parsed(SlbPart, dict(part), "alibaba")
         _unique("load_balancers", [one.id for one in read.load_balancers])
         _unique("server_groups", [one.id for one in read.server_groups])
         _unique("listeners", [f"{one.load_balancer}:{one.port}" for one in read.listeners])
@@ -205,7 +47,7 @@ class SlbSection:
 
     def install(self, parsed: Any) -> None:
         """Replace the state; everything that is still to come is planned anew."""
-        part: _SlbPart = parsed
+        part: SlbPart = parsed
         slb = self.slb
         slb.clear()
         slb.configuring_seconds = part.slb_configuring_seconds
@@ -288,7 +130,7 @@ class SlbSection:
         return next((facts.region for facts in known if facts is not None), _REGION)
 
     def _instant(self, moment: datetime | None) -> int:
-        return self.slb.now - _DAY if moment is None else to_millis(moment)
+        return self.slb.now - MILLIS_PER_DAY if moment is None else to_millis(moment)
 
     def _plan(self) -> None:
         slb = self.slb
@@ -299,7 +141,7 @@ class SlbSection:
                 slb.plan_drain(group, drain)
 
 
-def _balancers(part: _SlbPart) -> list[BalancerPart]:
+def _balancers(part: SlbPart) -> list[BalancerPart]:
     """List the balancers, those that only a group or listener names included."""
     found = {one.id for one in part.load_balancers}
     named = [*(one.balancer for one in part.server_groups), *(one.load_balancer for one in part.listeners)]
