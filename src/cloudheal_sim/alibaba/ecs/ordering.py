@@ -22,6 +22,7 @@ from cloudheal_sim.alibaba.ecs.parameters import (
 )
 from cloudheal_sim.alibaba.rpc import Refused
 from cloudheal_sim.alibaba.rpc.refusal import missing
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.catalogue import InstanceType, VSwitch
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _STRATEGIES = frozenset({"NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"})
 _PERIOD_DAYS = {"Week": 7, "Month": 30, "Year": 365}
-_MILLIS_PER_DAY = 86_400_000
 _LETTERS = "bcdefghijklmnopqrstuvwxyz"
 _DEFAULT_SIZE = 40
 
@@ -188,7 +188,7 @@ def _expiry(ecs: Ecs, request: Order) -> int | None:
     days = _PERIOD_DAYS.get(request.period_unit or "Month")
     if days is None or request.period is None:
         raise Refused(errors.PERIOD)
-    return ecs.kernel.clock.now() + request.period * days * _MILLIS_PER_DAY
+    return ecs.kernel.clock.now() + request.period * days * MILLIS_PER_DAY
 
 
 def _free_address(ecs: Ecs, request: Order, vswitch: VSwitch) -> str:

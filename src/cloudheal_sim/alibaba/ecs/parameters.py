@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs import errors
-from cloudheal_sim.alibaba.ecs.replies.moments import instant
+from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.rpc import Refused
 from cloudheal_sim.alibaba.rpc.refusal import UNKNOWN_REGION
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.requests.fields import TagPair
@@ -25,7 +26,7 @@ _NAME = re.compile(r"(?!https?://)[A-Za-z一-鿿].{1,127}", re.DOTALL)
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.)){0,62}[A-Za-z0-9]")
 #: The shortest and the longest time ahead of an automatic release, in milliseconds (30 minutes, 3 years).
 NEAREST_RELEASE = 30 * 60 * 1000
-FARTHEST_RELEASE = 3 * 365 * 86_400_000
+FARTHEST_RELEASE = 3 * 365 * MILLIS_PER_DAY
 _LONGEST_TAG = 128
 _LONGEST_DESCRIPTION = 256
 

@@ -20,7 +20,7 @@ from cloudheal_sim.alibaba.ecs.model.instance import (
 )
 from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_maintenance
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis, to_millis
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 #: How old an instance of a world document is that does not say; by feel, older than any stale read.
-AGE = 86_400_000
+AGE = MILLIS_PER_DAY
 _HOUR = 3_600_000
 
 

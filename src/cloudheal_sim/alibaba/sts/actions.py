@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.alibaba.rpc import Refused, Reply, Service
 from cloudheal_sim.alibaba.sts.errors import INVALID_ROLE
 from cloudheal_sim.alibaba.sts.requests import AssumeRole, GetCallerIdentity
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
+from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_seconds
 from cloudheal_sim.kernel.core import Kernel
 from cloudheal_sim.kernel.keys import AccessKey, Vendor
 
@@ -58,6 +58,6 @@ def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Repl
             "AccessKeyId": key.id,
             "AccessKeySecret": key.secret,
             "SecurityToken": key.token,
-            "Expiration": to_datetime(expires).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": iso_seconds(expires),
         },
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.alibaba.rpc import Refused, Reply, Service
 from cloudheal_sim.alibaba.rpc import refusal as gateway
 from cloudheal_sim.alibaba.vpc import requests
-from cloudheal_sim.kernel.clock import to_datetime
+from cloudheal_sim.kernel.clock import iso_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Exchange
 
 #: All default networks began then; no call can make another.
-_CREATED = to_datetime(1577836800000).strftime("%Y-%m-%dT%H:%M:%SZ")
+_CREATED = iso_seconds(1577836800000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.cms.model import catalogue
 from cloudheal_sim.alibaba.events import MAINTENANCE, STATUS_NOTIFICATION, SystemEvent
-from cloudheal_sim.kernel.clock import to_datetime
+from cloudheal_sim.kernel.clock import iso_seconds
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.events import InstanceFacts
@@ -144,18 +144,14 @@ def _life_cycle_content(name: str, id_: str, status: str, at: int, event_id: str
     subject, _, type_ = name.partition(":")
     content: dict[str, object] = {
         "eventId": event_id,
-        "publishTime": _moment(at),
-        "notBefore": _moment(at + NOTICE),
+        "publishTime": iso_seconds(at),
+        "notBefore": iso_seconds(at + NOTICE),
         "diskId" if subject == "Disk" else "instanceId": id_,
         "eventType": type_,
         "eventStatus": status,
     }
     if status not in {"Scheduled", "Inquiring"}:
-        content["executeStartTime"] = _moment(at)
+        content["executeStartTime"] = iso_seconds(at)
     if status not in {"Scheduled", "Inquiring", "Executing"}:
-        content["executeFinishTime"] = _moment(at)
+        content["executeFinishTime"] = iso_seconds(at)
     return content
-
-
-def _moment(instant: int) -> str:
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import known_region, unless_dry
 from cloudheal_sim.alibaba.ecs.replies import catalogue as wire
-from cloudheal_sim.alibaba.ecs.replies.moments import instant
 from cloudheal_sim.alibaba.ecs.replies.paging import numbered, read_token, write_token
 from cloudheal_sim.alibaba.ecs.requests.catalogue import (
     DescribeAvailableResource,
@@ -24,6 +23,7 @@ from cloudheal_sim.alibaba.ecs.requests.catalogue import (
     DescribeVSwitches,
     DescribeZones,
 )
+from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.rpc.refusal import invalid

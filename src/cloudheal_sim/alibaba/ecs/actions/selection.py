@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.model.instance import Instance, Lock, Status
 from cloudheal_sim.alibaba.ecs.model.shelf import Resource
-from cloudheal_sim.alibaba.ecs.replies.moments import instant
+from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.rpc import Refusal, Refused
 from cloudheal_sim.alibaba.rpc.refusal import invalid
 

@@ -13,7 +13,6 @@ from cloudheal_sim.alibaba.ecs.model.disk import Snapshot, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import Status
 from cloudheal_sim.alibaba.ecs.parameters import checked_tags, described, known_region
-from cloudheal_sim.alibaba.ecs.replies.moments import instant
 from cloudheal_sim.alibaba.ecs.replies.paging import either_way
 from cloudheal_sim.alibaba.ecs.replies.storage import disk_item, snapshot_item
 from cloudheal_sim.alibaba.ecs.requests.storage import (
@@ -22,6 +21,7 @@ from cloudheal_sim.alibaba.ecs.requests.storage import (
     DescribeDisks,
     DescribeSnapshots,
 )
+from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.rpc.refusal import invalid

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY
+
 #: How long the service remembers a token, in milliseconds (24 hours).
-MEMORY = 86_400_000
+MEMORY = MILLIS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)

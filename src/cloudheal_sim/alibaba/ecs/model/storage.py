@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.disk import Disk, DiskStatus, Snapshot, SnapshotStatus
 from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_seconds
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
     from cloudheal_sim.alibaba.events import Publish
     from cloudheal_sim.kernel.core import Kernel
-
-MILLIS_PER_DAY = 86_400_000
 
 
 class Storage:
@@ -126,7 +124,7 @@ class Storage:
                 "snapshotName": snapshot.name,
                 "snapshotType": "user",
                 "diskId": snapshot.disk,
-                "startTime": to_datetime(snapshot.created).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "endTime": to_datetime(now).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "startTime": iso_seconds(snapshot.created),
+                "endTime": iso_seconds(now),
             },
         )

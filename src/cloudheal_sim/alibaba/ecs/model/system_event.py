@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.event_types import FINAL, GRAPH, Cycle, EventType
 from cloudheal_sim.alibaba.events import MAINTENANCE
-from cloudheal_sim.kernel.clock import to_datetime
+from cloudheal_sim.kernel.clock import iso_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +109,3 @@ class Event:
         if self.execute_finish is not None:
             times["executeFinishTime"] = iso_seconds(self.execute_finish)
         return times
-
-
-def iso_seconds(instant: int) -> str:
-    """Write an instant as `YYYY-MM-DDThh:mm:ssZ`, the form of every time in system events."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.event_types import CYCLE_CODES, FINAL, Cycle
 from cloudheal_sim.alibaba.ecs.model.health import HEALTH_CODES, STATUS_CODES, Health
-from cloudheal_sim.alibaba.ecs.model.system_event import iso_seconds
+from cloudheal_sim.kernel.clock import iso_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,18 +1,26 @@
-"""Wire in: instants as ECS takes them, `YYYY-MM-DDThh:mm:ssZ` in UTC, as epoch milliseconds."""
+"""Wire in: instants as ECS takes them, in UTC with or without seconds, as epoch milliseconds."""
 
 from __future__ import annotations
 
-import re
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, TypeAdapter
-from pydantic.types import AwareDatetime
+from pydantic import BeforeValidator
 
 from cloudheal_sim.alibaba.rpc.request import Struct
 from cloudheal_sim.kernel.clock import to_millis
 
-_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z")
-_MOMENT = TypeAdapter(AwareDatetime)
+_FORMS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ")
+
+
+def instant(text: str) -> int | None:
+    """Read either form into epoch milliseconds; None when it is neither."""
+    for form in _FORMS:
+        try:
+            return to_millis(datetime.strptime(text, form).replace(tzinfo=UTC))
+        except ValueError:
+            continue
+    return None
 
 
 def _instant(value: object) -> object:
@@ -20,10 +28,11 @@ def _instant(value: object) -> object:
         return None
     if not isinstance(value, str):
         return value
-    if _FORM.fullmatch(value) is None:
+    found = instant(value)
+    if found is None:
         msg = "expected yyyy-MM-ddTHH:mm:ssZ"
         raise ValueError(msg)
-    return to_millis(_MOMENT.validate_python(value))
+    return found
 
 
 Instant = Annotated[int | None, BeforeValidator(_instant)]

@@ -13,6 +13,7 @@ from cloudheal_sim.alibaba.slb.replies import balancers as replies
 from cloudheal_sim.alibaba.slb.requests import groups as requests
 from cloudheal_sim.alibaba.slb.requests.backends import entries
 from cloudheal_sim.alibaba.slb.service import SERVICE
+from cloudheal_sim.kernel.clock import iso_minutes
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def describe(slb: Slb, request: requests.DescribeVServerGroupAttribute, exchange
         "VServerGroupId": group.id,
         "VServerGroupName": group.name,
         "LoadBalancerId": group.balancer,
-        "CreateTime": replies.minute(group.created),
+        "CreateTime": iso_minutes(group.created),
         "BackendServers": replies.backends(members, with_port=True, with_address=where),
         "Tags": replies.tag_set(group.tags),
     }

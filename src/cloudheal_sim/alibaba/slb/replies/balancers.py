@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.kernel.clock import to_datetime
+from cloudheal_sim.kernel.clock import iso_minutes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 #: A pay-as-you-go balancer never ends; the service writes this instant then.
 _NEVER = "2999-09-08T16:00Z"
 _NEVER_MILLIS = 32493801600000
-
-
-def minute(instant: int) -> str:
-    """Write an instant as SLB does."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def tag_set(tags: Mapping[str, str]) -> dict[str, object]:
@@ -97,7 +92,7 @@ def summary(balancer: Balancer) -> dict[str, object]:
         "InternetChargeTypeAlias": balancer.internet_charge_type,
         "InstanceChargeType": balancer.instance_charge_type,
         "PayType": balancer.pay_type,
-        "CreateTime": minute(balancer.created),
+        "CreateTime": iso_minutes(balancer.created),
         "CreateTimeStamp": balancer.created,
         "DeleteProtection": "on" if balancer.delete_protection else "off",
         "ModificationProtectionStatus": balancer.modification_protection,
@@ -131,7 +126,7 @@ def group_summary(group: ServerGroup, members: Members, listeners: Iterable[List
     written: dict[str, object] = {
         "VServerGroupId": group.id,
         "VServerGroupName": group.name,
-        "CreateTime": minute(group.created),
+        "CreateTime": iso_minutes(group.created),
         "ServerCount": len(members),
         "Tags": tag_set(group.tags),
     }
