@@ -28,6 +28,7 @@ from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError, PermanentError, SettingsError
+from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.notifiers.sender import Pace, Sender
@@ -39,16 +40,19 @@ from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.cloud import Compute
 from cloudheal.ports.notify import Target
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.health import gauges_of, pulse, shown
 from cloudheal.record.inbox import mark_replayed
 from cloudheal.record.keeping import Keeper
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.lists import dead_letter
+from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import METADATA
 from cloudheal.record.workers import beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.rules import Rule
-from cloudheal.settings.schema import AccountSettings, NotifySettings, QueueSettings, Settings
+from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, QueueSettings, Settings
+from cloudheal.sources.webhook import Desk, Listener, sources_of
 
 log = logging.getLogger("cloudheal.app")
 
@@ -161,6 +165,8 @@ class App:
             clock=self.clock,
             chance=SystemRandom().random,
         )
+        self.counters = Counters()
+        self.listener = self._listener(settings.listen) if settings.listen else None
 
     @contextmanager
     def running(self) -> Iterator[App]:
@@ -176,9 +182,13 @@ class App:
         keeping = [self._repeating(name, work) for name, work in self._chores().items()]
         try:
             self.take_over()
+            if self.listener:
+                self.listener.start()
             yield self
         finally:
             self.stopping.set()
+            if self.listener:
+                self.listener.stop()
             beating.join(timeout=5)
             polling.join(timeout=15)
             for thread in keeping:
@@ -235,7 +245,10 @@ class App:
 
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
-        return self.intake.take([Message(body, origin, channel) for body in bodies])
+        taken = self.intake.take([Message(body, origin, channel) for body in bodies])
+        for outcome in ("new", "duplicates", "dead"):
+            self.counters.count("cloudheal_events_total", getattr(taken, outcome), channel=channel, outcome=outcome)
+        return taken
 
     def replay(self, number: int) -> str:
         """Read a dead letter again and take it in; returns why it still cannot be, empty when it was."""
@@ -293,6 +306,36 @@ class App:
                 self.poller.tick()
             except (CloudTransientError, CloudPermanentError, sa.exc.OperationalError) as problem:
                 log.warning("poll.failed error=%s", type(problem).__name__)
+
+    def _listener(self, settings: ListenSettings) -> Listener:
+        desk = Desk(
+            read=self._known_account,
+            take=lambda body, origin: self.take([body], origin, Channel.WEBHOOK),
+            spend=self._spend,
+            now=self.clock.now,
+            health=self.health,
+            metrics=self._metrics,
+        )
+        return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
+
+    def _spend(self, source: str, nonce: str, until: datetime) -> bool:
+        with self.database.transaction() as connection:
+            return spend_nonce(connection, source, nonce, until, self.clock.now())
+
+    def health(self) -> Mapping[str, object]:
+        """Say how this worker does; `ok` is false when its tables cannot be read or others declared it dead."""
+        try:
+            with self.database.snapshot() as connection:
+                found = pulse(connection, self.worker)
+        except sa.exc.SQLAlchemyError as problem:
+            return {"ok": False, "worker": self.worker, "database": type(problem).__name__}
+        alive = found.alive and not self.stopping.is_set()
+        return {"ok": alive, "worker": self.worker, "database": "ok", **shown(found)}
+
+    def _metrics(self) -> str:
+        with self.database.snapshot() as connection:
+            found = pulse(connection, self.worker)
+        return self.counters.exposition(gauges_of(found, self.clock.now()))
 
     def _watched(self, account: AccountSettings) -> Watched:
         client = self.accounts.clients[account.cloud, account.id]

@@ -81,6 +81,38 @@ class PollSettings(_Settings):
         return value
 
 
+class IngestSettings(_Settings):
+    """One sender of events over HTTP, at /ingest/NAME."""
+
+    name: str = Field(description="The sender's name in the path.", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    proof: Literal["signed", "basic", "path"] = Field(
+        "signed",
+        description="`signed`: our own senders, HMAC; `basic`: the secret is USER:PASSWORD; `path`: the secret stands "
+        "in the path, /ingest/NAME/SECRET.",
+    )
+    secret_env: str = Field(description="Environment variable that holds the secret, 16 characters or more.")
+    accounts: list[str] = Field([], description="Accounts it may speak for; absent: every account listed here.")
+    max_bytes: int = Field(262_144, ge=1024, le=262_144, description="The largest body.")
+    per_minute: int = Field(600, ge=1, le=60_000, description="The most pushes in a minute.")
+
+
+class ListenSettings(_Settings):
+    """The HTTP listener; https ends in front of it, so by default it listens to this machine only."""
+
+    host: str = Field("127.0.0.1", description="Address to listen at.")
+    port: int = Field(8380, ge=0, le=65535, description="Port; 0 takes a free one.")
+    sources: list[IngestSettings] = Field([], description="Who may push events; none: /healthz and /metrics only.")
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, sources: list[IngestSettings]) -> list[IngestSettings]:
+        names = [one.name for one in sources]
+        if len(names) != len(set(names)):
+            msg = "two sources have the same name"
+            raise ValueError(msg)
+        return sources
+
+
 class ClockSettings(_Settings):
     """Where time comes from."""
 
@@ -145,6 +177,9 @@ class Settings(_Settings):
     )
     clock: ClockSettings = ClockSettings()
     poll: PollSettings = Field(PollSettings(), description="Looking beside the queue.")
+    listen: ListenSettings | None = Field(
+        None, description="HTTP: pushed events, /healthz and /metrics; absent: nothing listens."
+    )
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")

@@ -1,0 +1,69 @@
+"""How the healer itself is doing, read from its tables: for /healthz and for gauges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from cloudheal.metrics.counters import Gauge
+from cloudheal.record.polls import polls
+from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A worker and its tables at a moment; `received` is when the last event was taken in."""
+
+    alive: bool
+    received: datetime | None
+    open_incidents: int
+    dead_letters: int
+    runs: dict[str, int]
+    polls: dict[str, tuple[datetime, str]]
+
+
+def pulse(connection: sa.Connection, worker: str) -> Pulse:
+    """Read the pulse; `alive` is false for a worker that others have declared dead."""
+    listed = sa.select(WORKER.c.id).where(WORKER.c.id == worker, WORKER.c.heir == "")
+    received = connection.scalar(sa.select(EVENT.c.received).order_by(EVENT.c.id.desc()).limit(1))
+    waiting = sa.select(sa.func.count()).where(DEAD_LETTER.c.replayed.is_(None))
+    return Pulse(
+        alive=connection.execute(listed).first() is not None,
+        received=None if received is None else datetime.fromtimestamp(received / 1000, UTC),
+        open_incidents=connection.scalar(sa.select(sa.func.count()).where(INCIDENT.c.ended.is_(None))) or 0,
+        dead_letters=connection.scalar(waiting) or 0,
+        runs=dict(_runs(connection)),
+        polls=polls(connection),
+    )
+
+
+def shown(found: Pulse) -> dict[str, object]:
+    """Return a pulse as /healthz shows it, without its verdict."""
+    return {
+        "last_event": found.received.isoformat() if found.received else None,
+        "open_incidents": found.open_incidents,
+        "polls": {name: {"ended": at.isoformat(), "outcome": how} for name, (at, how) in found.polls.items()},
+    }
+
+
+def gauges_of(found: Pulse, now: datetime) -> Iterator[Gauge]:
+    """Yield a pulse as numbers."""
+    yield Gauge("cloudheal_worker_alive", "1 while no other worker has declared this one dead.", found.alive, {})
+    yield Gauge("cloudheal_incidents_open", "Incidents without a verdict.", found.open_incidents, {})
+    yield Gauge("cloudheal_dead_letters", "Unreadable messages that were not replayed.", found.dead_letters, {})
+    for state, number in sorted(found.runs.items()):
+        yield Gauge("cloudheal_runs", "Runs that have not ended, by state.", number, {"state": state})
+    for name, (at, how) in sorted(found.polls.items()):
+        age = (now - at).total_seconds()
+        yield Gauge("cloudheal_poll_age_seconds", "Time since a poll ended.", age, {"poll": name, "outcome": how})
+    if found.received:
+        age = (now - found.received).total_seconds()
+        yield Gauge("cloudheal_last_event_age_seconds", "Time since an event was taken in.", age, {})
+
+
+def _runs(connection: sa.Connection) -> Iterator[tuple[str, int]]:
+    counted = sa.select(RUN.c.state, sa.func.count()).where(RUN.c.state != "ended").group_by(RUN.c.state)
+    yield from ((row[0], row[1]) for row in connection.execute(counted))

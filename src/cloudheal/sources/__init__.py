@@ -1,0 +1,1 @@
+"""Vendor-neutral sources of events, one file each."""

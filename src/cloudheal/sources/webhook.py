@@ -1,0 +1,247 @@
+"""Events over HTTP: `POST /ingest/<source>`, and beside it `GET /healthz` and `GET /metrics`.
+
+A push is answered with 200 only after its event (or dead letter) is committed; whatever goes wrong before is an error
+status, so that the sender comes again. Bodies are capped before they are read whole, sources by pushes a minute, and
+an account that a source may not speak for is refused. No request line is logged: a path may hold a secret.
+
+The listener has a thread and an event loop of its own; what blocks runs in threads beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from cloudheal.errors import NotAnEventError, SettingsError
+from cloudheal.metrics.counters import Counters
+from cloudheal.model.event import Channel, Event
+from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
+from cloudheal.settings.schema import IngestSettings
+
+log = logging.getLogger("cloudheal.webhook")
+
+#: A secret that is shorter could be guessed.
+SHORTEST_SECRET = 16
+#: How long a client may take to send a body.
+BODY_SECONDS = 10.0
+#: How long a stop waits for requests in hand.
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One sender: how it proves itself, for which accounts it may speak, how much it may send."""
+
+    name: str
+    proof: Proof
+    secret: str = field(repr=False)
+    accounts: frozenset[str]
+    max_bytes: int
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the listener is handed: where events go and what it may ask."""
+
+    read: Callable[[bytes, datetime, Channel], Event]
+    """Reads a body. Raises NotAnEventError."""
+    take: Callable[[bytes, str], object]
+    """Commits a body, read or unreadable, with its origin."""
+    spend: Callable[[str, str, datetime], bool]
+    """Uses a nonce of a source up until a time; False when it was used before."""
+    now: Callable[[], datetime]
+    health: Callable[[], Mapping[str, object]]
+    """What /healthz shows; `ok` decides its status."""
+    metrics: Callable[[], str]
+
+
+class Refused(Exception):
+    """A push is not taken; the status says why, the text is for the sender."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Listener:
+    """The HTTP listener of one worker."""
+
+    def __init__(self, host: str, port: int, sources: Mapping[str, Source], desk: Desk, counters: Counters) -> None:
+        self._host = host
+        self._wanted = port
+        self._sources = sources
+        self._desk = desk
+        self._counters = counters
+        self._rates = {name: _Rate(source.per_minute) for name, source in sources.items()}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cloudheal-listen", daemon=True)
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    def start(self) -> int:
+        """Listen; returns the port. Raises OSError when the address is taken."""
+        self._thread.start()
+        try:
+            self.port = asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        except OSError:
+            self.stop()
+            raise
+        log.info("listen.ready host=%s port=%d sources=%d", self._host, self.port, len(self._sources))
+        return self.port
+
+    def stop(self) -> None:
+        """Take no more requests, let those in hand end, and close."""
+        if self._runner is not None:
+            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(timeout=STOP_SECONDS * 2)
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result(STOP_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=STOP_SECONDS)
+        self._loop.close()
+
+    async def _open(self) -> int:
+        largest = max((source.max_bytes for source in self._sources.values()), default=0)
+        app = web.Application(client_max_size=largest)
+        app.add_routes([
+            web.post("/ingest/{source}", self._ingest),
+            web.post("/ingest/{source}/{secret}", self._ingest),
+            web.get("/healthz", self._healthz),
+            web.get("/metrics", self._metrics),
+        ])  # fmt: skip
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._wanted)
+        await site.start()
+        address: tuple[str, int] = self._runner.addresses[0]
+        return address[1]
+
+    async def _ingest(self, request: web.Request) -> web.Response:
+        source = self._sources.get(request.match_info["source"])
+        name = source.name if source else "unknown"
+        try:
+            await self._accept(source, request)
+            status, text = 200, "ok"
+        except Refused as refused:
+            status, text = refused.status, str(refused)
+        except Exception:
+            # Whatever broke, the sender must come again; the trace holds neither path nor body.
+            log.exception("webhook.failed source=%s", name)
+            status, text = 503, "not taken, send it again"
+        self._counters.count("cloudheal_webhook_requests_total", source=name, status=str(status))
+        headers = {"Retry-After": "5"} if status in {429, 503} else {}
+        return web.json_response({"result": text}, status=status, headers=headers)
+
+    async def _accept(self, source: Source | None, request: web.Request) -> None:
+        if source is None:
+            raise Refused(404, "no such source")
+        shown = _shown(request)
+        if source.proof is not Proof.SIGNED and not passes_unsigned(source.proof, source.secret, shown):
+            raise Refused(401, "not allowed")
+        body = await _body(source, request)
+        if source.proof is Proof.SIGNED:
+            await self._check_signature(source, shown, body)
+        if not self._rates[source.name].allows():
+            raise Refused(429, "too many at once")
+        document = _as_json(request, body)
+        now = self._desk.now()
+        try:
+            account = self._desk.read(document, now, Channel.WEBHOOK).subject.account
+        except NotAnEventError:
+            account = ""  # it is kept as a dead letter, with the reason
+        if account and source.accounts and account not in source.accounts:
+            raise Refused(403, "the source may not speak for this account")
+        await asyncio.to_thread(self._desk.take, document, f"webhook {source.name}")
+
+    async def _check_signature(self, source: Source, shown: Shown, body: bytes) -> None:
+        now = self._desk.now()
+        if not passes_signed(source.secret, source.name, shown, body, now):
+            raise Refused(401, "not allowed")
+        if not await asyncio.to_thread(self._desk.spend, source.name, shown.nonce, now + 2 * WINDOW):
+            raise Refused(409, "the nonce was used before")
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        found = await asyncio.to_thread(self._desk.health)
+        return web.json_response(dict(found), status=200 if found.get("ok") else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        text = await asyncio.to_thread(self._desk.metrics)
+        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def sources_of(settings: Sequence[IngestSettings], environment: Mapping[str, str]) -> dict[str, Source]:
+    """Return the sources with their secrets. Raises SettingsError naming a variable, never its value."""
+    return {one.name: _source(one, environment.get(one.secret_env, "")) for one in settings}
+
+
+def _source(one: IngestSettings, secret: str) -> Source:
+    if len(secret) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"listen.sources.{one.name}: {one.secret_env} is not set in the environment or is shorter than "
+            f"{SHORTEST_SECRET} characters",
+            what_to_do="Make a secret, such as with: openssl rand -hex 32",
+        )
+    return Source(one.name, Proof(one.proof), secret, frozenset(one.accounts), one.max_bytes, one.per_minute)
+
+
+class _Rate:
+    """A token bucket that holds a minute's worth."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_second = per_minute / 60
+        self._most = float(per_minute)
+        self._level, self._at = self._most, time.monotonic()
+
+    def allows(self) -> bool:
+        now = time.monotonic()
+        self._level = min(self._most, self._level + (now - self._at) * self._per_second)
+        self._at = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
+
+
+def _shown(request: web.Request) -> Shown:
+    headers = request.headers
+    return Shown(
+        path_secret=request.match_info.get("secret", ""),
+        authorization=headers.get("Authorization", ""),
+        timestamp=headers.get(TIMESTAMP, ""),
+        nonce=headers.get(NONCE, ""),
+        signature=headers.get(SIGNATURE, ""),
+    )
+
+
+async def _body(source: Source, request: web.Request) -> bytes:
+    """Read a body, no more of it than the source may send. Raises Refused."""
+    if (request.content_length or 0) > source.max_bytes:
+        raise Refused(413, "too large")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError as problem:
+        raise Refused(408, "too slow") from problem
+    except web.HTTPRequestEntityTooLarge as problem:
+        raise Refused(413, "too large") from problem
+    if len(body) > source.max_bytes:
+        raise Refused(413, "too large")
+    return body
+
+
+def _as_json(request: web.Request, body: bytes) -> bytes:
+    """Turn a posted form, whose fields hold JSON, into one document; anything else stays as it is."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return body
+    try:
+        return json.dumps(dict(parse_qsl(body.decode(), max_num_fields=100))).encode()
+    except ValueError:
+        return body
