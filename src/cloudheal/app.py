@@ -20,8 +20,10 @@ from pydantic import ValidationError
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.clouds.alibaba.actions import AlibabaCompute
+from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.pollers import AlibabaFleet
 from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.clouds.alibaba.sources import MnsQueue
@@ -37,7 +39,7 @@ from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.playbooks import BUILT_IN
 from cloudheal.ports.clock import Clock, SystemClock
-from cloudheal.ports.cloud import Compute
+from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.notify import Target
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.health import gauges_of, pulse, shown
@@ -87,6 +89,12 @@ class Accounts:
             raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
         return found
 
+    def verbs_of(self, resource: ResourceId) -> Verbs:
+        """Return everything that a resource's account offers. Raises UnknownAccountError."""
+        compute = self.of(resource)
+        client = self.clients[resource.cloud, resource.account]
+        return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
+
     def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
         """Read what is known of resources, by account and region; what cannot be read stays unknown."""
         found: dict[ResourceId, Resource] = {}
@@ -129,7 +137,7 @@ class App:
             worker=self.worker,
             rules=self.rules,
             playbooks=BUILT_IN,
-            compute=self.accounts.of,
+            verbs=self.accounts.verbs_of,
             clock=self.clock,
             wait=self._wait,
             pause=self._pause,

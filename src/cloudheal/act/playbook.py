@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,19 +19,26 @@ from pydantic import BaseModel
 from cloudheal.act.hands import Hands
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
-from cloudheal.ports.cloud import Compute
+from cloudheal.ports.cloud import Balancers, Compute, Orders
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """The incident that a playbook is to heal, and what it may use."""
 
+    run: str
     resource: ResourceId
     trouble: Trouble
     occurred: datetime
+    deadline: datetime | None
+    """When the resource is taken away; None when nothing hurries."""
     parameters: Any
     compute: Compute
+    balancers: Balancers
+    orders: Orders
     desired_on: bool
+    now: Callable[[], datetime]
+    """The operator's clock; a playbook asks it only inside what its hands read, so that a replay decides alike."""
     wait: Callable[[float, Callable[[], bool]], bool]
     """Waits until the condition holds or so many seconds of the operator's clock have passed; says which."""
 
@@ -55,10 +63,12 @@ class Playbook:
     """Verbs of the cloud port that it uses; the least-privilege policy is made from them."""
     reversible: bool
     run: Callable[[Case, Hands], End]
+    parts: tuple[ModuleType, ...] = ()
+    """Modules of its own that hold steps of it."""
 
     @property
     def digest(self) -> str:
         """What makes two versions of a playbook different: its source."""
         module = inspect.getmodule(self.run)
-        source = inspect.getsource(module) if module else repr(self.run)
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
+        sources = [inspect.getsource(one) for one in (module, *self.parts) if one]
+        return hashlib.sha256("".join(sources or [repr(self.run)]).encode()).hexdigest()[:16]

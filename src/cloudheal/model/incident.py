@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cloudheal.model.resource import ResourceId
+from cloudheal.model.resource import Cloud, ResourceId
 
 
 class Mode(StrEnum):
@@ -27,6 +27,15 @@ class Trouble:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}" if self.id else self.kind
+
+
+#: What each cloud leaves between the notice and the end of a spot server.
+RECLAIM_NOTICE: Mapping[Cloud, timedelta] = {Cloud.ALIBABA: timedelta(minutes=5), Cloud.TENCENT: timedelta(minutes=2)}
+
+
+def deadline_of(resource: ResourceId, trouble: Trouble, occurred: datetime) -> datetime | None:
+    """Return when acting on a trouble has become pointless; None when it never does."""
+    return occurred + RECLAIM_NOTICE[resource.cloud] if trouble.kind == "interruption" else None
 
 
 @dataclass(frozen=True, slots=True)

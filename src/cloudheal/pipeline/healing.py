@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from cloudheal.act.hands import SETTLE_SECONDS, Hands, Steps
 from cloudheal.act.playbook import Case, End, Playbook
 from cloudheal.decide.rulebook import RuleBook
-from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.model.incident import Healed, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.ports.clock import Clock
-from cloudheal.ports.cloud import Compute
+from cloudheal.ports.cloud import Verbs
 from cloudheal.ports.store import Store
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.incidents import OpenRun, end_incident, note_action, open_run
@@ -39,8 +39,8 @@ class Healer:
     worker: str
     rules: RuleBook
     playbooks: Mapping[str, Playbook]
-    compute: Callable[[ResourceId], Compute]
-    """Finds the account's servers; one account's run never gets another's credentials."""
+    verbs: Callable[[ResourceId], Verbs]
+    """Finds what a resource's account offers; one account's run never gets another's credentials."""
     clock: Clock
     wait: Callable[[float, Callable[[], bool]], bool]
     """Waits on the operator's clock until a condition holds or so many seconds have passed; says which."""
@@ -69,13 +69,19 @@ class Healer:
         intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis, self.clock)
         hands = Hands(self.steps, intents, self.pause, self.settle_seconds)
         try:
+            verbs = self.verbs(found.resource)
             case = Case(
+                run=found.run,
                 resource=found.resource,
                 trouble=found.trouble,
                 occurred=found.occurred,
+                deadline=deadline_of(found.resource, found.trouble, found.occurred),
                 parameters=playbook.parameters.model_validate(rule.parameters if rule else {}),
-                compute=self.compute(found.resource),
+                compute=verbs.compute,
+                balancers=verbs.balancers,
+                orders=verbs.orders,
                 desired_on=rule is not None and rule.desired == "on",
+                now=self.clock.now,
                 wait=self.wait,
             )
             return playbook.run(case, hands)
@@ -86,7 +92,9 @@ class Healer:
     def _permit(self, found: OpenRun, connection: sa.Connection) -> bool:
         """Ask once more, in the intent's own transaction, whether a person said stop."""
         now = self.clock.now()
-        if holds_on(connection, [EVERYTHING, found.resource.id, found.group], now):
+        # What is being taken away is held back by a pause of everything only, as in the walk.
+        hurried = deadline_of(found.resource, found.trouble, found.occurred) is not None
+        if holds_on(connection, [EVERYTHING] if hurried else [EVERYTHING, found.resource.id, found.group], now):
             return False
         note_action(connection, found.incident, now)
         return True

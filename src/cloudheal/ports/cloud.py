@@ -153,3 +153,12 @@ class Orders(Protocol):
 
     def order(self, region: str, order: Order, token: str, seconds: float) -> Ordered:
         """Order one server. The same order with the same token brings the same server, however often it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """Everything that playbooks may ask of one account."""
+
+    compute: Compute
+    balancers: Balancers
+    orders: Orders

@@ -6,13 +6,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cloudheal.clouds.alibaba import balancers, orders
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.cloud import Server
 
 #: RAM actions by verb, for the printed least-privilege policy.
-PERMISSIONS: Mapping[str, tuple[str, ...]] = {"servers": ("ecs:DescribeInstances",), "start": ("ecs:StartInstance",)}
+PERMISSIONS: Mapping[str, tuple[str, ...]] = {
+    "servers": ("ecs:DescribeInstances",),
+    "start": ("ecs:StartInstance",),
+    **balancers.PERMISSIONS,
+    **orders.PERMISSIONS,
+}
 READ_SECONDS = 10.0
 #: The API's own limit of ids in one call.
 MOST_IDS = 100
