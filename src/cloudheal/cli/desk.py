@@ -52,8 +52,6 @@ def show_of(settings: Settings, *, as_json: bool = False) -> Show:
 @contextmanager
 def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
     """Open everything that a command needs; small reads and control rows, beside any number of workers."""
-    from sqlalchemy.exc import OperationalError
-
     from cloudheal.ports.clock import SystemClock
     from cloudheal.record.database import open_database
     from cloudheal.record.tables import METADATA
@@ -61,15 +59,25 @@ def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
     settings = settings_of(config)
     database = open_database(settings.database)
     try:
-        METADATA.create_all(database.writing)
-        show = show_of(settings, as_json=as_json)
-        yield Desk(settings, database, SystemClock(), ZoneInfo(settings.timezone), show)
+        with reachable():
+            METADATA.create_all(database.writing)
+            show = show_of(settings, as_json=as_json)
+            yield Desk(settings, database, SystemClock(), ZoneInfo(settings.timezone), show)
+    finally:
+        database.close()
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Tell of a database that does not answer in one line, without the address, which may hold a password."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
     except OperationalError as problem:
         reason = str(problem.orig).partition("\n")[0]
         advice = "cloudheal check -c FILE says what is wrong with it."
         raise DatabaseUnreachableError(f"the database cannot be used: {reason}", what_to_do=advice) from problem
-    finally:
-        database.close()
 
 
 def operator() -> str:

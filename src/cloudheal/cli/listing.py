@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
@@ -57,6 +58,25 @@ def runs(
         rows = list_runs(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
         columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible")
         at.show.rows("title.runs", rows, columns)
+
+
+@app.command()
+def instances(
+    config: Config = HERE,
+    since: Since = "",
+    resource: Resource = "",
+    state: Annotated[str, typer.Option(help="Only in this state, such as Stopped.")] = "",
+    released: Annotated[bool, typer.Option("--released", help="Also those that are gone.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List servers as they are known, as of when."""
+    from cloudheal.record.lists import Narrow, list_instances
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        narrow = Narrow(_since(at, since), resource, limit)
+        rows = list_instances(connection, narrow, state=state, released=released)
+        at.show.rows("title.instances", rows, ("id", "name", "region", "group", "state", "since", "as_of", "locks"))
 
 
 def _since(at: Desk, text: str) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -113,7 +113,7 @@ class _Trial:
             "type": event.type,
             "status": event.status,
             "resource": event.subject.id,
-            "rules": self._ask(event, _read(self._at, [event.subject]).get(event.subject) if look else None),
+            "rules": self._ask(event, _resource(self._at, event.subject, look=look)),
         }
 
     def _ask(self, event: Event, resource: Resource | None) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ class _Trial:
             say("test.match", rule=one.rule, reason=one.walked.reason)
             for station in one.walked.stations:
                 words = {"question": station.question, "reason": station.reason, "numbers": station.numbers}
-                say("test.refused" if station.reason else "test.passed", **words)
+                say("test.refused" if station.reason not in {None, "act"} else "test.passed", **words)
             if not known and one.walked.reason == "not_selected":
                 say("test.unknown_resource", resource=event.subject.id)
         walk = one.walked.stations if one.walked else ()
@@ -165,10 +165,16 @@ def _rows(at: Desk) -> Iterator[RuleRow]:
             yield RuleRow(rule.name, rule.playbook, rule.mode, mode, who, when)
 
 
-def _read(at: Desk, subjects: Sequence[ResourceId]) -> dict[ResourceId, Resource]:
+def _resource(at: Desk, subject: ResourceId, *, look: bool) -> Resource | None:
+    """Return what is known of a resource: by the inventory, or by a fresh look at the cloud."""
     from cloudheal.app import accounts_of
+    from cloudheal.record.inventory import known
 
-    return dict(accounts_of(at.settings).lookup(subjects))
+    if look:
+        return accounts_of(at.settings).lookup([subject]).get(subject)
+    with at.database.snapshot() as connection:
+        found = known(connection, [subject]).get(subject)
+    return found.resource if found else None
 
 
 def _bodies(file: str) -> list[bytes]:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloudheal.cli.desk import desk, settings_of, show_of
+from cloudheal.cli.desk import desk, reachable, settings_of, show_of
 from cloudheal.cli.options import HERE, AsJson, Config, Limit
+from cloudheal.errors import CloudhealError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,9 @@ def run(
         worker = App(settings)
     if not settings.rules:
         log.warning("run.shadow reason=no_rules events=recorded actions=none add=rules")
-    raise typer.Exit(_Shift(worker, once=once).work())
+    with reachable():
+        code = _Shift(worker, once=once).work()
+    raise typer.Exit(code)
 
 
 class _Shift:
@@ -122,10 +125,16 @@ class _Shift:
         try:
             taken = self._app.consume(account, once=self._once)
             log.info("run.queue_left account=%s taken=%d", account.name, taken)
+        except CloudhealError as problem:
+            log.error("run.receiver_failed account=%s reason=%s", account.name, problem.args[0])  # noqa: TRY400 - known
+            self._fail()
         except Exception:
             log.exception("run.receiver_failed account=%s", account.name)
-            self._failed.set()
-            self._app.stopping.set()
+            self._fail()
+
+    def _fail(self) -> None:
+        self._failed.set()
+        self._app.stopping.set()
 
     def _at_work(self) -> bool:
         from cloudheal.record.workers import at_work
@@ -159,7 +168,7 @@ def feed(
     total = {"new": 0, "duplicates": 0, "dead": 0, "acting": 0}
     with located(config):
         entrance = App(settings)
-    with entrance.entering():
+    with reachable(), entrance.entering():
         starts = range(0, len(bodies), BATCH)
         for start in track(starts, description=str(file), disable=as_json or not sys.stdout.isatty()):
             taken = entrance.take(bodies[start : start + BATCH], f"file {file.name}", Channel.FILE)
@@ -193,7 +202,7 @@ def replay(
     show = show_of(settings)
     with located(config):
         entrance = App(settings)
-    with entrance.entering():
+    with reachable(), entrance.entering():
         reason = entrance.replay(number)
     show.say("replayed" if reason == "" else "not_replayed", number=number, reason=reason)
     raise typer.Exit(1 if reason else 0)

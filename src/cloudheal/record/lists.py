@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.event import Channel
 from cloudheal.record.inbox import DeadLetter
-from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RUN
+from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RESOURCE, RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,53 @@ def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = Fa
             worker=row.owner,
             waits_for=row.waits_for,
             next_eligible=_perhaps(row.next_eligible),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """A server as it is known, as of a time; `released` when it is gone."""
+
+    id: str
+    name: str
+    region: str
+    zone: str
+    group: str
+    state: str
+    since: datetime
+    as_of: datetime
+    tags: Mapping[str, str]
+    locks: tuple[str, ...]
+    released: datetime | None
+
+
+def list_instances(
+    connection: sa.Connection, narrow: Narrow, *, state: str = "", released: bool = False
+) -> list[InstanceRow]:
+    """List servers by id; `since` narrows to those whose state changed since."""
+    chosen = _narrowed(sa.select(RESOURCE), RESOURCE.c.since, RESOURCE.c.id, narrow).where(
+        RESOURCE.c.kind == "instance"
+    )
+    if state:
+        chosen = chosen.where(RESOURCE.c.state == state)
+    if not released:
+        chosen = chosen.where(RESOURCE.c.released.is_(None))
+    rows = connection.execute(chosen.order_by(RESOURCE.c.id, RESOURCE.c.region)).mappings()
+    return [
+        InstanceRow(
+            id=row["id"],
+            name=row["name"],
+            region=row["region"],
+            zone=row["zone"],
+            group=row["group"],
+            state=row["state"],
+            since=_moment(row["since"]),
+            as_of=_moment(row["as_of"]),
+            tags=json.loads(row["tags"]),
+            locks=tuple(json.loads(row["locks"])),
+            released=_perhaps(row["released"]),
         )
         for row in rows
     ]

@@ -1,0 +1,153 @@
+"""An operator at a shell: the command line as real processes, one settings file, one simulator, one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.flow.test_restart import QUEUE, RULE
+from tests.sim.simulator import RunningSimulator
+
+KEY, SECRET = "testid", "testsecret"
+COMMAND = (sys.executable, "-m", "cloudheal")
+
+
+def until(condition: Callable[[], bool], seconds: float = 30, what: str = "the condition") -> None:
+    """Wait on a condition."""
+    give_up, tick = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < give_up, f"{what} did not come about in {seconds} s"
+        tick.wait(0.05)
+
+
+@dataclass
+class Worker:
+    """A running `cloudheal run`."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Tell it to stop and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=40)
+
+    def logged(self, text: str) -> bool:
+        """Say whether a line with this text was logged."""
+        return any(text in line for line in self.lines)
+
+
+@dataclass
+class Operator:
+    """Somebody who types commands in a folder that holds cloudheal.yaml."""
+
+    folder: Path
+    simulator: RunningSimulator
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def settings(self, **changes: Any) -> Path:
+        """Write the settings file: one account at the simulator, one rule; `account` changes are merged."""
+        account = {
+            "name": "prod",
+            "cloud": "alibaba",
+            "id": "1000000000000001",
+            "regions": ["cn-hangzhou"],
+            "endpoint": self.simulator.url,
+            "queue": {"endpoint": self.simulator.url, "name": QUEUE, "wait_seconds": 1},
+            **changes.pop("account", {}),
+        }
+        document = {
+            "accounts": [account],
+            "database": f"sqlite:///{self.folder / 'c.db'}",
+            "timezone": "Asia/Shanghai",
+            "rules": [RULE],
+            "settle_seconds": 0.5,
+            **changes,
+        }
+        path = self.folder / "cloudheal.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        return path
+
+    def __call__(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; no secret and no traceback may show."""
+        done = subprocess.run(
+            [*COMMAND, *words],
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=self.folder,
+            env=self._environment(),
+        )
+        shown = done.stdout + done.stderr
+        assert SECRET not in shown
+        assert "Traceback" not in shown, shown
+        return done
+
+    def done(self, *words: str, typed: str = "") -> str:
+        """Run a command that must succeed and return what it printed."""
+        done = self(*words, typed=typed)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        """Run a command that lists and return its document."""
+        done = self(*words, "--json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def worker(self) -> Iterator[Worker]:
+        """Have a worker at work until the block ends."""
+        process = subprocess.Popen(
+            [*COMMAND, "run"], stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self._environment()
+        )
+        worker = Worker(process)
+        reader = threading.Thread(target=_read, args=(process, worker.lines), daemon=True)
+        reader.start()
+        try:
+            until(lambda: worker.logged("run.ready") or process.poll() is not None, what="a ready worker")
+            assert process.poll() is None, worker.lines
+            yield worker
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait(timeout=20)
+            reader.join(timeout=20)
+            assert process.stderr is not None
+            process.stderr.close()
+            assert not any(SECRET in line for line in worker.lines)
+
+    def chaos(self, deed: str, *ids: str) -> None:
+        """Do something to servers."""
+        self.simulator.control("POST", "chaos", {"do": deed, "instances": list(ids)})
+
+    def starts(self) -> Sequence[str]:
+        """Return which servers anybody asked to start (dry runs aside)."""
+        entries = self.simulator.journal(action="StartInstance")
+        return [entry["resources"][0] for entry in entries if entry.get("changes")]
+
+    def _environment(self) -> dict[str, str]:
+        keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}
+        plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        merged = {**plain, "PYTHONUTF8": "1", **keys, **self.environment}
+        return {name: value for name, value in merged.items() if value}
+
+
+def _read(process: subprocess.Popen[str], lines: list[str]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line)  # noqa: PERF402 - others read the list while it grows

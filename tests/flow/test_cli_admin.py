@@ -1,0 +1,154 @@
+"""Setting an account up, looking whether all is well, and the least that must be allowed; against the simulator."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.flow.operators import Operator, until
+from tests.flow.test_restart import QUEUE, RULE, WORLD
+
+
+@pytest.fixture
+def bare(operator: Operator) -> Operator:
+    """An operator whose account has servers and nothing else."""
+    alibaba = {name: part for name, part in WORLD["alibaba"].items() if name not in {"queues", "event_rules"}}
+    operator.simulator.world({**WORLD, "alibaba": alibaba})
+    return operator
+
+
+def errors(operator: Operator) -> dict[str, dict[str, Any]]:
+    """Return the findings of `check` that are errors, by code."""
+    return {row["code"]: row for row in operator.json("check") if row["level"] == "error"}
+
+
+def test_setting_up_twice_changes_nothing_the_second_time_and_events_arrive(bare: Operator) -> None:
+    """Queue, rule and target are created, then left alone; a state change comes in by the queue."""
+    first = bare.done("setup", "alibaba", "--yes")
+    assert [line.strip()[0] for line in first.splitlines() if line.startswith("  ")] == ["+", "+", "+"]
+    assert "Done: 3 changed." in first
+    before = bare.simulator.control("GET", "world")["alibaba"]
+    second = bare.done("setup", "alibaba", "--yes")
+    assert "Nothing to do." in second
+    after = bare.simulator.control("GET", "world")["alibaba"]
+    assert (after["queues"], after["event_rules"]) == (before["queues"], before["event_rules"])
+    bare.chaos("power_off", "i-bp1test1")
+    world = bare.simulator.control
+    until(lambda: len(world("GET", "world")["alibaba"]["queues"][0]["messages"]) >= 2, what="events on the queue")
+    bare.done("run", "--once")
+    assert "Stopped" in {event["status"] for event in bare.json("events", "--resource", "i-bp1test1")}
+
+
+def test_what_somebody_changed_is_shown_as_differences_and_put_right(bare: Operator) -> None:
+    """The plan comes first; a no changes nothing, a yes only what differs, and more than enough is left as it is."""
+    bare.done("setup", "alibaba", "--yes")
+    world = bare.simulator.control("GET", "world")
+    world["alibaba"]["event_rules"][0]["state"] = "DISABLED"
+    world["alibaba"]["queues"][0].update(visibility_timeout=5, message_retention_period=600_000)
+    bare.simulator.world(world)
+    declined = bare("setup", "alibaba", typed="n\n")
+    assert declined.returncode == 1
+    assert "visibility_timeout: 5 -> 60" in declined.stdout
+    assert "State: DISABLED -> ENABLED" in declined.stdout
+    assert bare.simulator.control("GET", "world")["alibaba"]["event_rules"][0]["state"] == "DISABLED"
+    agreed = bare.done("setup", "alibaba", typed="y\n")
+    assert "Done: 2 changed." in agreed
+    queue = bare.simulator.control("GET", "world")["alibaba"]["queues"][0]
+    assert (queue["visibility_timeout"], queue["message_retention_period"]) == (60, 600_000)
+    assert "Nothing to do." in bare.done("setup", "alibaba")
+
+
+def test_the_doctor_finds_what_is_missing_and_says_the_exact_fix(bare: Operator) -> None:
+    """Queue and event rule are missing: errors with the command that mends them; afterwards nothing is."""
+    done = bare("check")
+    assert done.returncode == 1
+    found = errors(bare)
+    assert found.keys() == {"queue.missing", "events.not_set_up"}
+    assert found["queue.missing"]["fix"] == "cloudheal setup alibaba -c FILE"
+    bare.done("setup", "alibaba", "--yes")
+    shown = bare.done("check")
+    assert "Everything needed is in place." in shown
+    codes = {row["code"]: row["level"] for row in bare.json("check")}
+    assert codes["permission.ok"] == codes["key.ok"] == codes["clock.ok"] == codes["database.sqlite"] == "ok"
+    assert codes["rules.shadow"] == "warning"
+    assert bare.starts() == []
+
+
+@pytest.mark.parametrize(
+    ("account", "environment", "code"),
+    [
+        ({"id": "2000000000000002"}, {}, "key.other_account"),
+        ({}, {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "wrong"}, "key.refused"),
+        ({}, {"ALIBABA_CLOUD_ACCESS_KEY_ID": ""}, "keys.missing"),
+        ({"endpoint": "http://127.0.0.1:9"}, {}, "endpoint.unreachable"),
+    ],
+    ids=["account", "secret", "no-key", "endpoint"],
+)
+def test_the_doctor_tells_troubles_of_keys_and_ways_apart(
+    operator: Operator, account: dict[str, str], environment: dict[str, str], code: str
+) -> None:
+    """Each has its own code and its own fix."""
+    operator.environment.update(environment)
+    operator.settings(account=account)
+    found = errors(operator)
+    assert code in found
+    assert found[code]["fix"]
+
+
+def test_the_doctor_sees_a_clock_that_the_vendor_refuses(operator: Operator) -> None:
+    """Half an hour apart every call is refused; the finding is the clock, not the key."""
+    operator.simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "on"})
+    operator.simulator.advance(1800)
+    found = errors(operator)
+    operator.simulator.control("PUT", "clock", {"mode": "real"})
+    assert found["clock.skewed"]["fix"] == "Set this machine's clock: timedatectl set-ntp true"
+    assert "key.refused" not in found
+
+
+def test_the_doctor_sees_mistakes_in_rules_and_a_database_that_cannot_be_written(operator: Operator) -> None:
+    """Both are findings beside the others, not the end of the examination."""
+    operator.settings(rules=[{**RULE, "with": {"start_timeout": "5"}}], database="sqlite:////nowhere/at/all.db")
+    found = errors(operator)
+    assert "with.start_timeout" in found["settings.bad"]["finding"]
+    assert "cloudheal.yaml:" in found["settings.bad"]["finding"]
+    assert "unable to open" in found["database.bad"]["finding"]
+
+
+def test_messages_that_nobody_takes_are_seen_without_taking_them(operator: Operator) -> None:
+    """An old message is a warning; looking does not hide it from the worker that comes."""
+    operator.simulator.control("POST", "events", {"raw": "x", "queue": QUEUE})
+    (fresh,) = [row for row in operator.json("check") if row["code"].startswith("queue.")]
+    assert fresh["code"] == "queue.ok"
+    world = operator.simulator.control("GET", "world")
+    old = datetime.now(UTC) - timedelta(hours=1)
+    world["alibaba"]["queues"][0]["messages"][0]["enqueued"] = old.isoformat()
+    operator.simulator.world(world)
+    (stale,) = [row for row in operator.json("check") if row["code"].startswith("queue.")]
+    assert (stale["code"], stale["level"], stale["fix"]) == (
+        "queue.old",
+        "warning",
+        "Start a worker: cloudheal run -c FILE",
+    )
+    (left,) = operator.simulator.control("GET", "world")["alibaba"]["queues"][0]["messages"]
+    assert left["dequeue_count"] == 0
+
+
+def test_the_policy_is_the_least_that_the_rules_need(operator: Operator) -> None:
+    """A rule that acts may start servers of this account and region; one in shadow may only be read for."""
+    policy = json.loads(operator.done("policy"))
+    servers, queue = policy["Statement"]
+    assert policy["Version"] == "1"
+    assert "ecs:StartInstance" in servers["Action"]
+    assert servers["Resource"] == ["acs:ecs:cn-hangzhou:1000000000000001:*"]
+    assert queue["Resource"] == [f"acs:mns:cn-hangzhou:1000000000000001:/queues/{QUEUE}/messages"]
+    assert all(one["Effect"] == "Allow" and "*" not in "".join(one["Action"]) for one in policy["Statement"])
+    operator.settings(rules=[{**RULE, "mode": "shadow"}])
+    actions = [action for one in json.loads(operator.done("policy"))["Statement"] for action in one["Action"]]
+    assert "ecs:StartInstance" not in actions
+    assert "ecs:DescribeInstances" in actions
+    grown = [action for one in json.loads(operator.done("policy", "--setup"))["Statement"] for action in one["Action"]]
+    assert {"mns:CreateQueue", "cms:PutEventRule", "cms:PutEventRuleTargets"} <= set(grown)
+    assert operator("policy", "--account", "other").returncode == 2

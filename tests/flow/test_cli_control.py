@@ -1,0 +1,94 @@
+"""A person's will at the command line: pause, hold, approvals; a running worker obeys."""
+
+from __future__ import annotations
+
+import getpass
+
+from tests.flow.operators import Operator, until
+from tests.flow.test_restart import RULE
+
+
+def decided(operator: Operator, resource: str) -> list[str]:
+    """Return what was decided about a server's events."""
+    return [one for event in operator.json("events", "--resource", resource) for one in event["decisions"]]
+
+
+def test_a_running_worker_obeys_a_pause_and_goes_on_after_it(operator: Operator) -> None:
+    """Nothing is started from the moment that `pause` returns; what waited is healed after `resume`."""
+    operator.done("rules", "promote", RULE["name"])
+    with operator.worker() as worker:
+        operator.done("pause", "release tonight")
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: decided(operator, "i-bp1web01") == [f"{RULE['name']}: paused"], what="a decision")
+        (hold,) = operator.json("holds")
+        assert (hold["scope"], hold["who"], hold["why"]) == ("*", getpass.getuser(), "release tonight")
+        assert operator.starts() == []
+        operator.done("resume")
+        until(lambda: worker.logged("incident.ended"), what="a healed server")
+        assert worker.stop() == 0
+    assert operator.starts() == ["i-bp1web01"]
+    assert "Nothing was paused" in operator.done("resume")
+
+
+def test_a_pause_in_mid_run_stops_the_next_intent(operator: Operator) -> None:
+    """A server that fails to start is tried again, but not once somebody said stop."""
+    operator.done("rules", "promote", RULE["name"])
+    operator.chaos("fail_start", "i-bp1web01")
+    with operator.worker() as worker:
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: len(operator.starts()) == 1, what="the first start")
+        operator.done("pause", "that is enough")
+        until(lambda: worker.logged("incident.ended"), what="the end of the run")
+        assert worker.stop() == 0
+    assert len(operator.starts()) == 1
+
+
+def test_a_hold_keeps_one_server_and_no_other(operator: Operator) -> None:
+    """The held server's decision says so; its neighbour is healed; `unhold` ends it."""
+    operator.done("rules", "promote", RULE["name"])
+    shown = operator.done("hold", "i-bp1web01", "--why", "disk swap", "--until", "2h")
+    assert "disk swap" in shown
+    with operator.worker() as worker:
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: decided(operator, "i-bp1web01") == [f"{RULE['name']}: held"], what="a decision")
+        operator.chaos("power_off", "i-bp1web02")
+        until(lambda: list(operator.starts()) == ["i-bp1web02"], what="the neighbour's start")
+        assert worker.stop() == 0
+    operator.done("unhold", "i-bp1web01")
+    assert operator.json("holds") == []
+    gone = operator("unhold", "i-bp1web01")
+    assert (gone.returncode, "no hold on i-bp1web01" in gone.stdout) == (1, True)
+
+
+def test_times_of_a_hold_are_the_operators_own(operator: Operator) -> None:
+    """A time without a zone is Shanghai's; a time that is past, or is none, is refused with what is expected."""
+    operator.done("hold", "web", "--why", "x", "--until", "2999-03-02T11:00")
+    (hold,) = operator.json("holds")
+    assert hold["until"] == "2999-03-02T11:00:00.000+08:00"
+    for bad, told in (("2020-01-01T00:00", "that time is past"), ("soon", "expected 90s, 5m")):
+        refused = operator("hold", "web", "--why", "x", "--until", bad)
+        assert refused.returncode == 2
+        assert told in " ".join(refused.stderr.replace("│", " ").split())
+    for words in (["hold", "*", "--why", "x"], ["unhold", "*"]):
+        assert operator(*words).returncode == 2
+
+
+def test_a_question_is_answered_at_the_command_line(operator: Operator) -> None:
+    """Under `ask` nothing happens before a yes; after a no nothing happens at all."""
+    operator.settings(rules=[{**RULE, "mode": "ask"}])
+    operator.done("rules", "promote", RULE["name"])
+    with operator.worker() as worker:
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: len(operator.json("approvals")) == 1, what="a question")
+        (question,) = operator.json("approvals")
+        assert "i-bp1web01" in question["question"]
+        assert operator.starts() == []
+        operator.done("approve", question["id"][:12])
+        until(lambda: worker.logged("incident.ended"), what="a healed server")
+        operator.chaos("power_off", "i-bp1web02")
+        until(lambda: len(operator.json("approvals")) == 1, what="another question")
+        operator.done("deny", operator.json("approvals")[0]["id"])
+        assert operator("approve", "nothing").returncode == 1
+        until(lambda: not operator.json("incidents", "--open"), what="the end of the other incident")
+        assert worker.stop() == 0
+    assert operator.starts() == ["i-bp1web01"]

@@ -1,0 +1,77 @@
+"""Rules at the command line: what they would do, and how far each is trusted."""
+
+from __future__ import annotations
+
+import getpass
+import json
+
+from tests.flow.operators import Operator, until
+from tests.flow.test_cli_work import message
+from tests.flow.test_restart import RULE
+
+NAME = RULE["name"]
+
+
+def test_a_new_rule_records_only_until_it_is_promoted_and_again_when_it_changes(operator: Operator) -> None:
+    """The list says what is asked for and what is in force; nothing is started before a person promoted the rule."""
+    (row,) = operator.json("rules", "list")
+    assert (row["mode"], row["effective"], row["promoted_at"]) == ("auto", "shadow", None)
+    operator.chaos("power_off", "i-bp1web01")
+    queue = operator.simulator.control
+    until(lambda: len(queue("GET", "world")["alibaba"]["queues"][0]["messages"]) >= 2, what="events on the queue")
+    operator.done("run", "--once")
+    stopped = next(event for event in operator.json("events") if event["status"] == "Stopped")
+    assert stopped["decisions"] == [f"{NAME}: shadow"]
+    assert operator.starts() == []
+    operator.done("rules", "promote", NAME)
+    (row,) = operator.json("rules", "list")
+    assert (row["effective"], row["promoted_by"]) == ("auto", getpass.getuser())
+    operator.settings(rules=[{**RULE, "with": {"max_attempts": 1}}])
+    (row,) = operator.json("rules", "list")
+    assert row["effective"] == "shadow"
+    assert NAME in operator.done("rules", "list")
+
+
+def test_promoting_what_cannot_be_promoted_says_why(operator: Operator) -> None:
+    """A misspelt name is answered with the names; a rule that asks for shadow is not raised behind its file's back."""
+    missing = operator("rules", "promote", "restrat")
+    assert (missing.returncode, NAME in missing.stdout) == (1, True)
+    operator.settings(rules=[{**RULE, "mode": "shadow"}])
+    shadow = operator("rules", "promote", NAME)
+    assert (shadow.returncode, "mode: shadow" in shadow.stdout) == (1, True)
+
+
+def test_testing_a_message_names_the_clause_that_fails(operator: Operator) -> None:
+    """The field, what stands there, and what was wanted; a message that is no event is told with its reason."""
+    typed = message("i-bp1web01", "Running") + "\nnonsense\n"
+    done = operator("rules", "test", "-", typed=typed)
+    assert f"{NAME}: does not match" in done.stdout
+    assert "data.state is 'Running', wanted 'Stopped'" in done.stdout
+    assert "message 2: not an event: " in done.stdout
+    assert done.returncode == 1
+
+
+def test_testing_walks_every_station_and_writes_nothing(operator: Operator) -> None:
+    """Without a look the tags are not known; with one the walk ends at trust, because nobody promoted the rule."""
+    file = operator.folder / "one.json"
+    file.write_text(json.dumps(json.loads(message("i-bp1web01")), indent=2), encoding="utf-8")
+    blind = operator.done("rules", "test", str(file))
+    assert "stop selected: not_selected" in blind
+    assert "--look reads them" in blind
+    shown = operator.done("rules", "test", str(file), "--look")
+    assert "ok   attempts left  0 of 3" in shown
+    assert f"{NAME}: matches, would be: shadow" in shown
+    operator.done("rules", "promote", NAME)
+    (told,) = json.loads(operator.done("rules", "test", str(file), "--look", "--json"))
+    assert told["rules"][0]["reason"] == "act"
+    assert [one["question"] for one in told["rules"][0]["walk"]][-1] == "trusted"
+    assert operator.json("events") == []
+    assert operator.starts() == []
+
+
+def test_a_message_that_opens_no_trouble_is_said_to_be_recorded_only(operator: Operator) -> None:
+    """Most events only inform; the test of rules says so."""
+    operator.settings(rules=[{**RULE, "when": {"type": ["Instance:StateChange"]}}])
+    shown = operator.done("rules", "test", "-", typed=message("i-bp1web01", "Starting"))
+    assert "recorded only" in shown
+    assert "does not heal" in shown

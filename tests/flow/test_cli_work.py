@@ -1,0 +1,181 @@
+"""Commands that take events in, as real processes: run, feed, dead letters; and the lists of what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from datetime import UTC, datetime
+
+import pytest
+
+from cloudheal.model.event import Channel
+from cloudheal.record.database import open_database
+from cloudheal.record.inbox import DeadLetter, add_dead_letter
+from cloudheal.record.tables import METADATA
+from tests.flow.operators import Operator, until
+from tests.flow.test_restart import RULE
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR) [\w.]+ [a-z_]+(\.[a-z_]+)+( \w+=.*)?\n")
+
+
+def message(resource: str, state: str = "Stopped", millis: str = "922") -> str:
+    """Return a state change as a queue holds it."""
+    document = {
+        "product": "ECS",
+        "name": "Instance:StateChange",
+        "resourceId": f"acs:ecs:cn-hangzhou:1000000000000001:instance/{resource}",
+        "eventTime": f"20260302T110026.{millis}+0800",
+        "content": {"resourceId": resource, "state": state},
+    }
+    return json.dumps(document)
+
+
+def test_a_worker_heals_and_ends_in_order_when_told(operator: Operator) -> None:
+    """One server, one start, plain log lines, exit code 0 at SIGTERM, nothing left on the queue."""
+    operator.done("rules", "promote", RULE["name"])
+    with operator.worker() as worker:
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: worker.logged("incident.ended"), what="a healed server")
+        assert worker.stop() == 0
+    assert operator.starts() == ["i-bp1web01"]
+    assert all(LINE.fullmatch(line) for line in worker.lines), worker.lines
+    (queue,) = operator.simulator.control("GET", "world")["alibaba"]["queues"]
+    assert queue["messages"] == []
+    (incident,) = operator.json("incidents", "--since", "1d", "--resource", "i-bp1web01")
+    assert (incident["verdict"], incident["code"]) == ("healed", "running")
+    assert incident["occurred"].endswith("+08:00")
+    (run,) = operator.json("runs")
+    assert (run["state"], run["attempts"]) == ("ended", 1)
+    assert operator.json("runs", "--open") == []
+
+
+def test_a_worker_told_to_stop_leaves_its_run_to_the_next_one(operator: Operator) -> None:
+    """The start is asked for once; the second worker finds out at once and proves that it worked."""
+    operator.simulator.control("PUT", "faults", [])
+    world = operator.simulator.control("GET", "world")
+    world["alibaba"]["durations"]["starting"] = 6
+    operator.simulator.world(world)
+    operator.done("rules", "promote", RULE["name"])
+    with operator.worker() as worker:
+        operator.chaos("power_off", "i-bp1web01")
+        until(lambda: list(operator.starts()) == ["i-bp1web01"], what="the start")
+        assert worker.stop(signal.SIGINT) == 0
+    (run,) = operator.json("runs", "--open")
+    assert run["state"] == "running"
+    operator.done("run", "--once")
+    (incident,) = operator.json("incidents")
+    assert incident["verdict"] == "healed"
+    assert operator.starts() == ["i-bp1web01"]
+
+
+def test_a_file_without_rules_records_and_says_so(operator: Operator) -> None:
+    """The first run of a newcomer is harmless and useful: events are recorded, nothing is done."""
+    operator.settings(rules=[])
+    operator.chaos("power_off", "i-bp1web01")
+    queued = operator.simulator.control
+    until(lambda: bool(queued("GET", "world")["alibaba"]["queues"][0]["messages"]), what="an event on the queue")
+    done = operator("run", "--once")
+    assert done.returncode == 0
+    assert "run.shadow reason=no_rules" in done.stderr
+    assert {event["resource"] for event in operator.json("events")} == {"i-bp1web01"}
+    assert operator.starts() == []
+
+
+def test_a_queue_that_does_not_exist_ends_run_once_with_1(operator: Operator) -> None:
+    """A program that waits for the exit code learns that nothing was taken in, and what to do."""
+    operator.settings(account={"queue": {"endpoint": operator.simulator.url, "name": "none", "wait_seconds": 0}})
+    done = operator("run", "--once")
+    assert done.returncode == 1
+    assert "run.receiver_failed account=prod reason=queue none: QueueNotExist" in done.stderr
+
+
+def test_a_database_that_cannot_be_opened_is_told_in_a_line(operator: Operator) -> None:
+    """Whoever starts it hears of the database and of the command that looks closer; exit code 1."""
+    operator.settings(database="sqlite:////nowhere/at/all.db")
+    for words in (["run", "--once"], ["events"], ["feed", "cloudheal.yaml"]):
+        done = operator(*words)
+        assert "the database cannot be used: unable to open database file" in done.stderr
+        assert "cloudheal check" in done.stderr
+        assert done.returncode == 1
+
+
+def test_a_file_is_taken_in_beside_a_worker_which_heals(operator: Operator) -> None:
+    """Feeding needs no engine of its own: the worker of the same SQLite file does what must be done."""
+    operator.done("rules", "promote", RULE["name"])
+    world = operator.simulator.control("GET", "world")
+    world["alibaba"]["event_rules"] = []
+    operator.simulator.world(world)
+    operator.chaos("power_off", "i-bp1web02")
+    file = operator.folder / "events.jsonl"
+    file.write_text(message("i-bp1web02") + "\n", encoding="utf-8")
+    with operator.worker() as worker:
+        assert operator.json("feed", str(file)) == {"messages": 1, "new": 1, "duplicates": 0, "dead": 0, "acting": 1}
+        until(lambda: worker.logged("incident.ended"), what="a healed server")
+        assert worker.stop() == 0
+    assert operator.starts() == ["i-bp1web02"]
+
+
+def test_what_cannot_be_read_is_counted_listed_and_stays(operator: Operator) -> None:
+    """Duplicates change nothing, garbage is a dead letter with its reason; replaying it says why it still cannot be."""
+    lines = [message("i-bp1web01", "Running"), message("i-bp1web01", "Running"), "", "\x1b[31mnot an event", "{}"]
+    done = operator("feed", "-", "--json", typed="\n".join(lines))
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"messages": 4, "new": 1, "duplicates": 1, "dead": 2, "acting": 0}
+    second, first = operator.json("dead-letters", "list")
+    assert "not JSON" in first["reason"]
+    assert second["reason"] == "the envelope has no product"
+    again = operator("dead-letters", "replay", str(first["number"]))
+    assert again.returncode == 1
+    assert "not JSON" in again.stdout
+    assert len(operator.json("dead-letters", "list")) == 2
+    assert operator("dead-letters", "replay", "77").returncode == 1
+
+
+def test_a_dead_letter_that_can_be_read_now_is_taken_in(operator: Operator) -> None:
+    """After an update a message that was refused becomes an event; the letter is gone from the list."""
+    database = open_database(f"sqlite:///{operator.folder / 'c.db'}")
+    METADATA.create_all(database.writing)
+    letter = DeadLetter(datetime.now(UTC), Channel.QUEUE, "queue q", "an older reader", message("i-bp1web01").encode())
+    with database.transaction() as connection:
+        number = add_dead_letter(connection, letter)
+    database.close()
+    operator.done("dead-letters", "replay", str(number))
+    (event,) = operator.json("events", "--resource", "i-bp1web01", "--limit", "5")
+    assert event["status"] == "Stopped"
+    assert operator.json("dead-letters", "list") == []
+    assert operator.json("events", "--since", "1h") == []
+
+
+def test_lists_are_tables_in_the_operators_language_and_zone(operator: Operator) -> None:
+    """Chinese headings, times of Shanghai, and nothing of a message that a terminal would obey."""
+    operator.settings(language="zh")
+    body = message("i-bp1web01").replace("Stopped", "St\\u001b[31mopped")
+    operator("feed", "-", typed=body)
+    shown = operator.done("events")
+    assert "发生时间" in shown
+    assert "2026-03-02 11:00:26" in shown
+    assert "\x1b" not in shown
+    assert "Asia/Shanghai" in shown
+    assert operator.done("incidents").strip() == "没有找到任何内容。"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"rules": [{**RULE, "playbook": "dance"}]}, r"cloudheal\.yaml:\d+: rules\.\S+\.playbook: no playbook 'dance'"),
+        ({"rules": [{**RULE, "with": {"tries": 3}}]}, r"cloudheal\.yaml:\d+: rules\.\S+\.with\.tries: Extra inputs"),
+        ({"rules": [{**RULE, "when": {}}]}, r"cloudheal\.yaml:\d+: rules\.\S+\.when: an empty pattern"),
+        ({"timezone": "Mars"}, r"cloudheal\.yaml:\d+: timezone: .*no time zone 'Mars'"),
+        ({"account": {"access_key_id_env": "MISSING_KEY"}}, r"account prod: MISSING_KEY not set in the environment"),
+    ],
+    ids=["playbook", "parameter", "pattern", "zone", "key"],
+)
+def test_bad_settings_are_told_without_a_traceback(
+    operator: Operator, changes: dict[str, object], expected: str
+) -> None:
+    """Line, field and what was expected; exit code 2."""
+    operator.settings(**changes)
+    done = operator("run", "--once")
+    assert re.search(expected, done.stderr), done.stderr
+    assert done.returncode == 2
