@@ -78,7 +78,7 @@ class Hands:
         Without `settle` the caller is told `answer_lost` and sends again, as for an order whose token makes it the
         same order.
         """
-        return self._act(name, before, call, lambda _: _answer(before, settle) if settle else _LOST)
+        return self._act(name, before, call, lambda _: self._answer(before, settle) if settle else _LOST)
 
     def _act(self, name: str, before: Mapping[str, Any], call: Call, settled: Callable[[IntentId], Outcome]) -> Outcome:
         written = self._steps.step(f"{name}: intent", partial(self._intend, name, before))
@@ -142,18 +142,25 @@ class Hands:
 
     def _settled(self, intent: IntentId, before: Mapping[str, Any], settle: Settle) -> Outcome:
         self._wait(max(0.0, self._intents.remaining_seconds(intent)) + self._settle_seconds)
-        return _answer(before, settle)
+        return self._answer(before, settle)
+
+    def _answer(self, before: Mapping[str, Any], settle: Settle) -> Outcome:
+        """Read the cloud to settle a call, again while it throttles or stumbles; what cannot be read is unknown."""
+        unknown = Outcome(Kind.UNKNOWN, "unsettled")
+        for pause in PAUSES:
+            try:
+                happened = settle(before)
+            except CloudPermanentError as problem:
+                return Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
+            except CloudTransientError as problem:
+                unknown = Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
+                self._wait(pause)
+                continue
+            if happened is None:
+                return Outcome(Kind.UNKNOWN, "unsettled")
+            return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")
+        return unknown
 
 
 #: The answer was lost, and whoever called may send again.
 _LOST = Outcome(Kind.TRANSIENT, "answer_lost")
-
-
-def _answer(before: Mapping[str, Any], settle: Settle) -> Outcome:
-    try:
-        happened = settle(before)
-    except (CloudTransientError, CloudPermanentError) as problem:
-        return Outcome(Kind.UNKNOWN, problem.vendor_code, problem.request_id)
-    if happened is None:
-        return Outcome(Kind.UNKNOWN, "unsettled")
-    return Outcome(Kind.OK, "settled") if happened else Outcome(Kind.TRANSIENT, "not_sent")

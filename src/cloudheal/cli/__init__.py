@@ -56,10 +56,9 @@ def sim(context: typer.Context) -> None:
 
 @app.command()
 def demo(
-    pace: Annotated[float, typer.Option(min=0, max=10, help="Seconds to pause between scenes.")] = 1.0,
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
 ) -> None:
-    """Start a small simulated fleet and walk through one outage with an official SDK."""
+    """Watch one evening on a simulated cloud with 200 servers: outages, and how they are healed."""
     from cloudheal.demo import run_demo
 
-    raise typer.Exit(run_demo(pace=pace, language=language))
+    raise typer.Exit(run_demo(language=language))

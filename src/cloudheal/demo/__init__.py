@@ -1,9 +1,9 @@
-"""`cloudheal demo`: one outage on a simulated fleet, walked through by hand with the vendor's own SDKs.
+"""`cloudheal demo`: one evening on a simulated fleet, healed by the engine as an operator would run it.
 
-It shows what the cloud publishes and what an operator has to do about it; nothing here decides or heals by itself. It
-starts a simulator of its own on a free port, checks every step, and fails when one does not come out.
+It starts a simulator and `cloudheal run` of its own, lets things go wrong (also to the engine itself: kill -9), shows
+what happens, compares the closing counts with what must come out, and fails when they differ.
 """
 
-from cloudheal.demo.story import run_demo
+from cloudheal.demo.evening import run_demo
 
 __all__ = ["run_demo"]

@@ -1,34 +1,52 @@
-"""The demo's world: a small web tier behind a balancer, one spot instance in it, and a queue that hears of them."""
+"""The demo's world: two hundred servers, a queue that hears of them, and what will happen to ten of them tonight."""
 
 from __future__ import annotations
 
-REGION = "cn-hangzhou"
-QUEUE = "ecs-cms-event"
-GROUP = "rsp-demo0001"
-STOPPED = "i-bp1demoweb02"
-SPOT = "i-bp1demospot1"
+from dataclasses import dataclass
 
-_SERVERS = {
-    "i-bp1demoweb01": "web-01",
-    STOPPED: "web-02",
-    "i-bp1demoweb03": "web-03",
-    SPOT: "spot-01",
-}
+REGION = "cn-hangzhou"
+ACCOUNT = "1000000000000001"
+QUEUE = "ecs-cms-event"
+PROD = {"env": "prod"}
+RULE = "restart-unexpected-stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What happens to one server, and how it must end: verdict and code, or the reason for which it is left alone."""
+
+    id: str
+    name: str
+    happens: str
+    verdict: str
+    code: str
+    tags: tuple[tuple[str, str], ...] = (("env", "prod"),)
+
+
+SCENES = (
+    Scene("i-bp1demoweb02", "web-02", "power_off", "healed", "running"),
+    Scene("i-bp1demoweb05", "web-05", "power_off", "healed", "running"),
+    Scene("i-bp1demoweb07", "web-07", "power_off", "healed", "running"),
+    Scene("i-bp1demoapi01", "api-01", "power_off", "healed", "running"),
+    Scene("i-bp1demobatch", "batch-01", "fail_start", "not healed", "attempts_used"),
+    Scene("i-bp1demoexpir", "old-01", "expire", "not needed", "locked.financial"),
+    Scene("i-bp1demodb001", "db-01", "stopped_by_hand", "waiting", "held"),
+    Scene("i-bp1demotest1", "test-01", "power_off", "left alone", "not_selected", ()),
+)
 
 
 def world() -> dict[str, object]:
     """Return the world document that the simulator starts with."""
-    instances = [
-        {"id": id_, "name": name, "region": REGION, "status": "Running", "tags": {"env": "prod"}, "spot": id_ == SPOT}
-        for id_, name in _SERVERS.items()
+    cast = [
+        {"id": one.id, "name": one.name, "region": REGION, "status": "Running", "tags": dict(one.tags)}
+        for one in SCENES
     ]
-    backends = [{"server_id": id_, "port": 80, "weight": 100} for id_ in _SERVERS]
+    crowd = {"count": 200 - len(SCENES), "prefix": "i-bp1demo", "region": REGION, "status": "Running", "tags": PROD}
     return {
         "regions": [REGION],
         "alibaba": {
-            "instances": instances,
-            "server_groups": [{"id": GROUP, "load_balancer": "lb-demo0001", "name": "web", "backends": backends}],
-            "queues": [{"name": QUEUE, "visibility_timeout": 30}],
+            "instances": [*cast, crowd],
+            "queues": [{"name": QUEUE, "visibility_timeout": 5}],
             "event_rules": [
                 {
                     "name": "demo",
@@ -36,6 +54,49 @@ def world() -> dict[str, object]:
                     "targets": [{"mns": {"queue": QUEUE, "region": REGION}}],
                 }
             ],
-            "durations": {"starting": 3, "stopping": 2},
+            "durations": {"starting": 3, "stopping": 1},
         },
     }
+
+
+def settings(url: str, database: str, language: str) -> dict[str, object]:
+    """Return the settings file of the demo's engine."""
+    return {
+        "accounts": [
+            {
+                "name": "demo",
+                "cloud": "alibaba",
+                "id": ACCOUNT,
+                "regions": [REGION],
+                "endpoint": url,
+                "queue": {"endpoint": url, "name": QUEUE, "wait_seconds": 1},
+            }
+        ],
+        "database": database,
+        "language": language,
+        "lease_seconds": 2,
+        "settle_seconds": 1,
+        "rules": [
+            {
+                "name": RULE,
+                "when": {
+                    "source": ["alibaba.ecs"],
+                    "type": ["Instance:StateChange"],
+                    "data": {"state": ["Stopped"]},
+                },
+                "resources": {"tags": {"env": ["prod"]}},
+                "desired": "on",
+                "playbook": "restart_stopped",
+                "with": {"start_timeout": "30s"},
+                "mode": "auto",
+                "limits": {"cool_down": "1s", "at_once": 4, "share": 1.0},
+            }
+        ],
+    }
+
+
+#: What goes wrong beside the servers: doubled events, and a cloud that throttles every fourth call.
+FAULTS = [
+    {"name": "doubled", "service": "cms", "probability": 0.3, "fault": "duplicated-event"},
+    {"name": "throttled", "service": "ecs", "every": 4, "fault": "throttle"},
+]

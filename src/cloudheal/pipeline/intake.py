@@ -14,7 +14,7 @@ from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
 from cloudheal.decide.rulebook import RuleBook, bounds_of, selects
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Approval
-from cloudheal.model.decision import OUTCOMES, Outcome
+from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Run, RunState, Trouble
 from cloudheal.model.inventory import Description
@@ -26,7 +26,15 @@ from cloudheal.record.approvals import ask
 from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
-from cloudheal.record.incidents import Decided, add_decision, add_run, grant, newest_observation, open_incident
+from cloudheal.record.incidents import (
+    Decided,
+    add_decision,
+    add_run,
+    grant,
+    last_given_up,
+    newest_observation,
+    open_incident,
+)
 from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
@@ -147,12 +155,15 @@ class Intake:
         for rule in usable:
             resource = known.get(event.subject)
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
-            facts = replace(facts, past=replace(facts.past, newest=newest_observation(connection, event)))
+            seen = (newest_observation(connection, event), last_given_up(connection, event.subject, trouble))
+            newest = max((one for one in seen if one is not None), default=None)
+            facts = replace(facts, past=replace(facts.past, newest=newest))
             walked = walk(event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             opening = _Opening(rule, event, trouble, facts.group.name, walked)
             incident = self._open(connection, opening, state) if state else ""
-            add_decision(connection, decided(row, rule, walked, incident, now))
+            joined = facts.past.open if walked.reason is Reason.JOINED else None
+            add_decision(connection, decided(row, rule, walked, incident or joined or "", now))
             if incident:
                 return state is RunState.STARTING
         return False

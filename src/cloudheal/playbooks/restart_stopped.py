@@ -20,6 +20,8 @@ from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
 
 RUNNING, STOPPED, STARTING = "Running", "Stopped", "Starting"
+#: Looks in one incident, with those whose start was not sent (throttled, or cut off by a crash): they cost no attempt.
+MOST_LOOKS = 30
 #: Vendor codes that say that trying again now is pointless, and what an operator can do about each.
 HOPELESS: Mapping[str, str] = {
     "InsufficientBalance": "top up the account",
@@ -42,25 +44,28 @@ class RestartParameters(BaseModel):
 def restart_stopped(case: Case, hands: Hands) -> End:
     """Heal one stopped server."""
     parameters: RestartParameters = case.parameters
-    for attempt in range(1, parameters.max_attempts + 1):
-        seen = hands.read(f"look {attempt}", lambda: _seen(case))
-        refused = _refusal(case, seen, attempt)
+    starts = look = 0
+    while starts < parameters.max_attempts and look < MOST_LOOKS:
+        look += 1
+        seen = hands.read(f"look {look}", lambda: _seen(case))
+        refused = _refusal(case, seen, starts)
         if refused is not None:
             return refused
-        started = hands.act(
-            f"start {attempt}", seen.value, lambda seconds: _start(case, seconds), lambda _: _went(case)
-        )
-        ended = _end_of(started, attempt)
+        started = hands.act(f"start {look}", seen.value, lambda seconds: _start(case, seconds), lambda _: _went(case))
+        ended = _end_of(started, look)
         if ended is not None:
             return ended
+        if not started.ok:
+            continue
+        starts += 1
         watch = _Watch(case)
         case.wait(parameters.start_timeout.total_seconds(), watch.over)
         if watch.state == RUNNING:
-            return End(Healed.HEALED, "running", {"attempts": str(attempt), "request_id": started.request_id})
-    return End(Healed.NOT_HEALED, "attempts_used", {"attempts": str(parameters.max_attempts)})
+            return End(Healed.HEALED, "running", {"attempts": str(starts), "request_id": started.request_id})
+    return End(Healed.NOT_HEALED, "attempts_used", {"attempts": str(starts)})
 
 
-def _end_of(started: Outcome, attempt: int) -> End | None:
+def _end_of(started: Outcome, look: int) -> End | None:
     """Say how a start that was not accepted ends the incident; None when it was accepted or may be repeated."""
     match started.kind:
         case Kind.REFUSED:
@@ -68,17 +73,17 @@ def _end_of(started: Outcome, attempt: int) -> End | None:
         case Kind.PERMANENT:
             return End(Healed.NOT_HEALED, started.code, _advice(started.code))
         case Kind.UNKNOWN:
-            return End(Healed.UNKNOWN, started.code, {"step": f"start {attempt}"})
+            return End(Healed.UNKNOWN, started.code, {"step": f"start {look}"})
     return None
 
 
-def _refusal(case: Case, seen: Outcome, attempt: int) -> End | None:
+def _refusal(case: Case, seen: Outcome, starts: int) -> End | None:
     """Say why this server must not be started now; None when it may be."""
     if not seen.ok:
         return End(Healed.UNKNOWN, "unknown_state", {"code": seen.code})
     state, locks = seen.value.get("state"), seen.value.get("locks", ())
     if state in {RUNNING, STARTING}:
-        return End(Healed.HEALED if attempt > 1 else Healed.NOT_NEEDED, "recovered", {"state": state})
+        return End(Healed.HEALED if starts else Healed.NOT_NEEDED, "recovered", {"state": state})
     if locks:
         return End(Healed.NOT_NEEDED, f"locked.{locks[0]}")
     if state == STOPPED:

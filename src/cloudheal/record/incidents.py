@@ -177,6 +177,17 @@ def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     return True
 
 
+def last_given_up(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> datetime | None:
+    """Return when an incident of the same trouble last ended without a heal.
+
+    The run had looked at the resource by then, so an older event of that trouble tells nothing new.
+    """
+    same = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
+    given_up = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.verdict == Healed.NOT_HEALED.value)
+    ended = connection.scalar(sa.select(sa.func.max(INCIDENT.c.ended)).where(*same, given_up))
+    return None if ended is None else _moment(ended)
+
+
 def newest_observation(connection: sa.Connection, event: Event) -> datetime | None:
     """Return the time of the newest event about the same trouble of the same resource.
 
