@@ -23,8 +23,9 @@ from cloudheal_sim.alibaba.mns.model.topic import Outcome, queue_endpoint
 from cloudheal_sim.alibaba.mns.notification import Notice, push
 from cloudheal_sim.alibaba.mns.requests import is_meant, printable, read_call
 from cloudheal_sim.alibaba.rpc import Refusal, Refused
+from cloudheal_sim.alibaba.rpc.refusal import asked, broken
 from cloudheal_sim.kernel.core import Exchange, completed, conduct
-from cloudheal_sim.kernel.faults import Fault, Kind
+from cloudheal_sim.kernel.faults import Fault
 from cloudheal_sim.kernel.journal import redacted
 from cloudheal_sim.kernel.wire import HttpReply
 
@@ -231,13 +232,10 @@ class _Dialect:
     """Errors as MNS writes them."""
 
     def throttled(self, exchange: Exchange, fault: Fault | None) -> HttpReply:
-        return self._refused(exchange, _asked(errors.QPS_EXCEEDED, fault))
+        return self._refused(exchange, asked(errors.QPS_EXCEEDED, fault))
 
     def failed(self, exchange: Exchange, fault: Fault) -> HttpReply:
-        usual = errors.UNAVAILABLE if fault.status == errors.UNAVAILABLE.status else errors.INTERNAL_ERROR
-        if fault.kind is Kind.ERROR and fault.status is None:
-            usual = usual._replace(status=400)
-        return self._refused(exchange, _asked(usual, fault))
+        return self._refused(exchange, broken(fault, errors.INTERNAL_ERROR, errors.UNAVAILABLE))
 
     @staticmethod
     def _refused(exchange: Exchange, refusal: Refusal) -> HttpReply:
@@ -245,9 +243,3 @@ class _Dialect:
 
 
 _DIALECT = _Dialect()
-
-
-def _asked(usual: Refusal, fault: Fault | None) -> Refusal:
-    if fault is None:
-        return usual
-    return Refusal(fault.status or usual.status, fault.code or usual.code, fault.message or usual.message)

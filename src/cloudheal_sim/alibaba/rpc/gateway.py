@@ -25,7 +25,7 @@ from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused
 from cloudheal_sim.alibaba.rpc.reply import rendered
 from cloudheal_sim.alibaba.rpc.signature import ACS3, Claim, claim_acs3, claim_v1
 from cloudheal_sim.kernel.core import Exchange, completed, conduct
-from cloudheal_sim.kernel.faults import Fault, Kind
+from cloudheal_sim.kernel.faults import Fault
 from cloudheal_sim.kernel.journal import redacted
 
 if TYPE_CHECKING:
@@ -195,16 +195,8 @@ class _Dialect:
         )
 
     def throttled(self, exchange: Exchange, fault: Fault | None) -> HttpReply:
-        return self.refuse(_asked(refusals.THROTTLED_USER, fault), exchange.request_id)
+        return self.refuse(refusals.asked(refusals.THROTTLED_USER, fault), exchange.request_id)
 
     def failed(self, exchange: Exchange, fault: Fault) -> HttpReply:
-        usual = refusals.UNAVAILABLE if fault.status == refusals.UNAVAILABLE.status else refusals.INTERNAL_ERROR
-        if fault.kind is Kind.ERROR and fault.status is None:
-            usual = usual._replace(status=400)
-        return self.refuse(_asked(usual, fault), exchange.request_id)
-
-
-def _asked(usual: Refusal, fault: Fault | None) -> Refusal:
-    if fault is None:
-        return usual
-    return Refusal(fault.status or usual.status, fault.code or usual.code, fault.message or usual.message)
+        refusal = refusals.broken(fault, refusals.INTERNAL_ERROR, refusals.UNAVAILABLE)
+        return self.refuse(refusal, exchange.request_id)

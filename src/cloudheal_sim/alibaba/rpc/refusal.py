@@ -6,7 +6,12 @@ with the SDKs; the wording is general knowledge where no source gave it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloudheal_sim.kernel.faults import Kind
+
+if TYPE_CHECKING:
+    from cloudheal_sim.kernel.faults import Fault
 
 
 class Refusal(NamedTuple):
@@ -71,3 +76,18 @@ def missing(name: str, status: int = 400) -> Refused:
 def invalid(name: str, status: int = 400) -> Refused:
     """Refuse because the parameter `name` holds something else than it may."""
     return Refused(INVALID_PARAMETER._replace(status=status), INVALID_PARAMETER.message.format(name=name))
+
+
+def asked(usual: Refusal, fault: Fault | None) -> Refusal:
+    """Return the refusal that an injected fault asks for: the usual one, where the fault says nothing else."""
+    if fault is None:
+        return usual
+    return Refusal(fault.status or usual.status, fault.code or usual.code, fault.message or usual.message)
+
+
+def broken(fault: Fault, internal: Refusal, unavailable: Refusal) -> Refusal:
+    """Return how a service that is made to fail says so: 503 has words of its own, `error` alone is the caller's."""
+    usual = unavailable if fault.status == unavailable.status else internal
+    if fault.kind is Kind.ERROR and fault.status is None:
+        usual = usual._replace(status=400)
+    return asked(usual, fault)

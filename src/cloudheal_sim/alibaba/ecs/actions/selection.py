@@ -28,6 +28,12 @@ class Tagged(Protocol):
     tags: Mapping[str, str]
 
 
+class Created(Protocol):
+    """What came into being at an instant, epoch milliseconds."""
+
+    created: int
+
+
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 Keeps: TypeAlias = Callable[[Instance], bool]
@@ -82,10 +88,11 @@ def _by_equality(request: DescribeInstances) -> list[Keeps]:
         (request.key_pair_name, lambda one: one.key_pair),
         (request.resource_group_id, lambda one: one.resource_group),
     )
-    return [_equal(wanted, read) for wanted, read in pairs if wanted is not None]
+    return [equal(wanted, read) for wanted, read in pairs if wanted is not None]
 
 
-def _equal(wanted: str, read: Callable[[Instance], str]) -> Keeps:
+def equal(wanted: object, read: Callable[[T], object]) -> Callable[[T], bool]:
+    """Return the predicate that what is read of an item is what was asked for."""
     return lambda one: read(one) == wanted
 
 
@@ -128,21 +135,33 @@ def _by_network(request: DescribeInstances) -> list[Keeps]:
     return keeps
 
 
-def _within(one: Filter) -> Keeps:
-    """Read one `Filter.N`: created or expiring after a start or before an end."""
-    edge = instant(one.value)
-    if edge is None:
-        raise invalid("Filter.Value")
+def created_within(one: Filter) -> Callable[[Created], bool]:
+    """Read a `Filter.N` that wants what was created after a start or before an end. Raises Refused for any other."""
+    edge = _edge(one)
     match one.key:
         case "CreationStartTime":
             return lambda item: item.created >= edge
         case "CreationEndTime":
             return lambda item: item.created <= edge
+    raise invalid("Filter.Key")
+
+
+def _within(one: Filter) -> Keeps:
+    """Read one `Filter.N`: created or expiring after a start or before an end."""
+    edge = _edge(one)
+    match one.key:
         case "ExpiredStartTime":
             return lambda item: item.expires is not None and item.expires >= edge
         case "ExpiredEndTime":
             return lambda item: item.expires is not None and item.expires <= edge
-    raise invalid("Filter.Key")
+    return created_within(one)
+
+
+def _edge(one: Filter) -> int:
+    edge = instant(one.value)
+    if edge is None:
+        raise invalid("Filter.Value")
+    return edge
 
 
 M = TypeVar("M", Status, Lock)

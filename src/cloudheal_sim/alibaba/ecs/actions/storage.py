@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import unless_dry
-from cloudheal_sim.alibaba.ecs.actions.selection import kept, named, tagged
+from cloudheal_sim.alibaba.ecs.actions.selection import created_within, equal, kept, named, tagged
 from cloudheal_sim.alibaba.ecs.model.disk import Snapshot, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import Status
@@ -21,15 +21,12 @@ from cloudheal_sim.alibaba.ecs.requests.storage import (
     DescribeDisks,
     DescribeSnapshots,
 )
-from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
-from cloudheal_sim.alibaba.rpc.refusal import invalid
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.disk import Disk
-    from cloudheal_sim.alibaba.ecs.requests.fields import Filter
     from cloudheal_sim.alibaba.ecs.state import Ecs
     from cloudheal_sim.kernel.core import Exchange
 
@@ -135,7 +132,7 @@ def _ready_for_snapshot(ecs: Ecs, request: CreateSnapshot) -> Disk:
 
 def _disk_filters(ecs: Ecs, request: DescribeDisks, as_of: int | None) -> list[Callable[[Disk], bool]]:
     keeps: list[Callable[[Disk], bool]] = [tagged(tag) for tag in request.tag]
-    keeps += [_created_within(one) for one in request.filter]
+    keeps += [created_within(one) for one in request.filter]
     wanted: tuple[tuple[object, Callable[[Disk], object]], ...] = (
         (request.instance_id, lambda one: one.instance),
         (None if request.disk_type == "all" else request.disk_type, lambda one: one.kind),
@@ -148,12 +145,12 @@ def _disk_filters(ecs: Ecs, request: DescribeDisks, as_of: int | None) -> list[C
         (request.snapshot_id, lambda one: one.source_snapshot),
         (request.zone_id, lambda one: one.zone),
     )
-    return keeps + [_equal(value, read) for value, read in wanted if value is not None]
+    return keeps + [equal(value, read) for value, read in wanted if value is not None]
 
 
 def _snapshot_filters(ecs: Ecs, request: DescribeSnapshots) -> list[Callable[[Snapshot], bool]]:
     keeps: list[Callable[[Snapshot], bool]] = [tagged(tag) for tag in request.tag]
-    keeps += [_created_within(one) for one in request.filter]
+    keeps += [created_within(one) for one in request.filter]
     if request.instance_id is not None:
         of_instance = {disk.id for disk in ecs.storage.disks.of(request.instance_id)}
         keeps.append(lambda one: one.disk in of_instance)
@@ -166,23 +163,7 @@ def _snapshot_filters(ecs: Ecs, request: DescribeSnapshots) -> list[Callable[[Sn
         (None if request.status == "all" else request.status, lambda one: one.status.value),
         (request.resource_group_id, lambda one: one.resource_group),
     )
-    return keeps + [_equal(value, read) for value, read in wanted if value is not None]
-
-
-def _equal(value: object, read: Callable[[T], object]) -> Callable[[T], bool]:
-    return lambda one: read(one) == value
-
-
-def _created_within(one: Filter) -> Callable[[Disk | Snapshot], bool]:
-    edge = instant(one.value)
-    if edge is None:
-        raise invalid("Filter.Value")
-    match one.key:
-        case "CreationStartTime":
-            return lambda item: item.created >= edge
-        case "CreationEndTime":
-            return lambda item: item.created <= edge
-    raise invalid("Filter.Key")
+    return keeps + [equal(value, read) for value, read in wanted if value is not None]
 
 
 def _charge_type(ecs: Ecs, disk: Disk) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -171,3 +172,20 @@ class Instance:
         if self.trouble is None:
             self.trouble = Trouble()
         return self.trouble
+
+    def notification(self, name: str, level: str, content: Mapping[str, object], at: int) -> SystemEvent:
+        """Write what CloudMonitor is told when something happens to the instance."""
+        return SystemEvent(
+            product="ECS",
+            name=name,
+            level=level,
+            event_type=STATUS_NOTIFICATION,
+            status="Normal",
+            region=self.region,
+            resource=f"instance/{self.id}",
+            resource_id=self.id,
+            at=at,
+            content=content,
+            instance_name=self.name,
+            tags=self.tags,
+        )

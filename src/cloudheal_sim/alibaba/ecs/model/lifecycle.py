@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode, Task
-from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -274,19 +273,5 @@ class Lifecycle:
         self._clock.call_at(due, crash)
 
     def _announce(self, instance: Instance, state: str) -> None:
-        self._publish(
-            SystemEvent(
-                product="ECS",
-                name="Instance:StateChange",
-                level="INFO",
-                event_type=STATUS_NOTIFICATION,
-                status="Normal",
-                region=instance.region,
-                resource=f"instance/{instance.id}",
-                resource_id=instance.id,
-                at=self._clock.now(),
-                content={"resourceId": instance.id, "resourceType": "ALIYUN::ECS::Instance", "state": str(state)},
-                instance_name=instance.name,
-                tags=instance.tags,
-            )
-        )
+        content = {"resourceId": instance.id, "resourceType": "ALIYUN::ECS::Instance", "state": str(state)}
+        self._publish(instance.notification("Instance:StateChange", "INFO", content, self._clock.now()))

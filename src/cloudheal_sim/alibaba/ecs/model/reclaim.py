@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.instance import Lock, Spot, StoppedMode
-from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -83,22 +82,9 @@ class Reclaims:
             self._lifecycle.release(instance.id)
 
     def _announce(self, instance: Instance, spot: Spot) -> None:
-        self._publish(
-            SystemEvent(
-                product="ECS",
-                name="Instance:PreemptibleInstanceInterruption",
-                level="WARN",
-                event_type=STATUS_NOTIFICATION,
-                status="Normal",
-                region=instance.region,
-                resource=f"instance/{instance.id}",
-                resource_id=instance.id,
-                at=self._clock.now(),
-                content={"instanceId": instance.id, "action": "stop" if spot.behavior == "Stop" else "delete"},
-                instance_name=instance.name,
-                tags=instance.tags,
-            )
-        )
+        name = "Instance:PreemptibleInstanceInterruption"
+        content = {"instanceId": instance.id, "action": "stop" if spot.behavior == "Stop" else "delete"}
+        self._publish(instance.notification(name, "WARN", content, self._clock.now()))
 
 
 def _mode(spot: Spot) -> StoppedMode:
