@@ -48,6 +48,8 @@ _RUNNERS = {
     "bash": ["bash"],
     "node": ["node"],
 }
+#: What a command cannot do without and a machine may lack.
+_NEEDED = {"bash": ("bash", "curl", "openssl"), "node": ("node",)}
 # A command goes on while a quote is open.
 _COMMAND = re.compile(r"^(?:[^'\n]|'[^']*')+$", re.MULTILINE)
 
@@ -96,9 +98,10 @@ class Reader:
                 assert re.fullmatch(r"make [a-z]+", text), f"nobody tries {text!r}"
 
     def _run(self, run: re.Match[str]) -> None:
+        missing = [tool for tool in _NEEDED.get(run["with"], ()) if shutil.which(tool) is None]
+        if missing or (run["with"] == "node" and not NODE_MODULES.exists()):
+            pytest.skip(f"not here: {', '.join(missing) or NODE_MODULES.name}")
         if run["with"] == "node":
-            if shutil.which("node") is None or not NODE_MODULES.exists():
-                pytest.skip("node or its packages are not here")
             (self._desk / "node_modules").symlink_to(NODE_MODULES)
         proxy = {"HTTP_PROXY": run["url"]} if run["proxy"] else {}
         subprocess.run(
