@@ -90,3 +90,21 @@ class Decision:
     def code(self) -> str:
         """The reason as people read it, such as `locked.security`."""
         return f"{self.reason}.{self.detail}" if self.reason is Reason.LOCKED and self.detail else str(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedClause:
+    """One field of a rule's pattern that an event does not meet: what stood there, and what would have matched."""
+
+    field: str
+    found: str
+    wanted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """One rule, as it is now, held against one event; without failures the rule matches."""
+
+    rule: str
+    digest: str
+    failures: tuple[FailedClause, ...]

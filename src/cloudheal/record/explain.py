@@ -1,0 +1,189 @@
+"""Tells the whole story of one event in full sentences, in English or Chinese.
+
+What arrived and how, which rules matched or failed and on which clause, every station of the walk with its numbers,
+what was done step by step with the vendor's request ids, the verdict, and what happens next and when. A pure function
+from read models to lines; whoever prints them knows nothing else. Words stand in `explain_texts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from cloudheal.model.decision import OUTCOMES, Outcome, Reason, RuleCheck
+from cloudheal.model.incident import RunState
+from cloudheal.record.explain_texts import TEXTS
+from cloudheal.record.ledger import Kind, Written
+from cloudheal.record.stories import Affair, Attempt, Made, Passed, Story
+
+#: Told by other sentences already, or of no use to who asks why.
+_TOLD_ELSEWHERE = frozenset({Kind.EVENT, Kind.DECISION, Kind.INCIDENT_ENDED, Kind.INCIDENT_ACTED})
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+\d\d:\d\d|Z)")
+_OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)")
+
+
+def explain(story: Story, checks: Sequence[RuleCheck], language: str, zone: tzinfo) -> list[str]:
+    """Return the story as lines; `checks` are the rules as they are now. Indented lines belong to the one before."""
+    return list(_Teller(TEXTS[language], zone, language).tell(story, checks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    texts: dict[str, str]
+    zone: tzinfo
+    language: str
+
+    def tell(self, story: Story, checks: Sequence[RuleCheck]) -> Iterator[str]:
+        """Tell the parts of the story in the order in which they happened."""
+        yield from self._arrival(story)
+        yield from self._rules(story, checks)
+        for made in story.decisions:
+            yield from self._decision(made, {one.rule: one.digest for one in checks})
+        for affair in story.affairs:
+            yield from self._affair(affair)
+        if not story.affairs:
+            yield self._next_without(story.decisions)
+
+    def _arrival(self, story: Story) -> Iterator[str]:
+        event = story.event
+        yield self._say(
+            "arrived",
+            number=str(story.number),
+            type=event.type,
+            status=event.status or "-",
+            kind=event.subject.kind,
+            resource=event.subject.id,
+            region=event.subject.region,
+            account=event.subject.account,
+            occurred=self._at(event.time),
+            received=self._at(event.received),
+            late=self._span(event.received - event.time),
+            channel=self._word("channel", event.channel.value),
+        )
+        if event.simulated:
+            yield self._say("drill")
+
+    def _rules(self, story: Story, checks: Sequence[RuleCheck]) -> Iterator[str]:
+        if not checks:
+            yield self._say("rules.none")
+        for check in checks:
+            if not check.failures:
+                yield self._say("rule.matched", rule=check.rule)
+            for failed in check.failures:
+                wanted = self.texts["or"].join(failed.wanted)
+                yield self._say(
+                    "rule.failed", rule=check.rule, field=failed.field, found=self._found(failed.found), wanted=wanted
+                )
+        if not story.decisions:
+            yield self._say("decided.none")
+
+    def _decision(self, made: Made, digests: dict[str, str]) -> Iterator[str]:
+        code = f"{made.reason}.{made.detail}" if made.detail else made.reason
+        why = self._word("reason", made.reason)
+        yield self._say("decided", rule=made.rule, at=self._at(made.at), reason=why, code=code)
+        if made.rule in digests and digests[made.rule] != made.digest:
+            yield self._say("rule.changed", rule=made.rule)
+        for number, station in enumerate(made.stations, start=1):
+            yield f"  {number}. {self._station(station)}"
+
+    def _station(self, station: Passed) -> str:
+        answer = "no" if station.reason and station.reason not in _GOES_ON else "yes"
+        text = self.texts.get(f"station.{station.question}.{answer}", self.texts[f"station.{answer}"])
+        numbers = self._numbers(station.numbers)
+        said = text.format_map({"question": station.question, "reason": station.reason, "numbers": numbers})
+        return said if not numbers or "{numbers}" in text else self._say("station.numbers", said=said, numbers=numbers)
+
+    def _numbers(self, numbers: str) -> str:
+        """Put the numbers of a station into the language: instants in the zone, counts as words, nothing as nothing."""
+        if not numbers or numbers.endswith("None"):
+            return ""
+        instant = _INSTANT.search(numbers)
+        if instant:
+            return self._at(datetime.fromisoformat(instant[0]))
+        counts = _OF.search(numbers)
+        if counts:
+            return self._say("of", used=counts[1], limit=counts[2])
+        return numbers.removeprefix("open incident ")
+
+    def _affair(self, affair: Affair) -> Iterator[str]:
+        yield self._say("incident", incident=affair.id, trouble=affair.trouble)
+        for entry in affair.timeline.entries:
+            if entry.kind not in _TOLD_ELSEWHERE:
+                yield f"  {self._at(entry.at)}  {self._entry(entry)}"
+        if affair.ended is not None:
+            yield from self._end(affair, affair.ended)
+        else:
+            for run in affair.runs:
+                yield self._next(run)
+
+    def _entry(self, entry: Written) -> str:
+        """Say one row of the ledger; a kind without words of its own is named as it is."""
+        body = {key: str(value) for key, value in entry.body.items() if value is not None}
+        facts = {
+            **dict.fromkeys(("worker", "heir", "from", "look", "code", "request_id", "question", "recoveries"), "-"),
+            **{key: value for key, value in body.items() if value},
+            "kind": entry.kind,
+            "name": entry.name or "-",
+            "type": entry.type or "-",
+            "result": self._word("reason" if entry.kind == Kind.RUN_WAITS else "result", entry.result or "-"),
+        }
+        text = self.texts.get(f"entry.{entry.kind}", self.texts["entry"])
+        return text.format_map(facts)
+
+    def _end(self, affair: Affair, ended: datetime) -> Iterator[str]:
+        code = affair.evidence.get("code", "-")
+        facts = ", ".join(f"{key} {value}" for key, value in affair.evidence.items() if key != "code")
+        verdict = self._word("verdict", affair.verdict)
+        yield self._say("ended", at=self._at(ended), verdict=verdict, code=code, evidence=facts or "-")
+        times = affair.timeline.times
+        if times is not None:
+            spans = {"detect": times.to_detect, "act": times.to_act, "heal": times.to_heal}
+            yield self._say("times", **{name: self._span(span) if span else "-" for name, span in spans.items()})
+        yield self._say("next.over")
+
+    def _next(self, run: Attempt) -> str:
+        """Say what happens next with a run that has not ended, and when."""
+        when = self._say("when.time", at=self._at(run.next_eligible)) if run.next_eligible else self._say("when.cause")
+        if run.state is RunState.ASKING and run.question and run.expires:
+            return self._say("next.asking", question=run.question, expires=self._at(run.expires))
+        if run.state is RunState.WAITING:
+            return self._say("next.waiting", reason=self._word("reason", run.waits_for), when=when)
+        if run.state is RunState.PARKED:
+            return self._say("next.parked", run=run.id)
+        return self._say("next.working", run=run.id, worker=run.owner or "-")
+
+    def _next_without(self, decisions: Sequence[Made]) -> str:
+        last = decisions[-1] if decisions else None
+        outcome = OUTCOMES.get(Reason(last.reason)) if last and last.reason in set(Reason) else Outcome.CLOSE
+        if last and last.next_eligible and outcome in {Outcome.WAIT, Outcome.TELL}:
+            return self._say("next.eligible", when=self._at(last.next_eligible))
+        if outcome is Outcome.RECORD:
+            return self._say("next.shadow", rule=last.rule if last else "-")
+        return self._say("next.nothing")
+
+    def _say(self, text: str, **facts: str) -> str:
+        return self.texts[text].format_map(facts)
+
+    def _word(self, family: str, value: str) -> str:
+        return self.texts.get(f"{family}.{value}", value)
+
+    def _found(self, found: str) -> str:
+        return self.texts["absent"] if found == "absent" else found
+
+    def _at(self, moment: datetime) -> str:
+        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+    def _span(self, span: timedelta) -> str:
+        seconds = span.total_seconds()
+        if abs(seconds) < 60:
+            return self._say("span.seconds", seconds=f"{seconds:.1f}")
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes < 60:
+            return self._say("span.minutes", minutes=str(minutes), seconds=str(rest))
+        return self._say("span.hours", hours=str(minutes // 60), minutes=str(minutes % 60))
+
+
+#: What the last station says when it lets the event through: not a refusal.
+_GOES_ON = frozenset({Reason.ACT.value, Reason.PLAN.value})
