@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cloudheal.demo.engine import Engine
-from cloudheal.demo.fleet import FAULTS, QUEUE, SCENES
+from cloudheal.demo.fleet import FAULTS, QUEUE, SCENES, SIZE
 from cloudheal.demo.operator import Operator
 from cloudheal.demo.simulator import DemoError, SimulatedCloud, simulated_cloud
 from cloudheal.demo.texts import TEXTS
@@ -41,7 +41,8 @@ class Evening:
         self._say("title", style="bold")
         self._say("ready", url=self._cloud.url)
         self._engine.start()
-        self._until(lambda _: self._is_ready())
+        self._until(lambda now: self._is_ready() and now.known == SIZE)
+        self._say("known", count=SIZE)
         self._say("promoted", rule=self._engine.promote().strip())
         self._engine.command("hold", self._of("stopped_by_hand"), "--why", self._texts["hold_reason"])
         self._say("held")

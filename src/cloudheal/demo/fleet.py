@@ -9,6 +9,7 @@ ACCOUNT = "1000000000000001"
 QUEUE = "ecs-cms-event"
 PROD = {"env": "prod"}
 RULE = "restart-unexpected-stop"
+SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def world() -> dict[str, object]:
         {"id": one.id, "name": one.name, "region": REGION, "status": "Running", "tags": dict(one.tags)}
         for one in SCENES
     ]
-    crowd = {"count": 200 - len(SCENES), "prefix": "i-bp1demo", "region": REGION, "status": "Running", "tags": PROD}
+    crowd = {"count": SIZE - len(SCENES), "prefix": "i-bp1demo", "region": REGION, "status": "Running", "tags": PROD}
     return {
         "regions": [REGION],
         "alibaba": {

@@ -8,6 +8,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "title": "cloudheal demo: one evening on a simulated cloud with 200 servers",
         "ready": "The simulated Alibaba Cloud answers on {url} (open it in a browser while this runs).",
+        "known": "The engine is at work and has looked at all {count} servers.",
         "promoted": "A new rule only records until somebody trusts it. {rule}",
         "held": "An operator holds db-01: nobody touches it tonight. Then things go wrong.",
         "hold_reason": "disk is being replaced",
@@ -40,6 +41,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "zh": {
         "title": "cloudheal 演示: 模拟云上 200 台服务器的一个晚上",
         "ready": "模拟的阿里云已就绪: {url} (运行期间可在浏览器中打开).",
+        "known": "引擎已开始工作, 已查看全部 {count} 台服务器.",
         "promoted": "新规则只记录, 直到有人信任它. {rule}",
         "held": "运维人员保留了 db-01: 今晚谁也不动它. 然后故障开始了.",
         "hold_reason": "正在更换磁盘",

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cloudheal.demo.fleet import SCENES
 from cloudheal.record.database import Database
-from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, RUN, STEP
+from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, RESOURCE, RUN, STEP
 
 COLOURS = {
     "healed": "green",
@@ -42,6 +42,7 @@ class Picture:
     standings: Mapping[str, Standing]
     events: int
     dead_letters: int
+    known: int
 
     @property
     def settled(self) -> bool:
@@ -53,9 +54,10 @@ def picture(database: Database) -> Picture:
     """Read how everything stands; an empty picture while the engine has not made its tables yet."""
     try:
         with database.snapshot() as connection:
-            return Picture(_standings(connection), _count(connection, EVENT), _count(connection, DEAD_LETTER))
+            counts = [_count(connection, table) for table in (EVENT, DEAD_LETTER, RESOURCE)]
+            return Picture(_standings(connection), *counts)
     except sa.exc.OperationalError:
-        return Picture({}, 0, 0)
+        return Picture({}, 0, 0, 0)
 
 
 def shown(now: Picture, texts: Mapping[str, str]) -> RenderableType:
