@@ -35,9 +35,11 @@ def examine(settings: Settings, config: Path) -> Iterator[Seen]:
 
 
 def verbs_of(settings: Settings) -> frozenset[str]:
-    """Return the verbs that the playbooks of rules need which may act, now or when they are promoted."""
+    """Return the verbs of watching, and of the playbooks of rules that may act, now or when they are promoted."""
+    watching = {"memberships"} if any(one.group_by == "server_group" for one in settings.accounts) else set()
     acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
-    return frozenset(verb for rule in acting if rule.playbook in BUILT_IN for verb in BUILT_IN[rule.playbook].verbs)
+    needed = {verb for rule in acting if rule.playbook in BUILT_IN for verb in BUILT_IN[rule.playbook].verbs}
+    return frozenset(watching | needed)
 
 
 def _rules(settings: Settings, config: Path) -> Iterator[Seen]:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
-from cloudheal.clouds.alibaba.client import CMS, ECS, STS, Client, host_of
+from cloudheal.clouds.alibaba.client import CMS, ECS, SLB, STS, Client, host_of
 from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.errors import CloudPermanentError, CloudTransientError
@@ -224,6 +224,7 @@ class _Trial:
 _DRY = {"DryRun": "true", "InstanceId": "{server}"}
 _TRIALS: Mapping[str, _Trial] = {
     "ecs:DescribeInstances": _Trial(ECS, {"PageSize": "1"}),
+    "slb:DescribeLoadBalancers": _Trial(SLB, {"PageSize": "1"}),
     "ecs:StartInstance": _Trial(ECS, _DRY, needs_server=True),
     "ecs:RebootInstance": _Trial(ECS, _DRY, needs_server=True),
 }
