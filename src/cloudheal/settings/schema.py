@@ -113,6 +113,15 @@ class ListenSettings(_Settings):
         return sources
 
 
+class FunctionSettings(_Settings):
+    """How the function entrance works."""
+
+    act: Literal["workers", "inline"] = Field(
+        "workers",
+        description="`workers`: commit and return, resident workers act; `inline`: act until 10 s before the limit.",
+    )
+
+
 class ClockSettings(_Settings):
     """Where time comes from."""
 
@@ -177,6 +186,7 @@ class Settings(_Settings):
     )
     clock: ClockSettings = ClockSettings()
     poll: PollSettings = Field(PollSettings(), description="Looking beside the queue.")
+    function: FunctionSettings = Field(FunctionSettings(), description="The entrance for functions.")
     listen: ListenSettings | None = Field(
         None, description="HTTP: pushed events, /healthz and /metrics; absent: nothing listens."
     )
