@@ -36,3 +36,26 @@ def test_a_foreign_web_page_cannot_pull_strings(sim: RunningSimulator) -> None:
     request = urllib.request.Request(f"{sim.url}/_sim/reset", b"{}", {"Origin": "http://evil.example"}, method="POST")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=10)
+
+
+def test_every_deed_refuses_an_option_that_it_has_not(stepped: RunningSimulator) -> None:
+    """A misspelt option is named, whatever the deed, and nothing is done."""
+    rule = {"id": "r-1", "name": "r", "namespace": "acs_ecs_dashboard", "metric": "cpu_total"}
+    stepped.world({"alibaba": {"instances": [{"id": "i-a", "spot": True}], "metric_rules": [rule]}})
+    world = stepped.control("GET", "world")
+    for deed in stepped.control("GET", "chaos")["deeds"]:
+        needed = {"process": "nginx"} if deed == "process_die" else {}
+        with pytest.raises(ControlRefusedError, match="secconds"):
+            stepped.chaos(deed, "r-1" if deed == "metric_alarm" else "i-a", secconds=3, **needed)
+    assert stepped.control("GET", "world") == world
+
+
+def test_what_is_so_already_is_no_change(stepped: RunningSimulator) -> None:
+    """A deed done twice is journaled once."""
+    stepped.world({"alibaba": {"instances": [{"id": "i-a"}]}})
+    seen = stepped.control("GET", "health")["journal"]
+    for deed in ("hang", "agent_offline", "out_of_memory", "disk_read_only"):
+        stepped.chaos(deed, "i-a")
+        stepped.chaos(deed, "i-a")
+    changed = [change["what"] for entry in stepped.journal(since=seen) for change in entry["changes"]]
+    assert changed == ["instance.hung", "instance.agent_offline", "guest.out_of_memory", "guest.read_only"]

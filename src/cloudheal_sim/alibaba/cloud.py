@@ -13,9 +13,9 @@ from cloudheal_sim.alibaba.cms.state import Cms
 from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.cms.world_monitoring import MonitoringSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
-from cloudheal_sim.alibaba.ecs.chaos import EcsChaos
-from cloudheal_sim.alibaba.ecs.event_deeds import EventDeeds
-from cloudheal_sim.alibaba.ecs.guest_deeds import GuestDeeds
+from cloudheal_sim.alibaba.ecs.chaos_events import EventChaos
+from cloudheal_sim.alibaba.ecs.chaos_guests import GuestChaos
+from cloudheal_sim.alibaba.ecs.chaos_instances import InstanceChaos
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.ecs.world import EcsSection
 from cloudheal_sim.alibaba.ecs.world_assistant import AssistantSection
@@ -54,11 +54,11 @@ class AlibabaCloud:
         mailboxes = Mailboxes(mns.has_queue, mns.has_topic, mns.enqueue, mns.publish, mns.put)
         self._cms = Cms(kernel, ACCOUNT, mailboxes)
         self._ecs = Ecs(kernel, self._published)
-        EcsChaos(self._ecs).register(chaos)
+        InstanceChaos(self._ecs).register(chaos)
         self._cms.monitoring.know(self._ecs)
         MonitoringChaos(self._cms).register(chaos)
-        EventDeeds(self._ecs).register(chaos)
-        GuestDeeds(self._ecs).register(chaos)
+        EventChaos(self._ecs).register(chaos)
+        GuestChaos(self._ecs).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         self._cms.monitoring.know_listeners(self._listeners)
         chaos.witness(self._slb.server_changed)

@@ -7,7 +7,11 @@ touches nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
+
+from cloudheal_sim.kernel.world import Part, WorldError, parsed
+
+P = TypeVar("P", bound=Part)
 
 #: Does one deed to one resource; the options are the remaining keys of the request. Raises ChaosError.
 Deed: TypeAlias = Callable[[str, Mapping[str, Any]], None]
@@ -17,6 +21,18 @@ Owns: TypeAlias = Callable[[str], bool]
 
 class ChaosError(ValueError):
     """The deed cannot be done; the message says which are known or which id is not."""
+
+
+class NoOptions(Part):
+    """A deed that takes no options."""
+
+
+def options_of(model: type[P], options: Mapping[str, Any]) -> P:
+    """Read the options of a deed. Raises ChaosError naming the one that cannot be."""
+    try:
+        return parsed(model, options, "")
+    except WorldError as problem:
+        raise ChaosError(str(problem)) from problem
 
 
 class Chaos:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from cloudheal_sim.alibaba.cms.model.metric_catalogue import ECS
 from cloudheal_sim.alibaba.cms.model.metric_lines import Override
-from cloudheal_sim.kernel.chaos import Chaos, ChaosError
+from cloudheal_sim.kernel.chaos import Chaos, ChaosError, options_of
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudheal_sim.alibaba.cms.state import Cms
-
-M = TypeVar("M", bound=Part)
 
 
 class MetricAlarm(Part):
@@ -58,24 +56,17 @@ class MonitoringChaos:
         return self._monitoring.groups.directory.facts(id_) is not None
 
     def _metric_alarm(self, id_: str, options: Mapping[str, Any]) -> None:
-        rule, said = self._monitoring.rules.store.get(id_), _options(MetricAlarm, options)
+        rule, said = self._monitoring.rules.store.get(id_), options_of(MetricAlarm, options)
         if rule is None or not rule.enabled:
             raise ChaosError(f"instances: the rule {id_!r} is disabled and says nothing")
         dimensions = {**({"instanceId": said.instance} if said.instance else {}), **said.dimensions}
         self._monitoring.alarms.raised(rule, said.level, dimensions, said.value)
 
     def _cpu_load(self, id_: str, options: Mapping[str, Any]) -> None:
-        load, now = _options(CpuLoad, options), self._cms.kernel.clock.now()
+        load, now = options_of(CpuLoad, options), self._cms.kernel.clock.now()
         until = None if load.seconds is None else now + round(load.seconds * MILLIS_PER_SECOND)
         shown = {"CPUUtilization": load.percent, "cpu_total": load.percent, "cpu_idle": 100.0 - load.percent}
         for metric, value in shown.items():
             self._monitoring.override(
                 Override(namespace=ECS, metric=metric, instance=id_, since=now, until=until, value=value)
             )
-
-
-def _options(model: type[M], options: Mapping[str, Any]) -> M:
-    try:
-        return parsed(model, options, "")
-    except WorldError as problem:
-        raise ChaosError(str(problem)) from problem

@@ -6,19 +6,20 @@ system disk.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, Field, field_validator
 
+from cloudheal_sim.alibaba.ecs.chaos_instances import instance_named
 from cloudheal_sim.alibaba.ecs.model.durations import Seconds
 from cloudheal_sim.alibaba.ecs.model.event_book import Announcement
 from cloudheal_sim.alibaba.ecs.model.event_types import EVENT_TYPES, Cycle, EventType
 from cloudheal_sim.alibaba.ecs.model.maintenance import DEFAULT, FAILURE_OF
 from cloudheal_sim.alibaba.ecs.model.system_event import FAILURE_REASON, REAL_REASON
 from cloudheal_sim.alibaba.events import MAINTENANCE
-from cloudheal_sim.kernel.chaos import ChaosError
+from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, options_of
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_millis
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.ecs.state import Ecs
     from cloudheal_sim.kernel.chaos import Chaos
-
-P = TypeVar("P", bound=Part)
 
 
 class MaintenanceOptions(Part):
@@ -55,11 +54,7 @@ class DiskOptions(Part):
     seconds: Seconds | None = 120.0
 
 
-class NoOptions(Part):
-    """A deed that takes no options."""
-
-
-class EventDeeds:
+class EventChaos:
     """The deeds; `register` makes them known to the chaos of all clouds."""
 
     def __init__(self, ecs: Ecs) -> None:
@@ -76,8 +71,8 @@ class EventDeeds:
 
     def maintenance_event(self, id_: str, options: Mapping[str, Any]) -> None:
         """Announce an event as the platform does. Raises ChaosError."""
-        asked = _read(MaintenanceOptions, options)
-        type_, instance = EVENT_TYPES[asked.type], self._instance(id_)
+        asked = options_of(MaintenanceOptions, options)
+        type_, instance = EVENT_TYPES[asked.type], instance_named(self._ecs, id_)
         status = asked.status or type_.first
         if status not in type_.states:
             raise ChaosError(f"status: {type_.name} is never {status}; its states are {', '.join(type_.states)}")
@@ -89,21 +84,23 @@ class EventDeeds:
 
     def system_failure(self, id_: str, options: Mapping[str, Any]) -> None:
         """Fail the instance's host: what becomes of the instance is what its owner wished. Raises ChaosError."""
-        _read(NoOptions, options)
-        instance = self._instance(id_)
+        options_of(NoOptions, options)
+        instance = instance_named(self._ecs, id_)
         type_ = EVENT_TYPES[FAILURE_OF[(instance.maintenance or DEFAULT).action]]
         self._ecs.events.announce(instance, Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON))
 
     def instance_failure(self, id_: str, options: Mapping[str, Any]) -> None:
         """Crash the guest; the platform restarts the instance. Raises ChaosError."""
-        _read(NoOptions, options)
+        options_of(NoOptions, options)
         type_ = EVENT_TYPES["InstanceFailure.Reboot"]
-        self._ecs.events.announce(self._instance(id_), Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON))
+        self._ecs.events.announce(
+            instance_named(self._ecs, id_), Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON)
+        )
 
     def _disk(self, id_: str, type_name: str, options: Mapping[str, Any]) -> None:
-        asked, disk = _read(DiskOptions, options), self._disk_of(id_)
+        asked, disk = options_of(DiskOptions, options), self._disk_of(id_)
         event = self._ecs.events.announce(
-            self._instance(disk.instance),
+            instance_named(self._ecs, disk.instance),
             Announcement(
                 EVENT_TYPES[type_name], Cycle.EXECUTING, disk=disk.id, device=disk.device, reason=FAILURE_REASON
             ),
@@ -125,12 +122,6 @@ class EventDeeds:
         window = None if instance.maintenance is None else instance.maintenance.window
         return noticed if window is None else window.next_start(noticed)
 
-    def _instance(self, id_: str) -> Instance:
-        found = self._ecs.fleet.find(id_)
-        if found is None:
-            raise ChaosError(f"instances: no instance {id_!r} in this world")
-        return found
-
     def _has_disk(self, id_: str) -> bool:
         return id_ in self._ecs.fleet or self._ecs.storage.disks.find(id_) is not None
 
@@ -139,10 +130,3 @@ class EventDeeds:
         if found is None or not found.instance:
             raise ChaosError(f"instances: {id_!r} is no attached disk and has none")
         return found
-
-
-def _read(model: type[P], options: Mapping[str, Any]) -> P:
-    try:
-        return parsed(model, dict(options), "")
-    except WorldError as problem:
-        raise ChaosError(str(problem)) from problem

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import Field
 
 from cloudheal_sim.alibaba.ecs.model.instance import Instance, Lock
-from cloudheal_sim.kernel.chaos import Chaos, ChaosError
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.chaos import Chaos, ChaosError, NoOptions, options_of
+from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.state import Ecs
 
 Options: TypeAlias = Mapping[str, Any]
-
-
-class NoOptions(Part):
-    """A deed that takes no options."""
 
 
 class FailStart(Part):
@@ -45,7 +41,7 @@ class LockReason(Part):
     reason: Lock | None = None
 
 
-class EcsChaos:
+class InstanceChaos:
     """The deeds, over one ECS."""
 
     def __init__(self, ecs: Ecs) -> None:
@@ -75,80 +71,73 @@ class EcsChaos:
 
     def _on_id(self, deed: Callable[[Instance, Options], object]) -> Callable[[str, Options], None]:
         def do(id_: str, options: Options) -> None:
-            found = self._ecs.fleet.find(id_)
-            if found is None:
-                msg = f"instances: {id_!r} was released meanwhile"
-                raise ChaosError(msg)
-            try:
-                deed(found, options)
-            except WorldError as problem:
-                raise ChaosError(str(problem)) from problem
+            deed(instance_named(self._ecs, id_), options)
 
         return do
 
     def _power_off(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         if not self._ecs.lifecycle.fall(instance):
             self._ecs.lifecycle.halt(instance)
 
     def _hang(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         if instance.running:
             self._set(instance, "hung", value=True)
 
     def _unhang(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         self._set(instance, "hung", value=False)
 
     def _fail_start(self, instance: Instance, options: Options) -> None:
-        times = parsed(FailStart, options, "").times
+        times = options_of(FailStart, options).times
         self._set(instance, "fail_starts", value=-1 if times is None else times)
 
     def _slow_boot(self, instance: Instance, options: Options) -> None:
-        self._set(instance, "slow_boot", value=parsed(Seconds, options, "").seconds)
+        self._set(instance, "slow_boot", value=options_of(Seconds, options).seconds)
 
     def _crash_loop(self, instance: Instance, options: Options) -> None:
-        seconds = parsed(CrashLoop, options, "").seconds
+        seconds = options_of(CrashLoop, options).seconds
         before = instance.troubled().crash_after
         self._ecs.kernel.journal.change("instance.crash_after", instance.id, before, seconds)
         self._ecs.lifecycle.crash_after(instance, seconds)
 
     def _no_stock(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         before = self._ecs.stock.left(instance.zone, instance.type)
         self._ecs.stock.exhaust(instance.zone, instance.type)
         self._ecs.kernel.journal.change("stock", f"{instance.zone}/{instance.type}", before, 0)
 
     def _reclaim(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         if instance.spot is None:
             msg = f"instances: {instance.id!r} is no spot instance"
             raise ChaosError(msg)
         self._ecs.reclaims.notify(instance, instance.spot)
 
     def _expire(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         now = self._ecs.kernel.clock.now()
         self._ecs.kernel.journal.change("instance.expires", instance.id, instance.expires, now)
         instance.expires, instance.charge_type = now, "PrePaid"
         self._ecs.terms.expire(instance)
 
     def _lock(self, instance: Instance, options: Options) -> None:
-        self._ecs.lifecycle.lock(instance, parsed(LockReason, options, "").reason or Lock.SECURITY)
+        self._ecs.lifecycle.lock(instance, options_of(LockReason, options).reason or Lock.SECURITY)
 
     def _unlock(self, instance: Instance, options: Options) -> None:
-        self._ecs.lifecycle.unlock(instance, parsed(LockReason, options, "").reason)
+        self._ecs.lifecycle.unlock(instance, options_of(LockReason, options).reason)
 
     def _release(self, instance: Instance, options: Options) -> bool:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         return self._ecs.lifecycle.release(instance.id)
 
     def _agent_offline(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         self._set(instance, "agent_offline", value=True)
 
     def _agent_online(self, instance: Instance, options: Options) -> None:
-        parsed(NoOptions, options, "")
+        options_of(NoOptions, options)
         self._set(instance, "agent_offline", value=False)
 
     def _set(self, instance: Instance, what: str, *, value: float) -> None:
@@ -157,3 +146,12 @@ class EcsChaos:
         if before != value:
             setattr(trouble, what, value)
             self._ecs.kernel.journal.change(f"instance.{what}", instance.id, before, value)
+
+
+def instance_named(ecs: Ecs, id_: str) -> Instance:
+    """Return an instance. Raises ChaosError when it was released, be it by the deed before this one."""
+    found = ecs.fleet.find(id_)
+    if found is None:
+        msg = f"instances: no instance {id_!r} in this world"
+        raise ChaosError(msg)
+    return found

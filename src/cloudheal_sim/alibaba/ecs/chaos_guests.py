@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloudheal_sim.alibaba.ecs.chaos_instances import instance_named
 from cloudheal_sim.alibaba.ecs.model.guests import running_names
-from cloudheal_sim.kernel.chaos import ChaosError
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, options_of
+from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.ecs.state import Ecs
     from cloudheal_sim.kernel.chaos import Chaos
 
@@ -25,7 +25,7 @@ class ProcessOptions(Part):
     process: str
 
 
-class GuestDeeds:
+class GuestChaos:
     """The deeds; `register` makes them known to the chaos of all clouds."""
 
     def __init__(self, ecs: Ecs) -> None:
@@ -41,11 +41,8 @@ class GuestDeeds:
 
     def process_die(self, id_: str, options: Mapping[str, Any]) -> None:
         """End a process. Raises ChaosError when there is none of that name running."""
-        try:
-            asked = parsed(ProcessOptions, dict(options), "")
-        except WorldError as problem:
-            raise ChaosError(str(problem)) from problem
-        instance = self._instance(id_)
+        asked = options_of(ProcessOptions, options)
+        instance = instance_named(self._ecs, id_)
         guest = self._ecs.guests.of(instance)
         before, found = running_names(guest), guest.find(asked.process)
         if found is None or not found.running:
@@ -53,24 +50,22 @@ class GuestDeeds:
         guest.end(found)
         self._ecs.guests.note(instance, before)
 
-    def guest_reboot(self, id_: str, _options: Mapping[str, Any]) -> None:
+    def guest_reboot(self, id_: str, options: Mapping[str, Any]) -> None:
         """Restart the system from inside, as a user at its console would."""
-        self._ecs.guests.reboot(self._instance(id_))
+        options_of(NoOptions, options)
+        self._ecs.guests.reboot(instance_named(self._ecs, id_))
 
-    def out_of_memory(self, id_: str, _options: Mapping[str, Any]) -> None:
+    def out_of_memory(self, id_: str, options: Mapping[str, Any]) -> None:
         """Leave no memory for new processes until the next boot."""
-        instance = self._instance(id_)
-        self._ecs.guests.of(instance).out_of_memory = True
-        self._ecs.kernel.journal.change("guest.out_of_memory", id_, before=False, after=True)
+        self._break("out_of_memory", id_, options)
 
-    def disk_read_only(self, id_: str, _options: Mapping[str, Any]) -> None:
+    def disk_read_only(self, id_: str, options: Mapping[str, Any]) -> None:
         """Let nothing be written to the disk until the next boot."""
-        instance = self._instance(id_)
-        self._ecs.guests.of(instance).read_only = True
-        self._ecs.kernel.journal.change("guest.read_only", id_, before=False, after=True)
+        self._break("read_only", id_, options)
 
-    def _instance(self, id_: str) -> Instance:
-        found = self._ecs.fleet.find(id_)
-        if found is None:
-            raise ChaosError(f"instances: no instance {id_!r} in this world")
-        return found
+    def _break(self, what: str, id_: str, options: Mapping[str, Any]) -> None:
+        options_of(NoOptions, options)
+        guest = self._ecs.guests.of(instance_named(self._ecs, id_))
+        if not getattr(guest, what):
+            setattr(guest, what, True)
+            self._ecs.kernel.journal.change(f"guest.{what}", id_, before=False, after=True)
