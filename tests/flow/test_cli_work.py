@@ -48,6 +48,12 @@ def test_a_worker_heals_and_ends_in_order_when_told(operator: Operator) -> None:
     (run,) = operator.json("runs")
     assert (run["state"], run["attempts"]) == ("ended", 1)
     assert operator.json("runs", "--open") == []
+    story = operator.done("explain", "i-bp1web01")
+    assert "i-bp1web01" in story
+    newest = operator.json("events", "--resource", "i-bp1web01", "--limit", "1")[0]["number"]
+    assert operator.done("explain", str(newest)) == story
+    assert operator.json("explain", str(newest)) == story.splitlines()
+    assert operator("explain", "i-none").returncode == 1
 
 
 def test_a_worker_told_to_stop_leaves_its_run_to_the_next_one(operator: Operator) -> None:

@@ -22,7 +22,7 @@ def events(
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_events(connection, Narrow(_since(at, since), resource, limit))
-        at.show.rows("title.events", rows, ("occurred", "type", "status", "resource", "region", "decisions"))
+        at.show.rows("title.events", rows, ("number", "occurred", "type", "status", "resource", "decisions"))
 
 
 @app.command()
@@ -77,6 +77,28 @@ def instances(
         narrow = Narrow(_since(at, since), resource, limit)
         rows = list_instances(connection, narrow, state=state, released=released)
         at.show.rows("title.instances", rows, ("id", "name", "region", "group", "state", "since", "as_of", "locks"))
+
+
+@app.command()
+def explain(
+    event: Annotated[str, typer.Argument(help="The event's number or key, or a resource id for its newest event.")],
+    config: Config = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole story of an event: what was decided, why, what was done, and what comes next."""
+    from cloudheal.pipeline.explaining import explained
+    from cloudheal.record.lists import Narrow, list_events
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        newest = [str(row.number) for row in list_events(connection, Narrow(resource=event, limit=1))]
+        reference = newest[0] if newest else event
+        story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
+        if story is None:
+            at.show.say("no_event", event=event)
+            raise typer.Exit(1)
+        if as_json:
+            at.show.document(story)
+        at.show.lines(story)
 
 
 def _since(at: Desk, text: str) -> datetime | None:

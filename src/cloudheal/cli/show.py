@@ -48,6 +48,11 @@ class Show:
         if not self.as_json:
             print(self.text(key, **facts))
 
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print sentences that were made elsewhere; nothing for a program."""
+        if not self.as_json:
+            print("\n".join(self._cell(line) for line in lines))
+
     def text(self, key: str, **facts: object) -> str:
         """Return a sentence in the operator's language."""
         return self._texts[key].format(**{name: self._cell(value) for name, value in facts.items()})

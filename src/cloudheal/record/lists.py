@@ -31,6 +31,7 @@ class Narrow:
 class EventRow:
     """One event; `decisions` are `rule: reason`, empty when no rule wanted it."""
 
+    number: int
     key: str
     occurred: datetime
     received: datetime
@@ -110,6 +111,7 @@ def list_events(connection: sa.Connection, narrow: Narrow) -> list[EventRow]:
     decisions = _decisions(connection, [row.id for row in rows])
     return [
         EventRow(
+            number=row.id,
             key=row.key,
             occurred=_moment(row.occurred),
             received=_moment(row.received),
