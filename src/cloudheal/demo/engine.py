@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from cloudheal.demo.fleet import RULE, settings
+from cloudheal.demo.fleet import RULES, settings
 from cloudheal.demo.simulator import DemoError
 
 #: The simulator's well-known test key; the engine reads its keys from the environment, as in production.
@@ -42,9 +42,9 @@ class Engine:
             raise DemoError(message)
         return done.stdout
 
-    def promote(self) -> str:
-        """Trust the demo's rule; a new rule only records until somebody does."""
-        return self.command("rules", "promote", RULE)
+    def promote(self) -> list[str]:
+        """Trust the demo's rules; a new rule only records until somebody does."""
+        return [self.command("rules", "promote", rule).strip() for rule in RULES]
 
     def start(self) -> int:
         """Start the engine; returns its process id."""

@@ -43,7 +43,7 @@ class Evening:
         self._engine.start()
         self._until(lambda now: self._is_ready() and now.known == SIZE)
         self._say("known", count=SIZE)
-        self._say("promoted", rule=self._engine.promote().strip())
+        self._say("promoted", rules=" ".join(self._engine.promote()))
         self._engine.command("hold", self._of("stopped_by_hand"), "--why", self._texts["hold_reason"])
         self._say("held")
         with Live(shown(picture(self._database), self._texts), console=self._console, auto_refresh=False) as live:
@@ -53,7 +53,7 @@ class Evening:
     def _happen(self, live: Live) -> None:
         self._cloud.control("PUT", "faults", FAULTS)
         self._cloud.control("POST", "events", {"raw": "this is not an event", "queue": QUEUE})
-        for deed in ("fail_start", "expire", "power_off"):
+        for deed in ("fail_start", "expire", "power_off", "reclaim"):
             ids = [one.id for one in SCENES if one.happens == deed]
             self._cloud.control("POST", "chaos", {"do": deed, "instances": ids})
         self._cloud.control("POST", "chaos", {"do": "power_off", "instances": [self._of("fail_start")]})

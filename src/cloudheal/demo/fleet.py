@@ -8,7 +8,10 @@ REGION = "cn-hangzhou"
 ACCOUNT = "1000000000000001"
 QUEUE = "ecs-cms-event"
 PROD = {"env": "prod"}
-RULE = "restart-unexpected-stop"
+RULES = ("restart-unexpected-stop", "leave-the-balancer-before-spot-release")
+GROUP, BALANCER = "rsp-demo0001", "lb-demo0001"
+PEERS = ("i-bp1demoweb20", "i-bp1demoweb21")
+CHECK = {"interval": 1, "healthy_threshold": 1, "unhealthy_threshold": 1}
 SIZE = 200
 
 
@@ -32,6 +35,7 @@ SCENES = (
     Scene("i-bp1demobatch", "batch-01", "fail_start", "not healed", "attempts_used"),
     Scene("i-bp1demoexpir", "old-01", "expire", "not needed", "locked.financial"),
     Scene("i-bp1demodb001", "db-01", "stopped_by_hand", "waiting", "held"),
+    Scene("i-bp1demospot1", "spot-01", "reclaim", "healed", "evacuated"),
     Scene("i-bp1demotest1", "test-01", "power_off", "left alone", "not_selected", ()),
 )
 
@@ -39,14 +43,37 @@ SCENES = (
 def world() -> dict[str, object]:
     """Return the world document that the simulator starts with."""
     cast = [
-        {"id": one.id, "name": one.name, "region": REGION, "status": "Running", "tags": dict(one.tags)}
+        {
+            "id": one.id,
+            "name": one.name,
+            "region": REGION,
+            "status": "Running",
+            "tags": dict(one.tags),
+            "spot": one.happens == "reclaim",
+        }
         for one in SCENES
     ]
-    crowd = {"count": SIZE - len(SCENES), "prefix": "i-bp1demo", "region": REGION, "status": "Running", "tags": PROD}
+    members = [one.id for one in SCENES if one.happens == "reclaim"] + list(PEERS)
+    peers = [{"id": id_, "name": id_[-6:], "region": REGION, "status": "Running", "tags": PROD} for id_ in PEERS]
+    crowd = {
+        "count": SIZE - len(SCENES) - len(PEERS),
+        "prefix": "i-bp1demo",
+        "region": REGION,
+        "status": "Running",
+        "tags": PROD,
+    }
     return {
         "regions": [REGION],
         "alibaba": {
-            "instances": [*cast, crowd],
+            "instances": [*cast, *peers, crowd],
+            "server_groups": [
+                {
+                    "id": GROUP,
+                    "load_balancer": BALANCER,
+                    "backends": [{"server_id": id_, "port": 80, "weight": 100} for id_ in members],
+                }
+            ],
+            "listeners": [{"load_balancer": BALANCER, "port": 80, "server_group": GROUP, **CHECK}],
             "queues": [{"name": QUEUE, "visibility_timeout": 5}],
             "event_rules": [
                 {
@@ -79,7 +106,7 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
         "settle_seconds": 1,
         "rules": [
             {
-                "name": RULE,
+                "name": RULES[0],
                 "when": {
                     "source": ["alibaba.ecs"],
                     "type": ["Instance:StateChange"],
@@ -91,7 +118,15 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "with": {"start_timeout": "30s"},
                 "mode": "auto",
                 "limits": {"cool_down": "1s", "at_once": 4, "share": 1.0},
-            }
+            },
+            {
+                "name": RULES[1],
+                "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
+                "resources": {"all": True},
+                "playbook": "spot_evacuate",
+                "with": {"drain": "2s", "replace": True, "healthy_timeout": "30s"},
+                "mode": "auto",
+            },
         ],
     }
 

@@ -64,7 +64,7 @@ def shown(now: Picture, texts: Mapping[str, str]) -> RenderableType:
     """Draw the picture."""
     table = Table(title=texts["table"], title_justify="left", expand=False)
     for column in ("server", "happened", "stands", "because", "steps", "seconds"):
-        table.add_column(texts[column])
+        table.add_column(texts[column], no_wrap=column == "because")
     for scene in SCENES:
         one = now.standings.get(scene.id)
         stands = Text(texts[one.verdict], style=COLOURS.get(one.verdict, "white")) if one else Text("...")
