@@ -32,7 +32,7 @@ help: ## this list
 		printf '%-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
-demo: $(DEMO) ## start the simulated cloud and walk through one outage
+demo: $(DEMO) ## watch one evening on a simulated fleet: outages, and how they are healed
 	@.venv-demo/bin/cloudheal demo
 
 .PHONY: test
