@@ -157,6 +157,22 @@ def test_every_form_of_the_event_argument_is_taken(config: Path, database_url: s
     assert len(rows(database_url, DEAD_LETTER)) == 1
 
 
+def test_no_text_poisons_the_database(config: Path, database_url: str) -> None:
+    """Half characters and zero bytes are refused or kept escaped; the handler does not raise, so nothing is repeated."""
+    timed = ENVELOPE | {"eventTime": "20260302T110026.922+0800"}
+    for odd in ("\ud800", "a\x00b"):
+        for body in (
+            timed | {"content": {"resourceId": "i-web", "state": odd}},
+            timed | {"name": f"Instance:{odd}", "content": {}, "resourceId": ""},
+            timed | {"userId": odd},
+        ):
+            assert json.loads(handler(json.dumps(body), None))["dead"] == 1, body
+    kept = timed | {"content": {"resourceId": "i-web", "state": "Running", "note": "a\x00b"}}
+    assert json.loads(handler(json.dumps(kept), None))["new"] == 1
+    (event,) = rows(database_url, EVENT)
+    assert json.loads(event.data)["note"] == "a\x00b"
+
+
 def test_sqlite_is_refused_by_name(config: Path, tmp_path: Path) -> None:
     """A file that ends with the instance would lose what was acknowledged."""
     document = yaml.safe_load(config.read_text()) | {"database": f"sqlite:///{tmp_path}/f.db"}

@@ -16,6 +16,8 @@ from cloudheal.model.incident import Trouble
 #: Reads one message body into an Event. Raises NotAnEventError.
 Reader = Callable[[bytes, datetime, Channel], Event]
 
+#: Characters of a reason; what is longer quotes the message.
+MOST_REASON = 300
 #: Troubles by event type and status; a type that is not here is recorded and starts nothing.
 _TROUBLES = {
     ("Instance:StateChange", "Stopped"): "stopped",
@@ -57,8 +59,13 @@ def read(messages: Iterable[Message], reader: Reader, received: datetime) -> Rea
         try:
             events.append(reader(message.body, received, message.channel))
         except NotAnEventError as problem:
-            unreadable.append(Unreadable(message, problem.args[0]))
+            unreadable.append(Unreadable(message, _kept(problem.args[0])))
     return Read(tuple(events), tuple(unreadable))
+
+
+def _kept(reason: str) -> str:
+    """Return a reason as it can be kept and shown: a stranger's words in it may be long, or no text at all."""
+    return reason[:MOST_REASON].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def trouble_of(event: Event) -> Trouble | None:

@@ -6,7 +6,9 @@ disagree, C4). The key that makes two messages the same event never uses the env
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -46,6 +48,7 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
         message = f"the envelope's time is in no documented form: {str(notice.time)[:40]!r}"
         raise NotAnEventError(message)
     resource = ResourceId(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
+    _check_text(str(resource), name, status, notice.id, notice.product, content=notice.content)
     return Event(
         key=_key(resource, name, status, happened, notice),
         id=notice.id,
@@ -60,6 +63,19 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
         simulated=notice.content.get("reason") == SIMULATED_REASON,
         raw=raw,
     )
+
+
+def _check_text(*words: str, content: Mapping[str, Any]) -> None:
+    """Refuse text that no database keeps: half characters anywhere, zero bytes in what becomes a column."""
+    try:
+        for text in (*words, json.dumps(dict(content), ensure_ascii=False)):
+            text.encode()
+    except (UnicodeEncodeError, RecursionError) as problem:
+        message = "the event holds text that is not Unicode"
+        raise NotAnEventError(message) from problem
+    if any("\0" in word for word in words):
+        message = "the event holds a zero byte in a name"
+        raise NotAnEventError(message)
 
 
 def _subject(notice: Notice) -> Subject:
