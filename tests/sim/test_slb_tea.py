@@ -299,7 +299,9 @@ def test_a_tcp_listener_shows_what_it_was_given(slb: Client) -> None:
     )
     where = {"region_id": REGION, "load_balancer_id": "lb-1", "listener_port": 443}
     slb.set_load_balancer_tcplistener_attribute(
-        m.SetLoadBalancerTCPListenerAttributeRequest(**where, scheduler="rr", unhealthy_threshold=5)
+        m.SetLoadBalancerTCPListenerAttributeRequest(
+            **where, scheduler="rr", unhealthy_threshold=5, connection_drain_timeout=90
+        )
     )
     shown = slb.describe_load_balancer_tcplistener_attribute(
         m.DescribeLoadBalancerTCPListenerAttributeRequest(**where)
@@ -307,7 +309,7 @@ def test_a_tcp_listener_shows_what_it_was_given(slb: Client) -> None:
     assert (shown.status, shown.bandwidth, shown.vserver_group_id) == ("stopped", 10, "rsp-1")
     assert (shown.health_check, shown.health_check_interval) == ("on", 7)
     assert (shown.healthy_threshold, shown.unhealthy_threshold) == (4, 5)
-    assert (shown.connection_drain, shown.connection_drain_timeout) == ("on", 60)
+    assert (shown.connection_drain, shown.connection_drain_timeout) == ("on", 90)
     assert (shown.persistence_timeout, shown.description, shown.scheduler) == (1000, "front door", "rr")
 
     slb.start_load_balancer_listener(m.StartLoadBalancerListenerRequest(**where))

@@ -158,6 +158,8 @@ def _applied_tcp(listener: Listener, request: requests.TcpSettings) -> Listener:
     if request.connection_drain is not None:
         seconds = request.connection_drain_timeout or listener.drain_seconds or _DRAIN_SECONDS
         listener.drain_seconds = seconds if request.connection_drain == "on" else None
+    elif listener.drain_seconds is not None:
+        listener.drain_seconds = request.connection_drain_timeout or listener.drain_seconds
     return _applied(listener, request, request.health_check_switch)
 
 
@@ -206,5 +208,11 @@ def described(listener: Listener) -> dict[str, object]:
         "backend_port": listener.backend_port,
         "health_check": check.on,
         "interval": check.interval,
+        "healthy_threshold": check.healthy,
+        "unhealthy_threshold": check.unhealthy,
         "drain_seconds": listener.drain_seconds,
+        "bandwidth": listener.bandwidth,
+        "scheduler": listener.scheduler,
+        "description": listener.description,
+        "options": dict(listener.options),
     }
