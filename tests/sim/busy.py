@@ -22,6 +22,13 @@ GROUP = "rsp-busy"
 UID = "1000000000000001"
 BACKENDS = [{"server_id": id_, "port": 80, "weight": 100} for id_ in (WEB, DB, HUNG)]
 
+ORDER = {
+    "ImageId": "ubuntu_22_04_x64_20G_alibase_20240530.vhd",
+    "InstanceType": "ecs.g7.large",
+    "VSwitchId": "vsw-bp1defaulti",
+    "SecurityGroupId": "sg-bp1default",
+}
+
 WORLD: dict[str, Any] = {
     "now": NOW,
     "seed": 11,
@@ -135,17 +142,27 @@ def _disturb_and_drill(caller: Caller) -> None:
     caller.done(CMS, "PutCustomEvent", **{"EventInfo.1.EventName": "deploy", "EventInfo.1.Content": "begun"})
 
 
+def make_more(sim: RunningSimulator) -> None:
+    """Make one of everything that is given an id, an address or a number."""
+    with Caller(sim, MOMENT + 1) as caller:
+        caller.done(ECS, "RunInstances", Amount=2, InternetMaxBandwidthOut=5, **ORDER)
+        caller.done(ECS, "RunInstances", Amount=2, ClientToken="busy", **ORDER)
+        (disk,) = caller.done(ECS, "DescribeDisks", InstanceId=SPOT)["Disks"]["Disk"]
+        caller.done(ECS, "CreateSnapshot", DiskId=disk["DiskId"])
+        caller.done(ECS, "CreateCommand", Name="more", Type="RunShellScript", CommandContent=_coded("true"))
+        balancer = caller.done(SLB, "CreateLoadBalancer", LoadBalancerName="more")["LoadBalancerId"]
+        sim.advance(2)
+        caller.done(SLB, "CreateVServerGroup", LoadBalancerId=balancer, VServerGroupName="more")
+        caller.done(CMS, "CreateMonitorGroup", GroupName="more")
+        caller.sent("/queues/late/messages", "Message", "more")
+        caller.sim.chaos("maintenance_event", SPOT)
+        caller.sim.chaos("metric_alarm", "r-busy", level="INFO", instance=DB)
+
+
 def _begin_on_servers(caller: Caller) -> None:
     caller.done(ECS, "StartInstance", InstanceId=FALLING)
     caller.done(ECS, "RebootInstance", InstanceId=DB)
-    order = {
-        "ImageId": "ubuntu_22_04_x64_20G_alibase_20240530.vhd",
-        "InstanceType": "ecs.g7.large",
-        "VSwitchId": "vsw-bp1defaulti",
-        "SecurityGroupId": "sg-bp1default",
-        "ClientToken": "busy",
-    }
-    caller.done(ECS, "RunInstances", Amount=2, **order)
+    caller.done(ECS, "RunInstances", Amount=2, ClientToken="busy", **ORDER)
     (disk,) = caller.done(ECS, "DescribeDisks", InstanceId=WEB)["Disks"]["Disk"]
     caller.done(ECS, "CreateSnapshot", DiskId=disk["DiskId"])
     script = {"Type": "RunShellScript", "RegionId": "cn-hangzhou", "InstanceId__1": WEB, "KeepCommand": "true"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.busy import Caller, make_busy
+from tests.sim.busy import Caller, make_busy, make_more
 from tests.sim.raw_mns import polls, until
 from tests.sim.receiver import receiving
 from tests.sim.signing import ECS, SLB, HandSigned
@@ -42,12 +42,15 @@ def begin_again(sim: RunningSimulator) -> None:
 def test_a_busy_world_goes_on_the_same_in_another_simulator(
     stepped: RunningSimulator, second: RunningSimulator
 ) -> None:
-    """Everything pending is in the document: an hour later both worlds and all that happened in them are equal."""
+    """Everything pending is in the document: after the same calls and an hour both worlds and journals are equal."""
     make_busy(stepped)
     stepped.control("PUT", "faults", [])
     document = stepped.control("GET", "world")
     second.world(document)
     assert second.control("GET", "world") == document
+    for sim in (stepped, second):
+        make_more(sim)
+    assert stepped.control("GET", "world") == second.control("GET", "world") != document
     happened = [hour_of(sim) for sim in (stepped, second)]
     assert happened[0] == happened[1]
     assert sum(len(entries) for entries in happened[0].values()) > 150

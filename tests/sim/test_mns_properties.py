@@ -17,8 +17,8 @@ from cloudheal_sim.alibaba.mns.model import queue as queue_module
 from cloudheal_sim.alibaba.mns.model.attributes import QueueAttributes
 from cloudheal_sim.alibaba.mns.model.message import Draft, Received, State
 from cloudheal_sim.alibaba.mns.model.queue import Queue, Waiter
-from cloudheal_sim.alibaba.mns.world import MnsSection
 from cloudheal_sim.alibaba.mns.service import Mns
+from cloudheal_sim.alibaba.mns.world import MnsSection
 from cloudheal_sim.alibaba.rpc import Refusal, Refused
 from cloudheal_sim.kernel.clock import Clock, Mode
 from cloudheal_sim.kernel.core import Kernel
