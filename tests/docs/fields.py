@@ -1,9 +1,10 @@
 """The tables of fields in the reference pages: what a document may say is read from the models, what it means stays.
 
 A page marks a table with `<!-- fields PLACE -->` and `<!-- end -->`. PLACE is where something stands in the world
-document (`alibaba.instances.spot`), the share of the service that owns a key (`share:instances`), or a model of the
-control API by name (`control:Reset`). `python -m tests.docs.fields` (part of `make reference`) writes the first three
-columns anew and keeps the meanings that people wrote; it refuses a place that does not exist.
+document (`alibaba.instances.spot`), the share of the service that owns a key (`share:instances`), a model of the
+control API by name (`control:Reset`), or one of the settings (`settings/schema:Settings`).
+`python -m tests.docs.fields` (part of `make reference`) writes the first three columns anew and keeps the meanings that
+people wrote; it refuses a place that does not exist.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from cloudheal.settings.durations import written
 from cloudheal_sim.simulator import Simulator
 from tests.conftest import ROOT
 from tests.docs.pages import Page, pages_below, slug
@@ -42,6 +44,7 @@ _WORDS = {
         "whole": "whole number",
         "bool": "`true` or `false`",
         "instant": "instant",
+        "duration": "duration",
         "any": "anything",
         "list": "list of {}",
         "map": "object: {}",
@@ -59,6 +62,7 @@ _WORDS = {
         "whole": "整数",
         "bool": "`true` 或 `false`",
         "instant": "时刻",
+        "duration": "时长",
         "any": "任意",
         "list": "列表：{}",
         "map": "对象：{}",
@@ -90,7 +94,8 @@ def model_at(place: str) -> type:
         (share,) = [one for one in shares() if place.removeprefix("share:") in one.model_fields]
         return share
     module, _, name = place.partition(":")
-    found = getattr(importlib.import_module(f"cloudheal_sim.{module.replace('/', '.')}"), name)
+    package = "cloudheal" if module.startswith("settings/") else "cloudheal_sim"
+    found = getattr(importlib.import_module(f"{package}.{module.replace('/', '.')}"), name)
     assert isinstance(found, type), f"{place} is no model"
     assert is_model(found), f"{place} is no model"
     return found
@@ -120,7 +125,7 @@ def fields_of(model: type) -> Iterator[Field]:
             default = (
                 _REQUIRED if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
             )
-            yield Field(name, info.annotation, tuple(info.metadata), default)
+            yield Field(info.alias or name, info.annotation, tuple(info.metadata), default)
         return
     hints = typing.get_type_hints(model, include_extras=True)
     for one in dataclasses.fields(model):
@@ -129,8 +134,13 @@ def fields_of(model: type) -> Iterator[Field]:
 
 def world_models() -> set[type]:
     """Return every model that a world document can hold a piece of, the shares of the services included."""
+    return models_from(*shares())
+
+
+def models_from(*first: type) -> set[type]:
+    """Return models and every model that is part of them."""
     found: set[type] = set()
-    waiting: list[type] = list(shares())
+    waiting: list[type] = list(first)
     while waiting:
         model = waiting.pop()
         if model not in found:
@@ -221,7 +231,7 @@ class Writer:
             return f"[{heading}]({'' if page == path else page.name}#{slug(heading)})"
         if isinstance(kind, type) and issubclass(kind, Enum):
             return self.words["or"].join(f"`{one.value}`" for one in kind)
-        simple = {bool: "bool", int: "whole", float: "number", str: "text", datetime: "instant"}
+        simple = {bool: "bool", int: "whole", float: "number", str: "text", datetime: "instant", timedelta: "duration"}
         return self.words[simple.get(kind, "instant" if getattr(kind, "__name__", "") == "AwareDatetime" else "any")]
 
     def _bounded(self, form: str, metadata: tuple[Any, ...]) -> str:
@@ -239,7 +249,7 @@ class Writer:
     def _default(self, field: Field) -> str:
         if field.default is _REQUIRED or field.default is PydanticUndefined:
             return self.words["required"]
-        plain = to_jsonable_python(field.default)
+        plain = written(field.default) if isinstance(field.default, timedelta) else to_jsonable_python(field.default)
         if plain in (None, "", [], {}) or isinstance(plain, dict) or (isinstance(plain, list) and plain[0] == {}):
             return "–"
         text = plain if isinstance(plain, str) else json.dumps(plain)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudheal.settings import Settings
 from cloudheal_sim.alibaba.ecs.model.system_programs import SYSTEM_PROGRAMS
 from cloudheal_sim.alibaba.ecs.model.text_programs import TEXT_PROGRAMS
 from cloudheal_sim.control import Control
@@ -16,7 +17,7 @@ from cloudheal_sim.kernel.faults import Kind
 from cloudheal_sim.kernel.wire import HttpRequest
 from cloudheal_sim.simulator import Simulator
 from tests.conftest import ROOT
-from tests.docs.fields import fields_of, model_at, places, reference_pages, world_models, writer
+from tests.docs.fields import fields_of, model_at, models_from, places, reference_pages, world_models, writer
 from tests.docs.pages import Page
 
 LANGUAGES = ("en", "zh")
@@ -46,6 +47,13 @@ def test_every_piece_of_a_world_document_has_a_table(language: str) -> None:
     """Whatever a world document can hold is on a page of the reference."""
     shown = {model_at(place) for path in reference_pages(language) for place, _ in places(path)}
     assert world_models() <= shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_part_of_the_settings_has_a_table(language: str) -> None:
+    """Whatever a settings file can hold is on the settings page."""
+    shown = {model_at(place) for place, _ in places(page(language, "settings").path)}
+    assert models_from(Settings) == shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

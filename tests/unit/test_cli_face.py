@@ -9,9 +9,11 @@ from string import Formatter
 
 import pytest
 
+from cloudheal.cli import app
 from cloudheal.cli.texts import TEXTS
 from cloudheal.clouds.alibaba.doctor import Code
 from cloudheal.clouds.alibaba.setup import Deed
+from tests.conftest import ROOT
 
 #: What `--help` must not import. Pydantic is not among them: typer itself reads a command's arguments with it.
 HEAVY = ("sqlalchemy", "dbos", "alibabacloud_tea_openapi", "mns", "aiohttp", "yaml", "apprise", "psycopg")
@@ -60,3 +62,13 @@ def test_every_finding_has_a_sentence_and_every_bad_one_a_fix(code: Code) -> Non
 def test_every_deed_of_a_plan_has_a_sentence(deed: Deed) -> None:
     """A plan can be read whatever it holds."""
     assert f"setup.{deed}" in TEXTS["en"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_command_is_on_the_page_for_operators(language: str) -> None:
+    """A command that the page does not name is one that nobody finds."""
+    page = (ROOT / "docs" / language / "howto" / "operate.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:cloudheal )?([a-z-]+)", page))
+    commands = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+    groups = {str(one.name) for one in app.registered_groups}
+    assert (commands | groups) - {"sim", "demo"} <= named
