@@ -6,6 +6,7 @@ The ready line goes to standard output when the port answers; everything else go
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import sys
@@ -17,7 +18,7 @@ import typer
 import yaml
 
 from cloudheal_sim.control import Control
-from cloudheal_sim.kernel.clock import Mode, to_millis
+from cloudheal_sim.kernel.clock import ClockError, Mode, to_millis
 from cloudheal_sim.kernel.keys import DEFAULT_KEYS, AccessKey, parse_key
 from cloudheal_sim.kernel.world import WorldError
 from cloudheal_sim.page.app import Page
@@ -63,7 +64,9 @@ def serve(
     try:
         simulator = Simulator(options)
     except WorldError as problem:
-        _fail(f"{world}: {problem}")
+        _fail(f"--world {world}: {problem}")
+    except ClockError as problem:
+        _fail(str(problem))
     asyncio.run(_run(simulator, host, port))
 
 
@@ -80,10 +83,16 @@ def _document(path: Path | None) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        _fail(f"--world {path}: {problem}")
+    except OSError as problem:
+        _fail(f"--world {path}: cannot be read: {problem.strerror}")
+    except UnicodeDecodeError as problem:
+        _fail(f"--world {path}: expected text in UTF-8 ({problem.reason} at byte {problem.start})")
+    except (ValueError, yaml.YAMLError) as problem:
+        form = "JSON" if path.suffix == ".json" else "YAML"
+        said = str(problem).replace('in "<unicode string>"', f'in "{path}"')
+        _fail(f"--world {path}: expected {form}: {said}")
     if not isinstance(document, dict):
-        _fail(f"--world {path}: expected one object (see the how-to page on world files)")
+        _fail(f"--world {path}: expected one object, such as {{alibaba: {{instances: [{{id: i-web1}}]}}}}")
     return document
 
 
@@ -104,4 +113,12 @@ async def _run(simulator: Simulator, host: str, port: int) -> None:
             print(f"cloudheal_sim ready on http://{shown}:{actual}", flush=True)
             await stop.wait()
     except OSError as problem:
-        _fail(f"cannot listen on {host}:{port}: {problem.strerror or problem}; choose another --port")
+        _fail(f"cannot listen on {host}:{port}: {_reason(problem)}")
+
+
+def _reason(problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return "something listens there already; end it, or choose another --port (0 takes a free one)"
+    if problem.errno == errno.EACCES:
+        return "this user may not; choose a --port above 1023"
+    return f"{problem.strerror or problem}; choose a --host that is an address of this machine"

@@ -18,7 +18,7 @@ from cloudheal_sim.kernel.chaos import ChaosError
 from cloudheal_sim.kernel.clock import ClockError, Mode, iso_millis, to_millis
 from cloudheal_sim.kernel.faults import Rule
 from cloudheal_sim.kernel.wire import HttpReply
-from cloudheal_sim.kernel.world import Part, WorldError
+from cloudheal_sim.kernel.world import Part, WorldError, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Journal entries in one answer unless `limit` asks for another number.
 JOURNAL_PAGE = 1000
+#: Query parameters of `GET journal` that an entry must fit.
+_JOURNAL_FILTERS = ("action", "service", "kind", "resource")
 
 
 class ControlError(ValueError):
@@ -83,8 +85,7 @@ class Control:
         name = request.path.removeprefix("/_sim/").strip("/")
         route = self._routes.get((request.method, name))
         if route is None:
-            known = sorted({path for _, path in self._routes})
-            return _answer(404, {"error": f"no {request.method} /_sim/{name}; known paths are {', '.join(known)}"})
+            return _answer(404, {"error": f"no {request.method} /_sim/{name}; {self._hint(name)}"})
         if _foreign(request):
             return _answer(403, {"error": "this page is not the simulator's own; its requests are refused"})
         try:
@@ -94,7 +95,13 @@ class Control:
         except (ControlError, WorldError, ClockError, ChaosError) as problem:
             return _answer(400, {"error": str(problem)})
         except ValidationError as problem:
-            return _answer(400, {"error": _first(problem)})
+            return _answer(400, {"error": told(problem, "")})
+
+    def _hint(self, name: str) -> str:
+        methods = [method for method, path in self._routes if path == name]
+        if methods:
+            return f"it answers {' and '.join(methods)}"
+        return f"known paths are {', '.join(sorted({path for _, path in self._routes}))}"
 
     def _health(self, _body: object, _query: dict[str, str]) -> object:
         return {"status": "ok", "now": iso_millis(self._sim.kernel.clock.now()), "journal": self._last()}
@@ -150,19 +157,23 @@ class Control:
 
     def _put_faults(self, body: object, _query: dict[str, str]) -> object:
         rules = body.get("rules") if isinstance(body, dict) and "rules" in body else body
-        if isinstance(rules, list):
-            counters = {"seen", "fired"}
-            rules = [
-                {key: value for key, value in rule.items() if key not in counters} if isinstance(rule, dict) else rule
-                for rule in rules
-            ]
+        if not isinstance(rules, list):
+            msg = 'rules: expected {"rules": [...]}, or the list alone'
+            raise ControlError(msg)
+        counters = {"seen", "fired"}
+        rules = [
+            {key: value for key, value in rule.items() if key not in counters} if isinstance(rule, dict) else rule
+            for rule in rules
+        ]
         self._sim.kernel.faults.replace(TypeAdapter(list[Rule]).validate_python(rules))
         return self._faults()
 
     def _journal(self, _body: object, query: dict[str, str]) -> object:
         since, limit = _whole(query, "since", 0), _whole(query, "limit", JOURNAL_PAGE)
-        names: tuple[str, ...] = ("action", "service", "kind", "resource")
-        wanted = {name: query[name] for name in names if name in query}
+        for name in sorted(query.keys() - {*_JOURNAL_FILTERS, "since", "limit"}):
+            msg = f"{name}: unknown parameter; known are {', '.join((*_JOURNAL_FILTERS, 'since', 'limit'))}"
+            raise ControlError(msg)
+        wanted = {name: query[name] for name in _JOURNAL_FILTERS if name in query}
         found = [entry for entry in self._sim.kernel.journal.entries(since) if _is_wanted(entry, wanted)]
         page = found[:limit] if "since" in query or "limit" not in query else found[-limit:]
         return {"entries": [shown(entry) for entry in page], "last": self._last(), "more": len(found) > len(page)}
@@ -171,9 +182,9 @@ class Control:
         if not isinstance(body, dict) or not isinstance(body.get("do"), str):
             msg = f"do: expected one of {', '.join(self._sim.chaos.names())}"
             raise ControlError(msg)
-        ids = body.get("instances", [])
+        ids = body.get("instances")
         if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-            msg = "instances: expected a list of instance ids"
+            msg = 'instances: expected a list of ids, such as ["i-web1"]'
             raise ControlError(msg)
         options = {key: value for key, value in body.items() if key not in {"do", "instances"}}
         with self._sim.kernel.journal.caused_by(f"chaos {body['do']}"):
@@ -206,7 +217,7 @@ def _whole(query: dict[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit()):
-        msg = f"{name}: expected a whole number, got {text[:40]!r}"
+        msg = f"{name}: expected a whole number, at least 0, got {text[:40]!r}"
         raise ControlError(msg)
     return int(text)
 
@@ -219,11 +230,6 @@ def _body(request: HttpRequest) -> object:
     except ValueError as problem:
         msg = f"body: expected JSON ({problem})"
         raise ControlError(msg) from problem
-
-
-def _first(problem: ValidationError) -> str:
-    first = problem.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
 
 
 def _foreign(request: HttpRequest) -> bool:

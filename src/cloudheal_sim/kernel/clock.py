@@ -24,6 +24,10 @@ MILLIS_PER_DAY = 86_400_000
 _SWEEP_AT = 4096
 #: The epoch of datetimes handed out; kept as a constant because conversions are on the hot path.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Where time ends: datetimes know no year after 9999, and what is planned must fit behind the present.
+_END = round((datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
+#: Where timers due later are put; they never fire.
+_NEVER = round((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
 
 
 class Mode(StrEnum):
@@ -78,6 +82,21 @@ def iso_minutes(instant: int) -> str:
     return to_datetime(instant).strftime("%Y-%m-%dT%H:%MZ")
 
 
+def checked(instant: int) -> int:
+    """Return an instant at which the clock can stand. Raises ClockError for one outside the years 1970 to 8999."""
+    if not 0 <= instant <= _END:
+        msg = f"now: expected an instant in the years 1970 to 8999, got {_shown(instant)}"
+        raise ClockError(msg)
+    return instant
+
+
+def _shown(instant: int) -> str:
+    try:
+        return iso_millis(instant)
+    except OverflowError:
+        return f"{instant} ms after 1970"
+
+
 def wall_millis() -> int:
     """Read the machine's clock; the only place in the simulator that does."""
     return time.time_ns() // 1_000_000
@@ -103,7 +122,7 @@ class Clock:
             raise ClockError(msg)
         self.mode = mode
         self.scale = scale if mode is Mode.SCALED else 1.0
-        self._base = now
+        self._base = checked(now)
         self._base_monotonic = time.monotonic()
 
     def now(self) -> int:
@@ -113,12 +132,12 @@ class Clock:
         if self.mode is Mode.STEPPED:
             return self._base
         elapsed = (time.monotonic() - self._base_monotonic) * self.scale
-        return self._base + int(elapsed * MILLIS_PER_SECOND)
+        return min(self._base + int(elapsed * MILLIS_PER_SECOND), _END)
 
     def call_at(self, due: int, callback: Callable[[], object]) -> Timer:
         """Have `callback` called once when virtual time reaches `due`; an instant in the past fires next."""
         self._seq += 1
-        timer = Timer(due, self._seq, callback)
+        timer = Timer(min(due, _NEVER), self._seq, callback)
         heapq.heappush(self._timers, timer)
         if len(self._timers) > self._sweep_at:
             self._sweep()
@@ -169,7 +188,7 @@ class Clock:
         if instant < self.now():
             msg = f"time does not run backwards: it is {iso_millis(self.now())}; PUT a world to start elsewhere"
             raise ClockError(msg)
-        fired = self._fire_until(instant)
+        fired = self._fire_until(checked(instant))
         self._set(max(instant, self._base), self.mode, self.scale)
         self._arm()
         return fired

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloudheal_sim.kernel.clock import iso_millis, to_millis
+from cloudheal_sim.kernel.clock import checked, iso_millis, to_millis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Kernel
 
 M = TypeVar("M", bound=BaseModel)
+#: What a validator's words are for people who write documents; the rest are plain already.
+_PLAIN = {
+    "extra_forbidden": "unknown key; is it misspelt, or in the wrong place?",
+    "missing": "expected, but absent",
+    "timezone_aware": "expected an instant with its zone, such as 2026-01-01T00:00:00Z",
+}
 
 
 class WorldError(ValueError):
@@ -75,10 +81,12 @@ class World:
 
     def load(self, document: Mapping[str, Any]) -> None:
         """Replace the world. Raises WorldError and changes nothing when the document cannot be read."""
+        self._refuse_strangers(document)
         head = parsed(_Head, {k: v for k, v in document.items() if k not in self.clouds}, "")
+        begin = checked(to_millis(head.now)) if head.now else None
         plans = [(section, section.read(part)) for section, part in self._parts(document)]
         self.kernel.outbound.abandon()
-        self.kernel.clock.restart(to_millis(head.now) if head.now else self.kernel.clock.now())
+        self.kernel.clock.restart(self.kernel.clock.now() if begin is None else begin)
         if head.seed is not None or head.drawn is not None:
             seed = self.kernel.chance.seed if head.seed is None else head.seed
             self.kernel.chance.restart(seed, head.drawn)
@@ -86,6 +94,15 @@ class World:
         with self.kernel.journal.caused_by("world"):
             for section, plan in plans:
                 section.install(plan)
+
+    def _refuse_strangers(self, document: Mapping[str, Any]) -> None:
+        """Name a key that no document has; one that belongs below a cloud is the usual slip."""
+        known = {*_Head.model_fields, *self.clouds}
+        for name in sorted(document.keys() - known):
+            homes = [cloud for cloud, sections in self.clouds.items() if any(name in one.keys for one in sections)]
+            hint = f"it belongs below {homes[0]}" if homes else f"known are {', '.join(sorted(known))}"
+            msg = f"{name}: unknown key; {hint}"
+            raise WorldError(msg)
 
     def _parts(self, document: Mapping[str, Any]) -> list[tuple[Section, Mapping[str, Any]]]:
         regions = {"regions": document["regions"]} if "regions" in document else {}
@@ -120,7 +137,12 @@ def parsed(model: type[M], value: object, where: str) -> M:
     try:
         return TypeAdapter(model).validate_python(value)
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        place = ".".join([*([where] if where else []), *(str(part) for part in first["loc"])])
-        msg = f"{place or 'document'}: {first['msg']}"
-        raise WorldError(msg) from problem
+        raise WorldError(told(problem, where)) from problem
+
+
+def told(problem: ValidationError, where: str) -> str:
+    """Say what is wrong first of all: the place below `where`, and what was expected there."""
+    first = problem.errors(include_url=False)[0]
+    place = ".".join([*([where] if where else []), *(str(part) for part in first["loc"])])
+    said = _PLAIN.get(first["type"], first["msg"])
+    return f"{place or 'document'}: {said}"
