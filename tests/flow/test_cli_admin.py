@@ -117,6 +117,14 @@ def test_the_doctor_sees_mistakes_in_rules_and_a_database_that_cannot_be_written
     assert "unable to open" in found["database.bad"]["finding"]
 
 
+def test_the_doctor_sees_a_secret_of_another_part_that_is_missing(operator: Operator) -> None:
+    """What `run` would refuse at its start is found before."""
+    operator.settings(notify={"targets": [{"name": "ops", "url_env": "NOWHERE_URL"}]})
+    assert "NOWHERE_URL" in errors(operator)["settings.bad"]["finding"]
+    refused = operator("run", "--once")
+    assert (refused.returncode, "NOWHERE_URL" in refused.stderr) == (2, True)
+
+
 def test_messages_that_nobody_takes_are_seen_without_taking_them(operator: Operator) -> None:
     """An old message is a warning; looking does not hide it from the worker that comes."""
     operator.simulator.control("POST", "events", {"raw": "x", "queue": QUEUE})

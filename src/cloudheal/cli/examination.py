@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloudheal.app import credentials, rules_of
+from cloudheal.app import App, accounts_of, credentials, rules_of
 from cloudheal.clouds.alibaba.doctor import Patient
 from cloudheal.clouds.alibaba.doctor import examine as examine_account
 from cloudheal.clouds.alibaba.setup import place_of
@@ -32,6 +32,21 @@ def examine(settings: Settings, config: Path) -> Iterator[Seen]:
     yield from _database(settings)
     for account in settings.accounts:
         yield from _account(settings, account)
+    yield from _start(settings, config)
+
+
+def _start(settings: Settings, config: Path) -> Iterator[Seen]:
+    """Put a worker together without starting it: whatever else it refuses, such as a secret that is not there."""
+    try:
+        with located(config):
+            rules_of(settings)
+            accounts_of(settings)
+    except SettingsError:
+        return  # told already
+    try:
+        App(settings).database.close()
+    except SettingsError as problem:
+        yield "settings", "settings.bad", "error", {"problem": str(problem.args[0])}
 
 
 def verbs_of(settings: Settings) -> frozenset[str]:
