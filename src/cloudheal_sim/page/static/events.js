@@ -1,8 +1,8 @@
 // The event timeline: what was published, and what became of it at each target.
 
 import { badge, el, facts, instant, opener, patch, table } from "./dom.js";
-import { filters } from "./filters.js";
-import { amend, here, open, opened, toggle } from "./route.js";
+import { backwards, filters } from "./filters.js";
+import { open, opened, toggle } from "./route.js";
 import { t } from "./words.js";
 
 const LEVELS = { CRITICAL: "bad", WARN: "note", INFO: "off" };
@@ -16,19 +16,12 @@ export function events() {
   const { element, body } = table(t("timeline"), [
     ["", t("time")], ["", t("event")], ["", t("level")], ["", t("status")], ["", t("region")], ["", t("resource")], ["", t("deliveries")],
   ]);
-  const newest = el("button", { type: "button", onclick: () => amend({ before: "" }) }, t("newest"));
-  const older = el("button", { type: "button", onclick: () => amend({ before: next }) }, t("older"));
-  const text = el("span");
-  let next = 0;
+  const pages = backwards();
   return {
-    elements: [el("h2", {}, t("timeline")), form, element, el("nav", { class: "pager", "aria-label": t("pages") }, newest, text, older)],
+    elements: [el("h2", {}, t("timeline")), form, element, pages.element],
     update(data) {
       patch(body, data.rows, opened(data.open), 7, cells, described);
-      next = data.next;
-      newest.disabled = !here().parameters.before;
-      older.disabled = next === 0;
-      older.textContent = data.full || next === 0 ? t("older") : t("search.on");
-      text.textContent = `${t("searched")}: ${data.searched.toLocaleString()}`;
+      pages.update(data);
     },
   };
 }

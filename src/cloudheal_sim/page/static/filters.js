@@ -46,3 +46,21 @@ export function pager(name = "page") {
     },
   };
 }
+
+/** Newest and older, for a list that is read backwards and searched a stretch at a time. */
+export function backwards() {
+  const newest = el("button", { type: "button", onclick: () => amend({ before: "" }) }, t("newest"));
+  const older = el("button", { type: "button", onclick: () => amend({ before: next }) }, t("older"));
+  const text = el("span");
+  let next = 0;
+  return {
+    element: el("nav", { class: "pager", "aria-label": t("pages") }, newest, text, older),
+    update(data) {
+      next = data.next;
+      newest.disabled = !here().parameters.before;
+      older.disabled = next === 0;
+      older.textContent = data.full || next === 0 ? t("older") : t("search.on");
+      text.textContent = `${t("searched")}: ${data.searched.toLocaleString()}`;
+    },
+  };
+}

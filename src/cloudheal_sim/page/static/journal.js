@@ -1,8 +1,8 @@
 // What was asked, answered and changed, youngest first.
 
 import { badge, el, facts, instant, opener, patch, table } from "./dom.js";
-import { filters } from "./filters.js";
-import { amend, here, open, opened, toggle } from "./route.js";
+import { backwards, filters } from "./filters.js";
+import { open, opened, toggle } from "./route.js";
 import { t } from "./words.js";
 
 const KINDS = ["request", "change", "event", "delivery", "control"];
@@ -21,21 +21,12 @@ export function journal(options) {
   const { element, body } = table(t("journal"), [
     ["", t("entry")], ["", t("time")], ["", t("kind")], ["", t("what")], ["", t("resource")], ["", t("outcome")], ["wide", t("changes")],
   ]);
-  const newest = el("button", { type: "button", onclick: () => amend({ before: "" }) }, t("newest"));
-  const older = el("button", { type: "button" }, t("older"));
-  const text = el("span");
-  let next = 0;
-  older.addEventListener("click", () => amend({ before: next }));
-  const pages = el("nav", { class: "pager", "aria-label": t("pages") }, newest, text, older);
+  const pages = backwards();
   return {
-    elements: [el("h2", {}, t("journal")), form, actions, element, pages],
+    elements: [el("h2", {}, t("journal")), form, actions, element, pages.element],
     update(data) {
       patch(body, data.rows, opened(data.open), 7, cells, described);
-      next = data.next;
-      newest.disabled = !here().parameters.before;
-      older.disabled = next === 0;
-      older.textContent = data.full || next === 0 ? t("older") : t("search.on");
-      text.textContent = `${t("searched")}: ${data.searched.toLocaleString()}`;
+      pages.update(data);
     },
   };
 }
