@@ -37,12 +37,16 @@ class Kernel:
     outbound: Outbound
 
 
+def _none(_items: int) -> frozenset[int]:
+    return frozenset()
+
+
 @dataclass(slots=True)
 class Exchange:
     """One authenticated call while it is being served.
 
-    `as_of` is the instant that reads answer for (None is now); `failing_share` is the share of a batch that must fail.
-    Both are set by injected faults and honoured by the services.
+    `as_of` is the instant that reads answer for (None is now); `spoilt` tells of a batch of so many items the places of
+    those that must fail. Both are set by injected faults and honoured by the services.
     """
 
     entry: Entry
@@ -50,7 +54,7 @@ class Exchange:
     request_id: str
     host: str
     as_of: int | None = None
-    failing_share: float = 0.0
+    spoilt: Callable[[int], frozenset[int]] = _none
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -120,7 +124,7 @@ async def _effect(
     if fault and fault.kind is Kind.STALE_READ:
         exchange.as_of = kernel.clock.now() - round(fault.age_seconds * MILLIS_PER_SECOND)
     if fault and fault.kind is Kind.PARTIAL_BATCH:
-        exchange.failing_share = fault.share
+        exchange.spoilt = lambda items: kernel.faults.struck(items, fault.share)
     with kernel.journal.within(exchange.entry):
         outcome = effect()
     return await outcome if inspect.isawaitable(outcome) else outcome

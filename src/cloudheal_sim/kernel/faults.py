@@ -7,6 +7,7 @@ latency is added by every latency rule that fires. What the rules do is decided 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -234,6 +235,10 @@ class Faults:
             if armed.fires(now, self._chance.stream("faults")):
                 return self._disturbed(armed.rule.fault, now)
         return (now,)
+
+    def struck(self, items: int, share: float) -> frozenset[int]:
+        """Choose the places of the items of a batch that fail when that share of them, rounded up, must."""
+        return frozenset(self._chance.stream("faults").sample(range(items), math.ceil(items * share)))
 
     def _disturbed(self, fault: Fault, now: int) -> tuple[int, ...]:
         longest = round(fault.delay_seconds * MILLIS_PER_SECOND)

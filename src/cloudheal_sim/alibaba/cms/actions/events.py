@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.cms import errors
 from cloudheal_sim.alibaba.cms.model import catalogue
@@ -21,21 +21,19 @@ from cloudheal_sim.alibaba.cms.model.event_target import (
     Target,
     WebhookTarget,
 )
-from cloudheal_sim.alibaba.cms.model.publication import dry_run_event
+from cloudheal_sim.alibaba.cms.model.publication import HOME, dry_run_event
 from cloudheal_sim.alibaba.cms.replies import events as replies
+from cloudheal_sim.alibaba.cms.replies.envelope import page
 from cloudheal_sim.alibaba.cms.requests import events as wire
 from cloudheal_sim.alibaba.cms.service import SERVICE
 from cloudheal_sim.alibaba.events import SystemEvent
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cloudheal_sim.alibaba.cms.state import Cms
     from cloudheal_sim.kernel.core import Exchange
-
-T = TypeVar("T")
-_HOME = "cn-hangzhou"
 
 
 @SERVICE.action(wire.PutEventRule)
@@ -60,12 +58,8 @@ def put_event_rule_targets(cms: Cms, request: wire.PutEventRuleTargets, exchange
     """Add or replace targets; those that cannot be are named, the others take effect."""
     rule = _rule(cms, request.rule_name)
     asked = list(_targets(request))
-    chance = cms.kernel.chance.stream("faults")
-    failed = [
-        target
-        for target in asked
-        if not _exists(cms, target) or (exchange.failing_share and chance.random() < exchange.failing_share)
-    ]
+    spoilt = exchange.spoilt(len(asked))
+    failed = [target for place, target in enumerate(asked) if place in spoilt or not _exists(cms, target)]
     changed = rule.with_targets(target for target in asked if target not in failed)
     if any(sum(one.kind == target.kind for one in changed.targets) > MOST_TARGETS for target in asked):
         raise Refused(errors.TOO_MANY_TARGETS)
@@ -83,7 +77,7 @@ def describe_event_rule_list(cms: Cms, request: wire.DescribeEventRuleList, exch
         and request.is_enable in {None, rule.enabled}
         and request.group_id in {None, rule.group}
     ]
-    return replies.rule_list(_page(found, request.page_number, request.page_size), len(found))
+    return replies.rule_list(page(found, request.page_number, request.page_size), len(found))
 
 
 @SERVICE.action(wire.DescribeEventRuleAttribute)
@@ -143,7 +137,7 @@ def describe_system_event_meta_list(
 def describe_system_event_attribute(cms: Cms, request: wire.DescribeSystemEventAttribute, exchange: Exchange) -> Reply:
     """Return a page of what happened."""
     found = cms.events.log.newest_first(_query(request, exchange))
-    return replies.system_events(_page(found, request.page_number, request.page_size), cms.account)
+    return replies.system_events(page(found, request.page_number, request.page_size), cms.account)
 
 
 @SERVICE.action(wire.DescribeSystemEventCount)
@@ -174,7 +168,7 @@ def put_custom_event(cms: Cms, request: wire.PutCustomEvent, _exchange: Exchange
             level="INFO",
             event_type="",
             status="",
-            region=request.region_id or _HOME,
+            region=request.region_id or HOME,
             resource="",
             resource_id="",
             at=cms.kernel.clock.now() if info.time is None else info.time,
@@ -210,7 +204,7 @@ def put_custom_event_rule(cms: Cms, request: wire.PutCustomEventRule, _exchange:
 def describe_custom_event_attribute(cms: Cms, request: wire.DescribeCustomEventAttribute, exchange: Exchange) -> Reply:
     """Return a page of the custom events."""
     found = cms.events.log.newest_first(_custom_query(request, exchange))
-    return replies.custom_events(_page(found, request.page_number, request.page_size))
+    return replies.custom_events(page(found, request.page_number, request.page_size))
 
 
 @SERVICE.action(wire.DescribeCustomEventCount)
@@ -224,10 +218,6 @@ def _rule(cms: Cms, name: str, as_of: int | None = None) -> EventRule:
     if rule is None:
         raise Refused(errors.RESOURCE_NOT_FOUND)
     return rule
-
-
-def _page(found: Sequence[T], number: int, size: int) -> Sequence[T]:
-    return found[(number - 1) * size : number * size]
 
 
 def _pattern(asked: wire.EventPattern) -> Pattern:
@@ -250,7 +240,7 @@ def _pattern(asked: wire.EventPattern) -> Pattern:
 
 def _targets(request: wire.PutEventRuleTargets) -> Iterator[Target]:
     """Read the targets asked for; without an Id a target is known by its position, without a Region it is at home."""
-    home = request.region_id or _HOME
+    home = request.region_id or HOME
     for at, mns in enumerate(request.mns_parameters, 1):
         yield MnsTarget(mns.id or str(at), mns.region or home, mns.queue or "", mns.topic or "")
     for at, hook in enumerate(request.webhook_parameters, 1):

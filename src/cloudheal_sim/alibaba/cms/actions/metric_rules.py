@@ -45,9 +45,9 @@ def put_resource_metric_rule(cms: Cms, request: wire.PutResourceMetricRule, _exc
 def put_resource_metric_rules(cms: Cms, request: wire.PutResourceMetricRules, exchange: Exchange) -> Reply:
     """Create or replace several rules; those that cannot be are named, the others take effect."""
     failed: list[dict[str, object]] = []
-    failing = _failing(request.rules, exchange.failing_share)
+    failing = exchange.spoilt(len(request.rules))
     for place, one in enumerate(request.rules):
-        refusal = model_refusal(one) if place >= failing else INTERNAL_ERROR
+        refusal = model_refusal(one) if place not in failing else INTERNAL_ERROR
         if refusal is None:
             cms.monitoring.rules.put(_rule(one, resources=one.resources or "", send_ok=one.send_ok))
         else:
@@ -80,9 +80,9 @@ def create_group_metric_rules(cms: Cms, request: wire.CreateGroupMetricRules, ex
     """Create several rules on a group and say of each whether it worked."""
     group = group_of(cms, request.group_id)
     results: list[dict[str, object]] = []
-    failing = _failing(request.group_metric_rules, exchange.failing_share)
+    failing = exchange.spoilt(len(request.group_metric_rules))
     for place, one in enumerate(request.group_metric_rules):
-        refusal = model_refusal(one) if place >= failing else INTERNAL_ERROR
+        refusal = model_refusal(one) if place not in failing else INTERNAL_ERROR
         if refusal is None:
             own = {"category": one.category, "dimensions": one.dimensions or "", "options": one.options or ""}
             cms.monitoring.rules.put(_rule(one, group=group.number, **own))
@@ -301,11 +301,6 @@ def _switched(cms: Cms, ids: Iterable[str], *, on: bool) -> Reply:
     for rule in rules:
         cms.monitoring.rules.change(rule, enabled=on)
     return done()
-
-
-def _failing(items: tuple[object, ...], share: float) -> int:
-    """How many of a batch fail when a fault asks for it: at least one, and the first ones."""
-    return max(1, round(len(items) * share)) if share else 0
 
 
 def _told(cms: Cms, alarms: Iterable[model.Alarm]) -> Iterator[replies.Told]:

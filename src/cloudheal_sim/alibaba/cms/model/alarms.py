@@ -12,8 +12,10 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlencode
+
+from pydantic import Field
 
 from cloudheal_sim.alibaba.cms.model.delivery import RETRIES, RETRY_SECONDS
 from cloudheal_sim.alibaba.cms.model.metric_rules import LEVEL_NUMBERS, Alarm, Escalation, MetricRule, Target
@@ -44,7 +46,7 @@ class Letter(Record):
     place: str
     body: str
     rule: str
-    attempt: int = 1
+    attempt: Annotated[int, Field(ge=1, le=RETRIES + 1)] = 1
 
 
 @dataclass(slots=True)

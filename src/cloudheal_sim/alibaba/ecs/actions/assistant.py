@@ -224,8 +224,7 @@ def _check_parameters(parameters: Mapping[str, str], command: Command) -> None:
 
 
 def _begin(ecs: Ecs, invocation: Invocation, instances: Sequence[Instance], exchange: Exchange) -> Invocation:
-    failing = round(len(instances) * exchange.failing_share)
-    return ecs.assistant.begin(invocation, instances, failing)
+    return ecs.assistant.begin(invocation, instances, exchange.spoilt(len(instances)))
 
 
 def _kept(ecs: Ecs, command_id: str, region: str) -> Command:

@@ -5,7 +5,6 @@ Everything is checked before anything is made; a client token makes the order on
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def run_instances(ecs: Ecs, request: RunInstances, exchange: Exchange) -> Reply:
         order = started_order(ecs, request)
         unless_dry(dry_run=request.dry_run)
         least = request.min_amount or 1
-        fewer = max(least, order.amount - math.ceil(exchange.failing_share * order.amount))
+        fewer = max(least, order.amount - len(exchange.spoilt(order.amount)))
         ids = _placed(ecs, request, replace(order, amount=min(order.amount, fewer)))
     return {"InstanceIdSets": {"InstanceIdSet": list(ids)}, **_bill(ecs, request, ids)}
 

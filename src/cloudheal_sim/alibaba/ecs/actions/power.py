@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs import errors, permits
@@ -27,7 +26,7 @@ from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.rpc.refusal import INTERNAL_ERROR, Refusal, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
     from cloudheal_sim.alibaba.ecs.state import Ecs
@@ -153,7 +152,7 @@ def _several(
     if refusals and request.batch_optimization == "AllTogether":
         raise Refused(next(iter(refusals.values())))
     unless_dry(dry_run=request.dry_run)
-    refusals |= dict.fromkeys(_struck(ecs, ids, exchange.failing_share), INTERNAL_ERROR)
+    refusals |= dict.fromkeys((ids[place] for place in exchange.spoilt(len(ids))), INTERNAL_ERROR)
     return {"InstanceResponses": {"InstanceResponse": [_moved(one, refusals.get(one.id), move) for one in instances]}}
 
 
@@ -163,11 +162,6 @@ def _refusal(check: Check, instance: Instance) -> Refusal | None:
     except Refused as refused:
         return refused.refusal
     return None
-
-
-def _struck(ecs: Ecs, ids: Sequence[str], share: float) -> list[str]:
-    """Choose the items that an injected fault makes fail."""
-    return ecs.kernel.chance.stream("faults").sample(list(ids), math.ceil(share * len(ids))) if share else []
 
 
 def _moved(instance: Instance, refusal: Refusal | None, move: Move) -> dict[str, object]:

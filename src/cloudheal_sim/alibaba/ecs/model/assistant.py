@@ -112,13 +112,15 @@ class Assistant:
         """Return the invocations that an instance was named in, in order of creation."""
         return self._by_instance.get(instance_id, ())
 
-    def begin(self, invocation: Invocation, instances: Sequence[Instance], failing: int = 0) -> Invocation:
-        """Begin an invocation on instances; the first `failing` of them are never reached."""
+    def begin(
+        self, invocation: Invocation, instances: Sequence[Instance], unreached: Collection[int] = ()
+    ) -> Invocation:
+        """Begin an invocation on instances; those at the places `unreached` are never reached."""
         self._forget()
         invocation.command.invoked += 1
         for number, instance in enumerate(instances):
             run = self._new_run(invocation, instance)
-            if number < failing:
+            if number in unreached:
                 self._end(run, RunStatus.ABORTED, UNDELIVERED)
         return self.put_invocation(invocation)
 

@@ -46,7 +46,7 @@ def batch_send_message(account: Account, call: Call, exchange: Exchange) -> Http
     """Take several messages in; each stands for itself."""
     queue = account.queue(call.names[0])
     drafts = documents.messages(call.request.body, queue.attributes.maximum_message_size)
-    spoilt = account.spoilt(len(drafts), exchange.failing_share)
+    spoilt = exchange.spoilt(len(drafts))
     accepted: list[tuple[str, Draft]] = []
     nodes: list[Node] = []
     for at, draft in enumerate(drafts):
@@ -105,7 +105,7 @@ def batch_delete_message(account: Account, call: Call, exchange: Exchange) -> Ht
     """Remove received messages; each stands for itself."""
     queue = account.queue(call.names[0])
     handles = documents.receipt_handles(call.request.body)
-    spoilt = account.spoilt(len(handles), exchange.failing_share)
+    spoilt = exchange.spoilt(len(handles))
     failures: list[tuple[str, Refusal]] = []
     for at, handle in enumerate(handles):
         if at in spoilt:

@@ -6,7 +6,6 @@ clients of the simulator reach every region at one address.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -51,12 +50,6 @@ class Account:
     def new_id(self) -> str:
         """Draw the id of a message."""
         return f"{self.kernel.chance.stream('mns').getrandbits(128):032X}"
-
-    def spoilt(self, items: int, share: float) -> set[int]:
-        """Choose which items of a batch fail because an injected fault wants that share of them to."""
-        if not share:
-            return set()
-        return set(self.kernel.chance.stream("faults").sample(range(items), min(items, math.ceil(items * share))))
 
     # --- queues ---
 

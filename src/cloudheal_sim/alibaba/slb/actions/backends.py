@@ -5,7 +5,6 @@ A partial-batch fault leaves the last part of a call's entries undone; the reply
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.rpc import Refused, Reply
@@ -115,7 +114,8 @@ def running(slb: Slb, news: Sequence[Weighted]) -> Sequence[Weighted]:
 
 def done(batch: Sequence[T], exchange: Exchange) -> Sequence[T]:
     """Return the part of a batch that a partial-batch fault lets through: all of it when there is none."""
-    return batch[: len(batch) - ceil(len(batch) * exchange.failing_share)]
+    spoilt = exchange.spoilt(len(batch))
+    return [one for place, one in enumerate(batch) if place not in spoilt]
 
 
 def addresses(slb: Slb, server_ids: Iterable[str]) -> dict[str, str]:
