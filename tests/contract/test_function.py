@@ -158,7 +158,7 @@ def test_every_form_of_the_event_argument_is_taken(config: Path, database_url: s
 
 
 def test_no_text_poisons_the_database(config: Path, database_url: str) -> None:
-    """Half characters and zero bytes are refused or kept escaped; the handler does not raise, so nothing is repeated."""
+    """Half characters and zero bytes are refused or kept escaped; nothing raises, so nothing is repeated."""
     timed = ENVELOPE | {"eventTime": "20260302T110026.922+0800"}
     for odd in ("\ud800", "a\x00b"):
         for body in (

@@ -83,13 +83,15 @@ class Listener:
         self._desk = desk
         self._counters = counters
         self._rates = {name: _Rate(source.per_minute) for name, source in sources.items()}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cloudheal-listen", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     def start(self) -> int:
         """Listen; returns the port. Raises OSError when the address is taken."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cloudheal-listen", daemon=True)
         self._thread.start()
         try:
             self.port = asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
@@ -100,13 +102,19 @@ class Listener:
         return self.port
 
     def stop(self) -> None:
-        """Take no more requests, let those in hand end, and close."""
-        if self._runner is not None:
-            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(timeout=STOP_SECONDS * 2)
-        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result(STOP_SECONDS)
+        """Take no more requests, let those in hand end, and close; what was never started is closed already."""
+        if self._loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=STOP_SECONDS * 3)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=STOP_SECONDS)
         self._loop.close()
+        self._loop = None
+
+    async def _close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await asyncio.get_running_loop().shutdown_default_executor()
 
     async def _open(self) -> int:
         largest = max((source.max_bytes for source in self._sources.values()), default=0)
