@@ -37,6 +37,12 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert not imported & set(HEAVY)
 
 
+def test_the_version_needs_no_command() -> None:
+    """Whoever reports a fault can say which version it was."""
+    done = subprocess.run([sys.executable, "-m", "cloudheal", "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", done.stdout)
+
+
 def names_in(text: str) -> set[str]:
     """Return the names in braces."""
     return {name for _, name, _, _ in Formatter().parse(text) if name}
