@@ -6,6 +6,13 @@ import { told } from "./notice.js";
 import { t } from "./words.js";
 
 const STEPS = [[1, "+1 s"], [60, "+1 min"], [300, "+5 min"], [3600, "+1 h"], [86400, "+1 d"]];
+
+// Nobody wants to know to the second how far away something is that is days away.
+function rough(seconds) {
+  const unit = seconds >= 172800 ? 86400 : seconds >= 7200 ? 3600 : seconds >= 120 ? 60 : 1;
+  return Math.round(seconds / unit) * unit;
+}
+
 const now = el("strong");
 const mode = el("span", { class: "mode" });
 const next = el("span", { class: "next" });
@@ -36,7 +43,7 @@ export const clock = {
     const speed = reading.mode === "scaled" ? ` × ${reading.scale}` : "";
     mode.textContent = `${t(`clock.${reading.mode}`)}${speed}`;
     const away = due === null ? 0 : Math.max(0, due - reading.now) / 1000;
-    next.replaceChildren(...(due === null ? [t("clock.nothing")] : [`${t("clock.next")}: `, instant(due), ` (${span(Math.round(away))})`]));
+    next.replaceChildren(...(due === null ? [t("clock.nothing")] : [`${t("clock.next")}: `, instant(due), ` (${span(rough(away))})`]));
     document.getElementById("to-next").disabled = due === null;
   },
 };
