@@ -248,6 +248,15 @@ def test_a_call_that_changes_nothing_makes_nobody_busy(lb: Balancer) -> None:
     assert "Code" not in lb.change("RemoveVServerGroupBackendServers", "i-a")
 
 
+def test_a_balancer_takes_its_groups_and_listeners_with_it(lb: Balancer) -> None:
+    """Deleting a balancer is journaled for everything that goes."""
+    lb.call("DeleteLoadBalancer", LoadBalancerId="lb-1")
+    (entry,) = lb.sim.journal(action="DeleteLoadBalancer")
+    gone = [(change["what"], change["id"]) for change in entry["changes"] if change.get("after") is None]
+    assert gone == [("group", "rsp-1"), ("listener", "lb-1:443"), ("balancer", "lb-1")]
+    assert [lb.part(name) for name in ("load_balancers", "server_groups", "listeners")] == [[], [], []]
+
+
 # --- faults ---
 
 

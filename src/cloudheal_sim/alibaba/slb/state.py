@@ -108,6 +108,13 @@ class Slb:
         known = (switch.vpc for switch in self._switches() if switch.id == switch_id)
         return next(known, switch_id.replace("vsw-", "vpc-", 1))
 
+    def new_id(self, kind: str, length: int) -> str:
+        """Draw an id such as `lb-c0ffee...` that no balancer and no group has or had."""
+        while True:
+            id_ = f"{kind}-{self.kernel.chance.token(length, 'slb')}"
+            if id_ not in self.balancers and id_ not in self.groups:
+                return id_
+
     # --- being busy ---
 
     def refuse_while_configuring(self, balancer: Balancer, refusal: Refusal) -> Balancer:

@@ -27,7 +27,7 @@ _PUBLIC, _PRIVATE = ip_network("198.18.0.0/15"), ip_network("172.16.0.0/16")
 def create(slb: Slb, request: requests.CreateLoadBalancer, _exchange: Exchange) -> Reply:
     """Make a load balancer; it is active at once."""
     zones = _zones(slb, request.region_id)
-    id_ = f"lb-{slb.kernel.chance.token(18, 'slb')}"
+    id_ = slb.new_id("lb", 18)
     balancer = Balancer(
         id=id_,
         region=request.region_id,
@@ -157,6 +157,8 @@ def delete(slb: Slb, request: requests.DeleteLoadBalancer, _exchange: Exchange) 
     for group in slb.groups_of(balancer):
         group.deleted = slb.now
         slb.kernel.journal.change("group", group.id, {"balancer": balancer.id, "name": group.name}, None)
+    for port, listener in balancer.listeners.items():
+        slb.kernel.journal.change("listener", f"{balancer.id}:{port}", listener.protocol, None)
     balancer.listeners.clear()
     balancer.deleted = slb.now
     slb.kernel.journal.change("balancer", balancer.id, {"name": balancer.name, "address": balancer.address}, None)

@@ -27,7 +27,7 @@ def create(slb: Slb, request: requests.CreateVServerGroup, exchange: Exchange) -
     balancer = slb.balancer(request.load_balancer_id, request.region_id)
     slb.refuse_while_configuring(balancer, errors.BACKENDS_CONFIGURING)
     news = done(running(slb, entries(request.backend_servers, with_port=True)), exchange)
-    id_ = f"rsp-{slb.kernel.chance.token(13, 'slb')}"
+    id_ = slb.new_id("rsp", 13)
     group = ServerGroup(
         id=id_,
         balancer=balancer.id,
