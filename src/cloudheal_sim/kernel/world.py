@@ -54,14 +54,6 @@ class Section(Protocol):
         """Return the full form of the present state, JSON-ready, under the owned keys."""
 
 
-class Clouds(Protocol):
-    """What the world asks of a composed cloud."""
-
-    @property
-    def sections(self) -> Sequence[Section]:
-        """The cloud's sections, in the order in which they are installed."""
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """Reads and writes the document over all sections."""

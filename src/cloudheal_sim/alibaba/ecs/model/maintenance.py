@@ -19,8 +19,6 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):00:00")
 _HOUR_MILLIS = round(timedelta(hours=1).total_seconds()) * MILLIS_PER_SECOND
 #: The service's local time, whatever the region.
 _OFFSET_HOURS = 8
-#: The longest window.
-MOST_HOURS = 23
 
 
 class ActionOnMaintenance(StrEnum):
