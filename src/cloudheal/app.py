@@ -54,6 +54,7 @@ from cloudheal.record.workers import beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, QueueSettings, Settings
+from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
 
 log = logging.getLogger("cloudheal.app")
@@ -124,7 +125,7 @@ class App:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock = clock or clock_of(settings.clock)
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.stopping = threading.Event()
         self.database = open_database(settings.database)

@@ -15,12 +15,12 @@ from cloudheal.errors import SettingsError
 from cloudheal.model.incident import Mode
 from cloudheal.model.resource import Cloud
 from cloudheal.playbooks import BUILT_IN
-from cloudheal.ports.clock import SystemClock
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.tables import METADATA, PROMOTION
 from cloudheal.settings.loader import located
 from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.sources.followed_clock import clock_of
 
 #: What it is about, the code, the level, the facts.
 Seen = tuple[str, str, str, Mapping[str, str]]
@@ -113,5 +113,5 @@ def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:
         return
     place = place_of(account) if account.queue else None
     patient = Patient(account.id, account.regions, keys, account.endpoint, place, verbs_of(settings))
-    for finding in examine_account(patient, SystemClock()):
+    for finding in examine_account(patient, clock_of(settings.clock)):
         yield account.name, finding.code, finding.level, finding.facts
