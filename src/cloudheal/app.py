@@ -90,10 +90,12 @@ class Accounts:
             raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
         return found
 
-    def verbs_of(self, resource: ResourceId) -> Verbs:
+    def verbs_of(self, resource: ResourceId, hurried: bool) -> Verbs:  # noqa: FBT001 - one of two lanes
         """Return everything that a resource's account offers. Raises UnknownAccountError."""
-        compute = self.of(resource)
-        client = self.clients[resource.cloud, resource.account]
+        compute, client = self.of(resource), self.clients[resource.cloud, resource.account]
+        if hurried:
+            client = client.hurried()
+            compute = AlibabaCompute(client, resource.account)
         return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
 
     def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
@@ -154,6 +156,7 @@ class App:
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
+            worker=self.worker,
         )
         keep, sealer = settings.record, Sealer(self.database, self.worker)
         self.keeper = Keeper(self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices)
@@ -371,6 +374,7 @@ class App:
             else:
                 self.take_over()
                 self.waker.tick()
+                self.intake.begin_stranded()
 
     def _wait(self, seconds: float, condition: Callable[[], bool]) -> bool:
         """Wait on the operator's clock; a condition that cannot be read counts as not yet."""

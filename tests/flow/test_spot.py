@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.app import App
+from cloudheal.model.control import Hold
+from cloudheal.model.event import Channel
+from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.tables import STEP
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import Healing
@@ -324,3 +327,94 @@ def test_a_notice_that_the_cloud_does_not_confirm_changes_nothing(start: Start) 
     (incident,) = healing.until_ended(1)
     assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("not needed", "not_spot")
     assert healing.rows(STEP, sa.true()) == []
+
+
+SLOW = [f"i-bp1slow{n:02d}" for n in range(50)]
+RESTART: dict[str, Any] = {
+    "name": "restart",
+    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+    "resources": {"all": True},
+    "desired": "on",
+    "playbook": "restart_stopped",
+    "mode": "auto",
+    "limits": {"at_once": 100, "share": 1.0, "per_hour": 1000, "storm_members": 100, "storm_share": 1.0},
+}
+
+
+def test_an_interruption_is_not_queued_behind_slow_work(start: Start) -> None:
+    """Fifty starts that take minutes are under way or waiting; the removal is still asked for within two seconds."""
+    healing = start(RESTART, drain="0s")
+    slow = [{"id": one, "region": REGION, "status": "Running"} for one in SLOW]
+    healing.world(instances=[*WORLD["alibaba"]["instances"], *slow])
+    healing.chaos("slow_boot", *SLOW, seconds=600)
+    healing.chaos("power_off", *SLOW)
+    while healing.reasons().count("act") < len(SLOW):
+        healing.drain_queue()
+    healing.chaos("reclaim", SPOT)
+    (incident,) = healing.until_ended(1)
+    assert (incident.resource, incident.verdict) == (SPOT, "healed")
+    (first, *_) = healing.simulator.journal(action="RemoveVServerGroupBackendServers")
+    asked = datetime.fromisoformat(first["at"]).timestamp() * 1000
+    assert asked - incident.detected < 2000
+
+
+def test_an_interruption_ends_the_restart_of_the_same_server(start: Start) -> None:
+    """One resource, one run at a time: the restart ends superseded, and what the reclaim stops is not started again."""
+    healing = start(RESTART, drain="0s")
+    healing.chaos("slow_boot", SPOT, seconds=600)
+    healing.chaos("power_off", SPOT)
+    while not healing.calls("StartInstance"):
+        healing.drain_queue()
+    healing.chaos("reclaim", SPOT)
+    ended = {one.trouble: one for one in healing.until_ended(2)}
+    assert ended["interruption"].verdict in {"healed", "not healed"}
+    evidence = json.loads(ended["stopped"].evidence)
+    assert (ended["stopped"].verdict, evidence["code"]) == ("not needed", "superseded")
+    assert evidence["by"] == ended["interruption"].id
+    assert healing.calls("StartInstance") == ["StartInstance"]
+
+
+def test_what_stops_while_it_is_reclaimed_joins_the_interruption(start: Start) -> None:
+    """The stop is the reclaim's own doing: it opens nothing beside it."""
+    healing = start(RESTART, drain="20s")
+    healing.chaos("reclaim", SPOT)
+    while not healing.calls("SetVServerGroupAttribute"):
+        healing.drain_queue()
+    healing.chaos("power_off", SPOT)
+    while len(healing.reasons()) < 2:
+        healing.drain_queue()
+    assert healing.reasons() == ["act", "joined"]
+    assert healing.calls("StartInstance") == []
+
+
+def test_a_notice_that_comes_too_late_is_expired(start: Start) -> None:
+    """Five minutes after the notice the server is gone: nothing is begun, and the decision says why."""
+    healing = start(drain="0s")
+    late = datetime.now(UTC) - timedelta(minutes=6)
+    body = {
+        "product": "ECS",
+        "name": "Instance:PreemptibleInstanceInterruption",
+        "resourceId": f"acs:ecs:{REGION}:1000000000000001:instance/{SPOT}",
+        "eventTime": late.strftime("%Y%m%dT%H%M%S.000+0000"),
+        "content": {"instanceId": SPOT, "action": "delete"},
+    }
+    healing.app.take([json.dumps(body).encode()], "test", Channel.FILE)
+    assert healing.reasons() == ["expired"]
+    assert healing.calls("RemoveVServerGroupBackendServers") == []
+
+
+def test_a_pause_stops_an_interruption_too_and_says_so(start: Start) -> None:
+    """A person's will wins even over a deadline; a hold of the one server does not."""
+    healing = start(drain="0s")
+    now = healing.app.clock.now()
+    with healing.app.database.transaction() as connection:
+        add_hold(connection, Hold(SPOT, "ops", "I am debugging it", now))
+    assert healing.reclaimed()[:2] == ("healed", "evacuated")
+    with healing.app.database.transaction() as connection:
+        add_hold(connection, Hold(EVERYTHING, "ops", "release tonight", now))
+    other = {**WORLD["alibaba"]["instances"][0], "id": "i-bp1spot02"}
+    healing.world(instances=[other, WORLD["alibaba"]["instances"][1]], server_groups=[], listeners=[])
+    healing.chaos("reclaim", "i-bp1spot02")
+    while len(healing.reasons()) < 2:
+        healing.drain_queue()
+    assert healing.reasons() == ["act", "paused"]

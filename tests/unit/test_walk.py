@@ -97,15 +97,21 @@ def test_the_first_question_that_refuses_names_the_decision(reasons: set[Reason]
     assert all(station.reason is None for station in decided.stations[:-1])
 
 
-@pytest.mark.parametrize("reason", [Reason.HELD, Reason.OFF_HOURS, Reason.BUDGET_SHARE, Reason.STORM, Reason.ASK])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *(Reason.HELD, Reason.OFF_HOURS, Reason.STORM, Reason.ASK),
+        *(Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE),
+    ],
+)
 def test_an_interruption_is_not_stopped_by_what_takes_longer_than_it_has(reason: Reason) -> None:
-    """A reclaim's deadline is minutes: hold, hours, share, storm and ask do not delay it."""
+    """A reclaim's deadline is minutes: hold, hours, room, storm and ask do not delay it."""
     assert reason_of(replace(changed(reason), deadline=NOW + 4 * MINUTE)) is Reason.ACT
 
 
-@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.BUDGET_AT_ONCE, Reason.ATTEMPTS_USED, Reason.SHADOW])
+@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.ATTEMPTS_USED, Reason.SHADOW])
 def test_an_interruption_respects_everything_else(reason: Reason) -> None:
-    """A pause, the limit at once, used attempts and shadow stop an interruption too."""
+    """A pause, used attempts and shadow stop an interruption too."""
     assert reason_of(replace(changed(reason), deadline=NOW + 4 * MINUTE)) is reason
 
 

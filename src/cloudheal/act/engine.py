@@ -148,6 +148,11 @@ class Engine:
             DBOS.start_workflow(_heal, run, look)
         return id_
 
+    @property
+    def begins_here(self) -> bool:
+        """True when this process runs looks itself; otherwise it can only queue them for others."""
+        return Engine._present is self
+
     def begun_by(self, worker: str) -> list[tuple[str, int]]:
         """Return the looks that a worker had begun and not ended, whether or not it owned their runs yet."""
         found = DBOS.list_workflows(executor_id=worker, status="PENDING", load_input=False, load_output=False)
@@ -155,7 +160,10 @@ class Engine:
 
     def resume(self, looks: Sequence[tuple[str, int]]) -> int:
         """Queue looks again that a dead worker had begun; returns how many."""
-        ids = [workflow_id(run, look) for run, look in looks]
+        wanted = [workflow_id(run, look) for run, look in looks]
+        # A worker may have died between committing a run of the fast lane and beginning its look: nothing to resume.
+        found = DBOS.list_workflows(workflow_ids=wanted, load_input=False, load_output=False) if wanted else []
+        ids = sorted(one.workflow_id for one in found)
         if ids:
             DBOS.resume_workflows(ids, queue_name=QUEUE)
         return len(ids)

@@ -3,7 +3,8 @@
     new? - selected? - already open? - may we, now? - tried too often? - room? - trusted?
 
 It is a pure function of facts that were counted before; each station that was passed is kept, so that `explain` can
-print the whole walk. Interruptions have a deadline of minutes: hold, share, storm and ask do not stop them.
+print the whole walk. Interruptions have a deadline of minutes: hold, hours, room, storm and ask do not stop
+them, because a mass reclaim is when they matter most. A pause, used attempts and shadow do.
 """
 
 from __future__ import annotations
@@ -135,13 +136,13 @@ def _share(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
 
 
 def _at_once(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = facts.busy.at_once >= facts.bounds.at_once
+    full = facts.deadline is None and facts.busy.at_once >= facts.bounds.at_once
     numbers = f"{facts.busy.at_once} of {facts.bounds.at_once}"
     return Station("room at once", Reason.BUDGET_AT_ONCE if full else None, numbers)
 
 
 def _rate(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = facts.busy.per_hour >= facts.bounds.per_hour
+    full = facts.deadline is None and facts.busy.per_hour >= facts.bounds.per_hour
     numbers = f"{facts.busy.per_hour} of {facts.bounds.per_hour}"
     return Station("room this hour", Reason.BUDGET_RATE if full else None, numbers)
 

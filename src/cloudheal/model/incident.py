@@ -29,13 +29,15 @@ class Trouble:
         return f"{self.kind}:{self.id}" if self.id else self.kind
 
 
+#: The trouble of a resource that its cloud is about to take away; it goes before every other trouble.
+INTERRUPTION = "interruption"
 #: What each cloud leaves between the notice and the end of a spot server.
 RECLAIM_NOTICE: Mapping[Cloud, timedelta] = {Cloud.ALIBABA: timedelta(minutes=5), Cloud.TENCENT: timedelta(minutes=2)}
 
 
 def deadline_of(resource: ResourceId, trouble: Trouble, occurred: datetime) -> datetime | None:
     """Return when acting on a trouble has become pointless; None when it never does."""
-    return occurred + RECLAIM_NOTICE[resource.cloud] if trouble.kind == "interruption" else None
+    return occurred + RECLAIM_NOTICE[resource.cloud] if trouble.kind == INTERRUPTION else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Verbs
 from cloudheal.ports.store import Store
 from cloudheal.record.holds import EVERYTHING, holds_on
-from cloudheal.record.incidents import OpenRun, end_incident, note_action, open_run
+from cloudheal.record.incidents import OpenRun, end_incident, is_interrupted, note_action, open_run
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.workers import Claim, claim, release
 
@@ -39,8 +39,8 @@ class Healer:
     worker: str
     rules: RuleBook
     playbooks: Mapping[str, Playbook]
-    verbs: Callable[[ResourceId], Verbs]
-    """Finds what a resource's account offers; one account's run never gets another's credentials."""
+    verbs: Callable[[ResourceId, bool], Verbs]
+    """Finds what a resource's account offers, in a hurry or not; one account's run never gets another's credentials."""
     clock: Clock
     wait: Callable[[float, Callable[[], bool]], bool]
     """Waits on the operator's clock until a condition holds or so many seconds have passed; says which."""
@@ -69,13 +69,14 @@ class Healer:
         intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis, self.clock)
         hands = Hands(self.steps, intents, self.pause, self.settle_seconds)
         try:
-            verbs = self.verbs(found.resource)
+            deadline = deadline_of(found.resource, found.trouble, found.occurred)
+            verbs = self.verbs(found.resource, deadline is not None)
             case = Case(
                 run=found.run,
                 resource=found.resource,
                 trouble=found.trouble,
                 occurred=found.occurred,
-                deadline=deadline_of(found.resource, found.trouble, found.occurred),
+                deadline=deadline,
                 parameters=playbook.parameters.model_validate(rule.parameters if rule else {}),
                 compute=verbs.compute,
                 balancers=verbs.balancers,
@@ -94,6 +95,8 @@ class Healer:
         now = self.clock.now()
         # What is being taken away is held back by a pause of everything only, as in the walk.
         hurried = deadline_of(found.resource, found.trouble, found.occurred) is not None
+        if not hurried and is_interrupted(connection, found.resource):
+            return False
         if holds_on(connection, [EVERYTHING] if hurried else [EVERYTHING, found.resource.id, found.group], now):
             return False
         note_action(connection, found.incident, now)

@@ -16,7 +16,7 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import Run, RunState, Trouble
+from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.lifecycle import record
@@ -34,10 +34,12 @@ from cloudheal.record.incidents import (
     last_given_up,
     newest_observation,
     open_incident,
+    supersede,
 )
 from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
+from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone
 from cloudheal.sense.reading import Message, Reader, read, trouble_of
 from cloudheal.settings.rules import Rule
@@ -58,6 +60,13 @@ class Looks(Protocol):
 
     def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:
         """Queue a look in the caller's transaction."""
+
+    @property
+    def begins_here(self) -> bool:
+        """True when this process runs looks itself."""
+
+    def start_at_once(self, run: str, look: int) -> str:
+        """Begin a look without the queue; one that has begun is not begun again."""
 
 
 #: Finds what is known of resources, reading the cloud for those never seen; before the transaction, by the batch.
@@ -97,6 +106,7 @@ class Intake:
     lookup: Lookup
     clock: Clock
     new_id: Callable[[], str]
+    worker: str
 
     def take(self, messages: Sequence[Message]) -> Taken:
         """Read, decide and commit a batch. When this returns every message may be acknowledged."""
@@ -109,6 +119,8 @@ class Intake:
                 letter = DeadLetter(now, origin.channel, origin.origin, bad.reason, origin.body)
                 add_dead_letter(connection, letter)
             taken = self._commit(connection, found.events, resources, now)
+        if taken.acting:
+            self.begin_stranded()
         return replace(taken, dead=len(found.unreadable))
 
     def notice(self, described: Sequence[Description], missing: Sequence[ResourceId], at: datetime) -> Taken:
@@ -121,7 +133,20 @@ class Intake:
             found = list(found_by(describe(connection, described), now))
             found += [gone(one, at, now) for one in release(connection, missing, at)]
             rows = known(connection, (event.subject for event in found))
-            return self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+            taken = self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+        if taken.acting:
+            self.begin_stranded()
+        return taken
+
+    def begin_stranded(self) -> int:
+        """Begin the runs that hurry, which are not queued: right after their commit, and whenever one was left over."""
+        if not self.looks.begins_here:
+            return 0
+        with self.store.snapshot() as connection:
+            left = stranded(connection, self.worker)
+        for one in left:
+            self.looks.start_at_once(one.run, one.look)
+        return len(left)
 
     def learn(self, described: Sequence[Description]) -> int:
         """Take in who servers are, without what happened to them; returns how many."""
@@ -157,7 +182,8 @@ class Intake:
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
             seen = (newest_observation(connection, event), last_given_up(connection, event.subject, trouble))
             newest = max((one for one in seen if one is not None), default=None)
-            facts = replace(facts, past=replace(facts.past, newest=newest))
+            deadline = deadline_of(event.subject, trouble, event.time)
+            facts = replace(facts, past=replace(facts.past, newest=newest), deadline=deadline)
             walked = walk(event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             opening = _Opening(rule, event, trouble, facts.group.name, walked)
@@ -177,9 +203,15 @@ class Intake:
         digest = self.playbooks[rule.playbook].digest
         until = walked.next_eligible
         new = Run(run, incident, rule.name, rule.playbook, digest, rule.mode, state, next_eligible=until)
-        add_run(connection, new, waits_for="" if state is RunState.STARTING else walked.reason, at=now)
-        if state is RunState.STARTING:
+        starts = state is RunState.STARTING
+        hurries = starts and deadline_of(event.subject, opening.trouble, event.time) is not None
+        owner = self.worker if hurries and self.looks.begins_here else ""
+        add_run(connection, new, waits_for="" if starts else walked.reason, at=now, owner=owner)
+        if hurries:
+            supersede(connection, event.subject, incident, now)
+        if starts:
             grant(connection, run, now)
+        if starts and not owner:
             self.looks.enqueue(connection, run, 0)
         if state is RunState.ASKING:
             question = f"{rule.playbook} on {event.subject.id} ({opening.trouble})? held back by {walked.reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, fields_of
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
+from cloudheal.model.incident import deadline_of
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.intake import gathered
 from cloudheal.sense.reading import trouble_of
@@ -44,5 +45,6 @@ def rehearse(
         walked = None
         if trouble is not None and heals and not failures:
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
+            facts = replace(facts, deadline=deadline_of(event.subject, trouble, event.time))
             walked = walk(event.time, now, facts)
         yield Rehearsed(rule.name, rule.playbook, failures, walked)

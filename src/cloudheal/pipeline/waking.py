@@ -15,13 +15,13 @@ from cloudheal.decide.facts import Facts
 from cloudheal.decide.rulebook import RuleBook
 from cloudheal.decide.walk import walk
 from cloudheal.model.control import Answer, Approval
-from cloudheal.model.decision import OUTCOMES, Outcome
-from cloudheal.model.incident import Healed, Mode, RunState, Verdict
+from cloudheal.model.decision import OUTCOMES, Outcome, Reason
+from cloudheal.model.incident import Healed, Mode, RunState, Verdict, deadline_of
 from cloudheal.pipeline.intake import RUN_STATES, Looks, gathered
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, expire
-from cloudheal.record.incidents import grant
+from cloudheal.record.incidents import grant, supersede
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 
 
@@ -57,6 +57,7 @@ class Waker:
         if patient.state is RunState.ASKING and said is None:
             return False
         facts = gathered(connection, rule, patient.subject, patient.trouble, None, now, group=patient.group)
+        facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
         return self._walked(connection, patient, _again(facts, approved=said is not None), said, now)
 
     def _walked(
@@ -66,9 +67,17 @@ class Waker:
         outcome = OUTCOMES[again.reason]
         by = said.answered_by if said else ""
         if outcome is Outcome.ACT and begin(connection, patient.run, patient.look, by, now):
+            if facts.deadline is not None:
+                supersede(connection, patient.subject, patient.incident, now)
             grant(connection, patient.run, now)
             self.looks.enqueue(connection, patient.run, patient.look)
             return True
+        if again.reason is Reason.EXPIRED:
+            late = Verdict(
+                patient.incident, Healed.NOT_HEALED, now, {"code": again.reason, "held_by": patient.waits_for}
+            )
+            end_patient(connection, patient.run, late)
+            return False
         state = RUN_STATES.get(outcome, RunState.WAITING)
         if again.reason != patient.waits_for and state is RunState.WAITING:
             keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)

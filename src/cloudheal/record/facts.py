@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import Healed, Trouble
+from cloudheal.model.incident import INTERRUPTION, Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.incidents import AT_ONCE
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
@@ -35,7 +35,7 @@ def count(
     connection: sa.Connection, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows
 ) -> Counted:
     """Count everything that the walk compares with limits."""
-    attempts = _attempts(connection, subject, now - windows.within)
+    attempts = _attempts(connection, subject, trouble, now - windows.within)
     heals = _heals(connection, subject, trouble, now - windows.flap)
     return Counted(
         open_incident=_open(connection, subject, trouble),
@@ -71,17 +71,22 @@ def _about(subject: ResourceId) -> sa.ColumnElement[bool]:
 
 
 def _open(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> str | None:
-    same = _about(subject) & (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.trouble_id == trouble.id)
-    return connection.scalar(sa.select(INCIDENT.c.id).where(same, INCIDENT.c.ended.is_(None)))
+    """Return the incident that a trouble joins: its own, or the interruption that takes the resource away."""
+    same = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.trouble_id == trouble.id)
+    joined = same | (INCIDENT.c.trouble == INTERRUPTION)
+    return connection.scalar(sa.select(INCIDENT.c.id).where(_about(subject), joined, INCIDENT.c.ended.is_(None)))
 
 
-def _attempts(connection: sa.Connection, subject: ResourceId, since: datetime) -> tuple[int, int | None, int | None]:
-    """Count committed intents on the resource, whichever incident they belonged to."""
+def _attempts(
+    connection: sa.Connection, subject: ResourceId, trouble: Trouble, since: datetime
+) -> tuple[int, int | None, int | None]:
+    """Count committed intents on the resource, whichever incident they belonged to; an interruption counts its own."""
     when = INCIDENT.c.acted
+    counted = _about(subject) & ((INCIDENT.c.trouble == INTERRUPTION) | (trouble.kind != INTERRUPTION))
     numbers = sa.select(sa.func.count(), sa.func.min(when), sa.func.max(when)).select_from(
         STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     )
-    row = connection.execute(numbers.where(_about(subject), when >= _millis(since))).one()
+    row = connection.execute(numbers.where(counted, when >= _millis(since))).one()
     return row[0], row[1], row[2]
 
 

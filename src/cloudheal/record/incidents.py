@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
+from cloudheal.model.incident import INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.outbox import Notice, Topic, tell
@@ -99,8 +99,13 @@ def open_incident(
     return True
 
 
-def add_run(connection: sa.Connection, run: Run, waits_for: str = "", at: datetime | None = None) -> None:
-    """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does."""
+def add_run(
+    connection: sa.Connection, run: Run, waits_for: str = "", at: datetime | None = None, owner: str = ""
+) -> None:
+    """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does.
+
+    An `owner` is the worker that begins it without the queue.
+    """
     row = {
         "id": run.id,
         "incident": run.incident,
@@ -111,6 +116,7 @@ def add_run(connection: sa.Connection, run: Run, waits_for: str = "", at: dateti
         "state": run.state.value,
         "look": run.look,
         "waits_for": waits_for,
+        "owner": owner,
         "next_eligible": None if run.next_eligible is None else _millis(run.next_eligible),
     }
     connection.execute(sa.insert(RUN).values(row))
@@ -164,6 +170,30 @@ def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
     if ended:
         _tell_end(connection, verdict, run)
     return ended
+
+
+def supersede(connection: sa.Connection, subject: ResourceId, by: str, now: datetime) -> list[str]:
+    """End every other open incident of a resource, because `by` goes first; returns the runs that were ended.
+
+    Whoever works on such a run cannot commit a further intent: the run has another epoch and no owner.
+    """
+    about = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
+    others = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    open_ = (INCIDENT.c.ended.is_(None), INCIDENT.c.id != by, RUN.c.state != RunState.ENDED.value)
+    rows = connection.execute(others.where(*about, *open_)).all()
+    for run, incident in rows:
+        ended = {"state": RunState.ENDED.value, "owner": "", "epoch": RUN.c.epoch + 1, "waits_for": ""}
+        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(ended))
+        evidence = {"code": Reason.SUPERSEDED.value, "by": by}
+        end_incident(connection, Verdict(incident, Healed.NOT_NEEDED, now, evidence), run)
+    return [run for run, _ in rows]
+
+
+def is_interrupted(connection: sa.Connection, subject: ResourceId) -> bool:
+    """Say whether a resource is being taken away by its cloud, as far as an open incident tells."""
+    about = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
+    open_ = sa.select(INCIDENT.c.id).where(*about, INCIDENT.c.trouble == INTERRUPTION, INCIDENT.c.ended.is_(None))
+    return connection.execute(open_.limit(1)).first() is not None
 
 
 def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:

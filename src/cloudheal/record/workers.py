@@ -71,6 +71,13 @@ def leave(connection: sa.Connection, worker: str) -> bool:
     return False
 
 
+def stranded(connection: sa.Connection, worker: str) -> list[Taken]:
+    """Return the runs that a worker owns and has not begun: they were never queued, so nobody else begins them."""
+    mine = (RUN.c.owner == worker) & (RUN.c.state == RunState.STARTING.value)
+    rows = connection.execute(sa.select(RUN.c.id, RUN.c.look, RUN.c.recoveries).where(mine))
+    return [Taken(row.id, row.look, row.recoveries) for row in rows]
+
+
 def at_work(connection: sa.Connection) -> bool:
     """Say whether any run is being worked on, or about to be, by any worker."""
     return connection.execute(sa.select(RUN.c.id).where(RUN.c.state.in_(_AT_WORK)).limit(1)).first() is not None

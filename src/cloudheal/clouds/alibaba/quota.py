@@ -34,3 +34,12 @@ class Buckets:
                 return None
             self._levels[api] = (level, now)
             return wait
+
+    def spend(self, api: str) -> float:
+        """Take one token on credit, for a call that has no time to wait: all others wait for it; returns the level."""
+        with self._guard:
+            now = self._monotonic()
+            level, at = self._levels.get(api, (self._most, now))
+            level = min(self._most, level + (now - at) * self._rate) - 1
+            self._levels[api] = (level, now)
+            return level
