@@ -14,11 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.errors import SettingsError
+from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.notifiers.apprise_target import AppriseTarget, apprise_target, targets_of
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import MOST_LINES, SEVERITIES, TEXTS, Wording
 from cloudheal.record.database import Database
+from cloudheal.record.inbox import DeadLetter, add_dead_letter
 from cloudheal.record.incidents import add_run, end_incident, open_incident
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.retention import remove_old_notices
@@ -186,6 +188,27 @@ def test_a_target_that_never_answers_is_given_up_after_a_day(database: Database,
         assert row.given_up is not None
         assert row.problem
         assert connection.scalar(sa.select(OUTBOX.c.done)) is not None
+
+
+def test_a_queue_full_of_garbage_is_two_messages(database: Database, clock: HandClock, webhook: Webhook) -> None:
+    """The first unreadable message is told at once, all the others together after the quiet time."""
+    sending = sender(database, clock, hook(webhook))
+
+    def garbage(count: int) -> None:
+        with database.transaction() as connection:
+            for number in range(count):
+                add_dead_letter(
+                    connection, DeadLetter(NOON, Channel.QUEUE, "queue q", "not JSON", str(number).encode())
+                )
+
+    garbage(1)
+    assert sending.send_due() == 1
+    garbage(1200)
+    assert sending.send_due() == 0
+    clock.time += 30 * MINUTE
+    assert sending.send_due() == 1
+    assert "(1200 times since" in webhook.bodies[-1]
+    assert open_deliveries(database) == 0
 
 
 def test_a_flood_becomes_a_digest(database: Database, clock: HandClock, webhook: Webhook) -> None:

@@ -85,11 +85,10 @@ class Sender:
         with self.store.snapshot() as connection:
             found = due(connection, target, now)
             quiet = quiet_until(connection, target, [one.notice.key for one in found], self.pace.mute, now)
-        muted = [one for one in found if one.notice.key in quiet]
-        if muted:
+        if quiet:
             with self.store.transaction() as connection:
-                for one in muted:
-                    postpone(connection, [one], quiet[one.notice.key])
+                for key, until in quiet.items():
+                    postpone(connection, target, key, until)
         return [one for one in found if one.notice.key not in quiet]
 
     def _send(self, target: Target, bundle: Sequence[Due]) -> bool:
