@@ -16,6 +16,7 @@ class Hand:
         self.seconds = 100.0
 
     def __call__(self) -> float:
+        """Return the time."""
         return self.seconds
 
 
