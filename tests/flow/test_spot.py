@@ -13,10 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.app import App
+from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
+from cloudheal.model.incident import Mode, Run, RunState, Trouble
+from cloudheal.playbooks.spot_evacuate import SPOT_EVACUATE
 from cloudheal.record.holds import EVERYTHING, add_hold
-from cloudheal.record.tables import STEP
+from cloudheal.record.incidents import add_run, open_incident
+from cloudheal.record.tables import STEP, WORKER
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import Healing
 from tests.sim.simulator import RunningSimulator, started
@@ -418,3 +422,28 @@ def test_a_pause_stops_an_interruption_too_and_says_so(start: Start) -> None:
     while len(healing.reasons()) < 2:
         healing.drain_queue()
     assert healing.reasons() == ["act", "paused"]
+
+
+def test_a_run_whose_worker_died_before_beginning_it_is_begun_by_the_heir(start: Start) -> None:
+    """Runs of the fast lane are not queued: what a dead worker committed and did not begin, its heir begins."""
+    healing = start(drain="0s")
+    healing.chaos("reclaim", SPOT)
+    now = healing.app.clock.now()
+    body = {
+        "product": "ECS",
+        "name": "Instance:PreemptibleInstanceInterruption",
+        "resourceId": f"acs:ecs:{REGION}:1000000000000001:instance/{SPOT}",
+        "eventTime": now.strftime("%Y%m%dT%H%M%S.000+0000"),
+        "content": {"instanceId": SPOT, "action": "delete"},
+    }
+    event = event_of(json.dumps(body).encode(), now, Channel.QUEUE)
+    run = Run(
+        "run-1", "inc-1", "leave-before-release", "spot_evacuate", SPOT_EVACUATE.digest, Mode.AUTO, RunState.STARTING
+    )
+    with healing.app.database.transaction() as connection:
+        connection.execute(sa.insert(WORKER).values(id="dead", host="gone", heartbeat=0))
+        assert open_incident(connection, "inc-1", event, Trouble("interruption"), "", now)
+        add_run(connection, run, at=now, owner="dead")
+    (incident,) = healing.until_ended(1)
+    assert (incident.id, incident.verdict) == ("inc-1", "healed")
+    assert healing.groups() == PEERS
