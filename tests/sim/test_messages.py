@@ -92,3 +92,13 @@ def test_a_bad_world_file_is_named_with_its_fault(tmp_path: Path, name: str, con
 def test_a_world_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     """No number of the operating system stands in the message."""
     assert "cannot be read: No such file or directory" in _refusal("--world", str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("option", ["seconds", "in_seconds"])
+def test_no_deed_takes_longer_than_time_lasts(sim: RunningSimulator, option: str) -> None:
+    """An absurd duration is refused by whichever deed takes one, and the world can still be read."""
+    sim.world({"alibaba": {"instances": [{"id": "i-bp1a", "region": "cn-hangzhou", "status": "Running"}]}})
+    for deed in sim.control("GET", "chaos")["deeds"]:
+        with pytest.raises(ControlRefusedError):
+            sim.control("POST", "chaos", {"do": deed, "instances": ["i-bp1a"], option: 1e300})
+    assert sim.control("GET", "world")["alibaba"]["instances"]

@@ -30,6 +30,10 @@ _END = round((datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) / timedelta(millisecond
 _NEVER = round((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
 
 
+#: The longest span that anything may be told to take: time itself ends in the year 9000.
+LONGEST_SECONDS = 100 * 365 * 86_400
+
+
 class Mode(StrEnum):
     """How virtual time moves."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_millis
+from cloudheal_sim.kernel.clock import LONGEST_SECONDS, MILLIS_PER_SECOND, to_millis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,8 +84,8 @@ class Latency(_Part):
     """Seconds of virtual time; `mean` and `spread` are the two parameters of the distribution."""
 
     distribution: Literal["fixed", "uniform", "normal", "exponential"] = "fixed"
-    mean: float = Field(1.0, ge=0)
-    spread: float = Field(0.0, ge=0)
+    mean: float = Field(1.0, ge=0, le=LONGEST_SECONDS)
+    spread: float = Field(0.0, ge=0, le=LONGEST_SECONDS)
 
     def draw(self, chance: Random) -> float:
         """Draw one latency in seconds, never below 0."""
@@ -107,11 +107,13 @@ class Fault(_Part):
     code: str | None = Field(None, description="the service's error code, when not the usual one")
     message: str | None = None
     latency: Latency = Latency()
-    age_seconds: float = Field(10.0, ge=0, description="stale-read: how old the answer is")
+    age_seconds: float = Field(10.0, ge=0, le=LONGEST_SECONDS, description="stale-read: how old the answer is")
     share: float = Field(0.5, ge=0, le=1, description="partial-batch: share of the items that fail")
-    delay_seconds: float = Field(5.0, ge=0, description="delayed and reordered events: the longest delay")
+    delay_seconds: float = Field(
+        5.0, ge=0, le=LONGEST_SECONDS, description="delayed and reordered events: the longest delay"
+    )
     copies: int = Field(2, ge=1, le=100, description="duplicated-event: how often it arrives in all")
-    hold_seconds: float = Field(120.0, gt=0, description="effect-then-timeout: real seconds until the reset")
+    hold_seconds: float = Field(120.0, gt=0, le=86_400, description="effect-then-timeout: real seconds until the reset")
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from cloudheal_sim.alibaba.cms.model.metric_catalogue import ECS
 from cloudheal_sim.alibaba.cms.model.metric_lines import Override
 from cloudheal_sim.kernel.chaos import Chaos, ChaosError, options_of
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
+from cloudheal_sim.kernel.clock import LONGEST_SECONDS, MILLIS_PER_SECOND
 from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class CpuLoad(Part):
     """How high, and for how long (seconds); null means until something else is said."""
 
     percent: float = Field(99.0, ge=0, le=100)
-    seconds: float | None = Field(600.0, gt=0)
+    seconds: float | None = Field(600.0, gt=0, le=LONGEST_SECONDS)
 
 
 class MonitoringChaos:

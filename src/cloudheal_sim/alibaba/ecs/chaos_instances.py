@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cloudheal_sim.alibaba.ecs.model.instance import Instance, Lock
 from cloudheal_sim.kernel.chaos import Chaos, ChaosError, NoOptions, options_of
+from cloudheal_sim.kernel.clock import LONGEST_SECONDS
 from cloudheal_sim.kernel.world import Part
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ class FailStart(Part):
 class Seconds(Part):
     """How long, in seconds."""
 
-    seconds: float = Field(60.0, ge=0)
+    seconds: float = Field(60.0, ge=0, le=LONGEST_SECONDS)
 
 
 class CrashLoop(Part):
     """Seconds from Running to the fall; null ends it."""
 
-    seconds: float | None = Field(30.0, ge=0)
+    seconds: float | None = Field(30.0, ge=0, le=LONGEST_SECONDS)
 
 
 class LockReason(Part):

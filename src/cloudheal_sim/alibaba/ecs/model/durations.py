@@ -10,9 +10,10 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from cloudheal_sim.kernel.clock import LONGEST_SECONDS
 from cloudheal_sim.kernel.world import Part
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 class Durations(Part):
