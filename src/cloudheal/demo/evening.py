@@ -95,6 +95,7 @@ class Evening:
         verdicts = Counter(one.verdict for one in end.standings.values())
         times = [one.seconds for one in end.standings.values() if one.seconds is not None and one.verdict == "healed"]
         told = ", ".join(f"{self._texts[verdict]} {count}" for verdict, count in sorted(verdicts.items()))
+        self._console.print()
         self._say("closing", style="bold", told=told)
         self._say("time_to_heal", fastest=min(times), slowest=max(times))
         self._say("calls", calls=len(calls), starts=len(starts))
