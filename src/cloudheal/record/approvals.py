@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.control import Answer, Approval
 from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import APPROVAL
 
@@ -19,8 +20,8 @@ def ask(connection: sa.Connection, approval: Approval) -> str:
         "id": approval.id,
         "run": approval.run,
         "question": approval.question,
-        "asked": _millis(approval.asked),
-        "expires": _millis(approval.expires),
+        "asked": millis_of(approval.asked),
+        "expires": millis_of(approval.expires),
     }
     connection.execute(sa.insert(APPROVAL).values(row))
     resource, incident = about_run(connection, approval.run)
@@ -38,19 +39,19 @@ def ask(connection: sa.Connection, approval: Approval) -> str:
 
 def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: datetime) -> bool:
     """Write an answer; False when there is no such open question (answered before, or expired)."""
-    open_ = (APPROVAL.c.id == id_) & (APPROVAL.c.answer == "") & (APPROVAL.c.expires > _millis(now))
+    open_ = (APPROVAL.c.id == id_) & (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
     return _answered(connection, open_, said, who, now) == 1
 
 
 def expire(connection: sa.Connection, now: datetime) -> int:
     """Answer every question that is over with `expired`; returns how many."""
-    over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= _millis(now))
+    over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= millis_of(now))
     return _answered(connection, over, Answer.EXPIRED, "", now)
 
 
 def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
     """Return the questions that wait for an answer, oldest first."""
-    waiting = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > _millis(now))
+    waiting = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
     rows = connection.execute(sa.select(APPROVAL).where(waiting).order_by(APPROVAL.c.asked, APPROVAL.c.id))
     return [_approval(row) for row in rows]
 
@@ -63,7 +64,7 @@ def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval
 
 
 def _answered(connection: sa.Connection, which: sa.ColumnElement[bool], said: Answer, who: str, now: datetime) -> int:
-    values = {"answer": said.value, "answered_by": who, "answered": _millis(now)}
+    values = {"answer": said.value, "answered_by": who, "answered": millis_of(now)}
     answered = sa.update(APPROVAL).where(which).values(values).returning(APPROVAL.c.id, APPROVAL.c.run)
     rows = connection.execute(answered).all()
     for row in rows:
@@ -79,16 +80,8 @@ def _approval(row: sa.Row[tuple[object, ...]]) -> Approval:
         id=known["id"],
         run=known["run"],
         question=known["question"],
-        asked=_moment(known["asked"]),
-        expires=_moment(known["expires"]),
+        asked=moment_of(known["asked"]),
+        expires=moment_of(known["expires"]),
         answer=Answer(known["answer"]) if known["answer"] else None,
         answered_by=known["answered_by"],
     )
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

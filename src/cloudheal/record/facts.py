@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from cloudheal.model.incident import INTERRUPTION, Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.incidents import AT_ONCE
+from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
 
 HOUR = timedelta(hours=1)
@@ -86,19 +87,19 @@ def _attempts(
     numbers = sa.select(sa.func.count(), sa.func.min(when), sa.func.max(when)).select_from(
         STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     )
-    row = connection.execute(numbers.where(counted, when >= _millis(since))).one()
+    row = connection.execute(numbers.where(counted, when >= millis_of(since))).one()
     return row[0], row[1], row[2]
 
 
 def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, since: datetime) -> tuple[int, int | None]:
     healed = _about(subject) & (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.verdict == Healed.HEALED.value)
     numbers = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended))
-    row = connection.execute(numbers.where(healed, INCIDENT.c.ended >= _millis(since))).one()
+    row = connection.execute(numbers.where(healed, INCIDENT.c.ended >= millis_of(since))).one()
     return row[0], row[1]
 
 
 def _acted_since(connection: sa.Connection, since: datetime) -> int:
-    return connection.scalar(sa.select(sa.func.count()).where(INCIDENT.c.acted >= _millis(since))) or 0
+    return connection.scalar(sa.select(sa.func.count()).where(INCIDENT.c.acted >= millis_of(since))) or 0
 
 
 def _under_action(connection: sa.Connection, group: str) -> int:
@@ -110,11 +111,7 @@ def _under_action(connection: sa.Connection, group: str) -> int:
 def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> int:
     counted = sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource)))
     fell = (INCIDENT.c.group == group) & (INCIDENT.c.trouble == trouble.kind)
-    return connection.scalar(counted.where(fell, INCIDENT.c.detected >= _millis(since))) or 0
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    return connection.scalar(counted.where(fell, INCIDENT.c.detected >= millis_of(since))) or 0
 
 
 def _moment(millis: int | None) -> datetime | None:

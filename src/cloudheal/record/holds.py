@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.control import Hold
 from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import HOLD
 
 #: The scope of a pause: everything.
@@ -21,8 +22,8 @@ def add_hold(connection: sa.Connection, hold: Hold) -> int:
         "scope": hold.scope,
         "who": hold.who,
         "why": hold.why,
-        "since": _millis(hold.since),
-        "until": None if hold.until is None else _millis(hold.until),
+        "since": millis_of(hold.since),
+        "until": None if hold.until is None else millis_of(hold.until),
     }
     number = int(connection.execute(sa.insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
     body = {"number": number, "why": hold.why, "until": row["until"]}
@@ -33,7 +34,7 @@ def add_hold(connection: sa.Connection, hold: Hold) -> int:
 def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
     """End every hold on exactly this scope; returns how many were in force."""
     standing = (HOLD.c.scope == scope) & HOLD.c.lifted.is_(None)
-    lifted = connection.execute(sa.update(HOLD).where(standing).values(lifted=_millis(at))).rowcount
+    lifted = connection.execute(sa.update(HOLD).where(standing).values(lifted=millis_of(at))).rowcount
     if lifted:
         append(connection, [Entry(Kind.HOLD_LIFTED, at, resource=scope, body={"holds": lifted})])
     return lifted
@@ -41,17 +42,9 @@ def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
 
 def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) -> list[Hold]:
     """Return the holds in force on any of these scopes, oldest first."""
-    in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > _millis(now)))
+    in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
     rows = connection.execute(sa.select(HOLD).where(HOLD.c.scope.in_(scopes), in_force).order_by(HOLD.c.id))
     return [
-        Hold(row.scope, row.who, row.why, _moment(row.since), None if row.until is None else _moment(row.until))
+        Hold(row.scope, row.who, row.why, moment_of(row.since), None if row.until is None else moment_of(row.until))
         for row in rows
     ]
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 
@@ -64,7 +65,7 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
 def add_dead_letter(connection: sa.Connection, letter: DeadLetter) -> int:
     """Store an unreadable message; the same bytes from the same place count up instead. Returns its row number."""
     row = {
-        "received": _millis(letter.received),
+        "received": millis_of(letter.received),
         "channel": letter.channel.value,
         "origin": letter.origin,
         "reason": letter.reason,
@@ -95,7 +96,7 @@ def dead_letters(connection: sa.Connection, limit: int = 100) -> Sequence[sa.Row
 def mark_replayed(connection: sa.Connection, number: int, at: datetime) -> bool:
     """Say that a dead letter was read after all; False when there is none of that number waiting."""
     one = (DEAD_LETTER.c.id == number) & DEAD_LETTER.c.replayed.is_(None)
-    replayed = connection.execute(sa.update(DEAD_LETTER).where(one).values(replayed=_millis(at))).rowcount == 1
+    replayed = connection.execute(sa.update(DEAD_LETTER).where(one).values(replayed=millis_of(at))).rowcount == 1
     if replayed:
         append(connection, [Entry(Kind.DEAD_LETTER_REPLAYED, at, body={"number": number})])
     return replayed
@@ -112,8 +113,8 @@ def event_by_key(connection: sa.Connection, key: str) -> Event | None:
         source=row.source,
         type=row.type,
         subject=ResourceId(Cloud(row.cloud), row.account, row.region, row.kind, row.resource),
-        time=_moment(row.occurred),
-        received=_moment(row.received),
+        time=moment_of(row.occurred),
+        received=moment_of(row.received),
         status=row.status,
         data=json.loads(row.data),
         channel=Channel(row.channel),
@@ -135,8 +136,8 @@ def _row(event: Event) -> dict[str, object]:
         "region": subject.region,
         "kind": subject.kind,
         "resource": subject.id,
-        "occurred": _millis(event.time),
-        "received": _millis(event.received),
+        "occurred": millis_of(event.time),
+        "received": millis_of(event.received),
         "channel": event.channel.value,
         "simulated": event.simulated,
         "data": json.dumps(dict(event.data), ensure_ascii=False, separators=(",", ":")),
@@ -148,7 +149,7 @@ def _entry(event: Event, row: int) -> Entry:
     """Return the ledger's row: what the event says in a few words, and the digest of the message as received."""
     body = {
         "key": event.key,
-        "occurred": _millis(event.time),
+        "occurred": millis_of(event.time),
         "channel": event.channel.value,
         "simulated": event.simulated,
         "sha256": hashlib.sha256(event.raw).hexdigest(),
@@ -178,11 +179,3 @@ def _slices(events: Iterable[Event]) -> Iterator[list[Event]]:
     rest = iter(events)
     while part := list(islice(rest, SLICE)):
         yield part
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

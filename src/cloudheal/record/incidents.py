@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +15,7 @@ from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
 
@@ -63,8 +64,8 @@ def add_decision(connection: sa.Connection, decided: Decided) -> int:
         "reason": decided.reason.value,
         "detail": decided.detail,
         "stations": json.dumps([dict(station) for station in decided.stations], ensure_ascii=False),
-        "decided": _millis(decided.decided),
-        "next_eligible": None if decided.next_eligible is None else _millis(decided.next_eligible),
+        "decided": millis_of(decided.decided),
+        "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
         "incident": decided.incident,
     }
     number = int(connection.execute(sa.insert(DECISION).values(row).returning(DECISION.c.id)).scalar_one())
@@ -86,8 +87,8 @@ def open_incident(
         "trouble": trouble.kind,
         "trouble_id": trouble.id,
         "group": group,
-        "occurred": _millis(event.time),
-        "detected": _millis(now),
+        "occurred": millis_of(event.time),
+        "detected": millis_of(now),
     }
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(INCIDENT)
     opened = insert.values(row).on_conflict_do_nothing().returning(INCIDENT.c.id)
@@ -117,7 +118,7 @@ def add_run(
         "look": run.look,
         "waits_for": waits_for,
         "owner": owner,
-        "next_eligible": None if run.next_eligible is None else _millis(run.next_eligible),
+        "next_eligible": None if run.next_eligible is None else millis_of(run.next_eligible),
     }
     connection.execute(sa.insert(RUN).values(row))
     resource, _ = about_run(connection, run.id)
@@ -130,7 +131,7 @@ def add_run(
 
 def grant(connection: sa.Connection, run: str, now: datetime) -> None:
     """Give a run the right to touch its resource: a row that counts until the verdict."""
-    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run, granted=_millis(now)))
+    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run, granted=millis_of(now)))
 
 
 def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
@@ -153,14 +154,14 @@ def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
         playbook_digest=row["playbook_digest"],
         mode=Mode(row["mode"]),
         attempt=row["attempt"],
-        occurred=_moment(row["occurred"]),
+        occurred=moment_of(row["occurred"]),
     )
 
 
 def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
     """Write the verdict, end the run and give its grants back; False when the incident was ended before."""
     values = {
-        "ended": _millis(verdict.at),
+        "ended": millis_of(verdict.at),
         "verdict": verdict.healed.value,
         "evidence": json.dumps(dict(verdict.evidence), ensure_ascii=False),
     }
@@ -199,7 +200,7 @@ def is_interrupted(connection: sa.Connection, subject: ResourceId) -> bool:
 def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     """Write when the first action of an incident was taken; False when that was known."""
     first = (INCIDENT.c.id == incident) & INCIDENT.c.acted.is_(None)
-    acted = sa.update(INCIDENT).where(first).values(acted=_millis(at)).returning(INCIDENT.c.resource)
+    acted = sa.update(INCIDENT).where(first).values(acted=millis_of(at)).returning(INCIDENT.c.resource)
     resource = connection.execute(acted).scalar_one_or_none()
     if resource is None:
         return False
@@ -215,7 +216,7 @@ def last_given_up(connection: sa.Connection, subject: ResourceId, trouble: Troub
     same = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
     given_up = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.verdict == Healed.NOT_HEALED.value)
     ended = connection.scalar(sa.select(sa.func.max(INCIDENT.c.ended)).where(*same, given_up))
-    return None if ended is None else _moment(ended)
+    return None if ended is None else moment_of(ended)
 
 
 def newest_observation(connection: sa.Connection, event: Event) -> datetime | None:
@@ -226,7 +227,7 @@ def newest_observation(connection: sa.Connection, event: Event) -> datetime | No
     same = [EVENT.c[name] == value for name, value in _resource(event.subject).items()]
     told = (EVENT.c.channel != Channel.POLL.value) | (EVENT.c.status == event.status)
     newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == event.type, told))
-    return None if newest is None else _moment(newest)
+    return None if newest is None else moment_of(newest)
 
 
 def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> Entry:
@@ -236,7 +237,7 @@ def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> E
         "rule_digest": decided.rule_digest,
         "detail": decided.detail,
         "stations": [dict(station) for station in decided.stations],
-        "next_eligible": None if decided.next_eligible is None else _millis(decided.next_eligible),
+        "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
     }
     return Entry(
         Kind.DECISION,
@@ -282,11 +283,3 @@ def _resource(subject: ResourceId) -> dict[str, str]:
         "kind": subject.kind,
         "resource": subject.id,
     }
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

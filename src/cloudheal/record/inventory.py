@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Description, Known, Sighting
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
 from cloudheal.settings.rules import Selector
 
@@ -65,8 +66,8 @@ def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datet
     """Say that resources are gone, as of `at`; returns those that were thought to be there."""
     gone = []
     for one in sorted(set(subjects)):
-        there = _is(one) & RESOURCE.c.released.is_(None) & (RESOURCE.c.as_of <= _millis(at))
-        values = {"state": DELETED, "since": _millis(at), "as_of": _millis(at), "released": _millis(at)}
+        there = _is(one) & RESOURCE.c.released.is_(None) & (RESOURCE.c.as_of <= millis_of(at))
+        values = {"state": DELETED, "since": millis_of(at), "as_of": millis_of(at), "released": millis_of(at)}
         if connection.execute(sa.update(RESOURCE).where(there).values(values)).rowcount:
             gone.append(one)
     return gone
@@ -78,7 +79,7 @@ def not_seen_since(
     """Return the resources of a region that are thought to be there but were last described before `at`."""
     place = zip(_NAME, (str(cloud), account, region, kind), strict=False)
     there = sa.and_(*(RESOURCE.c[name] == value for name, value in place), RESOURCE.c.released.is_(None))
-    old = there & (RESOURCE.c.described < _millis(at)) & (RESOURCE.c.as_of < _millis(at))
+    old = there & (RESOURCE.c.described < millis_of(at)) & (RESOURCE.c.as_of < millis_of(at))
     return [_id(row) for row in connection.execute(sa.select(RESOURCE).where(old).order_by(RESOURCE.c.id))]
 
 
@@ -113,7 +114,7 @@ def size(connection: sa.Connection, subject: ResourceId, group: str, selector: S
 
 def instances_released(connection: sa.Connection, since: datetime) -> list[Known]:
     """Return the instances released since a time, newest first, with all that was known of them."""
-    gone = (RESOURCE.c.kind == "instance") & (RESOURCE.c.released >= _millis(since))
+    gone = (RESOURCE.c.kind == "instance") & (RESOURCE.c.released >= millis_of(since))
     rows = connection.execute(sa.select(RESOURCE).where(gone).order_by(RESOURCE.c.released.desc(), RESOURCE.c.id))
     return [_known(row) for row in rows]
 
@@ -125,7 +126,7 @@ def instances_named(connection: sa.Connection, id_: str) -> list[Known]:
 
 
 def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId, Known]) -> int:
-    old, at = before.get(seen.id), _millis(seen.at)
+    old, at = before.get(seen.id), millis_of(seen.at)
     if seen.lock:
         locks = sorted({*(old.locks if old else ()), seen.lock})
         values: dict[str, object] = {"locks": json.dumps(locks)}
@@ -143,7 +144,7 @@ def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId
 
 def _write_description(connection: sa.Connection, seen: Description, state: Mapping[str, Any]) -> int:
     """Write who a resource is; `state` are the columns of its state that are written over, too."""
-    at = _millis(seen.at)
+    at = millis_of(seen.at)
     told: dict[str, object] = {
         "name": seen.name,
         "zone": seen.zone,
@@ -159,7 +160,7 @@ def _write_description(connection: sa.Connection, seen: Description, state: Mapp
 
 
 def _state_of(seen: Description) -> dict[str, Any]:
-    at = _millis(seen.at)
+    at = millis_of(seen.at)
     newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (RESOURCE.c.described == at))
     same = RESOURCE.c.state == seen.state
     return {
@@ -222,7 +223,7 @@ def _among(subjects: Sequence[ResourceId]) -> sa.ColumnElement[bool]:
 def _known(row: sa.Row[Any]) -> Known:
     resource = Resource(
         id=_id(row),
-        as_of=_moment(row.as_of),
+        as_of=moment_of(row.as_of),
         state=row.state,
         name=row.name,
         zone=row.zone,
@@ -231,12 +232,12 @@ def _known(row: sa.Row[Any]) -> Known:
     )
     return Known(
         resource=resource,
-        since=_moment(row.since),
-        first_seen=_moment(row.first_seen),
+        since=moment_of(row.since),
+        first_seen=moment_of(row.first_seen),
         locks=tuple(json.loads(row.locks)),
         attributes=json.loads(row.attributes),
-        described=None if row.described is None else _moment(row.described),
-        released=None if row.released is None else _moment(row.released),
+        described=None if row.described is None else moment_of(row.described),
+        released=None if row.released is None else moment_of(row.released),
     )
 
 
@@ -250,11 +251,3 @@ def _slices(subjects: Sequence[ResourceId]) -> Iterator[Sequence[ResourceId]]:
 
 def _length(duration: timedelta) -> int:
     return round(duration.total_seconds() * 1000)
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import ResourceId
+from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import LIFECYCLE
 
 
@@ -42,7 +43,7 @@ def transitions(connection: sa.Connection, subject: ResourceId) -> list[Transiti
     rows = connection.execute(
         sa.select(LIFECYCLE).where(LIFECYCLE.c.resource == subject.id, *same).order_by(LIFECYCLE.c.at, LIFECYCLE.c.id)
     )
-    every = [Transition(row.state, _moment(row.at), Channel(row.channel), row.event) for row in rows]
+    every = [Transition(row.state, moment_of(row.at), Channel(row.channel), row.event) for row in rows]
     return [one for number, one in enumerate(every) if not _is_told_by_another(every, number)]
 
 
@@ -67,7 +68,3 @@ def _row(event: Event, number: int) -> dict[str, object]:
         "event": number,
         "channel": event.channel.value,
     }
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from cloudheal.model.event import Channel
 from cloudheal.record.inbox import DeadLetter
+from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RESOURCE, RUN
 
 
@@ -113,8 +114,8 @@ def list_events(connection: sa.Connection, narrow: Narrow) -> list[EventRow]:
         EventRow(
             number=row.id,
             key=row.key,
-            occurred=_moment(row.occurred),
-            received=_moment(row.received),
+            occurred=moment_of(row.occurred),
+            received=moment_of(row.received),
             type=row.type,
             status=row.status,
             resource=row.resource,
@@ -141,8 +142,8 @@ def list_incidents(connection: sa.Connection, narrow: Narrow, *, open_only: bool
             region=row["region"],
             trouble=f"{row['trouble']}:{row['trouble_id']}" if row["trouble_id"] else row["trouble"],
             group=row["group"],
-            occurred=_moment(row["occurred"]),
-            detected=_moment(row["detected"]),
+            occurred=moment_of(row["occurred"]),
+            detected=moment_of(row["detected"]),
             acted=_perhaps(row["acted"]),
             ended=_perhaps(row["ended"]),
             verdict=row["verdict"],
@@ -215,8 +216,8 @@ def list_instances(
             zone=row["zone"],
             group=row["group"],
             state=row["state"],
-            since=_moment(row["since"]),
-            as_of=_moment(row["as_of"]),
+            since=moment_of(row["since"]),
+            as_of=moment_of(row["as_of"]),
             tags=json.loads(row["tags"]),
             locks=tuple(json.loads(row["locks"])),
             released=_perhaps(row["released"]),
@@ -231,7 +232,7 @@ def list_dead_letters(connection: sa.Connection, limit: int) -> list[DeadLetterR
     chosen = sa.select(DEAD_LETTER, size).where(DEAD_LETTER.c.replayed.is_(None))
     rows = connection.execute(chosen.order_by(DEAD_LETTER.c.id.desc()).limit(limit)).all()
     return [
-        DeadLetterRow(row.id, _moment(row.received), row.channel, row.origin, row.reason, row.copies, row.size)
+        DeadLetterRow(row.id, moment_of(row.received), row.channel, row.origin, row.reason, row.copies, row.size)
         for row in rows
     ]
 
@@ -242,14 +243,14 @@ def dead_letter(connection: sa.Connection, number: int) -> DeadLetter | None:
     row = connection.execute(sa.select(DEAD_LETTER).where(one)).one_or_none()
     if row is None:
         return None
-    return DeadLetter(_moment(row.received), Channel(row.channel), row.origin, row.reason, row.raw)
+    return DeadLetter(moment_of(row.received), Channel(row.channel), row.origin, row.reason, row.raw)
 
 
 def list_holds(connection: sa.Connection, now: datetime) -> list[HoldRow]:
     """List the holds and pauses in force, oldest first."""
     over = HOLD.c.until.is_not(None) & (HOLD.c.until <= round(now.timestamp() * 1000))
     rows = connection.execute(sa.select(HOLD).where(HOLD.c.lifted.is_(None), ~over).order_by(HOLD.c.id)).all()
-    return [HoldRow(row.scope, row.who, row.why, _moment(row.since), _perhaps(row.until)) for row in rows]
+    return [HoldRow(row.scope, row.who, row.why, moment_of(row.since), _perhaps(row.until)) for row in rows]
 
 
 def _narrowed(
@@ -270,9 +271,5 @@ def _decisions(connection: sa.Connection, events: Sequence[int]) -> Mapping[int,
     return found
 
 
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)
-
-
 def _perhaps(millis: int | None) -> datetime | None:
-    return None if millis is None else _moment(millis)
+    return None if millis is None else moment_of(millis)

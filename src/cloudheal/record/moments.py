@@ -1,8 +1,24 @@
-"""The database's own clock, for leases and heartbeats only: the one time that all workers share."""
+"""Instants as the tables hold them, and the database's own clock.
+
+Columns hold epoch milliseconds; records hold aware UTC datetimes. The database's clock is for leases and heartbeats
+only: it is the one time that all workers share.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
+
+
+def millis_of(moment: datetime) -> int:
+    """Return an aware datetime as epoch milliseconds."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment_of(millis: int) -> datetime:
+    """Return epoch milliseconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(millis / 1000, UTC)
 
 
 def database_now(connection: sa.Connection) -> sa.ColumnElement[int]:

@@ -7,17 +7,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import NONCE
 
 
 def spend_nonce(connection: sa.Connection, source: str, nonce: str, until: datetime, now: datetime) -> bool:
     """Use a nonce up, and forget those whose time is over; False when it was used before."""
-    connection.execute(sa.delete(NONCE).where(NONCE.c.until < _millis(now)))
+    connection.execute(sa.delete(NONCE).where(NONCE.c.until < millis_of(now)))
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(NONCE)
-    row = {"source": source, "nonce": nonce, "until": _millis(until)}
+    row = {"source": source, "nonce": nonce, "until": millis_of(until)}
     statement = insert.values(row).on_conflict_do_nothing().returning(NONCE.c.nonce)
     return connection.execute(statement).first() is not None
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import DELIVERY, OUTBOX
 
 #: Rows that one pass looks at, per target.
@@ -62,7 +63,7 @@ class Due:
 def tell(connection: sa.Connection, notice: Notice) -> int:
     """Write a notice in the caller's transaction; returns its number."""
     row = {
-        "at": _millis(notice.at),
+        "at": millis_of(notice.at),
         "topic": notice.topic.value,
         "key": notice.key,
         "bundle": notice.bundle,
@@ -73,7 +74,7 @@ def tell(connection: sa.Connection, notice: Notice) -> int:
 
 def has_work(connection: sa.Connection, now: datetime) -> bool:
     """Say whether a notice is new or a delivery is due; a cheap question for the idle state."""
-    late = sa.select(DELIVERY.c.notice).where(_OPEN, DELIVERY.c.due <= _millis(now)).exists()
+    late = sa.select(DELIVERY.c.notice).where(_OPEN, DELIVERY.c.due <= millis_of(now)).exists()
     new = sa.select(OUTBOX.c.id).where(OUTBOX.c.done.is_(None), ~_ADDRESSED).exists()
     return bool(connection.scalar(sa.select(sa.or_(late, new))))
 
@@ -88,7 +89,7 @@ def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta
     rows = connection.execute(fresh.order_by(OUTBOX.c.id).limit(PASS_ROWS)).all()
     if not targets:
         done = sa.update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
-        connection.execute(done.values(done=_millis(now)))
+        connection.execute(done.values(done=millis_of(now)))
         return len(rows)
     wait = gather // timedelta(milliseconds=1)
     deliveries = [
@@ -104,7 +105,7 @@ def due(connection: sa.Connection, target: str, now: datetime) -> list[Due]:
     """Return what is to be delivered to a target now, oldest first."""
     mine = (DELIVERY.c.target == target) & _OPEN
     joined = sa.select(OUTBOX, DELIVERY.c.attempts).join(DELIVERY, DELIVERY.c.notice == OUTBOX.c.id)
-    ripe = joined.where(mine, DELIVERY.c.due <= _millis(now)).order_by(OUTBOX.c.id).limit(PASS_ROWS)
+    ripe = joined.where(mine, DELIVERY.c.due <= millis_of(now)).order_by(OUTBOX.c.id).limit(PASS_ROWS)
     return [Due(row["id"], target, _notice(row), row["attempts"]) for row in connection.execute(ripe).mappings().all()]
 
 
@@ -113,33 +114,33 @@ def quiet_until(
 ) -> dict[str, datetime]:
     """Return the keys that were told to a target within the quiet time, each with the end of it."""
     newest = sa.select(DELIVERY.c.key, sa.func.max(DELIVERY.c.sent).label("sent")).group_by(DELIVERY.c.key)
-    lately = DELIVERY.c.key.in_(sorted(set(keys))) & (DELIVERY.c.sent > _millis(now - mute))
+    lately = DELIVERY.c.key.in_(sorted(set(keys))) & (DELIVERY.c.sent > millis_of(now - mute))
     rows = connection.execute(newest.where(DELIVERY.c.target == target, lately))
-    return {row.key: _moment(row.sent) + mute for row in rows}
+    return {row.key: moment_of(row.sent) + mute for row in rows}
 
 
 def postpone(connection: sa.Connection, target: str, key: str, until: datetime) -> int:
     """Put everything of one key off without counting an attempt; returns how many deliveries."""
-    earlier = _OPEN & (DELIVERY.c.target == target) & (DELIVERY.c.key == key) & (DELIVERY.c.due < _millis(until))
-    return connection.execute(sa.update(DELIVERY).where(earlier).values(due=_millis(until))).rowcount
+    earlier = _OPEN & (DELIVERY.c.target == target) & (DELIVERY.c.key == key) & (DELIVERY.c.due < millis_of(until))
+    return connection.execute(sa.update(DELIVERY).where(earlier).values(due=millis_of(until))).rowcount
 
 
 def mark_sent(connection: sa.Connection, deliveries: Sequence[Due], now: datetime) -> int:
     """Mark deliveries as made; returns how many were not marked before."""
-    marked = sum(_change(connection, one, {"sent": _millis(now), "problem": ""}) for one in deliveries)
+    marked = sum(_change(connection, one, {"sent": millis_of(now), "problem": ""}) for one in deliveries)
     _finish(connection, deliveries, now)
     return marked
 
 
 def mark_failed(connection: sa.Connection, deliveries: Sequence[Due], problem: str, again: datetime) -> int:
     """Count an attempt that failed and say when the next one is due; returns how many deliveries were open."""
-    values = {"attempts": DELIVERY.c.attempts + 1, "due": _millis(again), "problem": problem}
+    values = {"attempts": DELIVERY.c.attempts + 1, "due": millis_of(again), "problem": problem}
     return sum(_change(connection, one, values) for one in deliveries)
 
 
 def give_up(connection: sa.Connection, deliveries: Sequence[Due], problem: str, now: datetime) -> int:
     """End deliveries that failed for too long; they stay in the table with their problem. Returns how many."""
-    values = {"attempts": DELIVERY.c.attempts + 1, "given_up": _millis(now), "problem": problem}
+    values = {"attempts": DELIVERY.c.attempts + 1, "given_up": millis_of(now), "problem": problem}
     ended = sum(_change(connection, one, values) for one in deliveries)
     _finish(connection, deliveries, now)
     return ended
@@ -162,16 +163,8 @@ def _finish(connection: sa.Connection, deliveries: Iterable[Due], now: datetime)
     """Close the notices that have no open delivery left."""
     waiting = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id, _OPEN)
     ended = OUTBOX.c.id.in_([one.number for one in deliveries]) & OUTBOX.c.done.is_(None) & ~waiting.exists()
-    connection.execute(sa.update(OUTBOX).where(ended).values(done=_millis(now)))
+    connection.execute(sa.update(OUTBOX).where(ended).values(done=millis_of(now)))
 
 
 def _notice(row: sa.RowMapping) -> Notice:
-    return Notice(Topic(row["topic"]), _moment(row["at"]), row["key"], row["bundle"], json.loads(row["facts"]))
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    return Notice(Topic(row["topic"]), moment_of(row["at"]), row["key"], row["bundle"], json.loads(row["facts"]))

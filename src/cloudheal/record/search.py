@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cloudheal.record.ledger import Written, written
+from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import LEDGER
 
 #: The most rows of one page.
@@ -53,9 +54,9 @@ def _conditions(query: Query) -> Iterator[sa.ColumnElement[bool]]:
             sa.and_(LEDGER.c.run == query.id, LEDGER.c.run != sa.literal_column("''")),
         )
     if query.since is not None:
-        yield LEDGER.c.at >= _millis(query.since)
+        yield LEDGER.c.at >= millis_of(query.since)
     if query.until is not None:
-        yield LEDGER.c.at < _millis(query.until)
+        yield LEDGER.c.at < millis_of(query.until)
     for column, wanted in ((LEDGER.c.kind, query.kind), (LEDGER.c.type, query.type), (LEDGER.c.result, query.result)):
         if wanted:
             yield column == wanted
@@ -63,7 +64,3 @@ def _conditions(query: Query) -> Iterator[sa.ColumnElement[bool]]:
         yield LEDGER.c.name.icontains(query.name, autoescape=True)
     if query.before is not None:
         yield LEDGER.c.id < query.before
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.event import Event
 from cloudheal.model.incident import RunState
 from cloudheal.record.inbox import event_by_key
+from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, RUN
 from cloudheal.record.timelines import Timeline, incident_timeline
 
@@ -105,8 +106,8 @@ def _decisions(connection: sa.Connection, event: int) -> tuple[Made, ...]:
             digest=row.rule_digest,
             reason=row.reason,
             detail=row.detail,
-            at=_moment(row.decided),
-            next_eligible=None if row.next_eligible is None else _moment(row.next_eligible),
+            at=moment_of(row.decided),
+            next_eligible=None if row.next_eligible is None else moment_of(row.next_eligible),
             incident=row.incident,
             stations=tuple(
                 Passed(one["question"], one["reason"], one["numbers"] or "") for one in json.loads(row.stations)
@@ -122,7 +123,7 @@ def _affair(connection: sa.Connection, id_: str) -> Affair | None:
     if row is None or timeline is None:
         return None
     trouble = f"{row['trouble']}:{row['trouble_id']}" if row["trouble_id"] else row["trouble"]
-    ended = None if row["ended"] is None else _moment(row["ended"])
+    ended = None if row["ended"] is None else moment_of(row["ended"])
     evidence = {str(key): str(value) for key, value in json.loads(row["evidence"]).items()}
     return Affair(id_, trouble, ended, row["verdict"], evidence, timeline, _runs(connection, id_))
 
@@ -142,13 +143,9 @@ def _runs(connection: sa.Connection, incident: str) -> tuple[Attempt, ...]:
             attempts=row.attempt,
             recoveries=row.recoveries,
             waits_for=row.waits_for,
-            next_eligible=None if row.next_eligible is None else _moment(row.next_eligible),
+            next_eligible=None if row.next_eligible is None else moment_of(row.next_eligible),
             question=questions[row.id].id if row.id in questions else "",
-            expires=_moment(questions[row.id].expires) if row.id in questions else None,
+            expires=moment_of(questions[row.id].expires) if row.id in questions else None,
         )
         for row in rows
     )
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

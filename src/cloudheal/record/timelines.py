@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median, quantiles
 
 import sqlalchemy as sa
 
 from cloudheal.model.incident import Healed
 from cloudheal.record.ledger import Kind, Written, written
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import INCIDENT, LEDGER
 
 #: The most rows of one timeline.
@@ -78,15 +79,15 @@ def resource_timeline(
     """Return what is told of one resource in a span of time: the newest rows, oldest first."""
     about = [LEDGER.c.resource == resource]
     if since is not None:
-        about.append(LEDGER.c.at >= _millis(since))
+        about.append(LEDGER.c.at >= millis_of(since))
     if until is not None:
-        about.append(LEDGER.c.at < _millis(until))
+        about.append(LEDGER.c.at < millis_of(until))
     return Timeline(tuple(_entries(connection, sa.and_(*about))))
 
 
 def pace(connection: sa.Connection, since: datetime, until: datetime) -> Pace:
     """Return how fast the incidents detected in a span of time were dealt with."""
-    within = (INCIDENT.c.detected >= _millis(since)) & (INCIDENT.c.detected < _millis(until))
+    within = (INCIDENT.c.detected >= millis_of(since)) & (INCIDENT.c.detected < millis_of(until))
     rows = connection.execute(sa.select(INCIDENT).where(within)).mappings().all()
     times = [times_of(row) for row in rows]
     return Pace(
@@ -100,12 +101,12 @@ def pace(connection: sa.Connection, since: datetime, until: datetime) -> Pace:
 
 def times_of(row: sa.RowMapping) -> Times:
     """Return the times of one incident's row."""
-    occurred, detected = _moment(row["occurred"]), _moment(row["detected"])
+    occurred, detected = moment_of(row["occurred"]), moment_of(row["detected"])
     healed = row["verdict"] == Healed.HEALED.value
     return Times(
         to_detect=detected - occurred,
-        to_act=None if row["acted"] is None else _moment(row["acted"]) - detected,
-        to_heal=_moment(row["ended"]) - occurred if healed else None,
+        to_act=None if row["acted"] is None else moment_of(row["acted"]) - detected,
+        to_heal=moment_of(row["ended"]) - occurred if healed else None,
     )
 
 
@@ -121,11 +122,3 @@ def spread(durations: Sequence[timedelta]) -> Spread:
 def _entries(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[Written]:
     newest = sa.select(LEDGER).where(which).order_by(LEDGER.c.id.desc()).limit(MOST_ROWS)
     return [written(row) for row in connection.execute(newest).mappings()][::-1]
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -12,6 +12,7 @@ from cloudheal.model.incident import Healed, RunState, Trouble, Verdict
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import INCIDENT, RUN
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
@@ -37,7 +38,7 @@ class Patient:
 
 def due(connection: sa.Connection, now: datetime, limit: int = 500) -> list[Patient]:
     """Return the waiting runs whose time may have come, oldest trouble first, and every asking one."""
-    eligible = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= _millis(now))
+    eligible = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= millis_of(now))
     chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id")).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     rows = connection.execute(
         chosen.where(RUN.c.state.in_(_PATIENT), eligible).order_by(INCIDENT.c.occurred, RUN.c.id).limit(limit)
@@ -81,7 +82,7 @@ def keep_waiting(
 ) -> bool:
     """Write what a run waits for now, and until when."""
     patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
-    values = {"state": state.value, "waits_for": reason, "next_eligible": None if until is None else _millis(until)}
+    values = {"state": state.value, "waits_for": reason, "next_eligible": None if until is None else millis_of(until)}
     waits = connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
     if waits:
         resource, incident = about_run(connection, run)
@@ -104,7 +105,7 @@ def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> 
         return 0
     about = [INCIDENT.c[name] == value for name, value in _names(event.subject).items()]
     chosen = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    older = INCIDENT.c.occurred <= _millis(event.time)
+    older = INCIDENT.c.occurred <= millis_of(event.time)
     rows = connection.execute(
         chosen.where(*about, older, INCIDENT.c.trouble == trouble, RUN.c.state.in_(_PATIENT))
     ).all()
@@ -120,7 +121,3 @@ def _names(subject: ResourceId) -> dict[str, str]:
         "kind": subject.kind,
         "resource": subject.id,
     }
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cloudheal_sim.kernel.clock import Clock
 
-Kind = Literal["request", "change", "event", "delivery", "control"]
+Kind = Literal["request", "change", "event", "delivery"]
 
 #: Entries kept; an entry is about 1 kB, so a full journal is about 200 MB at the very most.
 CAPACITY = 200_000

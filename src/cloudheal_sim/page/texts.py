@@ -169,7 +169,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "kind.change": ("change", "变化"),
     "kind.event": ("event", "事件"),
     "kind.delivery": ("delivery", "投递"),
-    "kind.control": ("control", "控制"),
     "changes": ("Changes", "变化"),
     "parameters": ("Parameters", "参数"),
     "request_id": ("Request ID", "请求 ID"),

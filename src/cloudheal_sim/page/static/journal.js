@@ -5,7 +5,7 @@ import { backwards, filters } from "./filters.js";
 import { open, opened, toggle } from "./route.js";
 import { t } from "./words.js";
 
-const KINDS = ["request", "change", "event", "delivery", "control"];
+const KINDS = ["request", "change", "event", "delivery"];
 const VERDICTS = ["valid", "refused", "failed", "fault"];
 
 export function journal(options) {
