@@ -171,7 +171,7 @@ def _resource(at: Desk, subject: ResourceId, *, look: bool) -> Resource | None:
     from cloudheal.record.inventory import known
 
     if look:
-        return accounts_of(at.settings).lookup([subject]).get(subject)
+        return accounts_of(at.settings).lookup([subject], at.clock.now()).get(subject)
     with at.database.snapshot() as connection:
         found = known(connection, [subject]).get(subject)
     return found.resource if found else None

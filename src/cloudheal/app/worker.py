@@ -1,4 +1,4 @@
-"""The composition root: from settings to a running healer. Only this module turns a configured name into a cloud."""
+"""One worker: the stages on one database, with the threads that keep them going."""
 
 from __future__ import annotations
 
@@ -6,43 +6,33 @@ import logging
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import datetime
 from secrets import SystemRandom
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 
 from cloudheal.act.engine import Engine, LookLeft
-from cloudheal.clouds.alibaba.actions import AlibabaCompute
-from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
-from cloudheal.clouds.alibaba.client import Client
+from cloudheal.app.accounts import accounts_of
+from cloudheal.app.queues import Receiver
+from cloudheal.app.rules import rules_of
+from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.pollers import AlibabaFleet
-from cloudheal.clouds.alibaba.quota import Buckets
-from cloudheal.clouds.alibaba.sources import MnsQueue
-from cloudheal.decide.pattern import compiled
-from cloudheal.decide.rulebook import RuleBook, rule_book
-from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError, PermanentError, SettingsError
+from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.playbooks import BUILT_IN
-from cloudheal.ports.clock import Clock, SystemClock
-from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
-from cloudheal.record.database import Database, open_database
-from cloudheal.record.health import gauges_of, pulse, shown
+from cloudheal.record.database import open_database
 from cloudheal.record.inbox import mark_replayed
 from cloudheal.record.keeping import Keeper
 from cloudheal.record.leases import give_up_leases
@@ -52,8 +42,7 @@ from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import METADATA
 from cloudheal.record.workers import beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
-from cloudheal.settings.rules import Rule
-from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, QueueSettings, Settings
+from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
 
@@ -66,60 +55,6 @@ CHORE_SECONDS = 1.0
 POLL_SECONDS = 1.0
 #: How often a waiting playbook looks again; reads are cheap beside the minutes that starts take.
 LOOK_SECONDS = 1.0
-#: The pause after a queue that did not answer, doubled up to the longest.
-FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
-
-
-class UnknownAccountError(PermanentError):
-    """An event belongs to an account that the settings do not list."""
-
-    code = "account.unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """The configured accounts and their credentials; one account's work never uses another's."""
-
-    compute: Mapping[tuple[Cloud, str], Compute]
-    clients: Mapping[tuple[Cloud, str], Client]
-
-    def of(self, resource: ResourceId) -> Compute:
-        """Return the servers of a resource's account. Raises UnknownAccountError."""
-        found = self.compute.get((resource.cloud, resource.account))
-        if found is None:
-            raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
-        return found
-
-    def verbs_of(self, resource: ResourceId, hurried: bool) -> Verbs:  # noqa: FBT001 - one of two lanes
-        """Return everything that a resource's account offers. Raises UnknownAccountError."""
-        compute, client = self.of(resource), self.clients[resource.cloud, resource.account]
-        if hurried:
-            client = client.hurried()
-            compute = AlibabaCompute(client, resource.account)
-        return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
-
-    def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
-        """Read what is known of resources, by account and region; what cannot be read stays unknown."""
-        found: dict[ResourceId, Resource] = {}
-        places: dict[tuple[Cloud, str, str], list[ResourceId]] = {}
-        for subject in subjects:
-            if (subject.cloud, subject.account) in self.compute:
-                places.setdefault((subject.cloud, subject.account, subject.region), []).append(subject)
-        for place in places.values():
-            found.update(self._read(place))
-        return found
-
-    def _read(self, subjects: Sequence[ResourceId]) -> Iterator[tuple[ResourceId, Resource]]:
-        now = SystemClock().now()
-        try:
-            servers = self.of(subjects[0]).servers(subjects[0].region, [one.id for one in subjects])
-        except (CloudTransientError, CloudPermanentError) as problem:
-            log.warning("lookup.failed region=%s code=%s", subjects[0].region, problem.vendor_code)
-            return
-        for subject in subjects:
-            server = servers.get(subject.id)
-            if server is not None:
-                yield subject, Resource(subject, now, server.state, server.name, server.zone, "", server.tags)
 
 
 class App:
@@ -178,6 +113,7 @@ class App:
             chance=SystemRandom().random,
         )
         self.counters = Counters()
+        self.watch = Watch(self.database, self.worker, self.clock, self.counters, self.stopping)
         self.listener = self._listener(settings.listen) if settings.listen else None
 
     @contextmanager
@@ -279,37 +215,8 @@ class App:
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
-        if account.queue is None:
-            raise SettingsError(f"account {account.name} has no queue")
-        key, secret = credentials(account)
-        with closing(MnsQueue(account.queue.endpoint, key, secret, account.queue.name)) as queue:
-            return self._consume(queue, account.queue, once=once)
-
-    def _consume(self, queue: MnsQueue, settings: QueueSettings, *, once: bool) -> int:
-        taken, backoff = 0, FIRST_BACKOFF
-        while not self.stopping.is_set():
-            try:
-                batch = self._consume_batch(queue, settings.wait_seconds, settings.batch)
-            except (CloudTransientError, CloudPermanentError) as problem:
-                log.warning("queue.failed queue=%s code=%s again_in=%.0fs", queue.name, problem.vendor_code, backoff)
-                if once:
-                    raise
-                self.stopping.wait(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF)
-                continue
-            taken, backoff = taken + batch, FIRST_BACKOFF
-            if once and not batch:
-                break
-        return taken
-
-    def _consume_batch(self, queue: MnsQueue, wait_seconds: int, most: int) -> int:
-        messages = queue.receive(wait_seconds, most)
-        if messages:
-            self.take([one.body for one in messages], f"queue {queue.name}", Channel.QUEUE)
-            refused = queue.acknowledge([one.handle for one in messages])
-            if refused:
-                log.info("queue.not_deleted queue=%s count=%d", queue.name, len(refused))
-        return len(messages)
+        receiver = Receiver(account, lambda bodies, origin: self.take(bodies, origin, Channel.QUEUE), self.stopping)
+        return receiver.receive(once=once)
 
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""
@@ -325,29 +232,14 @@ class App:
             take=lambda body, origin: self.take([body], origin, Channel.WEBHOOK),
             spend=self._spend,
             now=self.clock.now,
-            health=self.health,
-            metrics=self._metrics,
+            health=self.watch.health,
+            metrics=self.watch.metrics,
         )
         return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
 
     def _spend(self, source: str, nonce: str, until: datetime) -> bool:
         with self.database.transaction() as connection:
             return spend_nonce(connection, source, nonce, until, self.clock.now())
-
-    def health(self) -> Mapping[str, object]:
-        """Say how this worker does; `ok` is false when its tables cannot be read or others declared it dead."""
-        try:
-            with self.database.snapshot() as connection:
-                found = pulse(connection, self.worker)
-        except sa.exc.SQLAlchemyError as problem:
-            return {"ok": False, "worker": self.worker, "database": type(problem).__name__}
-        alive = found.alive and not self.stopping.is_set()
-        return {"ok": alive, "worker": self.worker, "database": "ok", **shown(found)}
-
-    def _metrics(self) -> str:
-        with self.database.snapshot() as connection:
-            found = pulse(connection, self.worker)
-        return self.counters.exposition(gauges_of(found, self.clock.now()))
 
     def _watched(self, account: AccountSettings) -> Watched:
         client = self.accounts.clients[account.cloud, account.id]
@@ -392,24 +284,6 @@ class App:
             raise LookLeft
 
 
-def accounts_of(settings: Settings) -> Accounts:
-    """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
-    clients = {(one.cloud, one.id): _client(one) for one in settings.accounts}
-    return Accounts({name: AlibabaCompute(client, name[1]) for name, client in clients.items()}, clients)
-
-
-def credentials(account: AccountSettings) -> tuple[str, str]:
-    """Read an account's keys from the environment. Raises SettingsError naming the variable, never its value."""
-    names = (account.access_key_id_env, account.access_key_secret_env)
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing:
-        raise SettingsError(
-            f"account {account.name}: {' and '.join(missing)} not set in the environment",
-            what_to_do="Export the access key of a RAM user that may do what the rules' playbooks need.",
-        )
-    return os.environ[names[0]], os.environ[names[1]]
-
-
 def _targets(settings: NotifySettings) -> Sequence[Target]:
     if not settings.targets:
         return ()
@@ -418,47 +292,8 @@ def _targets(settings: NotifySettings) -> Sequence[Target]:
     return targets_of(settings.targets)
 
 
-def rules_of(settings: Settings) -> RuleBook:
-    """Compile the rules and check their playbooks' parameters. Raises SettingsError naming the field."""
-    for number, rule in enumerate(settings.rules):
-        _check(rule, ("rules", number))
-    return rule_book(settings.rules)
-
-
-def _check(rule: Rule, field: tuple[int | str, ...]) -> None:
-    if rule.playbook not in BUILT_IN:
-        known = ", ".join(BUILT_IN)
-        message = f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}"
-        raise SettingsError(message, field=(*field, "playbook"))
-    try:
-        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = f"rules.{rule.name}.with.{where}: {first['msg']}"
-        raise SettingsError(message, field=(*field, "with", *first["loc"])) from problem
-    try:
-        compiled(rule.when, f"rules.{rule.name}.when")
-    except SettingsError as problem:
-        raise SettingsError(str(problem.args[0]), field=(*field, "when")) from problem
-
-
-def _client(account: AccountSettings) -> Client:
-    if account.cloud is not Cloud.ALIBABA:
-        raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
-    rates = Buckets(account.calls_per_second, time.monotonic)
-    return Client(*credentials(account), account.endpoint, rates)
-
-
 def _holds(condition: Callable[[], bool]) -> bool:
     try:
         return condition()
     except (CloudTransientError, CloudPermanentError):
         return False
-
-
-def opened(settings: Settings) -> Database:
-    """Open the settings' database with all tables, for commands that read or write small control rows."""
-    database = open_database(settings.database)
-    METADATA.create_all(database.writing)
-    return database

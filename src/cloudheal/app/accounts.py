@@ -1,0 +1,98 @@
+"""The configured accounts with their credentials: only here does a configured name become a cloud.
+
+Keys come from the environment and go to the vendor's clients, nowhere else. One account's work never uses another's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudheal.clouds.alibaba.actions import AlibabaCompute
+from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
+from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.alibaba.orders import AlibabaOrders
+from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.settings.schema import AccountSettings, Settings
+
+log = logging.getLogger("cloudheal.accounts")
+
+
+class UnknownAccountError(PermanentError):
+    """An event belongs to an account that the settings do not list."""
+
+    code = "account.unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The configured accounts and their credentials; one account's work never uses another's."""
+
+    compute: Mapping[tuple[Cloud, str], Compute]
+    clients: Mapping[tuple[Cloud, str], Client]
+
+    def of(self, resource: ResourceId) -> Compute:
+        """Return the servers of a resource's account. Raises UnknownAccountError."""
+        found = self.compute.get((resource.cloud, resource.account))
+        if found is None:
+            raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
+        return found
+
+    def verbs_of(self, resource: ResourceId, hurried: bool) -> Verbs:  # noqa: FBT001 - one of two lanes
+        """Return everything that a resource's account offers. Raises UnknownAccountError."""
+        compute, client = self.of(resource), self.clients[resource.cloud, resource.account]
+        if hurried:
+            client = client.hurried()
+            compute = AlibabaCompute(client, resource.account)
+        return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
+
+    def lookup(self, subjects: Sequence[ResourceId], now: datetime) -> Mapping[ResourceId, Resource]:
+        """Read resources from their clouds, by account and region; what cannot be read stays unknown."""
+        places: dict[tuple[Cloud, str, str], list[ResourceId]] = {}
+        for subject in subjects:
+            if (subject.cloud, subject.account) in self.compute:
+                places.setdefault((subject.cloud, subject.account, subject.region), []).append(subject)
+        return {name: found for place in places.values() for name, found in self._read(place, now)}
+
+    def _read(self, subjects: Sequence[ResourceId], now: datetime) -> Iterator[tuple[ResourceId, Resource]]:
+        try:
+            servers = self.of(subjects[0]).servers(subjects[0].region, [one.id for one in subjects])
+        except (CloudTransientError, CloudPermanentError) as problem:
+            log.warning("lookup.failed region=%s code=%s", subjects[0].region, problem.vendor_code)
+            return
+        for subject in subjects:
+            server = servers.get(subject.id)
+            if server is not None:
+                yield subject, Resource(subject, now, server.state, server.name, server.zone, "", server.tags)
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
+    clients = {(one.cloud, one.id): _client(one) for one in settings.accounts}
+    return Accounts({name: AlibabaCompute(client, name[1]) for name, client in clients.items()}, clients)
+
+
+def credentials(account: AccountSettings) -> tuple[str, str]:
+    """Read an account's keys from the environment. Raises SettingsError naming the variable, never its value."""
+    names = (account.access_key_id_env, account.access_key_secret_env)
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise SettingsError(
+            f"account {account.name}: {' and '.join(missing)} not set in the environment",
+            what_to_do="Export the access key of a RAM user that may do what the rules' playbooks need.",
+        )
+    return os.environ[names[0]], os.environ[names[1]]
+
+
+def _client(account: AccountSettings) -> Client:
+    if account.cloud is not Cloud.ALIBABA:
+        raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
+    rates = Buckets(account.calls_per_second, time.monotonic)
+    return Client(*credentials(account), account.endpoint, rates)

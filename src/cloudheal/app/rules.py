@@ -1,0 +1,37 @@
+"""From a settings file's rules to the rules in force: every mistake is told by its field before anything runs."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from cloudheal.decide.pattern import compiled
+from cloudheal.decide.rulebook import RuleBook, rule_book
+from cloudheal.errors import SettingsError
+from cloudheal.playbooks import BUILT_IN
+from cloudheal.settings.rules import Rule
+from cloudheal.settings.schema import Settings
+
+
+def rules_of(settings: Settings) -> RuleBook:
+    """Compile the rules and check their playbooks' parameters. Raises SettingsError naming the field."""
+    for number, rule in enumerate(settings.rules):
+        _check(rule, ("rules", number))
+    return rule_book(settings.rules)
+
+
+def _check(rule: Rule, field: tuple[int | str, ...]) -> None:
+    if rule.playbook not in BUILT_IN:
+        known = ", ".join(BUILT_IN)
+        message = f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}"
+        raise SettingsError(message, field=(*field, "playbook"))
+    try:
+        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"rules.{rule.name}.with.{where}: {first['msg']}"
+        raise SettingsError(message, field=(*field, "with", *first["loc"])) from problem
+    try:
+        compiled(rule.when, f"rules.{rule.name}.when")
+    except SettingsError as problem:
+        raise SettingsError(str(problem.args[0]), field=(*field, "when")) from problem
