@@ -72,6 +72,7 @@ reference: $(DEV) ## write the generated reference pages anew
 		.venv/bin/python -m cloudheal_sim.coverage --language $$language >$$page.new; \
 		mv $$page.new $$page; done
 	@.venv/bin/python -m tests.docs.fields
+	@.venv/bin/python -m tests.docs.playbooks
 
 .PHONY: venv
 venv: $(DEV) ## make .venv, the environment for development

@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,7 @@ from pydantic import BaseModel
 from cloudheal.act.hands import Hands
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
+from cloudheal.model.trigger import Trigger
 from cloudheal.ports.cloud import Balancers, Compute, Orders
 
 
@@ -52,6 +55,17 @@ class End:
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
+class Risk(StrEnum):
+    """The worst that a playbook can do when its rule is wrong."""
+
+    LOW = "low"
+    """It adds what was meant to be there: nothing that works is touched."""
+    MEDIUM = "medium"
+    """It changes the one resource that is in trouble, so that a wrong look hurts that one."""
+    HIGH = "high"
+    """It changes what others rely on, or spends money."""
+
+
 @dataclass(frozen=True, slots=True)
 class Playbook:
     """One playbook as it declares itself."""
@@ -65,10 +79,23 @@ class Playbook:
     run: Callable[[Case, Hands], End]
     parts: tuple[ModuleType, ...] = ()
     """Modules of its own that hold steps of it."""
+    summary: str = ""
+    """What it does, in one sentence."""
+    risk: Risk = Risk.HIGH
+    promises: tuple[str, ...] = ()
+    """What holds when its verdict is `healed`, a sentence each."""
+    triggers: tuple[Trigger, ...] = ()
+    """Events that open troubles which nothing else knows; those of the clouds are built in."""
 
     @property
     def digest(self) -> str:
-        """What makes two versions of a playbook different: its source."""
-        module = inspect.getmodule(self.run)
-        sources = [inspect.getsource(one) for one in (module, *self.parts) if one]
-        return hashlib.sha256("".join(sources or [repr(self.run)]).encode()).hexdigest()[:16]
+        """What makes two versions of a playbook different: its source, as it was when it was first asked for."""
+        return _digest(self.run, self.parts)
+
+
+@cache
+def _digest(run: Callable[[Case, Hands], End], parts: tuple[ModuleType, ...]) -> str:
+    """Read the source once in a process: a file that is changed later is not what this process runs."""
+    module = inspect.getmodule(run)
+    sources = [inspect.getsource(one) for one in (module, *parts) if one]
+    return hashlib.sha256("".join(sources or [repr(run)]).encode()).hexdigest()[:16]

@@ -1,7 +1,17 @@
 """The composition root: from settings to a running healer; the one place that knows every layer below it."""
 
 from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, credentials
+from cloudheal.app.extensions import Extensions, extensions_of
 from cloudheal.app.rules import rules_of
 from cloudheal.app.worker import App
 
-__all__ = ["Accounts", "App", "UnknownAccountError", "accounts_of", "credentials", "rules_of"]
+__all__ = [
+    "Accounts",
+    "App",
+    "Extensions",
+    "UnknownAccountError",
+    "accounts_of",
+    "credentials",
+    "extensions_of",
+    "rules_of",
+]

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
+from cloudheal.act.playbook import Playbook
+from cloudheal.app.extensions import extensions_of
 from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.errors import SettingsError
-from cloudheal.playbooks import BUILT_IN
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
 
 
 def rules_of(settings: Settings) -> RuleBook:
     """Compile the rules and check their playbooks' parameters. Raises SettingsError naming the field."""
+    playbooks = extensions_of(settings).library.playbooks
     for number, rule in enumerate(settings.rules):
-        _check(rule, ("rules", number))
+        _check(rule, playbooks, ("rules", number))
     return rule_book(settings.rules)
 
 
-def _check(rule: Rule, field: tuple[int | str, ...]) -> None:
-    if rule.playbook not in BUILT_IN:
-        known = ", ".join(BUILT_IN)
+def _check(rule: Rule, playbooks: Mapping[str, Playbook], field: tuple[int | str, ...]) -> None:
+    if rule.playbook not in playbooks:
+        known = ", ".join(playbooks)
         message = f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}"
         raise SettingsError(message, field=(*field, "playbook"))
     try:
-        BUILT_IN[rule.playbook].parameters.model_validate(rule.parameters)
+        playbooks[rule.playbook].parameters.model_validate(rule.parameters)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
+from cloudheal.app.extensions import extensions_of
 from cloudheal.app.queues import Receiver
 from cloudheal.app.rules import rules_of
 from cloudheal.app.watch import Watch
@@ -29,7 +30,6 @@ from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
-from cloudheal.playbooks import BUILT_IN
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
 from cloudheal.record.database import open_database
@@ -65,8 +65,9 @@ class App:
         self.clock = clock or clock_of(settings.clock)
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.stopping = threading.Event()
-        self.database = open_database(settings.database)
+        self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
+        self.database = open_database(settings.database)
         self.accounts = accounts_of(settings)
         self.engine = Engine(self.database, self.worker, self._look)
         self.healer = Healer(
@@ -74,7 +75,7 @@ class App:
             steps=self.engine,
             worker=self.worker,
             rules=self.rules,
-            playbooks=BUILT_IN,
+            playbooks=self.extensions.library.playbooks,
             verbs=self.accounts.verbs_of,
             clock=self.clock,
             wait=self._wait,
@@ -86,7 +87,8 @@ class App:
             store=self.database,
             looks=self.engine,
             rules=self.rules,
-            playbooks=BUILT_IN,
+            playbooks=self.extensions.library.playbooks,
+            trouble_of=self.extensions.trouble_of,
             reader=self._known_account,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloudheal.app import App, accounts_of, credentials, rules_of
+from cloudheal.app import App, accounts_of, credentials, extensions_of, rules_of
 from cloudheal.clouds.alibaba.doctor import Patient
 from cloudheal.clouds.alibaba.doctor import examine as examine_account
 from cloudheal.clouds.alibaba.setup import place_of
 from cloudheal.errors import SettingsError
 from cloudheal.model.incident import Mode
 from cloudheal.model.resource import Cloud
-from cloudheal.playbooks import BUILT_IN
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.tables import METADATA, PROMOTION
@@ -53,8 +52,17 @@ def verbs_of(settings: Settings) -> frozenset[str]:
     """Return the verbs of watching, and of the playbooks of rules that may act, now or when they are promoted."""
     watching = {"memberships"} if any(one.group_by == "server_group" for one in settings.accounts) else set()
     acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
-    needed = {verb for rule in acting if rule.playbook in BUILT_IN for verb in BUILT_IN[rule.playbook].verbs}
+    known = extensions_of(settings).library.playbooks
+    needed = {verb for rule in acting if rule.playbook in known for verb in known[rule.playbook].verbs}
     return frozenset(watching | needed)
+
+
+def _verbs_if_known(settings: Settings) -> frozenset[str]:
+    """Return the verbs; none when an extension cannot be loaded, which is told by its file and line."""
+    try:
+        return verbs_of(settings)
+    except SettingsError:
+        return frozenset()
 
 
 def _rules(settings: Settings, config: Path) -> Iterator[Seen]:
@@ -112,6 +120,6 @@ def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:
         yield account.name, "keys.missing", "error", {"problem": str(problem.args[0])}
         return
     place = place_of(account) if account.queue else None
-    patient = Patient(account.id, account.regions, keys, account.endpoint, place, verbs_of(settings))
+    patient = Patient(account.id, account.regions, keys, account.endpoint, place, _verbs_if_known(settings))
     for finding in examine_account(patient, clock_of(settings.clock)):
         yield account.name, finding.code, finding.level, finding.facts

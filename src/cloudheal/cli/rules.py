@@ -117,20 +117,20 @@ class _Trial:
         }
 
     def _ask(self, event: Event, resource: Resource | None) -> list[dict[str, Any]]:
-        from cloudheal.app import rules_of
+        from cloudheal.app import extensions_of, rules_of
         from cloudheal.pipeline.rehearsal import rehearse
-        from cloudheal.playbooks import BUILT_IN
-        from cloudheal.sense.reading import trouble_of
 
+        extensions = extensions_of(self._at.settings)
+        playbooks, trouble_of = extensions.library.playbooks, extensions.trouble_of
         if trouble_of(event) is None:
             self._at.show.say("test.no_trouble")
         with self._at.database.snapshot() as connection:
             rules, now = rules_of(self._at.settings), self._at.clock.now()
-            found = list(rehearse(connection, rules, BUILT_IN, event, resource, now))
+            found = list(rehearse(connection, rules, playbooks, trouble_of, event, resource, now=now))
         return [self._told(one, event, known=resource is not None) for one in found]
 
     def _told(self, one: Rehearsed, event: Event, *, known: bool) -> dict[str, Any]:
-        from cloudheal.sense.reading import trouble_of
+        from cloudheal.app import extensions_of
 
         say = self._at.show.say
         if one.failures:
@@ -138,7 +138,12 @@ class _Trial:
             for failure in one.failures:
                 say("test.clause", clause=failure)
         elif one.walked is None:
-            say("test.other_trouble", rule=one.rule, playbook=one.playbook, trouble=trouble_of(event))
+            say(
+                "test.other_trouble",
+                rule=one.rule,
+                playbook=one.playbook,
+                trouble=extensions_of(self._at.settings).trouble_of(event),
+            )
         else:
             say("test.match", rule=one.rule, reason=one.walked.reason)
             for station in one.walked.stations:

@@ -41,7 +41,7 @@ from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone
-from cloudheal.sense.reading import Message, Reader, read, trouble_of
+from cloudheal.sense.reading import Message, Reader, read
 from cloudheal.settings.rules import Rule
 
 #: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
@@ -102,6 +102,7 @@ class Intake:
     looks: Looks
     rules: RuleBook
     playbooks: Mapping[str, Playbook]
+    trouble_of: Callable[[Event], Trouble | None]
     reader: Reader
     lookup: Lookup
     clock: Clock
@@ -112,7 +113,7 @@ class Intake:
         """Read, decide and commit a batch. When this returns every message may be acknowledged."""
         now = self.clock.now()
         found = read(messages, self.reader, now)
-        resources = self.lookup(sorted({event.subject for event in found.events if trouble_of(event)}))
+        resources = self.lookup(sorted({event.subject for event in found.events if self.trouble_of(event)}))
         with self.store.transaction() as connection:
             for bad in found.unreadable:
                 origin = bad.message
@@ -173,7 +174,7 @@ class Intake:
         self, connection: sa.Connection, event: Event, row: int, known: Mapping[ResourceId, Resource], now: datetime
     ) -> bool:
         """Decide on one new event; True when a run was queued."""
-        trouble, rules = trouble_of(event), self.rules.matching(event)
+        trouble, rules = self.trouble_of(event), self.rules.matching(event)
         usable = [rule for rule in rules if trouble and trouble.kind in self.playbooks[rule.playbook].troubles]
         if trouble is None or not usable:
             return False

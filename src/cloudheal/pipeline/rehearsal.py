@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,10 +13,9 @@ from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, fields_of
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
-from cloudheal.model.incident import deadline_of
+from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.intake import gathered
-from cloudheal.sense.reading import trouble_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,10 @@ def rehearse(
     connection: sa.Connection,
     rules: RuleBook,
     playbooks: Mapping[str, Playbook],
+    trouble_of: Callable[[Event], Trouble | None],
     event: Event,
     resource: Resource | None,
+    *,
     now: datetime,
 ) -> Iterator[Rehearsed]:
     """Ask every rule in the order of the file, from the tables as they are now."""

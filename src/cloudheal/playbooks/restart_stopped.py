@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
-from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.act.playbook import Case, End, Playbook, Risk
 from cloudheal.model.incident import Healed
 from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
@@ -138,4 +138,7 @@ RESTART_STOPPED = Playbook(
     verbs=("servers", "start"),
     reversible=True,
     run=restart_stopped,
+    summary="Starts a server again that stopped although it is meant to run.",
+    risk=Risk.LOW,
+    promises=("The server was read back as Running.",),
 )

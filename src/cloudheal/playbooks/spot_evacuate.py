@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Outcome
-from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.act.playbook import Case, End, Playbook, Risk
 from cloudheal.model.incident import Healed
 from cloudheal.playbooks import leaving, replacing
 from cloudheal.playbooks.leaving import Groups, Home, Homes, SupersededError
@@ -277,5 +277,12 @@ SPOT_EVACUATE = Playbook(
     verbs=("servers", "memberships", "members", "set_weights", "remove", "add", "like", "order"),
     reversible=True,
     run=spot_evacuate,
+    summary="Takes a spot server out of its balancers before the cloud takes it away, and puts another in its place.",
+    risk=Risk.HIGH,
+    promises=(
+        "Every group that the server was in was read back without it, or with weight 0 if it will only be stopped.",
+        "No group lost its last healthy server, unless the rule says remove_last.",
+        "With replace: the new server runs, is in the same groups, ports and weights as before, and passes its checks.",
+    ),
     parts=(leaving, replacing),
 )

@@ -5,25 +5,25 @@ The reader of a cloud's messages is handed in; what it cannot read becomes a dea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import Trouble
+from cloudheal.model.incident import INTERRUPTION, Trouble
+from cloudheal.model.trigger import Trigger
 
 #: Reads one message body into an Event. Raises NotAnEventError.
 Reader = Callable[[bytes, datetime, Channel], Event]
 
 #: Characters of a reason; what is longer quotes the message.
 MOST_REASON = 300
-#: Troubles by event type and status; a type that is not here is recorded and starts nothing.
-_TROUBLES = {
-    ("Instance:StateChange", "Stopped"): "stopped",
-    ("Instance:PreemptibleInstanceInterruption", "delete"): "interruption",
-    ("Instance:PreemptibleInstanceInterruption", "stop"): "interruption",
-}
+#: What the clouds' own events open; a type that no trigger names is recorded and starts nothing.
+TRIGGERS = (
+    Trigger("stopped", "Instance:StateChange", ("Stopped",)),
+    Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _kept(reason: str) -> str:
     return reason[:MOST_REASON].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
-def trouble_of(event: Event) -> Trouble | None:
-    """Return the trouble that an event opens; None when it only informs."""
-    kind = _TROUBLES.get((event.type, event.status))
-    return None if kind is None else Trouble(kind)
+def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
+    """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
+    found = next((one for one in (*TRIGGERS, *more) if one.matches(event)), None)
+    return None if found is None else found.opened_by(event)

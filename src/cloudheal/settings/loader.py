@@ -33,7 +33,8 @@ def load_settings(path: Path) -> Settings:
         message = f"{where}: not YAML: {getattr(problem, 'problem', problem)}"
         raise SettingsError(message, what_to_do="Mend the line; indentation is the usual cause.") from problem
     try:
-        return Settings.model_validate(document if document is not None else {})
+        context = {"folder": path.resolve().parent}
+        return Settings.model_validate(document if document is not None else {}, context=context)
     except ValidationError as problem:
         lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
         raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem

@@ -6,6 +6,7 @@ Unknown keys are errors, because they are misspelt ones; the misspellings of the
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -122,6 +123,24 @@ class FunctionSettings(_Settings):
     )
 
 
+class ExtensionSettings(_Settings):
+    """Where playbooks and listeners of your own come from, beside those built in."""
+
+    folders: tuple[str, ...] = Field(
+        (), description="Folders whose Python files are loaded; relative to the settings file."
+    )
+    packages: bool = Field(
+        default=True,
+        description="Load what installed packages offer as `cloudheal.playbooks` or `cloudheal.listeners`.",
+    )
+
+    @field_validator("folders")
+    @classmethod
+    def _beside_the_file(cls, folders: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        base = (info.context or {}).get("folder", Path.cwd())
+        return tuple(str(base / one) for one in folders)
+
+
 class ClockSettings(_Settings):
     """Where time comes from."""
 
@@ -190,6 +209,7 @@ class Settings(_Settings):
     listen: ListenSettings | None = Field(
         None, description="HTTP: pushed events, /healthz and /metrics; absent: nothing listens."
     )
+    extensions: ExtensionSettings = Field(ExtensionSettings(), description="Playbooks and listeners of your own.")
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")

@@ -1,0 +1,80 @@
+"""The playbooks that a process knows, by name, wherever they came from; all of them pass the same checks.
+
+A playbook that names a verb which no cloud has, or a trouble that nothing opens, would fail at night; it is refused
+when it is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.errors import SettingsError
+from cloudheal.model.trigger import Trigger
+from cloudheal.plugins import Found, named_once
+from cloudheal.ports.cloud import Verbs
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TROUBLE = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Playbooks by name, with where each came from, and the triggers that they bring."""
+
+    found: Mapping[str, Found[Playbook]]
+
+    @property
+    def playbooks(self) -> Mapping[str, Playbook]:
+        """The playbooks by name."""
+        return {name: one.thing for name, one in self.found.items()}
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """The triggers that playbooks bring, each once."""
+        return tuple(dict.fromkeys(one for found in self.found.values() for one in found.thing.triggers))
+
+
+def library_of(found: Iterable[Found[Playbook]], known: Sequence[Trigger]) -> Library:
+    """Check playbooks and return them; `known` are the triggers that need no playbook. Raises SettingsError."""
+    named = named_once(Found(one.thing.name, one.origin, one.thing) for one in found)
+    library = Library(named)
+    troubles = {one.trouble for one in (*known, *library.triggers)}
+    for one in named.values():
+        for problem in _problems(one.thing, troubles, known):
+            raise SettingsError(f"{one.origin}: playbook {one.thing.name}: {problem}")
+        # The digest is that of the file as it is loaded now.
+        _ = one.thing.digest
+    return library
+
+
+def verbs() -> frozenset[str]:
+    """Return every verb that the cloud port has."""
+    parts = get_type_hints(Verbs).values()
+    return frozenset(name for part in parts for name in vars(part) if not name.startswith("_"))
+
+
+def _problems(one: Playbook, troubles: set[str], known: Sequence[Trigger]) -> Iterator[str]:
+    if not _NAME.fullmatch(one.name):
+        yield "its name must be lower case letters, digits and _"
+    unknown = sorted({*one.verbs} - verbs())
+    if unknown:
+        yield f"no cloud has the verbs {', '.join(unknown)}; known are {', '.join(sorted(verbs()))}"
+    if not one.troubles:
+        yield "it names no troubles, so no event could start it"
+    unopened = sorted({*one.troubles} - troubles)
+    if unopened:
+        yield f"nothing opens {', '.join(unopened)}: declare triggers, or use {', '.join(sorted(troubles))}"
+    for trigger in one.triggers:
+        if not _TROUBLE.fullmatch(trigger.trouble):
+            yield f"a trouble's name must be lower case letters, digits, _ and ., not {trigger.trouble!r}"
+        taken = [other for other in known if other.type == trigger.type and _overlap(other, trigger)]
+        if taken and taken[0].trouble != trigger.trouble:
+            yield f"{trigger} opens the trouble {taken[0].trouble} already; name that trouble instead"
+
+
+def _overlap(one: Trigger, other: Trigger) -> bool:
+    return not one.statuses or not other.statuses or bool({*one.statuses} & {*other.statuses})

@@ -1,0 +1,42 @@
+"""The public names for authors of playbooks and listeners; everything else of the product may move.
+
+A playbook is a function from a `Case` and its `Hands` to an `End`, declared by a `Playbook`. `docs/en/howto/extend.md`
+leads from an empty file to a tested one.
+"""
+
+from cloudheal.act.hands import Hands
+from cloudheal.act.outcome import Kind, Outcome
+from cloudheal.act.playbook import Case, End, Playbook, Risk
+from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Healed, Trouble
+from cloudheal.model.resource import ResourceId
+from cloudheal.model.trigger import Trigger
+from cloudheal.ports.cloud import Group, Health, Member, Order, Ordered, Place, Server
+from cloudheal.settings.durations import Duration, duration_of
+
+__all__ = [
+    "Case",
+    "CloudPermanentError",
+    "CloudTransientError",
+    "Duration",
+    "End",
+    "Event",
+    "Group",
+    "Hands",
+    "Healed",
+    "Health",
+    "Kind",
+    "Member",
+    "Order",
+    "Ordered",
+    "Outcome",
+    "Place",
+    "Playbook",
+    "ResourceId",
+    "Risk",
+    "Server",
+    "Trigger",
+    "Trouble",
+    "duration_of",
+]

@@ -1,0 +1,30 @@
+"""Trigger: which events open which trouble. The clouds' own are built in; a playbook may bring more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Events of one type, with one of these statuses, open this trouble; no statuses: whatever the status is."""
+
+    trouble: str
+    type: str
+    statuses: tuple[str, ...] = ()
+    id_field: str = ""
+    """The field of the event's data that tells two troubles of one resource apart, such as `eventId`."""
+
+    def matches(self, event: Event) -> bool:
+        """Say whether an event opens this trouble."""
+        return event.type == self.type and (not self.statuses or event.status in self.statuses)
+
+    def opened_by(self, event: Event) -> Trouble:
+        """Return the trouble that a matching event opens."""
+        return Trouble(self.trouble, str(event.data.get(self.id_field) or "") if self.id_field else "")
+
+    def __str__(self) -> str:
+        return f"{self.type} ({', '.join(self.statuses)})" if self.statuses else self.type
