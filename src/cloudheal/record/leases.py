@@ -31,5 +31,5 @@ def is_anothers(connection: sa.Connection, name: str, holder: str) -> bool:
 
 
 def give_up_leases(connection: sa.Connection, holder: str) -> int:
-    """Give up everything that a worker holds, when it ends in order; returns how many leases."""
+    """Give up everything that a worker holds, when it ends in order or was declared dead; returns how many leases."""
     return connection.execute(sa.delete(LEASE).where(LEASE.c.holder == holder)).rowcount

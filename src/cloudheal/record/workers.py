@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from cloudheal.model.incident import RunState
+from cloudheal.record.leases import give_up_leases
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_now
 from cloudheal.record.outbox import Notice, Topic, tell
@@ -118,12 +119,16 @@ def release(connection: sa.Connection, held: Claim, state: RunState, at: datetim
 def inherit(
     connection: sa.Connection, worker: str, lease_millis: int = LEASE_MILLIS, at: datetime | None = None
 ) -> list[Estate]:
-    """Become the heir of every dead worker that nobody else is the living heir of, and the owner of its runs."""
+    """Become the heir of every dead worker that nobody else is the living heir of, and the owner of its runs.
+
+    What it did for everybody by lease (polling, sealing, sending) is free at once.
+    """
     now = database_now(connection)
     dead = (WORKER.c.id != worker) & (WORKER.c.heartbeat < now - lease_millis)
     won = sa.update(WORKER).where(dead).values(heir=worker, heartbeat=now).returning(WORKER.c.id)
     estates = [Estate(one, tuple(_taken(connection, one, worker))) for one in connection.scalars(won).all()]
     for estate in estates:
+        give_up_leases(connection, estate.dead)
         _tell_death(connection, worker, estate, at)
     return estates
 
