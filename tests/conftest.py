@@ -25,6 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "steady")
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests counted (`record_property("summary", ...)`), also when they passed."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ())]
+    counted = [str(value) for one in reports for name, value in one.user_properties if name == "summary"]
+    if counted:
+        terminalreporter.section("counted")
+        terminalreporter.write_line("\n".join(counted))
+
+
 @pytest.fixture
 def root() -> Path:
     """Hand out the root of the tree."""

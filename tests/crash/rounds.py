@@ -1,0 +1,256 @@
+"""One round of the crash matrix: trouble, a worker that dies, a worker that finishes, and the books checked.
+
+The checker reads the simulator's journal and world, and the database. It knows no playbook: what healing does to the
+cloud is compared with what it does when nothing dies.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import yaml
+
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.ledger import Kind
+from cloudheal.record.promotions import promote
+from cloudheal.record.tables import EVENT, GRANT, INCIDENT, LEDGER, METADATA, RUN, STEP, WORKER
+from cloudheal.record.verifying import verify
+from cloudheal.settings.schema import Settings
+from tests.crash.matrix_worker import main
+from tests.crash.scenarios import Scenario
+from tests.sim.simulator import RunningSimulator
+
+KILLED = -9
+#: How long a whole healing may take; a lease, a settling and a redelivery are in it.
+SECONDS = 60.0
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["tests.crash.matrix_worker"])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was there after a round: the effects on the cloud, and everything that is wrong, in words."""
+
+    effects: Counter[str]
+    problems: tuple[str, ...]
+    died: bool
+    trace: tuple[str, ...] = field(repr=False)
+    output: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Where a round happens."""
+
+    simulator: RunningSimulator
+    url: str
+    folder: Path
+    scenario: Scenario
+
+    def prepare(self) -> None:
+        """Make the database, the settings and the world, and let the trouble begin."""
+        settings = self.scenario.settings(self.simulator.url, self.url)
+        (self.folder / "cloudheal.yaml").write_text(yaml.safe_dump(settings))
+        database = open_database(self.url)
+        METADATA.create_all(database.writing)
+        with database.transaction() as connection:
+            promote(connection, Settings.model_validate(settings).rules, "test", datetime.now(UTC))
+        database.close()
+        self.simulator.control("POST", "reset", {"seed": 7})
+        self.simulator.world(dict(self.scenario.world))
+        self.simulator.control("PUT", "faults", [dict(one) for one in self.scenario.faults])
+        self.simulator.chaos(self.scenario.chaos, self.scenario.server)
+
+    def run(self, deadly: str = "", kill_after: float | None = None) -> Seen:
+        """Let a worker die at a point or after so many seconds, and another one finish."""
+        first = self.worker("first", deadly)
+        try:
+            if kill_after is not None:
+                first.join(kill_after)
+                first.kill()
+            self._until(lambda: not first.is_alive() or self.over())
+            died = self._ended(first) == KILLED
+            if died:
+                dead, second = self.workers(), self.worker("second")
+                try:
+                    self._until(lambda: not dead & self.workers() and self.over())
+                finally:
+                    self._ended(second)
+            return self.seen(died=died)
+        finally:
+            first.kill()
+
+    def worker(self, name: str, deadly: str = "") -> BaseProcess:
+        """Start a worker."""
+        files = [str(self.folder / one) for one in ("cloudheal.yaml", "output", f"trace-{name}")]
+        process = _FORKED.Process(target=main, args=(*files, deadly))
+        process.start()
+        return process
+
+    def over(self) -> bool:
+        """Say whether everything has come to its end."""
+        with self._open() as connection:
+            return not unfinished(connection) and not self._queued()
+
+    def workers(self) -> set[str]:
+        """Return the workers on the list."""
+        with self._open() as connection:
+            return set(connection.scalars(sa.select(WORKER.c.id)))
+
+    def seen(self, *, died: bool) -> Seen:
+        """Read the books."""
+        database = open_database(self.url)
+        try:
+            problems = [*faults_of(database), *(f"still queued: {one}" for one in self._queued())]
+        finally:
+            database.close()
+        trace = (self.folder / "trace-first").read_text().splitlines()
+        output = (self.folder / "output").read_text()
+        return Seen(effects(self.simulator, known_ids(self.scenario)), tuple(problems), died, tuple(trace), output)
+
+    def _open(self) -> sa.Connection:
+        # No pool: a round has a database of its own, which the next one drops.
+        return sa.create_engine(open_url(self.url), poolclass=sa.NullPool).connect()
+
+    def _queued(self) -> list[str]:
+        queues = self.simulator.control("GET", "world")["alibaba"]["queues"]
+        return [one["id"] for queue in queues for one in queue["messages"]]
+
+    @staticmethod
+    def _until(holds: Callable[[], bool]) -> bool:
+        give_up, between = time.monotonic() + SECONDS, threading.Event()
+        while not holds():
+            if time.monotonic() > give_up:
+                return False
+            between.wait(0.1)
+        return True
+
+    @staticmethod
+    def _ended(process: BaseProcess) -> int | None:
+        """Stop a worker in order, with force when it does not; return its exit code."""
+        if process.is_alive():
+            process.terminate()
+        process.join(30)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            return None
+        return process.exitcode
+
+
+def open_url(url: str) -> sa.URL:
+    """Return the URL with the driver that is installed."""
+    address = sa.make_url(url)
+    return address.set(drivername="postgresql+psycopg") if address.get_backend_name() == "postgresql" else address
+
+
+def unfinished(connection: sa.Connection) -> list[str]:
+    """Say what has not come to an end: no incident yet, open ones, grants, runs and looks."""
+    rows: Mapping[str, sa.Select[Any]] = {
+        "incident": sa.select(INCIDENT.c.id).where(INCIDENT.c.ended.is_(None)),
+        "grant": sa.select(GRANT.c.run),
+        "run": sa.select(RUN.c.id).where(RUN.c.state != "ended"),
+        "intent": sa.select(STEP.c.run).where(STEP.c.done.is_(None)),
+    }
+    found = [f"open {what}: {one}" for what, query in rows.items() for one in connection.scalars(query)]
+    if not connection.scalar(sa.select(sa.func.count()).select_from(INCIDENT)):
+        found.append("no incident")
+    schema = "dbos." if connection.dialect.name == "postgresql" else ""
+    name = "workflow_status"
+    if sa.inspect(connection).has_table(name, schema="dbos" if schema else None):
+        query = f"SELECT workflow_uuid, status FROM {schema}{name} WHERE status IN ('PENDING', 'ENQUEUED')"
+        found += [f"open workflow: {one} {status}" for one, status in connection.execute(sa.text(query))]
+    return found
+
+
+def faults_of(database: Database) -> Iterator[str]:
+    """Say everything that is wrong with a database whose workers have ended."""
+    with database.snapshot() as connection:
+        yield from unfinished(connection)
+        yield from gaps(connection)
+        yield from (f"worker on the list: {one}" for one in connection.scalars(sa.select(WORKER.c.id)))
+        verdicts = connection.execute(sa.select(INCIDENT.c.resource, INCIDENT.c.verdict, INCIDENT.c.evidence))
+        yield from (f"{one.resource}: {one.verdict} {one.evidence}" for one in verdicts if one.verdict != "healed")
+    book = verify(database)
+    if not book.whole or book.unsealed.rows:
+        yield f"ledger: {len(book.findings)} findings, {book.unsealed.rows} rows not sealed"
+
+
+def gaps(connection: sa.Connection) -> Iterator[str]:
+    """Say what happened and is not in the ledger, or more often than once."""
+    rows = connection.execute(sa.select(LEDGER.c.kind, LEDGER.c.event, LEDGER.c.incident, LEDGER.c.run, LEDGER.c.body))
+    told: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        number = json.loads(row.body).get("number") if row.kind.startswith("step.") else None
+        about = row.event if row.kind == Kind.EVENT else row.run or row.incident
+        told[row.kind, f"{about}/{number}" if number else str(about)] += 1
+    events = [str(one) for one in connection.scalars(sa.select(EVENT.c.id))]
+    incidents = connection.scalars(sa.select(INCIDENT.c.id)).all()
+    runs = connection.execute(sa.select(RUN.c.id, RUN.c.incident)).all()
+    steps = [f"{one.run}/{one.number}" for one in connection.execute(sa.select(STEP.c.run, STEP.c.number))]
+    once = [
+        *((Kind.EVENT, one) for one in events),
+        *((Kind.RUN_ADDED, one.id) for one in runs),
+        *((Kind.INCIDENT_ENDED, one.id) for one in runs),
+        *((kind, one) for kind in (Kind.STEP_INTENDED, Kind.STEP_CONCLUDED) for one in steps),
+        *((Kind.INCIDENT_OPENED, one) for one in incidents),
+    ]
+    for kind, about in once:
+        if told[kind, about] != 1:
+            yield f"ledger tells {kind} of {about} {told[kind, about]} times"
+    yield from (f"ledger never tells that run {one.id} began" for one in runs if not told[Kind.RUN_BEGUN, one.id])
+
+
+def known_ids(scenario: Scenario) -> set[str]:
+    """Return the ids that a world begins with."""
+    parts = scenario.world["alibaba"]
+    return {one["id"] for name in ("instances", "server_groups") for one in parts.get(name, ())}
+
+
+def effects(simulator: RunningSimulator, known: set[str]) -> Counter[str]:
+    """Count what our calls changed in the cloud; things that were made meanwhile are all called `new`."""
+    counted: Counter[str] = Counter()
+    for entry in simulator.journal(kind="request"):
+        for change in entry.get("changes", ()) if entry["service"] != "mns" else ():
+            before, after = change.get("before"), change.get("after")
+            if isinstance(before, list) and isinstance(after, list):
+                text = f"-{[one for one in before if one not in after]} +{[one for one in after if one not in before]}"
+            else:
+                text = f"{before} > {after}"
+            counted[_anonymous(f"{change['what']} {change['id']} {text}", known)] += 1
+    return counted
+
+
+def _anonymous(text: str, known: set[str]) -> str:
+    words = text.replace("'", " ").replace(",", " ").split()
+    return " ".join("new" if one.startswith("i-") and one not in known else one for one in words)
+
+
+def fresh(url: str) -> None:
+    """Empty a database of what the last round left."""
+    address = open_url(url)
+    if address.get_backend_name() == "sqlite":
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{address.database}{suffix}").unlink(missing_ok=True)
+        return
+    with sa.create_engine(address, poolclass=sa.NullPool).begin() as connection:
+        for statement in ("DROP SCHEMA IF EXISTS dbos CASCADE", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            connection.execute(sa.text(statement))
+
+
+def keys() -> None:
+    """Put the simulator's keys into the environment that workers inherit."""
+    os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "testid"
+    os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "testsecret"

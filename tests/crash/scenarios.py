@@ -1,0 +1,88 @@
+"""For every playbook: a world, a rule, a trouble, and the effects that healing it has, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.flow.test_spot import SPOT
+from tests.flow.test_spot import WORLD as SPOT_WORLD
+
+QUEUE, REGION, ACCOUNT = "ecs-cms-event", "cn-hangzhou", "1000000000000001"
+WEB = "i-bp1web01"
+#: What was received and not deleted comes again soon; the default of 30 s is what a round does not wait for.
+QUEUES = [{"name": QUEUE, "visibility_timeout": 2}]
+#: A rule that nothing holds back but what a scenario is about.
+FREE = {"at_once": 100, "share": 1.0, "storm_members": 1000, "storm_share": 1.0, "per_hour": 1000, "cool_down": "1s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One trouble of one server and what heals it."""
+
+    playbook: str
+    world: Mapping[str, Any]
+    rule: Mapping[str, Any]
+    chaos: str
+    server: str
+    effects: Mapping[str, int]
+    """How often each change of the cloud happens by our calls, by a name that `effects` gives it."""
+    faults: Sequence[Mapping[str, Any]] = field(default=())
+
+    def settings(self, simulator: str, database: str, **more: object) -> dict[str, Any]:
+        """Return a settings file's content."""
+        account = {
+            "name": "prod",
+            "cloud": "alibaba",
+            "id": ACCOUNT,
+            "regions": [REGION],
+            "endpoint": simulator,
+            "calls_per_second": 1000,
+            "queue": {"endpoint": simulator, "name": QUEUE, "wait_seconds": 1},
+        }
+        rest = {"lease_seconds": 1, "settle_seconds": 0.5, **more}
+        return {"accounts": [account], "database": database, "rules": [dict(self.rule)], **rest}
+
+
+RESTART = Scenario(
+    playbook="restart_stopped",
+    world={
+        "regions": [REGION],
+        "alibaba": {
+            "instances": [{"id": WEB, "region": REGION, "status": "Running", "tags": {"env": "prod"}}],
+            "queues": QUEUES,
+            "event_rules": SPOT_WORLD["alibaba"]["event_rules"],
+            "durations": {"starting": 0.5, "stopping": 0.2},
+        },
+    },
+    rule={
+        "name": "restart",
+        "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+        "resources": {"tags": {"env": ["prod"]}},
+        "desired": "on",
+        "playbook": "restart_stopped",
+        "with": {"start_timeout": "20s"},
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="power_off",
+    server=WEB,
+    effects={f"instance.status {WEB} Stopped > Starting": 1},
+)
+EVACUATE = Scenario(
+    playbook="spot_evacuate",
+    world={**SPOT_WORLD, "alibaba": {**SPOT_WORLD["alibaba"], "queues": QUEUES}},
+    rule={
+        "name": "leave",
+        "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
+        "resources": {"all": True},
+        "playbook": "spot_evacuate",
+        "with": {"drain": "1s", "replace": True, "healthy_timeout": "20s"},
+        "mode": "auto",
+    },
+    chaos="reclaim",
+    server=SPOT,
+    effects={},
+)
+SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE)}
