@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudheal.playbooks import BUILT_IN
+from cloudheal import playbooks
+from cloudheal.act.playbook import Playbook
+from cloudheal.plugins import in_package, of_kind
 from tests.crash.rounds import Round, Seen, fresh, keys
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.sim.simulator import RunningSimulator, started
@@ -27,6 +29,8 @@ SAMPLE = 4
 #: What a worker does every second, whether or not anything is to be healed: its first two times are points, no more.
 USUAL, TWICE = 6, 2
 RANDOM_ROUNDS = 100
+#: Every playbook that comes with cloudheal.
+BUILT_IN = sorted(found.thing.name for found in of_kind(in_package(playbooks), Playbook))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +122,7 @@ def sample(points: Sequence[str], count: int) -> list[str]:
     return list(points[random.Random(38).randrange(stride) :: stride])[:count]
 
 
-@pytest.fixture(params=list(BUILT_IN))
+@pytest.fixture(params=BUILT_IN)
 def matrix(
     request: pytest.FixtureRequest,
     simulator: RunningSimulator,
