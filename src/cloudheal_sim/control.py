@@ -122,7 +122,7 @@ class Control:
 
     def _clock(self) -> dict[str, object]:
         clock = self._sim.kernel.clock
-        due = clock.next_due()
+        due, change = clock.next_due(), clock.next_change()
         return {
             "mode": clock.mode.value,
             "now": iso_millis(clock.now()),
@@ -130,6 +130,7 @@ class Control:
             "scale": clock.scale,
             "skew_check": "on" if clock.skew_check else "off",
             "next_due": None if due is None else iso_millis(due),
+            "next_change": None if change is None else iso_millis(change),
             "timers": clock.pending(),
         }
 

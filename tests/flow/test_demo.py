@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cloudheal.demo.fleet import SCENES
+from cloudheal.demo.scenes import SCENES
 from cloudheal.demo.texts import TEXTS
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from datetime import datetime
+from functools import partial
 
 import pytest
 
+from tests.sim.raw_mns import Background, RawMns, until
 from tests.sim.simulator import ControlRefusedError, RunningSimulator
 
 
@@ -21,6 +24,24 @@ def test_time_does_not_run_backwards(stepped: RunningSimulator) -> None:
     """A clock set to the past is refused with the reason."""
     with pytest.raises(ControlRefusedError, match="backwards"):
         stepped.control("PUT", "clock", {"now": "2001-01-01T00:00:00Z"})
+
+
+def test_a_receiver_that_waits_is_no_change_to_come(stepped: RunningSimulator) -> None:
+    """The next due time is the end of a long poll; the next change is that of the world, or none."""
+    servers = [{"id": "i-a", "status": "Running"}, {"id": "i-b", "status": "Running"}]
+    stepped.world({"alibaba": {"instances": servers, "queues": [{"name": "q"}]}})
+    mns = RawMns(stepped.address)
+    waiting = [Background(partial(mns.receive, "q", f"?waitseconds={wait}")) for wait in (20, 21, 22)]
+    until(lambda: stepped.control("GET", "clock")["timers"] == len(waiting), "the polls")
+    clock = stepped.control("GET", "clock")
+    assert clock["next_due"] is not None
+    assert clock["next_change"] is None
+    for id_, seconds in (("i-a", 100), ("i-b", 50)):
+        stepped.chaos("crash_loop", id_, seconds=seconds)
+    change = datetime.fromisoformat(stepped.control("GET", "clock")["next_change"])
+    assert change.timestamp() * 1000 == clock["now_ms"] + 50_000
+    stepped.advance(30)
+    assert {one.answer().status for one in waiting} == {404}
 
 
 def test_a_misspelt_world_key_changes_nothing(sim: RunningSimulator) -> None:

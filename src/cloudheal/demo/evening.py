@@ -1,28 +1,35 @@
-"""The demo's evening: an engine, a fleet, and what goes wrong; the closing counts must be the ones expected."""
+"""The demo's evening: an engine, a fleet, and what goes wrong; the closing counts must be the ones expected.
+
+Time is real while anything is active, and leaps to the next due time when all is idle, so four hours take a minute and
+nothing is squeezed.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.live import Live
 
+from cloudheal.demo.closing import Closing, closing_of
 from cloudheal.demo.engine import Engine
-from cloudheal.demo.fleet import FAULTS, QUEUE, SCENES, SIZE
+from cloudheal.demo.fleet import FAULTS, QUEUE, SIZE
+from cloudheal.demo.night import Night
 from cloudheal.demo.operator import Operator
+from cloudheal.demo.scenes import END, KILLED_DURING, SCENES, Scene
 from cloudheal.demo.simulator import DemoError, SimulatedCloud, simulated_cloud
 from cloudheal.demo.texts import TEXTS
 from cloudheal.demo.view import Picture, picture, shown
 from cloudheal.errors import SettingsError
 from cloudheal.record.database import open_database
 
-#: An evening takes well under a minute; longer means that something is broken.
-PATIENCE_SECONDS = 150
-FRAME_SECONDS = 0.25
+#: An evening takes about a minute; much longer means that something is broken.
+PATIENCE_SECONDS = 240
+FRAME_SECONDS = 0.2
 
 
 class Evening:
@@ -34,7 +41,10 @@ class Evening:
         self._console = console
         self._texts = TEXTS[language]
         self._database = open_database(engine.database)
+        self._operator = Operator(cloud)
+        self._night = Night(cloud, self._database, self._operator)
         self._give_up = time.monotonic() + PATIENCE_SECONDS
+        self._killed = False
 
     def tell(self) -> Picture:
         """Let the evening happen and return how it ended."""
@@ -44,34 +54,81 @@ class Evening:
         self._until(lambda now: self._is_ready() and now.known == SIZE)
         self._say("known", count=SIZE)
         self._say("promoted", rules=" ".join(self._engine.promote()))
-        self._engine.command("hold", self._of("stopped_by_hand"), "--why", self._texts["hold_reason"])
+        self._engine.command("hold", _of("stopped_by_hand").id, "--why", self._texts["hold_reason"])
         self._say("held")
-        with Live(shown(picture(self._database), self._texts), console=self._console, auto_refresh=False) as live:
-            self._happen(live)
-            return self._watch(live, lambda now: now.settled and now.dead_letters > 0)
-
-    def _happen(self, live: Live) -> None:
         self._cloud.control("PUT", "faults", FAULTS)
         self._cloud.control("POST", "events", {"raw": "this is not an event", "queue": QUEUE})
-        for deed in ("fail_start", "expire", "power_off", "reclaim"):
-            ids = [one.id for one in SCENES if one.happens == deed]
-            self._cloud.control("POST", "chaos", {"do": deed, "instances": ids})
-        self._cloud.control("POST", "chaos", {"do": "power_off", "instances": [self._of("fail_start")]})
-        Operator(self._cloud).stop(self._of("stopped_by_hand"))
-        self._watch(live, lambda now: any(one.steps for one in now.standings.values()))
+        with Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live:
+            return self._pass(live)
+
+    def close(self) -> None:
+        """Close the database that the view reads."""
+        self._database.close()
+
+    def report(self, end: Picture) -> bool:
+        """Print the closing report; True when everything came out as it must."""
+        found = closing_of(self._cloud, end)
+        self._console.print()
+        self._console.print(found.table(self._texts))
+        self._say("time_to_heal", fastest=found.fastest, slowest=found.slowest)
+        self._say("calls", calls=found.calls, starts=found.start_calls, throttled=found.throttled)
+        self._say("records", events=end.events, doubled=found.doubled, dead=end.dead_letters)
+        self._conclude(found)
+        return not found.wrong
+
+    def _conclude(self, found: Closing) -> None:
+        what = "; ".join(found.wrong)
+        self._say("wrong" if what else "right", style="bold red" if what else "bold green", what=what)
+
+    def _pass(self, live: Live) -> Picture:
+        """Let one scene after another happen at its time, until the evening is over and all is settled."""
+        coming = sorted(SCENES, key=lambda one: one.at)
+
+        def over(now: Picture) -> bool:
+            while coming and self._night.now() >= coming[0].due:
+                self._happen(live, coming.pop(0))
+            self._perhaps_kill(live, now)
+            if not self._night.is_idle():
+                return False
+            if not coming and now.settled and self._night.now() >= END:
+                return True
+            self._night.leap(coming[0].due if coming else END)
+            return False
+
+        return self._until(over, live)
+
+    def _happen(self, live: Live, scene: Scene) -> None:
+        at = self._night.now().astimezone(ZoneInfo("Asia/Shanghai"))
+        live.console.print(f"{at:%H:%M}  {scene.name}: {self._texts[scene.happens]}", style="cyan", highlight=False)
+        if scene.happens == "stopped_by_hand":
+            self._operator.stop(scene.id)
+            return
+        if scene.happens not in {"power_off", "fail_start", "crash_loop"}:
+            self._do(scene.happens, scene)
+            return
+        if scene.happens != "power_off":
+            self._do(scene.happens, scene)
+        self._cloud.control("POST", "chaos", {"do": "power_off", "instances": [scene.id]})
+
+    def _do(self, deed: str, scene: Scene) -> None:
+        self._cloud.control("POST", "chaos", {"do": deed, "instances": [scene.id], **scene.options})
+
+    def _perhaps_kill(self, live: Live, now: Picture) -> None:
+        """Kill the engine once, in the middle of its most urgent work, and start another."""
+        standing = now.standings.get(KILLED_DURING)
+        if self._killed or standing is None or not standing.steps or standing.verdict != "working":
+            return
+        self._killed = True
         killed = self._engine.kill()
         live.console.print(self._texts["killed"].format(pid=killed), style="bold red")
         self._engine.start()
-
-    def _watch(self, live: Live, enough: Callable[[Picture], bool]) -> Picture:
-        return self._until(enough, live)
 
     def _until(self, enough: Callable[[Picture], bool], live: Live | None = None) -> Picture:
         """Show frame after frame until it is enough. Raises DemoError when that takes too long."""
         while True:
             now = picture(self._database)
             if live is not None:
-                live.update(shown(now, self._texts), refresh=True)
+                live.update(shown(now, self._night.now(), self._texts), refresh=live.console.is_terminal)
             if enough(now):
                 return now
             if time.monotonic() > self._give_up:
@@ -82,27 +139,8 @@ class Evening:
     def _is_ready(self) -> bool:
         return "run.ready" in self._engine.log_tail(50)
 
-    def _of(self, deed: str) -> str:
-        return next(one.id for one in SCENES if one.happens == deed)
-
     def _say(self, text: str, *, style: str = "", **facts: object) -> None:
         self._console.print(self._texts[text].format(**facts), style=style, markup=False, highlight=False)
-
-    def report(self, end: Picture) -> bool:
-        """Print the closing report; True when everything came out as it must."""
-        starts = self._cloud.control("GET", "journal?action=StartInstance&limit=100000")["entries"]
-        calls = self._cloud.control("GET", "journal?kind=request&limit=100000")["entries"]
-        verdicts = Counter(one.verdict for one in end.standings.values())
-        times = [one.seconds for one in end.standings.values() if one.seconds is not None and one.verdict == "healed"]
-        told = ", ".join(f"{self._texts[verdict]} {count}" for verdict, count in sorted(verdicts.items()))
-        self._console.print()
-        self._say("closing", style="bold", told=told)
-        self._say("time_to_heal", fastest=min(times), slowest=max(times))
-        self._say("calls", calls=len(calls), starts=len(starts))
-        wrong = [f"{one.name}: {end.standings[one.id]}" for one in SCENES if not _as_expected(end, one.id)]
-        self._say("wrong" if wrong else "right", style="bold red" if wrong else "bold green", what="; ".join(wrong))
-        self._database.close()
-        return not wrong
 
 
 def run_demo(*, language: str) -> int:
@@ -114,12 +152,13 @@ def run_demo(*, language: str) -> int:
         engine = Engine(Path(folder), cloud.url, language)
         try:
             evening = Evening(cloud, engine, Console(), language)
-            return 0 if evening.report(evening.tell()) else 1
+            try:
+                return 0 if evening.report(evening.tell()) else 1
+            finally:
+                evening.close()
         finally:
             engine.stop()
 
 
-def _as_expected(end: Picture, id_: str) -> bool:
-    scene = next(one for one in SCENES if one.id == id_)
-    standing = end.standings[id_]
-    return (standing.verdict, standing.code) == (scene.verdict, scene.code)
+def _of(deed: str) -> Scene:
+    return next(one for one in SCENES if one.happens == deed)

@@ -1,8 +1,8 @@
-"""The demo's world: two hundred servers, a queue that hears of them, and what will happen to ten of them tonight."""
+"""The demo's world: two hundred servers behind a queue that hears of them, and the settings of the engine for them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from cloudheal.demo.scenes import BEGIN, SCENES
 
 REGION = "cn-hangzhou"
 ACCOUNT = "1000000000000001"
@@ -13,31 +13,11 @@ GROUP, BALANCER = "rsp-demo0001", "lb-demo0001"
 PEERS = ("i-bp1demoweb20", "i-bp1demoweb21")
 CHECK = {"interval": 1, "healthy_threshold": 1, "unhealthy_threshold": 1}
 SIZE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What happens to one server, and how it must end: verdict and code, or the reason for which it is left alone."""
-
-    id: str
-    name: str
-    happens: str
-    verdict: str
-    code: str
-    tags: tuple[tuple[str, str], ...] = (("env", "prod"),)
-
-
-SCENES = (
-    Scene("i-bp1demoweb02", "web-02", "power_off", "healed", "running"),
-    Scene("i-bp1demoweb05", "web-05", "power_off", "healed", "running"),
-    Scene("i-bp1demoweb07", "web-07", "power_off", "healed", "running"),
-    Scene("i-bp1demoapi01", "api-01", "power_off", "healed", "running"),
-    Scene("i-bp1demobatch", "batch-01", "fail_start", "not healed", "attempts_used"),
-    Scene("i-bp1demoexpir", "old-01", "expire", "not needed", "locked.financial"),
-    Scene("i-bp1demodb001", "db-01", "stopped_by_hand", "waiting", "held"),
-    Scene("i-bp1demospot1", "spot-01", "reclaim", "healed", "evacuated"),
-    Scene("i-bp1demotest1", "test-01", "power_off", "left alone", "not_selected", ()),
-)
+#: What goes wrong beside the servers: doubled events, and a cloud that throttles every fourth call.
+FAULTS = [
+    {"name": "doubled", "service": "cms", "probability": 0.3, "fault": "duplicated-event"},
+    {"name": "throttled", "service": "ecs", "every": 4, "fault": "throttle"},
+]
 
 
 def world() -> dict[str, object]:
@@ -63,6 +43,7 @@ def world() -> dict[str, object]:
         "tags": PROD,
     }
     return {
+        "now": BEGIN.isoformat(),
         "regions": [REGION],
         "alibaba": {
             "instances": [*cast, *peers, crowd],
@@ -82,13 +63,13 @@ def world() -> dict[str, object]:
                     "targets": [{"mns": {"queue": QUEUE, "region": REGION}}],
                 }
             ],
-            "durations": {"starting": 3, "stopping": 1},
+            "durations": {"starting": 2, "stopping": 1},
         },
     }
 
 
 def settings(url: str, database: str, language: str) -> dict[str, object]:
-    """Return the settings file of the demo's engine."""
+    """Return the settings file of the demo's engine; its time is the simulator's."""
     return {
         "accounts": [
             {
@@ -97,11 +78,13 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "id": ACCOUNT,
                 "regions": [REGION],
                 "endpoint": url,
-                "queue": {"endpoint": url, "name": QUEUE, "wait_seconds": 1},
+                "queue": {"endpoint": url, "name": QUEUE, "wait_seconds": 30},
             }
         ],
         "database": database,
         "language": language,
+        "timezone": "Asia/Shanghai",
+        "clock": {"follow": url},
         "lease_seconds": 2,
         "settle_seconds": 1,
         "rules": [
@@ -115,9 +98,8 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "resources": {"tags": {"env": ["prod"]}},
                 "desired": "on",
                 "playbook": "restart_stopped",
-                "with": {"start_timeout": "30s"},
+                "with": {"start_timeout": "2m"},
                 "mode": "auto",
-                "limits": {"cool_down": "1s", "at_once": 4, "share": 1.0},
             },
             {
                 "name": RULES[1],
@@ -129,10 +111,3 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
             },
         ],
     }
-
-
-#: What goes wrong beside the servers: doubled events, and a cloud that throttles every fourth call.
-FAULTS = [
-    {"name": "doubled", "service": "cms", "probability": 0.3, "fault": "duplicated-event"},
-    {"name": "throttled", "service": "ecs", "every": 4, "fault": "throttle"},
-]

@@ -45,7 +45,7 @@ def simulated_cloud() -> Iterator[SimulatedCloud]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "world.json"
         file.write_text(json.dumps(world()), encoding="utf-8")
-        command = [sys.executable, "-m", "cloudheal_sim", "--port", "0", "--world", str(file)]
+        command = [sys.executable, "-m", "cloudheal_sim", "--port", "0", "--world", str(file), "--no-skew-check"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
             try:
                 yield SimulatedCloud(_ready(process))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cloudheal.demo.fleet import SCENES
+from cloudheal.demo.scenes import SCENES
+from cloudheal.model.event import Channel
 from cloudheal.record.database import Database
+from cloudheal.record.lists import EventRow, Narrow, RunRow, list_events, list_runs
+from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, RESOURCE, RUN, STEP
+from cloudheal.sense.inventory import STATE_CHANGE
 
+ZONE = ZoneInfo("Asia/Shanghai")
 COLOURS = {
     "healed": "green",
     "not healed": "red",
@@ -23,26 +30,37 @@ COLOURS = {
     "left alone": "blue",
     "unknown": "red",
 }
+#: States of a run that nobody works on: it waits for its cause to end, or for a person.
+_PATIENT = frozenset({"waiting", "asking", "parked"})
+#: Lines of the two feeds.
+FEED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one server's trouble stands: verdict (or where it is on the way), code, seconds from stop to verdict."""
+    """How one server's trouble stands: verdict (or where it is on the way), code, seconds so far, what was done.
+
+    `healed_in` are the seconds that each of its heals took, from the trouble to the verdict.
+    """
 
     verdict: str
     code: str
     seconds: float | None
     steps: int
+    healed_in: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything that the view shows, at one moment."""
+    """Everything that the view shows, at one moment; `heard` are the events that the queue brought."""
 
     standings: Mapping[str, Standing]
     events: int
     dead_letters: int
     known: int
+    heard: int = 0
+    latest: Sequence[EventRow] = ()
+    runs: Sequence[tuple[RunRow, str]] = ()
 
     @property
     def settled(self) -> bool:
@@ -54,24 +72,66 @@ def picture(database: Database) -> Picture:
     """Read how everything stands; an empty picture while the engine has not made its tables yet."""
     try:
         with database.snapshot() as connection:
-            counts = [_count(connection, table) for table in (EVENT, DEAD_LETTER, RESOURCE)]
-            return Picture(_standings(connection), *counts)
+            events, dead, known = (_count(connection, table) for table in (EVENT, DEAD_LETTER, RESOURCE))
+            latest = [one for one in list_events(connection, Narrow(limit=4 * FEED)) if one.decisions][:FEED]
+            runs = [(one, _last_step(connection, one.id)) for one in list_runs(connection, Narrow(limit=FEED))]
+            heard = sa.select(sa.func.count()).where(EVENT.c.channel == Channel.QUEUE.value)
+            queued = connection.scalar(heard) or 0
+            return Picture(_standings(connection), events, dead, known, queued, latest, runs)
     except sa.exc.OperationalError:
         return Picture({}, 0, 0, 0)
 
 
-def shown(now: Picture, texts: Mapping[str, str]) -> RenderableType:
+def shown(now: Picture, at: datetime, texts: Mapping[str, str]) -> RenderableType:
     """Draw the picture."""
-    table = Table(title=texts["table"], title_justify="left", expand=False)
-    for column in ("server", "happened", "stands", "because", "steps", "seconds"):
-        table.add_column(texts[column], no_wrap=column == "because")
+    counts = texts["counts"].format(events=now.events, dead=now.dead_letters)
+    head = Text(f"{at.astimezone(ZONE):%H:%M:%S}  {counts}", style="bold")
+    return Group(head, _scenes(now, texts), _events(now.latest, texts), _runs(now.runs, texts))
+
+
+def _scenes(now: Picture, texts: Mapping[str, str]) -> Table:
+    table = _table(texts, "table", ("server", "stands", "because", "steps", "seconds"))
     for scene in SCENES:
         one = now.standings.get(scene.id)
-        stands = Text(texts[one.verdict], style=COLOURS.get(one.verdict, "white")) if one else Text("...")
-        seconds = f"{one.seconds:.1f}" if one and one.seconds is not None else ""
-        steps = str(one.steps) if one and one.steps else ""
-        table.add_row(scene.name, texts[scene.happens], stands, one.code if one else "", steps, seconds)
-    return Group(table, Text(texts["counts"].format(events=now.events, dead=now.dead_letters), style="dim"))
+        if one is None:
+            table.add_row(scene.name, *("",) * 4, style="dim")
+            continue
+        seconds = "" if one.seconds is None else f"{one.seconds:.1f}"
+        stands = Text(texts[one.verdict], style=COLOURS.get(one.verdict, "white"))
+        table.add_row(scene.name, stands, one.code, str(one.steps or ""), seconds)
+    return table
+
+
+def _events(latest: Sequence[EventRow], texts: Mapping[str, str]) -> Table:
+    names = {scene.id: scene.name for scene in SCENES}
+    table = _table(texts, "events", ("time", "server", "event", "decision"))
+    for one in latest:
+        when = f"{one.occurred.astimezone(ZONE):%H:%M:%S}"
+        what = one.status if one.type == STATE_CHANGE else texts["reclaim"]
+        reasons = ", ".join(decision.rpartition(": ")[2] for decision in one.decisions)
+        table.add_row(when, names.get(one.resource, one.resource), what, reasons)
+    return table
+
+
+def _runs(runs: Sequence[tuple[RunRow, str]], texts: Mapping[str, str]) -> Table:
+    names = {scene.id: scene.name for scene in SCENES}
+    table = _table(texts, "runs", ("server", "playbook", "state", "last_step"))
+    for run, step in runs:
+        table.add_row(names.get(run.resource, run.resource), run.playbook, run.waits_for or run.state, step)
+    return table
+
+
+def _table(texts: Mapping[str, str], title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=texts[title], title_justify="left", expand=False)
+    for column in columns:
+        table.add_column(texts[column], no_wrap=True)
+    return table
+
+
+def _last_step(connection: sa.Connection, run: str) -> str:
+    newest = sa.select(STEP.c.name, STEP.c.outcome).where(STEP.c.run == run).order_by(STEP.c.number.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return "" if row is None else f"{row.name}: {row.outcome or '...'}"
 
 
 def _standings(connection: sa.Connection) -> dict[str, Standing]:
@@ -81,17 +141,23 @@ def _standings(connection: sa.Connection) -> dict[str, Standing]:
         found[row.resource] = Standing("left alone", row.reason, None, 0)
     steps = sa.select(sa.func.count()).where(STEP.c.run == RUN.c.id).scalar_subquery().label("steps")
     joined = sa.select(INCIDENT, RUN.c.state, RUN.c.waits_for, steps).join(RUN, RUN.c.incident == INCIDENT.c.id)
+    troubles = {scene.id: scene.trouble for scene in SCENES}
     for incident in connection.execute(joined.order_by(INCIDENT.c.detected)).mappings():
-        found[incident["resource"]] = _standing(incident)
+        if incident["trouble"] != troubles.get(incident["resource"]):
+            continue  # what a reclaim leaves behind is not its end
+        before = found.get(incident["resource"])
+        found[incident["resource"]] = _standing(incident, before.healed_in if before else ())
     return found
 
 
-def _standing(row: sa.RowMapping) -> Standing:
+def _standing(row: sa.RowMapping, before: tuple[float, ...]) -> Standing:
     if row["ended"] is not None:
         code = str(json.loads(row["evidence"]).get("code", ""))
-        return Standing(row["verdict"], code, (row["ended"] - row["occurred"]) / 1000, row["steps"])
-    patient = row["state"] in {"waiting", "asking"} and row["waits_for"] == "held"
-    return Standing("waiting" if patient else "working", row["waits_for"] or row["state"], None, row["steps"])
+        seconds = (moment_of(row["ended"]) - moment_of(row["occurred"])).total_seconds()
+        healed = (*before, seconds) if row["verdict"] == "healed" else before
+        return Standing(row["verdict"], code, seconds, row["steps"], healed)
+    verdict = "waiting" if row["state"] in _PATIENT else "working"
+    return Standing(verdict, row["waits_for"] or row["state"], None, row["steps"], before)
 
 
 def _count(connection: sa.Connection, table: sa.Table) -> int:

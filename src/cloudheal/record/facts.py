@@ -81,9 +81,13 @@ def _open(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> s
 def _attempts(
     connection: sa.Connection, subject: ResourceId, trouble: Trouble, since: datetime
 ) -> tuple[int, int | None, int | None]:
-    """Count committed intents on the resource, whichever incident they belonged to; an interruption counts its own."""
+    """Count committed intents on the resource, whichever incident they belonged to.
+
+    An interruption and everything else are counted apart: leaving a balancer is no attempt at starting.
+    """
     when = INCIDENT.c.acted
-    counted = _about(subject) & ((INCIDENT.c.trouble == INTERRUPTION) | (trouble.kind != INTERRUPTION))
+    hurried = INCIDENT.c.trouble == INTERRUPTION
+    counted = _about(subject) & (hurried if trouble.kind == INTERRUPTION else ~hurried)
     numbers = sa.select(sa.func.count(), sa.func.min(when), sa.func.max(when)).select_from(
         STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     )

@@ -48,11 +48,15 @@ class ClockError(ValueError):
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """A callback due at an instant; cancelled timers stay in the heap and are skipped."""
+    """A callback due at an instant; cancelled timers stay in the heap and are skipped.
+
+    A `patience` timer changes nothing in the world: it is when somebody who waits for an answer stops waiting.
+    """
 
     due: int
     seq: int
     callback: Callable[[], object] = field(compare=False)
+    patience: bool = field(default=False, compare=False)
     cancelled: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
@@ -138,10 +142,10 @@ class Clock:
         elapsed = (time.monotonic() - self._base_monotonic) * self.scale
         return min(self._base + int(elapsed * MILLIS_PER_SECOND), _END)
 
-    def call_at(self, due: int, callback: Callable[[], object]) -> Timer:
+    def call_at(self, due: int, callback: Callable[[], object], *, patience: bool = False) -> Timer:
         """Have `callback` called once when virtual time reaches `due`; an instant in the past fires next."""
         self._seq += 1
-        timer = Timer(min(due, _NEVER), self._seq, callback)
+        timer = Timer(min(due, _NEVER), self._seq, callback, patience)
         heapq.heappush(self._timers, timer)
         if len(self._timers) > self._sweep_at:
             self._sweep()
@@ -158,7 +162,7 @@ class Clock:
         if due <= self.now():
             return True
         reached: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        timer = self.call_at(due, lambda: _release(reached, reached=True))
+        timer = self.call_at(due, lambda: _release(reached, reached=True), patience=True)
         self._sleepers.add(reached)
         try:
             return await reached
@@ -171,6 +175,19 @@ class Clock:
         while self._timers and self._timers[0].cancelled:
             heapq.heappop(self._timers)
         return self._timers[0].due if self._timers else None
+
+    def next_change(self) -> int | None:
+        """Return when the next timer is due that changes something: calls that wait for an answer are passed over."""
+        # Below a timer of a heap nothing is due earlier, so one looks only behind those that are passed over.
+        nodes = [(timer, 0) for timer in self._timers[:1]]
+        while nodes:
+            timer, node = heapq.heappop(nodes)
+            if not (timer.cancelled or timer.patience):
+                return timer.due
+            below = self._timers[2 * node + 1 : 2 * node + 3]
+            for number, child in enumerate(below, 2 * node + 1):
+                heapq.heappush(nodes, (child, number))
+        return None
 
     def pending(self) -> int:
         """Count the timers that will still fire."""

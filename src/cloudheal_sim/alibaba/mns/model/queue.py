@@ -124,7 +124,7 @@ class Queue:
         if len(self.waiters) >= MOST_WAITERS:
             return False
         self.waiters.append(waiter)
-        waiter.timer = self._kernel.clock.call_at(waiter.deadline, lambda: self._expire(waiter))
+        waiter.timer = self._kernel.clock.call_at(waiter.deadline, lambda: self._expire(waiter), patience=True)
         return True
 
     def withdraw(self, waiter: Waiter) -> bool:
