@@ -16,7 +16,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,7 @@ _WORDS = {
         "bool": "`true` or `false`",
         "instant": "instant",
         "duration": "duration",
+        "time": "time of day",
         "any": "anything",
         "list": "list of {}",
         "map": "object: {}",
@@ -63,6 +64,7 @@ _WORDS = {
         "bool": "`true` 或 `false`",
         "instant": "时刻",
         "duration": "时长",
+        "time": "时刻（一天中）",
         "any": "任意",
         "list": "列表：{}",
         "map": "对象：{}",
@@ -231,7 +233,8 @@ class Writer:
             return f"[{heading}]({'' if page == path else page.name}#{slug(heading)})"
         if isinstance(kind, type) and issubclass(kind, Enum):
             return self.words["or"].join(f"`{one.value}`" for one in kind)
-        simple = {bool: "bool", int: "whole", float: "number", str: "text", datetime: "instant", timedelta: "duration"}
+        simple = {bool: "bool", int: "whole", float: "number", str: "text"}
+        simple |= {datetime: "instant", timedelta: "duration", time: "time"}
         return self.words[simple.get(kind, "instant" if getattr(kind, "__name__", "") == "AwareDatetime" else "any")]
 
     def _bounded(self, form: str, metadata: tuple[Any, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +13,7 @@ from cloudheal.decide.index import PatternIndex
 from cloudheal.decide.pattern import compiled
 from cloudheal.model.event import Event
 from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.model.window import HORIZON, is_in_any, next_opening
 from cloudheal.settings.rules import Limits, Rule, Selector
 
 
@@ -62,6 +64,14 @@ def selects(selector: Selector, subject: ResourceId, known: Resource | None) -> 
         and (not selector.names or any(fnmatchcase(known.name if known else "", one) for one in selector.names))
         and all(tags.get(key) in values for key, values in selector.tags.items())
     )
+
+
+def off_hours_until(rule: Rule, now: datetime) -> datetime | None:
+    """Return when a rule may act again that may not act now; None when it may."""
+    windows = [one.window for one in rule.hours]
+    if not windows or is_in_any(windows, now):
+        return None
+    return next_opening(windows, now) or now + HORIZON
 
 
 def bounds_of(limits: Limits) -> Bounds:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.hands import SETTLE_SECONDS, Hands, Steps
 from cloudheal.act.playbook import Case, End, Playbook
-from cloudheal.decide.rulebook import RuleBook
+from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.incident import Healed, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.ports.clock import Clock
@@ -98,6 +98,9 @@ class Healer:
         if not hurried and is_interrupted(connection, found.resource):
             return False
         if holds_on(connection, [EVERYTHING] if hurried else [EVERYTHING, found.resource.id, found.group], now):
+            return False
+        rule = self.rules.rules.get(found.rule)
+        if rule is not None and not hurried and off_hours_until(rule, now):
             return False
         note_action(connection, found.incident, now)
         return True

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
-from cloudheal.decide.rulebook import RuleBook, bounds_of, selects
+from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
@@ -255,6 +255,7 @@ def gathered(
             paused_by=f"{pause.who}: {pause.why}" if pause else "",
             held_by=f"{hold.who}: {hold.why}" if hold else "",
             held_until=hold.until if hold else None,
+            off_hours_until=off_hours_until(rule, now),
         ),
         busy=Busy(counted.at_once, counted.in_last_hour),
         group=Group(

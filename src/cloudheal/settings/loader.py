@@ -80,9 +80,8 @@ def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
     line = node.start_mark.line + 1 if node else 1
     for part in location:
         found = _child(node, part)
-        if found is None:
-            break
-        line, node = found
+        if found is not None:  # a kind of value has a part of its own, which the file does not
+            line, node = found
     return line
 
 

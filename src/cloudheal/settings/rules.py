@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from cloudheal.model.incident import Mode
 from cloudheal.settings.durations import Duration, duration_of
+from cloudheal.settings.windows import WindowSettings
 
 
 class _Part(BaseModel):
@@ -58,6 +59,22 @@ class Limits(_Part):
     storm_window: Duration = Field(duration_of("5m"), description="The time in which they fell.")
 
 
+class PowerSchedule(_Part):
+    """When resources are meant to run; outside of it they are meant to be off."""
+
+    schedule: list[WindowSettings] = Field(description="On inside any of these windows.", min_length=1)
+
+
+def _kind_of_desire(value: object) -> str:
+    return "schedule" if isinstance(value, dict | PowerSchedule) else "on"
+
+
+#: Told apart before they are read, so that a mistake is told once.
+Desired = Annotated[
+    Annotated[Literal["on"], Tag("on")] | Annotated[PowerSchedule, Tag("schedule")], Discriminator(_kind_of_desire)
+]
+
+
 class Rule(_Part):
     """One rule."""
 
@@ -67,7 +84,12 @@ class Rule(_Part):
     playbook: str = Field(min_length=1, description="What is run.")
     parameters: dict[str, Any] = Field({}, alias="with", description="Parameters of the playbook.")
     mode: Mode = Field(Mode.SHADOW, description="shadow, ask or auto.")
-    desired: Literal["on"] | None = Field(None, description="`on`: these resources are meant to run.")
+    desired: Desired | None = Field(
+        None, description="`on`: these resources are meant to run; a schedule: inside it on, outside of it off."
+    )
+    hours: list[WindowSettings] = Field(
+        [], description="When the rule may act; outside of these windows it waits for the next one. Absent: always."
+    )
     limits: Limits = Field(Limits(), description="How much the rule may do.")
 
     @field_validator("desired", mode="before")
@@ -75,6 +97,14 @@ class Rule(_Part):
     def _as_written(cls, value: object) -> object:
         """YAML reads a bare `on` as true."""
         return "on" if value is True else value
+
+    def in_zone(self, timezone: str) -> Rule:
+        """Return the same rule with a zone in every window that names none."""
+        hours = [one.in_zone(timezone) for one in self.hours]
+        if not isinstance(self.desired, PowerSchedule):
+            return self.model_copy(update={"hours": hours})
+        schedule = [one.in_zone(timezone) for one in self.desired.schedule]
+        return self.model_copy(update={"hours": hours, "desired": PowerSchedule(schedule=schedule)})
 
     @property
     def digest(self) -> str:

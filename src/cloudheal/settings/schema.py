@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.rules import Rule, RuleFile
+from cloudheal.settings.windows import known_zone
 
 #: Closer looks than these are refused.
 SWEEP_FLOOR, RECLAIMED_FLOOR = timedelta(seconds=60), timedelta(seconds=30)
@@ -181,15 +181,6 @@ class RecordSettings(_Settings):
     notices: Duration = Field(duration_of("30d"), description="Notices that were delivered.")
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as problem:
-        msg = f"no time zone {name!r}; expected a name such as Asia/Shanghai"
-        raise ValueError(msg) from problem
-    return name
-
-
 class Settings(_Settings):
     """The whole file."""
 
@@ -200,7 +191,7 @@ class Settings(_Settings):
         pattern=r"^(sqlite|postgresql)",
     )
     language: Literal["en", "zh"] = Field("en", description="Language of output and notifications.")
-    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(known_zone)] = Field(
         "UTC", description="The operator's time zone; stored times are UTC."
     )
     clock: ClockSettings = ClockSettings()
@@ -220,5 +211,6 @@ class Settings(_Settings):
 
     @field_validator("rules")
     @classmethod
-    def _unique(cls, rules: list[Rule]) -> list[Rule]:
-        return RuleFile(rules=rules).rules
+    def _unique(cls, rules: list[Rule], info: ValidationInfo) -> list[Rule]:
+        """A rule's windows are in the zone of the settings, so that its digest changes when that does."""
+        return [rule.in_zone(info.data.get("timezone", "UTC")) for rule in RuleFile(rules=rules).rules]
