@@ -5,6 +5,7 @@ leads from an empty file to a tested one.
 """
 
 from cloudheal.act.hands import Hands
+from cloudheal.act.listening import BasicListener, EventDocument, Listeners
 from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Risk
 from cloudheal.errors import CloudPermanentError, CloudTransientError
@@ -16,17 +17,20 @@ from cloudheal.ports.cloud import Group, Health, Member, Order, Ordered, Place, 
 from cloudheal.settings.durations import Duration, duration_of
 
 __all__ = [
+    "BasicListener",
     "Case",
     "CloudPermanentError",
     "CloudTransientError",
     "Duration",
     "End",
     "Event",
+    "EventDocument",
     "Group",
     "Hands",
     "Healed",
     "Health",
     "Kind",
+    "Listeners",
     "Member",
     "Order",
     "Ordered",

@@ -19,7 +19,6 @@ from cloudheal.app import App
 from cloudheal.clouds.alibaba.function import bodies_of, limit_of
 from cloudheal.errors import SettingsError
 from cloudheal.model.event import Channel
-from cloudheal.record.workers import at_work
 from cloudheal.settings import Settings, load_settings
 
 #: What the end of an inline call is given, out of its limit.
@@ -48,7 +47,7 @@ def handle(settings: Settings, bodies: Sequence[bytes], until: float) -> Mapping
     if settings.function.act == "inline":
         with app.running():
             counts = _take(app, bodies)
-            while time.monotonic() < until and not app.stopping.is_set() and _is_busy(app):
+            while time.monotonic() < until and not app.stopping.is_set() and app.is_busy():
                 app.stopping.wait(LOOK_SECONDS)
         return counts
     with app.entering():
@@ -58,8 +57,3 @@ def handle(settings: Settings, bodies: Sequence[bytes], until: float) -> Mapping
 def _take(app: App, bodies: Sequence[bytes]) -> Mapping[str, int]:
     taken = app.take(bodies, ORIGIN, Channel.FUNCTION)
     return {"new": taken.new, "duplicates": taken.duplicates, "dead": taken.dead, "acting": taken.acting}
-
-
-def _is_busy(app: App) -> bool:
-    with app.database.snapshot() as connection:
-        return at_work(connection)

@@ -83,7 +83,7 @@ def test_the_digest_is_that_of_what_was_loaded(load: Load) -> None:
         ("import math\n\nmath.nothing()\n", r"mine/p\.py:3: AttributeError"),
         ("def f():\n    raise SystemExit(3)\nf()\n", r"mine/p\.py:2: SystemExit"),
         ("import no_such_module\n", r"mine/p\.py:1: ModuleNotFoundError"),
-        ("X = 1\n", r"mine/p\.py declares no playbook"),
+        ("X = 1\n", r"mine/p\.py declares no playbook and no listeners"),
         (MINE.replace('"servers"', '"fly"'), r"mine/p\.py: playbook tell: no cloud has the verbs fly; known are add"),
         (MINE.replace('("disk_slow",), p', '("disk_dead",), p'), r"playbook tell: nothing opens disk_dead: declare"),
         (MINE.replace('name="tell"', 'name="Tell it"'), r"its name must be lower case"),

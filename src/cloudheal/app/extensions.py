@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cloudheal import playbooks
 from cloudheal.act.library import Library, library_of
+from cloudheal.act.listening import Audience, Listeners, audience_of
 from cloudheal.act.playbook import Playbook
 from cloudheal.errors import SettingsError
 from cloudheal.model.event import Event
@@ -18,7 +19,8 @@ from cloudheal.plugins import Found, in_entry_points, in_folder, in_package, of_
 from cloudheal.sense.reading import TRIGGERS, trouble_of
 from cloudheal.settings.schema import ExtensionSettings, Settings
 
-PLAYBOOKS = "cloudheal.playbooks"
+#: The groups under which packages offer what they have.
+PLAYBOOKS, LISTENERS = "cloudheal.playbooks", "cloudheal.listeners"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Extensions:
     """What one settings file makes of this installation."""
 
     library: Library
+    audience: Audience
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -45,10 +48,12 @@ def extensions_of(settings: Settings) -> Extensions:
 @lru_cache(maxsize=16)
 def _extensions(settings: ExtensionSettings) -> Extensions:
     files = [one for number, folder in enumerate(settings.folders) for one in _of_folder(folder, number)]
-    packages = list(in_entry_points(PLAYBOOKS)) if settings.packages else []
+    groups = (PLAYBOOKS, LISTENERS) if settings.packages else ()
+    packages = [one for group in groups for one in in_entry_points(group)]
     ours = list(in_package(playbooks))
     _check_purpose([*files, *packages])
-    return Extensions(library_of(of_kind([*ours, *files, *packages], Playbook), TRIGGERS))
+    library = library_of(of_kind([*ours, *files, *packages], Playbook), TRIGGERS)
+    return Extensions(library, audience_of(of_kind([*files, *packages], Listeners)))
 
 
 def _of_folder(folder: str, number: int) -> Iterator[Found[object]]:
@@ -62,8 +67,8 @@ def _of_folder(folder: str, number: int) -> Iterator[Found[object]]:
 def _check_purpose(found: Iterable[Found[object]]) -> None:
     """Refuse a file that declares nothing: its author believes that it does."""
     for one in found:
-        if not any(of_kind([one], Playbook)):
+        if not any(of_kind([one], Playbook)) and not any(of_kind([one], Listeners)):
             raise SettingsError(
-                f"{one.origin} declares no playbook",
-                what_to_do="Assign a Playbook to a name of the module, or begin the file's name with _.",
+                f"{one.origin} declares no playbook and no listeners",
+                what_to_do="Assign a Playbook or Listeners to a name of it, or begin the file's name with _.",
             )

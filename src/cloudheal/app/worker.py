@@ -21,6 +21,7 @@ from cloudheal.app.extensions import extensions_of
 from cloudheal.app.queues import Receiver
 from cloudheal.app.rules import rules_of
 from cloudheal.app.watch import Watch
+from cloudheal.clouds.alibaba.classic import classic_document
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.alibaba.pollers import AlibabaFleet
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
@@ -29,6 +30,7 @@ from cloudheal.model.event import Channel, Event
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
+from cloudheal.pipeline.listening import Teller
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
@@ -36,11 +38,12 @@ from cloudheal.record.database import open_database
 from cloudheal.record.inbox import mark_replayed
 from cloudheal.record.keeping import Keeper
 from cloudheal.record.leases import give_up_leases
+from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import METADATA
-from cloudheal.record.workers import beat, enlist, inherit, leave, settle
+from cloudheal.record.workers import at_work, beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
@@ -89,6 +92,7 @@ class App:
             rules=self.rules,
             playbooks=self.extensions.library.playbooks,
             trouble_of=self.extensions.trouble_of,
+            wanted_by=self.extensions.audience.wanted_by,
             reader=self._known_account,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,
@@ -114,6 +118,7 @@ class App:
             clock=self.clock,
             chance=SystemRandom().random,
         )
+        self.teller = Teller(self.database, self.extensions.audience, self.worker, self.clock, classic_document)
         self.counters = Counters()
         self.watch = Watch(self.database, self.worker, self.clock, self.counters, self.stopping)
         self.listener = self._listener(settings.listen) if settings.listen else None
@@ -164,7 +169,7 @@ class App:
 
     def _chores(self) -> Mapping[str, Callable[[], object]]:
         """Return the work that goes on beside healing; slow receivers of notices keep nothing else from its pace."""
-        return {"keep": self.keeper.tick, "notify": self.sender.send_due}
+        return {"keep": self.keeper.tick, "notify": self.sender.send_due, "listen": self.teller.tick}
 
     def _repeating(self, name: str, work: Callable[[], object]) -> threading.Thread:
         """Do a chore every second until the worker stops; a database that fails for a while ends nothing."""
@@ -206,6 +211,8 @@ class App:
             letter = dead_letter(connection, number)
         if letter is None:
             return "no dead letter of that number waits"
+        if letter.origin.startswith("listener "):
+            return self._tell_again(number)
         message = Message(letter.raw, letter.origin, letter.channel)
         found = read([message], self.intake.reader, self.clock.now())
         if found.unreadable:
@@ -214,6 +221,18 @@ class App:
         with self.database.transaction() as connection:
             mark_replayed(connection, number, self.clock.now())
         return ""
+
+    def _tell_again(self, number: int) -> str:
+        with self.database.transaction() as connection:
+            reopen_tasks(connection, number, self.clock.now())
+            mark_replayed(connection, number, self.clock.now())
+        return ""
+
+    def is_busy(self) -> bool:
+        """Say whether a run is at work or about to be, or a listener is to be told of something now."""
+        with self.database.snapshot() as connection:
+            listeners = list(self.extensions.audience.subscriptions)
+            return at_work(connection) or is_owed(connection, listeners, self.clock.now())
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cloudheal.cli import admin, control, listing, playbooks, rules, work
+from cloudheal.cli import admin, control, listeners, listing, playbooks, rules, work
 
 app = typer.Typer(
     name="cloudheal",
@@ -24,6 +24,7 @@ for group in (work.app, listing.app, control.app, admin.app):
     app.registered_groups += group.registered_groups
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
+app.add_typer(listeners.app, name="listeners")
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ class _Shift:
         if self._once:
             for thread in threads:
                 thread.join()
-            while not self._app.stopping.is_set() and self._at_work():
+            while not self._app.stopping.is_set() and self._app.is_busy():
                 self._app.stopping.wait(LOOK_SECONDS)
             return
         self._app.stopping.wait()
@@ -135,12 +135,6 @@ class _Shift:
     def _fail(self) -> None:
         self._failed.set()
         self._app.stopping.set()
-
-    def _at_work(self) -> bool:
-        from cloudheal.record.workers import at_work
-
-        with self._app.database.snapshot() as connection:
-            return at_work(connection)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         """End in order at the first signal; at the second one the process is given up at once."""

@@ -22,6 +22,7 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.RUN_PARKED: Severity.WARNING,
     Topic.WORKER_DEAD: Severity.WARNING,
     Topic.DEAD_LETTER: Severity.INFO,
+    Topic.LISTENER_FAILED: Severity.WARNING,
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -36,6 +37,8 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "run.parked": "A run on {resource} is parked, because its playbook was changed: restart or abandon {run}.",
         "worker.dead": "Worker {worker} is dead; {heir} took over {runs} of its runs.",
         "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
+        "listener.failed": "The {origin} failed on an event for good: {reason}. Once it is mended, tell it again with"
+        " cloudheal dead-letters replay {number}.",
         "repeats": "{line} ({count} times since {since})",
         "more": "and {count} more",
         "title": "cloudheal: {line}",
@@ -51,6 +54,8 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "run.parked": "{resource} 上的执行已搁置, 因为预案代码已变更: 请重新开始或放弃 {run}.",
         "worker.dead": "工作进程 {worker} 已失联; {heir} 接管了它的 {runs} 个执行.",
         "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
+        "listener.failed": "{origin} 处理某个事件最终失败: {reason}. 修复之后, 执行 cloudheal dead-letters replay"
+        " {number} 让它重新处理.",
         "repeats": "{line} (自 {since} 起共 {count} 次)",
         "more": "另有 {count} 条",
         "title": "cloudheal: {line}",

@@ -37,6 +37,7 @@ from cloudheal.record.incidents import (
     supersede,
 )
 from cloudheal.record.inventory import describe, fill_in, known, release, size
+from cloudheal.record.listeners import add_tasks
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
 from cloudheal.record.workers import stranded
@@ -103,6 +104,8 @@ class Intake:
     rules: RuleBook
     playbooks: Mapping[str, Playbook]
     trouble_of: Callable[[Event], Trouble | None]
+    wanted_by: Callable[[Event], Sequence[str]]
+    """Names the listeners that are to be told of an event."""
     reader: Reader
     lookup: Lookup
     clock: Clock
@@ -164,6 +167,8 @@ class Intake:
         rows = add_events(connection, events)
         first = {event.key: event for event in reversed(events)}
         record(connection, {key: first[key] for key in rows}, rows)
+        wanted = [(row, name, first[key].subject) for key, row in rows.items() for name in self.wanted_by(first[key])]
+        add_tasks(connection, wanted, now)
         acting = 0
         for key, row in rows.items():
             end_if_recovered(connection, first[key], now)

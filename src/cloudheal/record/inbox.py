@@ -62,7 +62,7 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
     return added
 
 
-def add_dead_letter(connection: sa.Connection, letter: DeadLetter) -> int:
+def add_dead_letter(connection: sa.Connection, letter: DeadLetter, topic: Topic = Topic.DEAD_LETTER) -> int:
     """Store an unreadable message; the same bytes from the same place count up instead. Returns its row number."""
     row = {
         "received": millis_of(letter.received),
@@ -81,9 +81,9 @@ def add_dead_letter(connection: sa.Connection, letter: DeadLetter) -> int:
     entry = Entry(Kind.DEAD_LETTER, letter.received, result=letter.reason, name=letter.origin, body=body)
     append(connection, [entry])
     # One key per origin: a queue full of garbage is one notice with a count, not thousands.
-    key = f"{Topic.DEAD_LETTER}|{letter.origin}"
+    key = f"{topic}|{letter.origin}"
     facts = {"number": str(number), "origin": letter.origin, "reason": letter.reason}
-    tell(connection, Notice(Topic.DEAD_LETTER, letter.received, key, key, facts))
+    tell(connection, Notice(topic, letter.received, key, key, facts))
     return number
 
 

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     HOLD_ADDED = "hold.added"
     HOLD_LIFTED = "hold.lifted"
     RULE_PROMOTED = "rule.promoted"
+    LISTENER_DONE = "listener.done"
+    LISTENER_FAILED = "listener.failed"
     WORKER_DEAD = "worker.dead"
     LEDGER_REMOVED = "ledger.removed"
 

@@ -37,6 +37,7 @@ class Topic(StrEnum):
     RUN_PARKED = "run.parked"
     WORKER_DEAD = "worker.dead"
     DEAD_LETTER = "dead_letter"
+    LISTENER_FAILED = "listener.failed"
 
 
 @dataclass(frozen=True, slots=True)

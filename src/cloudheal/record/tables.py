@@ -46,6 +46,31 @@ DEAD_LETTER = sa.Table(
     sa.Column("replayed", sa.BigInteger),
 )
 
+LISTENER_TASK = sa.Table(
+    "listener_task",
+    METADATA,
+    sa.Column("id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("event", _ROW, sa.ForeignKey("event.id"), nullable=False),
+    sa.Column("listener", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("claimed_until", sa.BigInteger, nullable=False, server_default="0"),  # by the database's clock
+    sa.Column("done", sa.BigInteger),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Column("problem", sa.Text, nullable=False, server_default=""),
+    sa.Column("letter", sa.BigInteger),
+    sa.UniqueConstraint("event", "listener", name="listener_task_once"),
+    sa.Index(
+        "listener_task_open",
+        *("listener", "resource", "id"),
+        sqlite_where=sa.text("done IS NULL"),
+        postgresql_where=sa.text("done IS NULL"),
+    ),
+    sa.Index("listener_task_by_letter", "letter"),
+)
+
 RUN = sa.Table(
     "run",
     METADATA,
