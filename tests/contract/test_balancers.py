@@ -104,6 +104,19 @@ def test_the_long_way_reads_every_page(simulator: RunningSimulator, balancers: A
     assert len(simulator.journal(action="DescribeVServerGroups")) == len(SPARE_BALANCERS) + 2
 
 
+def test_named_groups_are_read_without_looking_at_others(
+    simulator: RunningSimulator, balancers: AlibabaBalancers
+) -> None:
+    """Of the groups named, those that the server is in now; a balancer that was deleted since is passed over."""
+    gone, elsewhere = Place("lb-bp1gone", "rsp-gone"), Place(WEB_GROUP.balancer, "rsp-gone")
+    found = balancers.named(REGION, WEB, [WEB_GROUP, SHOP, gone, elsewhere])
+    assert {group.place for group in found} == {WEB_GROUP, SHOP}
+    assert {one.health for group in found for one in group.of(WEB) if group.place == WEB_GROUP} == {Health.NORMAL}
+    assert [group.place for group in balancers.named(REGION, WEB, [SHOP])] == [SHOP]
+    assert balancers.named(REGION, WEB, []) == ()
+    assert simulator.journal(action="DescribeLoadBalancers") == []
+
+
 def test_what_the_checks_say_is_the_groups_own(simulator: RunningSimulator, balancers: AlibabaBalancers) -> None:
     """A member that fails its check is abnormal in the group that is checked, and unchecked where no listener is."""
     simulator.control("POST", "chaos", {"do": "power_off", "instances": [PEER]})

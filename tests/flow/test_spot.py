@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.app import App
+from cloudheal.clouds.alibaba.client import SLB, Client
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
@@ -20,8 +21,9 @@ from cloudheal.model.incident import Mode, Run, RunState, Trouble
 from cloudheal.playbooks.spot_evacuate import SPOT_EVACUATE
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.incidents import add_run, open_incident
-from cloudheal.record.tables import STEP, WORKER
+from cloudheal.record.tables import MEMBERSHIP, STEP, WORKER
 from cloudheal.settings.schema import Settings
+from tests.flow.operators import until
 from tests.flow.test_restart import Healing
 from tests.sim.simulator import RunningSimulator, started
 
@@ -161,8 +163,22 @@ def test_every_port_of_every_group_is_left_and_nothing_else_is_touched(start: St
     verdict, code, evidence = healing.reclaimed()
     assert (verdict, code) == ("healed", "evacuated")
     assert healing.groups() == PEERS
-    assert evidence == {"removed": "lb-bp1shop/rsp-web 8080@30; lb-bp1api/rsp-api 9090@100"}
+    assert evidence == {"removed": "lb-bp1api/rsp-api 9090@100; lb-bp1shop/rsp-web 8080@30"}
     assert healing.replacements() == []
+
+
+def test_groups_that_the_sweep_knew_are_left_before_all_balancers_are_looked_at(start: Start) -> None:
+    """The first removal needs no list of balancers; a group joined since is found by the full scan."""
+    healing = start(drain="0s")
+    until(lambda: len(healing.rows(MEMBERSHIP)) == 4, what="the sweep")
+    since = healing.simulator.journal()[-1]["seq"]
+    backends = json.dumps([{"ServerId": SPOT, "Port": 7070, "Weight": 10}, {"ServerId": PEER, "Port": 7070}])
+    late = {"LoadBalancerId": "lb-bp1api", "VServerGroupName": "late", "BackendServers": backends}
+    Client("testid", "testsecret", healing.simulator.url).call(SLB, "CreateVServerGroup", REGION, late, 5)
+    assert healing.reclaimed()[:2] == ("healed", "evacuated")
+    assert {server for members in healing.groups().values() for server, _, _ in members} == {PEER}
+    actions = [one["action"] for one in healing.simulator.journal(since=since, kind="request", service="slb")]
+    assert actions.index("RemoveVServerGroupBackendServers") < actions.index("DescribeLoadBalancers")
 
 
 def test_the_server_is_drained_before_it_is_removed(start: Start) -> None:
@@ -289,7 +305,7 @@ def test_a_server_that_is_only_stopped_keeps_its_membership_with_weight_0(start:
         "rsp-web": [(SPOT, 8080, 0), (PEER, 8080, 55)],
         "rsp-api": [(PEER, 9090, 70), (SPOT, 9090, 0)],
     }
-    assert evidence == {"drained": "lb-bp1shop/rsp-web 8080@30; lb-bp1api/rsp-api 9090@100"}
+    assert evidence == {"drained": "lb-bp1api/rsp-api 9090@100; lb-bp1shop/rsp-web 8080@30"}
 
 
 @pytest.mark.parametrize("fault", ["effect-then-5xx", "5xx", "throttle"])

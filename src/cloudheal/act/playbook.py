@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
-from cloudheal.ports.cloud import Balancers, Compute, Orders
+from cloudheal.ports.cloud import Balancers, Compute, Orders, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Case:
     compute: Compute
     balancers: Balancers
     orders: Orders
+    places: Callable[[], Sequence[Place]]
+    """Names the balancer groups that the resource was in at the last sweep: a hint where to look first."""
     desired_on: bool
     now: Callable[[], datetime]
     """The operator's clock; a playbook asks it only inside what its hands read, so that a replay decides alike."""

@@ -23,7 +23,7 @@ from cloudheal.app.rules import rules_of
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.classic import classic_document
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.pollers import AlibabaFleet
+from cloudheal.clouds.alibaba.pollers import BY_SERVER_GROUP, AlibabaFleet
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
@@ -265,7 +265,11 @@ class App:
     def _watched(self, account: AccountSettings) -> Watched:
         client = self.accounts.clients[account.cloud, account.id]
         fleet = AlibabaFleet(client, account.id, self.clock.now, account.group_by)
-        return Watched(account.cloud, account.id, tuple(account.regions), fleet)
+        verbs = {
+            verb for rule in self.settings.rules for verb in self.extensions.library.playbooks[rule.playbook].verbs
+        }
+        balanced = "memberships" in verbs or account.group_by == BY_SERVER_GROUP
+        return Watched(account.cloud, account.id, tuple(account.regions), fleet, balanced)
 
     def _known_account(self, body: bytes, received: datetime, channel: Channel) -> Event:
         """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""

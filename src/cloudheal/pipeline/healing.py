@@ -8,7 +8,7 @@ unknown, with the reason, and is never retried blindly.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +20,11 @@ from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.incident import Healed, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.ports.clock import Clock
-from cloudheal.ports.cloud import Verbs
+from cloudheal.ports.cloud import Place, Verbs
 from cloudheal.ports.store import Store
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.incidents import OpenRun, end_incident, is_interrupted, note_action, open_run
+from cloudheal.record.memberships import places_of
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.workers import Claim, claim, release
 
@@ -81,6 +82,7 @@ class Healer:
                 compute=verbs.compute,
                 balancers=verbs.balancers,
                 orders=verbs.orders,
+                places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
                 now=self.clock.now,
                 wait=self.wait,
@@ -89,6 +91,10 @@ class Healer:
         except Exception as problem:
             log.exception("run.failed run=%s playbook=%s", found.run, playbook.name)
             return End(Healed.UNKNOWN, "playbook_failed", {"error": type(problem).__name__})
+
+    def _places(self, resource: ResourceId) -> Sequence[Place]:
+        with self.store.snapshot() as connection:
+            return places_of(connection, resource)
 
     def _permit(self, found: OpenRun, connection: sa.Connection) -> bool:
         """Ask once more, in the intent's own transaction, whether a person said stop."""

@@ -21,10 +21,12 @@ from cloudheal.model.inventory import Description, Known
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.intake import Intake
 from cloudheal.ports.clock import Clock
+from cloudheal.ports.cloud import Place
 from cloudheal.ports.fleet import Fleet
 from cloudheal.ports.store import Store
 from cloudheal.record.inventory import known, not_described, not_seen_since
 from cloudheal.record.leases import take_lease
+from cloudheal.record.memberships import replace_memberships
 from cloudheal.record.polls import due_polls, plan_poll
 
 log = logging.getLogger("cloudheal.polling")
@@ -50,6 +52,8 @@ class Watched:
     account: str
     regions: tuple[str, ...]
     fleet: Fleet
+    balanced: bool = False
+    """True when balancers are swept too: a playbook of the rules changes them, or they form the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,9 @@ class Poller:
             return take_lease(connection, LEASE, self.worker, LEASE_MILLIS)
 
     def _sweep(self, watched: Watched, region: str) -> str:
+        members = self._members(watched, region) if watched.balanced else None
         began = self.clock.now()
-        for page in watched.fleet.sweep(region):
+        for page in watched.fleet.sweep(region, members):
             if not self._noticed(page, (), began):
                 return HANDED_OVER
         with self.store.snapshot() as connection:
@@ -128,6 +133,13 @@ class Poller:
             seen = list(watched.fleet.look(region, [one.id for one in missing]))
             self._noticed(seen, sorted({*missing} - {one.id for one in seen}), asked)
         return COMPLETE
+
+    def _members(self, watched: Watched, region: str) -> Sequence[tuple[Place, str]]:
+        """Look at every balancer of a region, and keep who is in which group."""
+        found = watched.fleet.members(region)
+        with self.store.transaction() as connection:
+            replace_memberships(connection, watched.cloud, watched.account, region, found)
+        return found
 
     def _reclaimed(self, watched: Watched, region: str) -> str:
         pages = watched.fleet.reclaimed(region)

@@ -110,7 +110,7 @@ def _evacuate(case: Case, hands: Hands, story: _Story) -> tuple[Healed, str]:
     like = order_of_json(seen.value["like"]) if seen.value["like"] else None
     story.stays = like is not None and like.reclaim is Reclaim.STOP
     groups = Groups(case, hands, _deadline(case) + GRACE, parameters.remove_last)
-    found = groups.find("groups", thorough=False) or groups.find("all groups", thorough=True)
+    found = groups.find_first() or groups.find("all groups", thorough=True)
     if found is None:
         return Healed.UNKNOWN, "groups_unread"
     story.homes = found

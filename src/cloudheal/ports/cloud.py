@@ -99,6 +99,9 @@ class Balancers(Protocol):
     def memberships(self, region: str, server: str, *, thorough: bool) -> tuple[Group, ...]:
         """Read every group that a server is in, with health; not thorough: among the balancers the cloud names."""
 
+    def named(self, region: str, server: str, places: Sequence[Place]) -> tuple[Group, ...]:
+        """Read these groups, with health, as far as they exist and the server is in them."""
+
     def members(self, region: str, place: Place) -> tuple[Member, ...]:
         """Read one group afresh, without health."""
 

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from cloudheal.model.inventory import Description
+from cloudheal.ports.cloud import Place
 
 
 class Fleet(Protocol):
     """The servers of one account."""
 
-    def sweep(self, region: str) -> Iterator[Sequence[Description]]:
-        """Yield every server of a region, page by page."""
+    def sweep(self, region: str, members: Sequence[tuple[Place, str]] | None) -> Iterator[Sequence[Description]]:
+        """Yield every server of a region, page by page; groups of balancers are formed from `members`, if there are."""
+
+    def members(self, region: str) -> Sequence[tuple[Place, str]]:
+        """Return every member of every balancer's groups in a region: the place and the server."""
 
     def reclaimed(self, region: str) -> Iterator[Sequence[Description]]:
         """Yield the servers of a region that their cloud is taking back, page by page."""

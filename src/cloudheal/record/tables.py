@@ -238,6 +238,18 @@ RESOURCE = sa.Table(
     sa.Index("resource_by_id", "id"),
 )
 
+#: In which groups of which balancers a server was when they were last swept.
+MEMBERSHIP = sa.Table(
+    "membership",
+    METADATA,
+    sa.Column("cloud", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("balancer", sa.Text, primary_key=True),
+    sa.Column("group", sa.Text, primary_key=True),
+)
+
 LIFECYCLE = sa.Table(
     "lifecycle",
     METADATA,

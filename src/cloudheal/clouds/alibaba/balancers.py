@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import SLB, Client
+from cloudheal.errors import CloudPermanentError
 from cloudheal.ports.cloud import MOST_MEMBERS, Group, Health, Member, Place
 
 #: RAM actions by verb, for the printed least-privilege policy.
@@ -32,6 +33,8 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 READ_SECONDS = 10.0
 #: The API's own limit of balancers on one page.
 PAGE = 100
+#: How the service says that there is no such balancer.
+_GONE = ("InvalidLoadBalancerId", "InvalidParameter.LoadBalancerId")
 #: What several listeners say of one member, the worst of it first.
 _WORST_FIRST = (Health.ABNORMAL, Health.UNAVAILABLE, Health.NORMAL)
 #: Listener port, server and the port on it, to what the listener's check says.
@@ -54,6 +57,25 @@ class AlibabaBalancers:
         return tuple(
             group for balancer in self._balancers(region, narrowed) for group in self._groups(region, balancer, server)
         )
+
+    def named(self, region: str, server: str, places: Sequence[Place]) -> tuple[Group, ...]:
+        """Read these groups, with health, as far as they exist and the server is in them."""
+        balancers = sorted({place.balancer for place in places})
+        return tuple(
+            group
+            for balancer in balancers
+            for group in self._of_balancer(
+                region, balancer, server, [one for one in places if one.balancer == balancer]
+            )
+        )
+
+    def _of_balancer(self, region: str, balancer: str, server: str, places: Sequence[Place]) -> Iterator[Group]:
+        """Read some groups of a balancer; one that was deleted since has no groups."""
+        try:
+            yield from self._groups(region, balancer, server, places)
+        except CloudPermanentError as problem:
+            if not problem.vendor_code.startswith(_GONE):
+                raise
 
     def members(self, region: str, place: Place) -> tuple[Member, ...]:
         """Read one group afresh, without health."""
@@ -103,14 +125,17 @@ class AlibabaBalancers:
             if not page or seen >= int(reply.get("TotalCount", 0)):
                 return
 
-    def _groups(self, region: str, balancer: str, server: str) -> Iterator[Group]:
-        """Read the groups of one balancer that hold a server, each with its health."""
+    def _groups(
+        self, region: str, balancer: str, server: str, places: Sequence[Place] | None = None
+    ) -> Iterator[Group]:
+        """Read the groups of one balancer that hold a server, with health; of `places` only, if they are given."""
         query = {"LoadBalancerId": balancer, "IncludeListener": "true"}
         listed = self._read("DescribeVServerGroups", region, query).get("VServerGroups", {}).get("VServerGroup", ())
         listeners = {str(one["VServerGroupId"]): _ports(one) for one in listed}
         groups = [
             Group(place, self.members(region, place))
             for place in (Place(balancer), *(Place(balancer, id_) for id_ in listeners))
+            if places is None or place in places
         ]
         holding = [group for group in groups if group.of(server)]
         if not holding:

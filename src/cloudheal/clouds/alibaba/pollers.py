@@ -14,11 +14,12 @@ from typing import Any
 from cloudheal.clouds.alibaba.client import ECS, SLB, Client
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.ports.cloud import Place
 
 #: RAM actions by verb, for the printed least-privilege policy.
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "sweep": ("ecs:DescribeInstances",),
-    "sweep.server_group": (
+    "sweep.members": (
         "slb:DescribeLoadBalancers",
         "slb:DescribeVServerGroups",
         "slb:DescribeVServerGroupAttribute",
@@ -43,10 +44,13 @@ class AlibabaFleet:
         self._now = now
         self._group_by = group_by
 
-    def sweep(self, region: str) -> Iterator[Sequence[Description]]:
+    def sweep(self, region: str, members: Sequence[tuple[Place, str]] | None) -> Iterator[Sequence[Description]]:
         """Yield every server of a region, page by page. Raises Cloud*Error, also in the middle."""
-        groups = self._server_groups(region) if self._group_by == BY_SERVER_GROUP else {}
-        yield from self._pages(region, {}, groups)
+        yield from self._pages(region, {}, None if members is None else _groups(members))
+
+    def members(self, region: str) -> Sequence[tuple[Place, str]]:
+        """Return every member of every balancer's groups in a region. Raises Cloud*Error."""
+        return [(place, server) for balancer in self._balancers(region) for place, server in self._in(region, balancer)]
 
     def reclaimed(self, region: str) -> Iterator[Sequence[Description]]:
         """Yield the servers of a region that are being taken back, page by page. Raises Cloud*Error."""
@@ -101,19 +105,17 @@ class AlibabaFleet:
             return None if groups is None else groups.get(id_, "")
         return ""
 
-    def _server_groups(self, region: str) -> dict[str, str]:
-        """Return the server group of each server; of several the first by name, so that it is always the same."""
-        found: dict[str, str] = {}
-        for balancer in self._balancers(region):
-            query = {"LoadBalancerId": balancer}
-            reply = self._client.call(SLB, "DescribeLoadBalancerAttribute", region, query, READ_SECONDS)
-            _join(found, balancer, reply)
-            listed = self._client.call(SLB, "DescribeVServerGroups", region, query, READ_SECONDS)
-            for group in listed.get("VServerGroups", {}).get("VServerGroup", ()):
-                id_ = str(group["VServerGroupId"])
-                asked = {"VServerGroupId": id_}
-                _join(found, id_, self._client.call(SLB, "DescribeVServerGroupAttribute", region, asked, READ_SECONDS))
-        return found
+    def _in(self, region: str, balancer: str) -> Iterator[tuple[Place, str]]:
+        """Yield the members of one balancer: of its default group, and of each of its VServer groups."""
+        query = {"LoadBalancerId": balancer}
+        reply = self._client.call(SLB, "DescribeLoadBalancerAttribute", region, query, READ_SECONDS)
+        yield from ((Place(balancer), server) for server in _servers(reply))
+        listed = self._client.call(SLB, "DescribeVServerGroups", region, query, READ_SECONDS)
+        for group in listed.get("VServerGroups", {}).get("VServerGroup", ()):
+            id_ = str(group["VServerGroupId"])
+            asked = {"VServerGroupId": id_}
+            reply = self._client.call(SLB, "DescribeVServerGroupAttribute", region, asked, READ_SECONDS)
+            yield from ((Place(balancer, id_), server) for server in _servers(reply))
 
     def _balancers(self, region: str) -> Iterator[str]:
         number, seen = 1, 0
@@ -127,8 +129,14 @@ class AlibabaFleet:
                 return
 
 
-def _join(found: dict[str, str], group: str, reply: Mapping[str, Any]) -> None:
-    name = f"server_group={group}"
-    for one in reply.get("BackendServers", {}).get("BackendServer", ()):
-        id_ = str(one["ServerId"])
-        found[id_] = min(found.get(id_, name), name)
+def _servers(reply: Mapping[str, Any]) -> Iterator[str]:
+    return (str(one["ServerId"]) for one in reply.get("BackendServers", {}).get("BackendServer", ()))
+
+
+def _groups(members: Sequence[tuple[Place, str]]) -> dict[str, str]:
+    """Return the server group of each server; of several the first by name, so that it is always the same."""
+    found: dict[str, str] = {}
+    for place, server in members:
+        name = f"server_group={place.group or place.balancer}"
+        found[server] = min(found.get(server, name), name)
+    return found
