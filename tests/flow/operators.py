@@ -142,7 +142,7 @@ class Operator:
 
     def _environment(self) -> dict[str, str]:
         keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}
-        plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         merged = {**plain, "PYTHONUTF8": "1", **keys, **self.environment}
         return {name: value for name, value in merged.items() if value}
 

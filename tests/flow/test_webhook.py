@@ -210,7 +210,7 @@ def test_the_worker_shows_its_health_and_its_numbers(hook: Hook) -> None:
     assert (status, json.loads(text)["ok"]) == (200, True)
     status, text = hook.ask("GET", "/metrics")
     lines = text.splitlines()
-    assert 'cloudheal_events_total{channel="webhook",outcome="new"} 1' in lines
+    assert 'cloudheal_events_total{channel="webhook",outcome="done"} 1' in lines
     assert 'cloudheal_webhook_requests_total{source="unknown",status="404"} 1' in lines
     assert "cloudheal_worker_alive 1" in lines
     with hook.app.database.transaction() as connection:

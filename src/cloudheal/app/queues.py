@@ -1,6 +1,8 @@
 """Receivers: messages of a queue are taken in batches, committed, and only then deleted.
 
-A queue that does not answer or is not there is waited for, with a pause that doubles from a second to a minute.
+Several receivers share a queue, each with a connection of its own; what they hold at the same time is one commit. A
+queue that does not answer or is not there is waited for, with a pause that doubles from a second to a minute; so is a
+database that does not take what was received, which is then given back to the queue.
 """
 
 from __future__ import annotations
@@ -8,12 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
 
 from cloudheal.app.accounts import credentials
-from cloudheal.clouds.alibaba.sources import MnsQueue
-from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError
+from cloudheal.app.custody import Custody
+from cloudheal.app.queue_state import QueueStates
+from cloudheal.clouds.alibaba.sources import MnsQueue, QueuedMessage, problem_of
+from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError, TransientError
+from cloudheal.metrics.counters import Counters
+from cloudheal.model.event import Fate
 from cloudheal.settings.schema import AccountSettings, QueueSettings
 
 log = logging.getLogger("cloudheal.queue")
@@ -22,46 +31,127 @@ log = logging.getLogger("cloudheal.queue")
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 
 
+class NotCommittedError(TransientError):
+    """The database did not take what a queue gave; it was given back."""
+
+    code = "queue.not_committed"
+
+
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """Takes the messages of one account's queue until told to stop."""
+class Receivers:
+    """Take the messages of one account's queue until told to stop."""
 
     account: AccountSettings
-    take: Callable[[Sequence[bytes], str], object]
-    """Commits a batch of bodies from an origin; when it returns they may be deleted."""
+    take: Callable[[Sequence[bytes], str], Sequence[Fate]]
+    """Commits a batch of bodies from an origin and tells their fates. Raises what the database raises."""
     stopping: threading.Event
+    states: QueueStates
+    counters: Counters
+    _over: threading.Event = field(default_factory=threading.Event)
 
     def receive(self, *, once: bool) -> int:
-        """Take messages until told to stop, or with `once` until there are none; returns how many."""
+        """Take messages until told to stop, or with `once` until there are none; returns how many.
+
+        Raises CloudTransientError, CloudPermanentError or NotCommittedError with `once`; without it all are waited for.
+        """
         settings = self.account.queue
         if settings is None:
             raise SettingsError(f"account {self.account.name} has no queue")
         key, secret = credentials(self.account)
-        with closing(MnsQueue(settings.endpoint, key, secret, settings.name)) as queue:
-            return self._receive(queue, settings, once=once)
 
-    def _receive(self, queue: MnsQueue, settings: QueueSettings, *, once: bool) -> int:
+        def connect() -> MnsQueue:
+            return MnsQueue(settings.endpoint, key, secret, settings.name)
+
+        def extended() -> None:
+            self.counters.count("cloudheal_queue_extended_total", queue=settings.name)
+
+        with closing(Custody(connect, settings.visibility_seconds, extended)) as custody:
+            with ThreadPoolExecutor(settings.receivers, thread_name_prefix=f"queue-{self.account.name}") as pool:
+                loops = [
+                    pool.submit(_Receiver(self, settings, custody).work, connect, once=once)
+                    for _ in range(settings.receivers)
+                ]
+                wait(loops, return_when=FIRST_EXCEPTION)
+                self._over.set()  # one that failed ends the others; without a failure all have ended
+            return sum(one.result() for one in loops)
+
+    @property
+    def is_over(self) -> bool:
+        """True when every receiver shall end."""
+        return self.stopping.is_set() or self._over.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """One of them, in a thread of its own."""
+
+    among: Receivers
+    settings: QueueSettings
+    custody: Custody
+
+    def work(self, connect: Callable[[], MnsQueue], *, once: bool) -> int:
         taken, backoff = 0, FIRST_BACKOFF
-        while not self.stopping.is_set():
-            try:
-                batch = self._batch(queue, settings.wait_seconds, settings.batch)
-            except (CloudTransientError, CloudPermanentError) as problem:
-                log.warning("queue.failed queue=%s code=%s again_in=%.0fs", queue.name, problem.vendor_code, backoff)
-                if once:
-                    raise
-                self.stopping.wait(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF)
-                continue
-            taken, backoff = taken + batch, FIRST_BACKOFF
-            if once and not batch:
-                break
+        with closing(connect()) as queue:
+            while not self.among.is_over:
+                try:
+                    batch = self._batch(queue)
+                except (CloudTransientError, CloudPermanentError, NotCommittedError) as problem:
+                    self._tell(problem, backoff)
+                    if once:
+                        raise
+                    self.among.stopping.wait(backoff)
+                    backoff = min(backoff * 2, LONGEST_BACKOFF)
+                    continue
+                taken, backoff = taken + batch, FIRST_BACKOFF
+                if once and not batch:
+                    break
         return taken
 
-    def _batch(self, queue: MnsQueue, wait_seconds: int, most: int) -> int:
-        messages = queue.receive(wait_seconds, most)
+    def _batch(self, queue: MnsQueue) -> int:
+        messages = queue.receive(self.settings.wait_seconds, self.settings.batch)
+        self.among.states.answered(self.among.account.name, queue.name)
         if messages:
-            self.take([one.body for one in messages], f"queue {queue.name}")
-            refused = queue.acknowledge([one.handle for one in messages])
-            if refused:
-                log.info("queue.not_deleted queue=%s count=%d", queue.name, len(refused))
+            held = self.custody.hold(messages)
+            try:
+                fates = self.among.take([one.body for one in messages], f"queue {queue.name}")
+            except (sa.exc.SQLAlchemyError, TransientError, OSError) as problem:
+                self._give_back(queue, self.custody.let_go(held))
+                self._count(queue.name, messages, [Fate.RETRY] * len(messages))
+                raise NotCommittedError(f"queue {queue.name}: {type(problem).__name__}") from problem
+            self._count(queue.name, messages, fates)
+            self._acknowledge(queue, self.custody.let_go(held))
         return len(messages)
+
+    def _acknowledge(self, queue: MnsQueue, handles: Sequence[str]) -> None:
+        refused = queue.acknowledge(handles)
+        if refused:
+            log.info("queue.not_deleted queue=%s count=%d comes_again=yes", queue.name, len(refused))
+
+    def _give_back(self, queue: MnsQueue, handles: Sequence[str]) -> None:
+        """Let others have messages at once, instead of after their visibility time; what fails expires by itself."""
+        for handle in handles:
+            try:
+                queue.extend(handle, 1)
+            except (CloudTransientError, CloudPermanentError) as problem:
+                log.info("queue.not_given_back queue=%s code=%s", queue.name, problem.vendor_code)
+                return
+
+    def _count(self, queue: str, messages: Sequence[QueuedMessage], fates: Sequence[Fate]) -> None:
+        again = sum(one.dequeue_count > 1 for one in messages)
+        if again:
+            self.among.counters.count("cloudheal_queue_redelivered_total", again, queue=queue)
+        for message, fate in zip(messages, fates, strict=True):
+            self.among.counters.count("cloudheal_queue_messages_total", queue=queue, outcome=fate)
+            level = logging.DEBUG if fate is Fate.DONE else logging.INFO
+            seen = (queue, message.message_id, fate, message.dequeue_count)
+            log.log(level, "queue.message queue=%s message=%s outcome=%s dequeue_count=%d", *seen)
+
+    def _tell(self, problem: CloudTransientError | CloudPermanentError | NotCommittedError, backoff: float) -> None:
+        account, queue = self.among.account.name, self.settings.name
+        if isinstance(problem, NotCommittedError):
+            kind, code = problem.code, type(problem.__cause__).__name__
+        else:
+            kind, code = problem_of(problem).value, problem.vendor_code
+        state = self.among.states.failed(account, queue, kind, code)
+        self.among.counters.count("cloudheal_queue_errors_total", queue=queue, problem=kind)
+        log.warning("%s queue=%s code=%s failures=%d again_in=%.0fs", kind, queue, code, state.failures, backoff)

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +19,8 @@ import sqlalchemy as sa
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
 from cloudheal.app.extensions import extensions_of
-from cloudheal.app.queues import Receiver
+from cloudheal.app.queue_state import QueueStates
+from cloudheal.app.queues import Receivers
 from cloudheal.app.rules import rules_of
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.classic import classic_document
@@ -26,10 +28,11 @@ from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.alibaba.pollers import BY_SERVER_GROUP, AlibabaFleet
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
 from cloudheal.metrics.counters import Counters
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import Channel, Event, Fate
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
+from cloudheal.pipeline.group_commit import GroupCommit
 from cloudheal.pipeline.listening import Teller
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.ports.clock import Clock
@@ -99,6 +102,9 @@ class App:
             new_id=lambda: uuid.uuid4().hex,
             worker=self.worker,
         )
+        self.counters = Counters()
+        self.group = GroupCommit(self.intake, self.counters)
+        self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)
         self.keeper = Keeper(self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices)
         self.sender = Sender(
@@ -119,7 +125,6 @@ class App:
             chance=SystemRandom().random,
         )
         self.teller = Teller(self.database, self.extensions.audience, self.worker, self.clock, classic_document)
-        self.counters = Counters()
         self.watch = Watch(self.database, self.worker, self.clock, self.counters, self.stopping)
         self.listener = self._listener(settings.listen) if settings.listen else None
 
@@ -200,9 +205,9 @@ class App:
 
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
-        taken = self.intake.take([Message(body, origin, channel) for body in bodies])
-        for outcome in ("new", "duplicates", "dead"):
-            self.counters.count("cloudheal_events_total", getattr(taken, outcome), channel=channel, outcome=outcome)
+        taken = self.group.take([Message(body, origin, channel) for body in bodies])
+        for outcome, number in Counter(one.fate for one in taken.fared).items():
+            self.counters.count("cloudheal_events_total", number, channel=channel, outcome=outcome)
         return taken
 
     def replay(self, number: int) -> str:
@@ -217,7 +222,7 @@ class App:
         found = read([message], self.intake.reader, self.clock.now())
         if found.unreadable:
             return found.unreadable[0].reason
-        self.intake.take([message])
+        self.group.take([message])
         with self.database.transaction() as connection:
             mark_replayed(connection, number, self.clock.now())
         return ""
@@ -236,8 +241,11 @@ class App:
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
-        receiver = Receiver(account, lambda bodies, origin: self.take(bodies, origin, Channel.QUEUE), self.stopping)
-        return receiver.receive(once=once)
+
+        def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+            return [one.fate for one in self.take(bodies, origin, Channel.QUEUE).fared]
+
+        return Receivers(account, take, self.stopping, self.queues, self.counters).receive(once=once)
 
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""

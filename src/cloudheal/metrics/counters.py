@@ -12,9 +12,32 @@ from dataclasses import dataclass
 
 #: Counters by name, with what they count.
 COUNTERS: Mapping[str, str] = {
-    "cloudheal_events_total": "Events taken in, by channel and by what became of them.",
+    "cloudheal_events_total": "Messages taken in, by channel and by what became of them.",
+    "cloudheal_queue_messages_total": "Messages taken from a queue, by what became of them.",
+    "cloudheal_queue_redelivered_total": "Messages that a queue gave out more than once.",
+    "cloudheal_queue_extended_total": "Times that messages in hand were kept from others for longer.",
+    "cloudheal_queue_errors_total": "Calls of a queue that failed, by why.",
     "cloudheal_webhook_requests_total": "Requests to /ingest, by source and answer.",
 }
+
+
+#: Distributions by name, with what they measure and the upper bounds of their buckets.
+HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    "cloudheal_commit_seconds": (
+        "Time of one commit of messages, decisions included.",
+        (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+    ),
+    "cloudheal_commit_messages": ("Messages in one commit.", (1, 4, 16, 64, 256, 1024)),
+}
+
+
+@dataclass(slots=True)
+class _Spread:
+    """What was observed of one series: how many up to each bound, how many in all, and their sum."""
+
+    counts: list[int]
+    number: int = 0
+    total: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +55,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[tuple[tuple[str, str], ...], float]] = {name: {} for name in COUNTERS}
+        self._spreads: dict[str, dict[tuple[tuple[str, str], ...], _Spread]] = {name: {} for name in HISTOGRAMS}
         self._guard = threading.Lock()
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
@@ -41,10 +65,20 @@ class Counters:
             series = self._counts[name]
             series[key] = series.get(key, 0) + amount
 
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add to a distribution. Raises KeyError for one that is not declared."""
+        bounds = HISTOGRAMS[name][1]
+        with self._guard:
+            found = self._spreads[name].setdefault(tuple(sorted(labels.items())), _Spread([0] * len(bounds)))
+            found.counts = [count + (value <= bound) for count, bound in zip(found.counts, bounds, strict=True)]
+            found.number += 1
+            found.total += value
+
     def exposition(self, gauges: Iterable[Gauge] = ()) -> str:
         """Write every counter, and gauges measured just now, in the text format 0.0.4."""
         with self._guard:
             lines = [line for name, series in self._counts.items() for line in _counter(name, series)]
+            lines += [line for name, spreads in self._spreads.items() for line in _histogram(name, spreads)]
         seen: set[str] = set()
         for gauge in gauges:
             if gauge.name not in seen:
@@ -58,6 +92,18 @@ def _counter(name: str, series: Mapping[tuple[tuple[str, str], ...], float]) -> 
     yield f"# HELP {name} {COUNTERS[name]}"
     yield f"# TYPE {name} counter"
     yield from (_sample(name, labels, value) for labels, value in sorted(series.items()))
+
+
+def _histogram(name: str, spreads: Mapping[tuple[tuple[str, str], ...], _Spread]) -> Iterator[str]:
+    help_, bounds = HISTOGRAMS[name]
+    yield f"# HELP {name} {help_}"
+    yield f"# TYPE {name} histogram"
+    for labels, spread in sorted(spreads.items()):
+        for bound, count in zip(bounds, spread.counts, strict=True):
+            yield _sample(f"{name}_bucket", (*labels, ("le", f"{bound:g}")), count)
+        yield _sample(f"{name}_bucket", (*labels, ("le", "+Inf")), spread.number)
+        yield _sample(f"{name}_sum", labels, spread.total)
+        yield _sample(f"{name}_count", labels, spread.number)
 
 
 def _sample(name: str, labels: tuple[tuple[str, str], ...], value: float) -> str:

@@ -21,6 +21,20 @@ class Channel(StrEnum):
     FUNCTION = "function"
 
 
+class Fate(StrEnum):
+    """What became of a message; all but `retry` are final, and the message may be acknowledged."""
+
+    DONE = "done"
+    """Its event is recorded, and a rule decided on it or it says how a resource is."""
+    IGNORED = "ignored"
+    """Its event is recorded, of a kind that is not known or that no rule wants."""
+    DUPLICATE = "duplicate"
+    DEAD_LETTER = "dead_letter"
+    """It cannot be read or cannot be stored, and is kept with the reason."""
+    RETRY = "retry"
+    """The database did not take it; it comes again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One fact, normalised from whatever envelope it came in.

@@ -15,7 +15,7 @@ from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, sele
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
-from cloudheal.model.event import Event
+from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
@@ -41,7 +41,7 @@ from cloudheal.record.listeners import add_tasks
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered
 from cloudheal.record.workers import stranded
-from cloudheal.sense.inventory import found_by, gone
+from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Message, Reader, read
 from cloudheal.settings.rules import Rule
 
@@ -75,13 +75,38 @@ Lookup = Callable[[Sequence[ResourceId]], Mapping[ResourceId, Resource]]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a batch: numbers for logs and metrics."""
+class Fared:
+    """How one message fared, and whether a run began for it."""
 
-    new: int
-    duplicates: int
-    dead: int
-    acting: int
+    fate: Fate
+    began: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch, message by message in their order, with the numbers that people ask for."""
+
+    fared: tuple[Fared, ...]
+
+    @property
+    def new(self) -> int:
+        """Events that were not known."""
+        return sum(one.fate in {Fate.DONE, Fate.IGNORED} for one in self.fared)
+
+    @property
+    def duplicates(self) -> int:
+        """Messages whose event was known."""
+        return sum(one.fate is Fate.DUPLICATE for one in self.fared)
+
+    @property
+    def dead(self) -> int:
+        """Messages that became dead letters."""
+        return sum(one.fate is Fate.DEAD_LETTER for one in self.fared)
+
+    @property
+    def acting(self) -> int:
+        """Runs that began."""
+        return sum(one.began for one in self.fared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,14 @@ class Intake:
             taken = self._commit(connection, found.events, resources, now)
         if taken.acting:
             self.begin_stranded()
-        return replace(taken, dead=len(found.unreadable))
+        fared = iter(taken.fared)
+        return Taken(tuple(next(fared) if isinstance(one, Event) else Fared(Fate.DEAD_LETTER) for one in found.items))
+
+    def bury(self, message: Message, reason: str) -> int:
+        """Keep a message that can be read and cannot be stored; returns the number of its dead letter."""
+        letter = DeadLetter(self.clock.now(), message.channel, message.origin, reason, message.body)
+        with self.store.transaction() as connection:
+            return add_dead_letter(connection, letter)
 
     def notice(self, described: Sequence[Description], missing: Sequence[ResourceId], at: datetime) -> Taken:
         """Take in what a look at the cloud showed: the inventory, and the events that nobody told us, in one commit.
@@ -169,20 +201,25 @@ class Intake:
         record(connection, {key: first[key] for key in rows}, rows)
         wanted = [(row, name, first[key].subject) for key, row in rows.items() for name in self.wanted_by(first[key])]
         add_tasks(connection, wanted, now)
-        acting = 0
+        heard = {row for row, _, _ in wanted}
+        fared: dict[str, Fared] = {}
         for key, row in rows.items():
             end_if_recovered(connection, first[key], now)
-            acting += self._decide(connection, first[key], row, resources, now)
-        return Taken(len(rows), len(events) - len(rows), 0, acting)
+            fared[key] = self._decide(connection, first[key], row, resources, now)
+            if row in heard and fared[key].fate is Fate.IGNORED:
+                fared[key] = Fared(Fate.DONE)
+        # The first message of a new event is the one that counts; whatever repeats it is a duplicate.
+        return Taken(tuple(fared.pop(event.key, Fared(Fate.DUPLICATE)) for event in events))
 
     def _decide(
         self, connection: sa.Connection, event: Event, row: int, known: Mapping[ResourceId, Resource], now: datetime
-    ) -> bool:
-        """Decide on one new event; True when a run was queued."""
+    ) -> Fared:
+        """Decide on one new event."""
         trouble, rules = self.trouble_of(event), self.rules.matching(event)
         usable = [rule for rule in rules if trouble and trouble.kind in self.playbooks[rule.playbook].troubles]
         if trouble is None or not usable:
-            return False
+            informs = trouble is None and any(sightings([event]))
+            return Fared(Fate.DONE if informs else Fate.IGNORED)
         for rule in usable:
             resource = known.get(event.subject)
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
@@ -197,8 +234,8 @@ class Intake:
             joined = facts.past.open if walked.reason is Reason.JOINED else None
             add_decision(connection, decided(row, rule, walked, incident or joined or "", now))
             if incident:
-                return state is RunState.STARTING
-        return False
+                return Fared(Fate.DONE, began=state is RunState.STARTING)
+        return Fared(Fate.DONE)
 
     def _open(self, connection: sa.Connection, opening: _Opening, state: RunState) -> str:
         """Open an incident with its run: to be started now, to wait for its cause to end, or to ask a person."""

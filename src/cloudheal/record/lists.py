@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
 from cloudheal.record.inbox import DeadLetter
 from cloudheal.record.moments import moment_of
@@ -30,7 +31,7 @@ class Narrow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event; `decisions` are `rule: reason`, empty when no rule wanted it."""
+    """One event; `decisions` are `rule: reason`, or `no_rule` alone when no rule wanted it."""
 
     number: int
     key: str
@@ -123,7 +124,7 @@ def list_events(connection: sa.Connection, narrow: Narrow) -> list[EventRow]:
             account=row.account,
             channel=row.channel,
             simulated=row.simulated,
-            decisions=tuple(decisions.get(row.id, ())),
+            decisions=tuple(decisions.get(row.id, (Reason.NO_RULE.value,))),
         )
         for row in rows
     ]

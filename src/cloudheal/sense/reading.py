@@ -45,22 +45,30 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a batch of messages held."""
+    """What a batch of messages held, one item a message, in their order."""
 
-    events: tuple[Event, ...]
-    unreadable: tuple[Unreadable, ...]
+    items: tuple[Event | Unreadable, ...]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events among them."""
+        return tuple(one for one in self.items if isinstance(one, Event))
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The others."""
+        return tuple(one for one in self.items if isinstance(one, Unreadable))
 
 
 def read(messages: Iterable[Message], reader: Reader, received: datetime) -> Read:
     """Read a batch; never raises, whatever the messages hold."""
-    events: list[Event] = []
-    unreadable: list[Unreadable] = []
+    items: list[Event | Unreadable] = []
     for message in messages:
         try:
-            events.append(reader(message.body, received, message.channel))
+            items.append(reader(message.body, received, message.channel))
         except NotAnEventError as problem:
-            unreadable.append(Unreadable(message, _kept(problem.args[0])))
-    return Read(tuple(events), tuple(unreadable))
+            items.append(Unreadable(message, _kept(problem.args[0])))
+    return Read(tuple(items))
 
 
 def _kept(reason: str) -> str:

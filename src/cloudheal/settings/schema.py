@@ -31,6 +31,12 @@ class QueueSettings(_Settings):
     name: str = Field("ecs-cms-event", description="The queue's name.", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,119}$")
     wait_seconds: int = Field(5, ge=0, le=30, description="Long poll.")
     batch: int = Field(16, ge=1, le=16, description="Messages in one call.")
+    receivers: int = Field(
+        2, ge=1, le=16, description="Connections that take messages at the same time; what they hold is one commit."
+    )
+    visibility_seconds: int = Field(
+        30, ge=2, le=43_200, description="For how long messages in hand are kept from others, again and again."
+    )
 
 
 class AccountSettings(_Settings):

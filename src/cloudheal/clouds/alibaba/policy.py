@@ -13,7 +13,7 @@ from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place
 
 #: What `run` does with the queue, and `check` with its age.
-_QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:PeekMessage")
+_QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:ChangeMessageVisibility", "mns:PeekMessage")
 _SETUP_QUEUE = ("mns:CreateQueue", "mns:GetQueueAttributes", "mns:SetQueueAttributes")
 #: The calls of CloudMonitor cannot be narrowed to a resource.
 _SETUP_EVENTS = (

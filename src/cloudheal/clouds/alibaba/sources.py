@@ -9,16 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from mns.account import Account
 from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
+from mns.queue import Message
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 
 MOST_MESSAGES = 16
 MOST_WAIT_SECONDS = 30
+#: What a call may take beyond its long poll; the vendor's client sets no limit of its own for https.
+CALL_SECONDS = 10
 _GONE = frozenset({"MessageNotExist", "ReceiptHandleError"})
-_PERMANENT = frozenset({"QueueNotExist", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_MISSING = "QueueNotExist"
+_REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "SecurityToken", "AccessIDAuth")
+_THROTTLED = ("QpsLimitExceeded", "Throttling", "FlowControl")
+_UNREACHABLE = "NetWorkException"
+
+
+class QueueProblem(StrEnum):
+    """Why a queue does not give messages; each is mended by somebody else."""
+
+    MISSING = "queue.missing"
+    REFUSED = "queue.refused"
+    UNREACHABLE = "queue.unreachable"
+    THROTTLED = "queue.throttled"
+    FAILED = "queue.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,8 @@ class QueuedMessage:
     handle: str
     message_id: str
     dequeue_count: int
+    hidden_seconds: float = 0.0
+    """How long the queue keeps it from others, where the answer tells; 0 where it does not."""
 
 
 class MnsQueue:
@@ -38,6 +57,8 @@ class MnsQueue:
         self.name = queue
         account = Account(endpoint, access_key_id, access_key_secret)
         self._client = account.mns_client
+        limit = MOST_WAIT_SECONDS + CALL_SECONDS
+        self._client.http.conn.timeout = self._client.http.conn.connection_timeout = limit
         self._queue = account.get_queue(queue)
         self._queue.set_encoding(False)
 
@@ -55,10 +76,29 @@ class MnsQueue:
             raise translated(self.name, problem) from problem
         except MNSExceptionBase as problem:
             raise translated(self.name, problem) from problem
-        return [
-            QueuedMessage(_raw(one.message_body), one.receipt_handle, one.message_id, int(one.dequeue_count))
-            for one in taken
-        ]
+        return [_queued(one) for one in taken]
+
+    def extend(self, handle: str, seconds: int) -> str | None:
+        """Keep a message from others for so long from now; returns its new handle, the old one is dead.
+
+        None when the handle had expired: the message comes again. Raises Cloud*Error.
+        """
+        try:
+            changed = self._queue.change_message_visibility(handle, seconds)
+        except MNSServerException as problem:
+            if problem.type in _GONE:
+                return None
+            raise translated(self.name, problem) from problem
+        except MNSExceptionBase as problem:
+            raise translated(self.name, problem) from problem
+        return str(changed.receipt_handle)
+
+    def send(self, body: str) -> str:
+        """Put a message on the queue; returns its id. Raises Cloud*Error."""
+        try:
+            return str(self._queue.send_message(Message(body)).message_id)
+        except MNSExceptionBase as problem:
+            raise translated(self.name, problem) from problem
 
     def oldest(self) -> datetime | None:
         """Look at the message that comes next, without taking it; when it was put there. Raises Cloud*Error."""
@@ -89,6 +129,25 @@ class MnsQueue:
         return tuple(refused)
 
 
+def problem_of(error: CloudTransientError | CloudPermanentError) -> QueueProblem:
+    """Say which of the problems an error is."""
+    code = error.vendor_code
+    if code == _MISSING:
+        return QueueProblem.MISSING
+    if code.startswith(_REFUSED):
+        return QueueProblem.REFUSED
+    if code == _UNREACHABLE:
+        return QueueProblem.UNREACHABLE
+    return QueueProblem.THROTTLED if code.startswith(_THROTTLED) else QueueProblem.FAILED
+
+
+def _queued(one: Message) -> QueuedMessage:
+    count = int(one.dequeue_count)
+    # The first time a message is taken the answer holds both ends of the span; later it holds only one.
+    hidden = (int(one.next_visible_time) - int(one.first_dequeue_time)) / 1000 if count == 1 else 0.0
+    return QueuedMessage(_raw(one.message_body), one.receipt_handle, one.message_id, count, max(hidden, 0.0))
+
+
 def _raw(body: str | bytes) -> bytes:
     return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
 
@@ -97,7 +156,7 @@ def translated(queue: str, problem: MNSExceptionBase) -> CloudTransientError | C
     """Turn what the vendor's client raised into one of our two."""
     code = str(getattr(problem, "type", "") or type(problem).__name__)
     request_id = str(getattr(problem, "req_id", "") or getattr(problem, "request_id", "") or "")
-    if code in _PERMANENT and not isinstance(problem, MNSClientNetworkException):
-        what = "Create it with: cloudheal setup alibaba" if code == "QueueNotExist" else "Check the account's keys."
+    if (code == _MISSING or code.startswith(_REFUSED)) and not isinstance(problem, MNSClientNetworkException):
+        what = "Create it with: cloudheal setup alibaba" if code == _MISSING else "Check the account's keys."
         return CloudPermanentError(f"queue {queue}: {code}", vendor_code=code, request_id=request_id, what_to_do=what)
     return CloudTransientError(f"queue {queue}: {code}", vendor_code=code, request_id=request_id)

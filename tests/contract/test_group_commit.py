@@ -1,0 +1,115 @@
+"""One message that cannot be taken in spoils nothing for the others; on both databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+
+from cloudheal.app import App
+from cloudheal.model.event import Channel, Event, Fate
+from cloudheal.pipeline.group_commit import TRIES, GroupCommit
+from cloudheal.record.blame import blame
+from cloudheal.record.tables import DEAD_LETTER, EVENT
+from cloudheal.sense.reading import Message
+from cloudheal.settings import Settings
+
+ACCOUNT = "1000000000000001"
+
+
+@pytest.fixture
+def app(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """An entrance whose cloud is never asked."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    account = {"name": "a", "cloud": "alibaba", "id": ACCOUNT, "regions": ["cn-hangzhou"]}
+    account["endpoint"] = "http://127.0.0.1:9"
+    with App(Settings.model_validate({"accounts": [account], "database": database_url})).entering() as entrance:
+        yield entrance
+
+
+def body(number: int, name: str = "Instance:StateChange") -> bytes:
+    """Return a message about a server of its own."""
+    document = {
+        "product": "ECS",
+        "name": name,
+        "resourceId": f"acs:ecs:cn-hangzhou:{ACCOUNT}:instance/i-{number}",
+        "eventTime": "20260302T110026.922+0800",
+        "content": {"resourceId": f"i-{number}", "state": "Starting"},
+    }
+    return json.dumps(document).encode()
+
+
+def test_what_cannot_be_stored_does_not_take_its_neighbours_with_it(app: App) -> None:
+    """A name too long for PostgreSQL's index is a dead letter there; everything around it is taken."""
+    too_long = "Instance:" + Random(1).randbytes(6000).hex()
+    bodies = [body(n) for n in range(5)] + [body(5, too_long)] + [body(n) for n in range(6, 11)]
+    fates = [one.fate for one in app.take(bodies, "queue q", Channel.QUEUE).fared]
+    postgres = not app.database.is_sqlite
+    assert fates == [Fate.DONE] * 5 + [Fate.DEAD_LETTER if postgres else Fate.IGNORED] + [Fate.DONE] * 5
+    with app.database.snapshot() as connection:
+        reasons = list(connection.scalars(sa.select(DEAD_LETTER.c.reason)))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT)) == 11 - len(reasons)
+    assert reasons == (["cannot be stored: OperationalError 54000"] if postgres else [])
+
+
+def test_a_mistake_of_ours_costs_one_message(app: App) -> None:
+    """A reader that breaks on one body ends neither the loop nor the batch; the reason says what broke."""
+    tries: list[bytes] = []
+
+    def reader(raw: bytes, received: datetime, channel: Channel) -> Event:
+        if raw == b"odd":
+            tries.append(raw)
+            raise KeyError("secret-of-the-message")
+        return app.intake.reader(raw, received, channel)
+
+    group = GroupCommit(replace(app.intake, reader=reader), app.counters)
+    taken = group.take([Message(one, "queue q", Channel.QUEUE) for one in (body(1), b"odd", body(2))])
+    assert [one.fate for one in taken.fared] == [Fate.DONE, Fate.DEAD_LETTER, Fate.DONE]
+    assert tries.count(b"odd") == 1 + 1 + TRIES  # all together, its half, and alone
+    with app.database.snapshot() as connection:
+        assert list(connection.scalars(sa.select(DEAD_LETTER.c.reason))) == ["cannot be taken in: KeyError"]
+
+
+def test_a_missing_table_is_nobodys_fault(app: App) -> None:
+    """The caller hears what the database said, nothing is dead, and later everything is taken."""
+    with app.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE event RENAME TO event_away")
+    with pytest.raises(sa.exc.DBAPIError):
+        app.take([body(1), b"garbage"], "queue q", Channel.QUEUE)
+    with app.database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE event_away RENAME TO event")
+    assert fates_of(app, [body(1), b"garbage"]) == [Fate.DONE, Fate.DEAD_LETTER]
+
+
+def fates_of(app: App, bodies: Sequence[bytes]) -> list[Fate]:
+    """Take messages and return their fates."""
+    return [one.fate for one in app.take(bodies, "queue q", Channel.QUEUE).fared]
+
+
+def test_duplicates_in_one_batch_are_told_apart(app: App) -> None:
+    """The first message of an event is done, its copies are duplicates, in the order of the batch."""
+    assert fates_of(app, [body(1), body(1), b"x", body(2)]) == [
+        Fate.DONE, Fate.DUPLICATE, Fate.DEAD_LETTER, Fate.DONE,
+    ]  # fmt: skip
+    assert fates_of(app, [body(2)]) == [Fate.DUPLICATE]
+
+
+def test_a_full_disk_and_a_lost_connection_blame_nothing() -> None:
+    """Only what the database says of a value blames the value."""
+
+    class DiskFull(Exception):
+        sqlite_errorname = "SQLITE_FULL"
+
+    class Broken(Exception):
+        sqlstate = "23505"
+
+    full = sa.exc.OperationalError("INSERT", {}, DiskFull())
+    lost = sa.exc.OperationalError("INSERT", {}, Exception(), connection_invalidated=True)
+    assert (blame(full), blame(lost), blame(sa.exc.TimeoutError()), blame(OSError())) == ("", "", "", "")
+    assert blame(sa.exc.IntegrityError("INSERT", {"secret": 1}, Broken())) == "cannot be stored: IntegrityError 23505"
