@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
 from cloudheal.record.search import Query, search
-from cloudheal.record.tables import LEDGER, METADATA
+from cloudheal.record.tables import LEDGER
 from cloudheal.record.verifying import verify
 
 ROWS, BATCH = 100_000, 1_000
@@ -80,7 +81,7 @@ QUERIES = {
 
 def measure(database: Database) -> None:
     """Print one line for each figure."""
-    METADATA.create_all(database.writing)
+    migrate(database)
     seconds = fill(database)
     print(f"append       {ROWS / seconds:10,.0f} rows/s")
     full = timed(lambda: scan(database), rounds=2)

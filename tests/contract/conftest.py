@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.record.database import Database, open_database
-from cloudheal.record.tables import METADATA
+from cloudheal.record.schema import migrate
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +48,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def database(database_url: str) -> Iterator[Database]:
     """An open database with all tables and no rows."""
     opened = open_database(database_url)
-    METADATA.create_all(opened.writing)
+    migrate(opened)
     yield opened
     opened.close()

@@ -17,7 +17,8 @@ from cloudheal.errors import SettingsError
 from cloudheal.function import handle, handler
 from cloudheal.record.database import open_database
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, METADATA, RUN, WORKER
+from cloudheal.record.schema import migrate
+from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 from cloudheal.settings import Settings, load_settings
 from tests.sim.simulator import RunningSimulator, started
 
@@ -65,7 +66,7 @@ def config(simulator: RunningSimulator, database_url: str, tmp_path: Path, monke
     file.write_text(yaml.safe_dump(document))
     settings = load_settings(file)
     database = open_database(database_url)
-    METADATA.create_all(database.writing)
+    migrate(database)
     with database.transaction() as connection:
         promote(connection, settings.rules, "test", _now())
     database.close()

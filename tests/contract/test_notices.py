@@ -24,6 +24,7 @@ from cloudheal.record.inbox import DeadLetter, add_dead_letter
 from cloudheal.record.incidents import add_run, end_incident, open_incident
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.retention import remove_old_notices
+from cloudheal.record.schema import migrate
 from cloudheal.record.tables import DELIVERY, METADATA, OUTBOX
 from cloudheal.settings.schema import NotifySettings, NotifyTarget
 from tests.contract.receivers import MailServer, Webhook, serving
@@ -339,7 +340,7 @@ def test_no_bytes_of_a_secret_are_on_disk(tmp_path: Path, clock: HandClock, webh
     from cloudheal.record.database import open_database  # noqa: PLC0415 - only this test opens its own
 
     database = open_database(f"sqlite:///{tmp_path / 'h.db'}")
-    METADATA.create_all(database.writing)
+    migrate(database)
     told(database, "i-1")
     webhook.status = 403
     sender(database, clock, hook(webhook)).send_due()

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from cloudheal.act.engine import Engine
 from cloudheal.model.incident import RunState
 from cloudheal.record.database import open_database
-from cloudheal.record.tables import METADATA, RUN
+from cloudheal.record.schema import migrate
+from cloudheal.record.tables import RUN
 from cloudheal.record.workers import claim, enlist, inherit, release, settle
 
 MARK = sa.Table("mark", sa.MetaData(), sa.Column("what", sa.Text), sa.Column("by", sa.Text))
@@ -24,7 +25,7 @@ STEPS = 3
 def main(url: str, name: str, *runs: str) -> None:
     """Take over what dead workers left, queue what was asked for, and work."""
     database = open_database(url)
-    METADATA.create_all(database.writing)
+    migrate(database)
     MARK.metadata.create_all(database.writing)
 
     def body(run: str, look: int) -> None:

@@ -18,8 +18,9 @@ from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.incident import RunState
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.schema import migrate
 from cloudheal.record.steps import ClaimedIntents
-from cloudheal.record.tables import METADATA, RUN
+from cloudheal.record.tables import RUN
 from cloudheal.record.workers import claim, enlist, inherit, release, settle
 from tests.sim.signing import ECS, Answer, HandSigned
 
@@ -30,7 +31,7 @@ CALL_MILLIS, SETTLE_SECONDS = 1500, 0.5
 def main(url: str, name: str, address: str, *runs: str) -> None:
     """Take over what dead workers left, queue what was asked for, and work."""
     database = open_database(url)
-    METADATA.create_all(database.writing)
+    migrate(database)
     engine = Engine(database, name, lambda run, look: reboot(database, engine, name, address, run, look)).start()
     with database.transaction() as connection:
         enlist(connection, name, "host")

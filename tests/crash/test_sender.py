@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import DELIVERY, METADATA, OUTBOX
+from cloudheal.record.schema import migrate
+from cloudheal.record.tables import DELIVERY, OUTBOX
 from tests.contract.receivers import Webhook, serving
 
 NOTICES = 24
@@ -39,7 +40,7 @@ def until_received(webhook: Webhook, count: int, seconds: float = 30) -> None:
 def test_every_notice_arrives_although_the_sender_is_killed(database_url: str) -> None:
     """Three SIGKILLs, one of them between sending and marking: nothing is lost, at most one repeat for each kill."""
     database = open_database(database_url)
-    METADATA.create_all(database.writing)
+    migrate(database)
     now = datetime.now(UTC)
     with database.transaction() as connection:
         for number in range(NOTICES):

@@ -12,7 +12,7 @@ import pytest
 from cloudheal.model.event import Channel
 from cloudheal.record.database import open_database
 from cloudheal.record.inbox import DeadLetter, add_dead_letter
-from cloudheal.record.tables import METADATA
+from cloudheal.record.schema import migrate
 from tests.flow.operators import Operator, until
 from tests.flow.test_restart import RULE
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_counted_listed_and_stays(operator: Operator) -> 
 def test_a_dead_letter_that_can_be_read_now_is_taken_in(operator: Operator) -> None:
     """After an update a message that was refused becomes an event; the letter is gone from the list."""
     database = open_database(f"sqlite:///{operator.folder / 'c.db'}")
-    METADATA.create_all(database.writing)
+    migrate(database)
     letter = DeadLetter(datetime.now(UTC), Channel.QUEUE, "queue q", "an older reader", message("i-bp1web01").encode())
     with database.transaction() as connection:
         number = add_dead_letter(connection, letter)

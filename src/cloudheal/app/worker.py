@@ -44,9 +44,10 @@ from cloudheal.record.leases import give_up_leases
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.nonces import spend_nonce
+from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
-from cloudheal.record.tables import METADATA
-from cloudheal.record.workers import at_work, beat, enlist, inherit, leave, settle
+from cloudheal.record.sole import sole_engine
+from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
@@ -130,8 +131,17 @@ class App:
 
     @contextmanager
     def running(self) -> Iterator[App]:
-        """Be a worker until the block ends: engine, heartbeat, taking over from dead workers."""
-        METADATA.create_all(self.database.writing)
+        """Be a worker until the block ends: engine, heartbeat, taking over from dead workers.
+
+        Raises InUseError when another worker has the SQLite file, SchemaError when its tables are not ours.
+        """
+        with sole_engine(self.database) as alone:
+            migrate(self.database)
+            with self._working(alone=alone):
+                yield self
+
+    @contextmanager
+    def _working(self, *, alone: bool) -> Iterator[App]:
         self.engine.start()
         with self.database.transaction() as connection:
             enlist(connection, self.worker, socket.gethostname())
@@ -141,7 +151,8 @@ class App:
         polling.start()
         keeping = [self._repeating(name, work) for name, work in self._chores().items()]
         try:
-            self.take_over()
+            # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
+            self.take_over(EVERYONE if alone else None)
             if self.listener:
                 self.listener.start()
             yield self
@@ -164,7 +175,7 @@ class App:
     @contextmanager
     def entering(self) -> Iterator[App]:
         """Take events in until the block ends, beside any worker: what must be healed is queued, not begun here."""
-        METADATA.create_all(self.database.writing)
+        migrate(self.database)
         self.engine.connect()
         try:
             yield self
@@ -190,10 +201,11 @@ class App:
         thread.start()
         return thread
 
-    def take_over(self) -> int:
-        """Take over what dead workers left; returns how many looks were queued again."""
+    def take_over(self, lease_millis: int | None = None) -> int:
+        """Take over what workers dead for a lease left; returns how many looks were queued again."""
+        lease = round(self.settings.lease_seconds * 1000) if lease_millis is None else lease_millis
         with self.database.transaction() as connection:
-            estates = inherit(connection, self.worker, round(self.settings.lease_seconds * 1000), self.clock.now())
+            estates = inherit(connection, self.worker, lease, self.clock.now())
         resumed = 0
         for estate in estates:
             looks = {*((one.run, one.look) for one in estate.runs), *self.engine.begun_by(estate.dead)}

@@ -53,14 +53,14 @@ def show_of(settings: Settings, *, as_json: bool = False) -> Show:
 def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
     """Open everything that a command needs; small reads and control rows, beside any number of workers."""
     from cloudheal.record.database import open_database
-    from cloudheal.record.tables import METADATA
+    from cloudheal.record.schema import migrate
     from cloudheal.sources.followed_clock import clock_of
 
     settings = settings_of(config)
     database = open_database(settings.database)
     try:
         with reachable():
-            METADATA.create_all(database.writing)
+            migrate(database)
             show = show_of(settings, as_json=as_json)
             yield Desk(settings, database, clock_of(settings.clock), ZoneInfo(settings.timezone), show)
     finally:

@@ -16,7 +16,8 @@ from cloudheal.model.incident import Mode
 from cloudheal.model.resource import Cloud
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.promotions import effective_mode
-from cloudheal.record.tables import METADATA, PROMOTION
+from cloudheal.record.schema import SchemaError, migrate
+from cloudheal.record.tables import PROMOTION
 from cloudheal.settings.loader import located
 from cloudheal.settings.schema import AccountSettings, Settings
 from cloudheal.sources.followed_clock import clock_of
@@ -81,11 +82,14 @@ def _database(settings: Settings) -> Iterator[Seen]:
     database = open_database(settings.database)
     kind = "sqlite" if database.is_sqlite else "postgresql"
     try:
-        METADATA.create_all(database.writing)
+        migrate(database)
         _write(database)
     except sa.exc.SQLAlchemyError as problem:
         reason = str(getattr(problem, "orig", None) or type(problem).__name__).partition("\n")[0]
         yield "database", "database.bad", "error", {"reason": reason}
+    except SchemaError as problem:
+        facts = {"problem": str(problem.args[0]), "advice": problem.what_to_do}
+        yield "database", "database.schema", "error", facts
     else:
         yield "database", "database.sqlite" if database.is_sqlite else "database.ok", "ok", {"kind": kind}
         yield from _trust(settings, database)

@@ -23,6 +23,8 @@ from cloudheal.record.tables import RUN, WORKER
 
 #: A worker that has not been heard of for so long is dead; beats come every second.
 LEASE_MILLIS = 10_000
+#: A lease that no heartbeat meets: for whoever knows that all others are dead.
+EVERYONE = -(10**15)
 _AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
 
 

@@ -1,0 +1,1 @@
+"""The tables' revisions, in order; `record.schema` applies them, nobody runs this folder by hand."""
