@@ -64,7 +64,7 @@ class Round:
         settings = self.scenario.settings(self.simulator.url, self.url)
         (self.folder / "cloudheal.yaml").write_text(yaml.safe_dump(settings))
         database = open_database(self.url)
-        METADATA.create_all(database.writing)
+        migrate(database)
         with database.transaction() as connection:
             promote(connection, Settings.model_validate(settings).rules, "test", datetime.now(UTC))
         database.close()

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from cloudheal.cli.texts import TEXTS
@@ -84,6 +84,8 @@ class Show:
                 return self.text("yes" if value else "no")
             case datetime():
                 return value.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
+            case timedelta():
+                return _seconds(value)
             case list() | tuple():
                 return "\n".join(self._cell(one) for one in value)
             case _:
@@ -95,6 +97,8 @@ class Show:
         match value:
             case datetime():
                 return value.astimezone(self._zone).isoformat(timespec="milliseconds")
+            case timedelta():
+                return value.total_seconds()
             case Mapping():
                 return {str(name): self._plain(one) for name, one in value.items()}
             case list() | tuple():
@@ -103,3 +107,13 @@ class Show:
                 return value
             case _:
                 return str(value)
+
+
+def _seconds(duration: timedelta) -> str:
+    """Write a duration as people read it: tenths below a minute, whole seconds above."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m{seconds:02}s" if hours else f"{minutes}m{seconds:02}s"

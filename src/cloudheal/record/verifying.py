@@ -71,6 +71,12 @@ def verify(store: Store) -> Verified:
         return _verified(connection)
 
 
+def knows_head(store: Store, head: str) -> bool:
+    """Say whether a head that was kept elsewhere is the hash of a seal: then the chain up to it is the same."""
+    with store.snapshot() as connection:
+        return connection.execute(sa.select(SEAL.c.number).where(SEAL.c.hash == head)).first() is not None
+
+
 def _verified(connection: sa.Connection) -> Verified:
     numbers = sa.select(SEAL.c.number, SEAL.c.first, SEAL.c.last, SEAL.c.rows, SEAL.c.removed, SEAL.c.hash)
     seals = connection.execute(numbers.order_by(SEAL.c.number)).mappings().all()

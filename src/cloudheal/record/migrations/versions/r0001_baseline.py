@@ -340,3 +340,33 @@ def upgrade() -> None:
         sa.UniqueConstraint("event"),
     )
     op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
+    op.create_table(
+        "listener_task",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("event", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("listener", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.Text(), server_default="", nullable=False),
+        sa.Column("claimed_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("letter", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["event"],
+            ["event.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event", "listener", name="listener_task_once"),
+    )
+    op.create_index("listener_task_by_letter", "listener_task", ["letter"], unique=False)
+    op.create_index(
+        "listener_task_open",
+        "listener_task",
+        ["listener", "resource", "id"],
+        unique=False,
+        sqlite_where=sa.text("done IS NULL"),
+        postgresql_where=sa.text("done IS NULL"),
+    )

@@ -1,0 +1,174 @@
+"""Commands on the record itself: prove it, search it, carry it out, and tell how fast things were healed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloudheal.cli.desk import desk
+from cloudheal.cli.options import HERE, AsJson, Config, Limit, Since, moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloudheal.cli.show import Show
+    from cloudheal.record.timelines import Spread, Timeline
+    from cloudheal.record.verifying import Verified
+
+app = typer.Typer()
+audit = typer.Typer(no_args_is_help=True, help="The ledger: prove that it is whole, search it, export it.")
+app.add_typer(audit, name="audit")
+
+Until = Annotated[str, typer.Option(help="Only before then, written like --since.")]
+#: What `pace` looks at when no time is given.
+PACE_SINCE = "30d"
+
+
+@audit.command()
+def verify(
+    config: Config = HERE,
+    head: Annotated[str, typer.Option(help="A head that was kept elsewhere; it must be in the chain.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check every sealed row; ends with 1 when one was altered, removed or inserted, or the head is unknown."""
+    from cloudheal.record.verifying import knows_head
+    from cloudheal.record.verifying import verify as verified
+
+    with desk(config, as_json=as_json) as at:
+        found = verified(at.database)
+        known = not head or knows_head(at.database, head)
+        if as_json:
+            at.show.document({**asdict(found), "whole": found.whole, "head_known": known})
+        _say(at.show, found)
+        if not known:
+            at.show.say("audit.head_unknown", head=head)
+        raise typer.Exit(0 if found.whole and known else 1)
+
+
+def _say(show: Show, found: Verified) -> None:
+    for name in ("sealed", "unsealed", "removed"):
+        show.say(f"audit.{name}", **asdict(getattr(found, name)), segments=found.segments)
+    show.say("audit.head", head=found.head)
+    for one in found.findings:
+        show.say("audit.finding", **asdict(one))
+    show.say("audit.whole" if found.whole else "audit.broken", count=len(found.findings))
+
+
+@audit.command()
+def search(
+    config: Config = HERE,
+    id_: Annotated[str, typer.Option("--id", help="The id of a server, an incident or a run.")] = "",
+    since: Since = "",
+    until: Until = "",
+    kind: Annotated[str, typer.Option(help="What happened, such as decision or step.intended.")] = "",
+    type_: Annotated[str, typer.Option("--type", help="An event's type, a trouble, a playbook or a step.")] = "",
+    result: Annotated[str, typer.Option(help="A status, reason, verdict or outcome.")] = "",
+    name: Annotated[str, typer.Option(help="Part of a server's, rule's or person's name.")] = "",
+    before: Annotated[int | None, typer.Option(help="The next page: only rows before this number.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Search the ledger, newest first."""
+    from cloudheal.record.search import Query
+    from cloudheal.record.search import search as found
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        now = at.clock.now()
+        span = (moment_of(since, now, at.zone, "--since"), moment_of(until, now, at.zone, "--until"))
+        query = Query(id_, *span, kind, type_, result, name, before, limit)
+        rows = found(connection, query)
+        at.show.rows("title.ledger", rows, ("id", "at", "kind", "resource", "type", "result", "name"))
+
+
+@audit.command()
+def export(
+    config: Config = HERE,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; absent: standard output.")] = None,
+    since: Since = "",
+) -> None:
+    """Write the ledger as JSON lines, oldest first."""
+    from cloudheal.record.ledger import exported
+
+    with desk(config) as at, at.database.snapshot() as connection:
+        lines = exported(connection, moment_of(since, at.clock.now(), at.zone, "--since"))
+        if output is None:
+            _write(lines, sys.stdout.fileno())
+            return
+        count = _write(lines, output)
+        at.show.say("audit.exported", count=count, file=output)
+
+
+def _write(lines: Iterable[str], to: Path | int) -> int:
+    """Write lines of UTF-8; returns how many. A reader that goes away early ends it in peace."""
+    count = 0
+    with open(to, "w", encoding="utf-8", newline="\n", closefd=isinstance(to, Path)) as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class PaceRow:
+    """One of the three times, over many incidents."""
+
+    stage: str
+    count: int
+    median: timedelta | None
+    p95: timedelta | None
+    longest: timedelta | None
+
+
+@app.command()
+def timeline(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A server's or an incident's id.")],
+    config: Config = HERE,
+    since: Since = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened to a server or in an incident, oldest first."""
+    from cloudheal.record.timelines import incident_timeline, resource_timeline
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        found = incident_timeline(connection, id_)
+        if found is None:
+            found = resource_timeline(connection, id_, moment_of(since, at.clock.now(), at.zone, "--since"))
+        _tell(at.show, found)
+        raise typer.Exit(0 if found.entries else 1)
+
+
+def _tell(show: Show, found: Timeline) -> None:
+    if show.as_json:
+        entries = [asdict(one) for one in found.entries]
+        show.document({"entries": entries, "times": asdict(found.times) if found.times else None})
+        return
+    show.rows("title.timeline", found.entries, ("at", "kind", "type", "result", "name", "run"))
+    if found.times:
+        show.say("timeline.times", **asdict(found.times))
+
+
+@app.command()
+def pace(config: Config = HERE, since: Since = PACE_SINCE, until: Until = "", as_json: AsJson = False) -> None:
+    """Say how fast incidents were detected, acted on and healed."""
+    from cloudheal.record.timelines import pace as measured
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        now = at.clock.now()
+        begin = moment_of(since or PACE_SINCE, now, at.zone, "--since") or now
+        end = moment_of(until, now, at.zone, "--until") or now
+        found = measured(connection, begin, end)
+        if as_json:
+            at.show.document(asdict(found))
+            return
+        rows = [_stage(at.show, name, getattr(found, name)) for name in ("to_detect", "to_act", "to_heal")]
+        at.show.rows("title.pace", rows, ("stage", "count", "median", "p95", "longest"))
+        at.show.say("pace.sum", incidents=found.incidents, healed=found.healed)
+
+
+def _stage(show: Show, name: str, spread: Spread) -> PaceRow:
+    return PaceRow(show.text(f"pace.{name}"), spread.count, spread.median, spread.p95, spread.longest)
