@@ -25,7 +25,8 @@ import yaml
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.ledger import Kind
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import EVENT, GRANT, INCIDENT, LEDGER, METADATA, RUN, STEP, WORKER
+from cloudheal.record.schema import migrate
+from cloudheal.record.tables import EVENT, GRANT, INCIDENT, LEDGER, RUN, STEP, WORKER
 from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings
 from tests.crash.matrix_worker import main
