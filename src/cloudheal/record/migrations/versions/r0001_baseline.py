@@ -176,6 +176,16 @@ def upgrade() -> None:
     op.create_index("ledger_by_time", "ledger", ["at"], unique=False)
     op.create_index("ledger_by_type", "ledger", ["type", "id"], unique=False)
     op.create_table(
+        "membership",
+        sa.Column("cloud", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("balancer", sa.Text(), nullable=False),
+        sa.Column("group", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("cloud", "account", "region", "server", "balancer", "group"),
+    )
+    op.create_table(
         "nonce",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("nonce", sa.Text(), nullable=False),
