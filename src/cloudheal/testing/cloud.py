@@ -1,0 +1,231 @@
+"""A cloud that behaves: servers with states, locks and tags that change in time, balancers, orders; and its bad days.
+
+It keeps the contract of `ports/cloud.py` and is held to it by the tests that the real adapter passes. Whatever happens
+in it happens on its clock. `actions` are the calls that changed something, in order, as `verb target`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cloudheal.errors import CloudPermanentError
+from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
+from cloudheal.testing.balancers import FakeBalancers
+from cloudheal.testing.clock import VirtualClock
+from cloudheal.testing.faults import Kind, Line
+from cloudheal.testing.messages import message
+
+STARTING = "Starting"
+#: What a server is ordered with when nobody says.
+PLAIN = Order("ecs.g7.large", "cn-hangzhou-h", "m-plain", "vsw-plain", ("sg-plain",), "", spot=False)
+
+
+class FakeCloud:
+    """One account in one region."""
+
+    def __init__(
+        self,
+        clock: VirtualClock | None = None,
+        *,
+        account: str = "1000000000000001",
+        region: str = "cn-hangzhou",
+        boot: timedelta = timedelta(seconds=10),
+    ) -> None:
+        """`boot` is how long a server takes from Starting to Running."""
+        self.clock = clock or VirtualClock()
+        self.account, self.region = account, region
+        self.actions: list[str] = []
+        self.line = Line()
+        self.balancers = FakeBalancers(self.line, self.actions)
+        self._boot = boot
+        self._histories: dict[str, list[tuple[datetime, Server | None]]] = {}
+        self._orders: dict[str, Order] = {}
+        self._bought: dict[str, tuple[Order, str]] = {}
+        self._falls_back: dict[str, int] = {}
+        self._behind = timedelta()
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def server(
+        self,
+        id_: str,
+        *,
+        state: str = RUNNING,
+        name: str = "",
+        tags: Mapping[str, str] | None = None,
+        locks: Sequence[str] = (),
+        order: Order = PLAIN,
+    ) -> ResourceId:
+        """Put a server there; returns its full name."""
+        resource = ResourceId(Cloud.ALIBABA, self.account, self.region, "instance", id_)
+        self._orders[id_] = replace(order, name=name, tags=dict(tags or {}))
+        # It was there for an hour, so that reads that are late show it too.
+        since = self.clock.now() - timedelta(hours=1)
+        new = Server(resource, state, name, order.zone, tuple(locks), spot=order.spot, tags=dict(tags or {}))
+        self._histories[id_] = [(since, new)]
+        return resource
+
+    def group(self, balancer: str, group: str, *members: Member) -> Place:
+        """Put a group with members behind a balancer; an empty group is the balancer's own."""
+        place = Place(balancer, group)
+        self.balancers.groups[place] = list(members)
+        return place
+
+    def now(self, id_: str) -> Server | None:
+        """Return a server as it really is; None when it is not there."""
+        history = self._histories.get(id_, [])
+        return history[-1][1] if history else None
+
+    @property
+    def verbs(self) -> Verbs:
+        """Everything that playbooks may ask of it."""
+        return Verbs(self, self.balancers, self)
+
+    def described(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+        """Return what an inventory would know of resources, also of those that are gone."""
+        servers = {one: self._last(one.id) for one in subjects}
+        at = self.clock.now()
+        return {
+            name: Resource(name, at, found.state, found.name, found.zone, "", found.tags)
+            for name, found in servers.items()
+            if found is not None
+        }
+
+    # --- what happens to it ----------------------------------------------------------------------
+
+    def power_off(self, server: ResourceId) -> bytes:
+        """Let a server stop by accident; returns the message about it."""
+        self._change(server.id, state=STOPPED)
+        content = {"resourceId": server.id, "resourceType": "ALIYUN::ECS::Instance", "state": STOPPED}
+        return message(server, "Instance:StateChange", content, self.clock.now())
+
+    def reclaim(self, server: ResourceId, action: str = "delete") -> bytes:
+        """Let the cloud take a spot server back in five minutes; returns the message about it."""
+        self._change(server.id, locks=(RECYCLING,))
+        self.clock.plan(timedelta(minutes=5), lambda: self._taken(server.id, action))
+        content = {"instanceId": server.id, "action": action}
+        return message(server, "Instance:PreemptibleInstanceInterruption", content, self.clock.now())
+
+    def lock(self, server: ResourceId, *reasons: str) -> None:
+        """Lock a server for these reasons, in the vendor's words; for none: unlock it."""
+        self._change(server.id, locks=reasons)
+
+    def release(self, server: ResourceId) -> None:
+        """Let a server go for good."""
+        self._histories[server.id].append((self.clock.now(), None))
+
+    def falls_back(self, server: ResourceId, times: int = 1) -> None:
+        """Let the next starts of a server end in Stopped instead of Running."""
+        self._falls_back[server.id] = times
+
+    # --- its bad days ----------------------------------------------------------------------------
+
+    def refuses(self, verb: str, code: str, times: int = 1) -> None:
+        """Refuse the next calls of a verb with a code of the vendor's."""
+        self.line.spoil(verb, Kind.REFUSED, code, times)
+
+    def throttles(self, verb: str, times: int = 1) -> None:
+        """Throttle the next calls of a verb."""
+        self.line.spoil(verb, Kind.THROTTLED, "Throttling.User", times)
+
+    def loses_the_call(self, verb: str, times: int = 1) -> None:
+        """Lose the next calls of a verb on their way: they do nothing, and nobody hears of it."""
+        self.line.spoil(verb, Kind.CALL_LOST, "TimeoutError", times)
+
+    def loses_the_answer(self, verb: str, times: int = 1) -> None:
+        """Do what the next calls of a verb ask, but lose the answers."""
+        self.line.spoil(verb, Kind.ANSWER_LOST, "TimeoutError", times)
+
+    def reads_late(self, by: timedelta) -> None:
+        """Show servers from now on as they were so long ago."""
+        self._behind = by
+
+    # --- the port --------------------------------------------------------------------------------
+
+    def servers(self, region: str, ids: Sequence[str]) -> Mapping[str, Server]:
+        """Read servers; one that does not exist is absent."""
+        found, _ = self.line.call("servers", lambda: {one: self._seen(one) for one in ids if region == self.region})
+        return {name: server for name, server in found.items() if server is not None}
+
+    def start(self, region: str, id_: str, seconds: float) -> str:
+        """Start a stopped server."""
+        _in_time(seconds)
+        return self.line.call("start", lambda: self._started(region, id_))[1]
+
+    def like(self, region: str, server: str) -> Order | None:
+        """Return the order that would bring a server like this one."""
+        found = self._orders.get(server) if region == self.region and self.now(server) else None
+        return self.line.call("like", lambda: found)[0]
+
+    def order(self, region: str, order: Order, token: str, seconds: float) -> Ordered:
+        """Order one server; the same token brings the same server."""
+        _in_time(seconds)
+        server, request = self.line.call("order", lambda: self._ordered(region, order, token))
+        return Ordered(server, request)
+
+    def _started(self, region: str, id_: str) -> None:
+        server = self.now(id_) if region == self.region else None
+        if server is None:
+            raise CloudPermanentError(f"no server {id_}", vendor_code="InvalidInstanceId.NotFound")
+        if server.state != STOPPED:
+            raise CloudPermanentError(f"{id_} is {server.state}", vendor_code="IncorrectInstanceStatus")
+        self.actions.append(f"start {id_}")
+        self._change(id_, state=STARTING)
+        self.clock.plan(self._boot, lambda: self._booted(id_))
+
+    def _booted(self, id_: str) -> None:
+        server = self.now(id_)
+        if server is None or server.state != STARTING:
+            return
+        if self._falls_back.get(id_, 0) > 0:
+            self._falls_back[id_] -= 1
+            self._change(id_, state=STOPPED)
+        else:
+            self._change(id_, state=RUNNING, started=self.clock.now().isoformat())
+
+    def _ordered(self, region: str, order: Order, token: str) -> str:
+        if region != self.region:
+            raise CloudPermanentError(f"no region {region}", vendor_code="InvalidRegionId.NotFound")
+        if token in self._bought:
+            bought, server = self._bought[token]
+            if bought != order:
+                raise CloudPermanentError("another order had this token", vendor_code="IdempotentParameterMismatch")
+            return server
+        server = f"i-new{len(self._bought) + 1:03}"
+        self._bought[token] = (order, server)
+        self.server(server, state=STARTING, name=order.name, tags=order.tags, order=order)
+        self.actions.append(f"order {server}")
+        self.clock.plan(self._boot, lambda: self._booted(server))
+        return server
+
+    def _taken(self, id_: str, action: str) -> None:
+        if self.now(id_) is None:
+            return
+        if action == "delete":
+            self._histories[id_].append((self.clock.now(), None))
+        else:
+            self._change(id_, state=STOPPED)
+
+    def _change(self, id_: str, **changes: object) -> None:
+        server = self.now(id_)
+        if server is None:
+            raise LookupError(f"there is no server {id_}")
+        changed: Callable[..., Server] = replace
+        self._histories[id_].append((self.clock.now(), changed(server, **changes)))
+
+    def _last(self, id_: str) -> Server | None:
+        return next((one for _, one in reversed(self._histories.get(id_, [])) if one is not None), None)
+
+    def _seen(self, id_: str) -> Server | None:
+        at = self.clock.now() - self._behind
+        known = [server for since, server in self._histories.get(id_, ()) if since <= at]
+        return known[-1] if known else None
+
+
+def _in_time(seconds: float) -> None:
+    if seconds <= 0:
+        raise ValueError("a call needs time to be sent in")
