@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -28,18 +28,17 @@ from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import (
     Decided,
-    add_decision,
+    add_decisions,
     add_run,
     grant,
-    last_given_up,
-    newest_observation,
     open_incident,
     supersede,
 )
 from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.listeners import add_tasks
+from cloudheal.record.observations import newest_known
 from cloudheal.record.promotions import effective_mode
-from cloudheal.record.waiting import end_if_recovered
+from cloudheal.record.waiting import end_if_recovered, patients_among
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Message, Reader, read
@@ -107,6 +106,17 @@ class Taken:
     def acting(self) -> int:
         """Runs that began."""
         return sum(one.began for one in self.fared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A new event to decide on, with what is known of its resource and until when its trouble was known before."""
+
+    event: Event
+    row: int
+    trouble: Trouble
+    resource: Resource | None
+    newest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,40 +212,76 @@ class Intake:
         wanted = [(row, name, first[key].subject) for key, row in rows.items() for name in self.wanted_by(first[key])]
         add_tasks(connection, wanted, now)
         heard = {row for row, _, _ in wanted}
-        fared: dict[str, Fared] = {}
+        fared = self._decide_all(connection, [first[key] for key in rows], rows, resources, now)
         for key, row in rows.items():
-            end_if_recovered(connection, first[key], now)
-            fared[key] = self._decide(connection, first[key], row, resources, now)
             if row in heard and fared[key].fate is Fate.IGNORED:
                 fared[key] = Fared(Fate.DONE)
         # The first message of a new event is the one that counts; whatever repeats it is a duplicate.
         return Taken(tuple(fared.pop(event.key, Fared(Fate.DUPLICATE)) for event in events))
 
+    def _decide_all(
+        self,
+        connection: sa.Connection,
+        new: Sequence[Event],
+        rows: Mapping[str, int],
+        resources: Mapping[ResourceId, Resource],
+        now: datetime,
+    ) -> dict[str, Fared]:
+        """Decide on new events in their order; returns by key how each fared.
+
+        Most events neither end a wait nor match a rule, or concern a server that no rule selects. What they cost is
+        asked and written by the batch, never one by one.
+        """
+        matched = {event.key: (trouble, rules) for event in new for trouble, rules in self._usable(event)}
+        newest = newest_known(connection, [(event, matched[event.key][0]) for event in new if event.key in matched])
+        patients = patients_among(connection, new)
+        fared: dict[str, Fared] = {}
+        refused: list[Decided] = []
+        for event in new:
+            if event.subject in patients:
+                end_if_recovered(connection, event, now)
+            if event.key not in matched:
+                fared[event.key] = Fared(Fate.DONE if self._informs(event) else Fate.IGNORED)
+                continue
+            patients.add(event.subject)
+            trouble, rules = matched[event.key]
+            told = _Told(event, rows[event.key], trouble, resources.get(event.subject), newest.get(event.key))
+            decisions, fared[event.key] = self._decide(connection, told, rules, now)
+            if any(one.incident for one in decisions):
+                add_decisions(connection, decisions)
+            else:
+                refused += decisions
+        add_decisions(connection, refused)
+        return fared
+
+    def _informs(self, event: Event) -> bool:
+        return self.trouble_of(event) is None and any(sightings([event]))
+
+    def _usable(self, event: Event) -> Iterator[tuple[Trouble, Sequence[Rule]]]:
+        """Yield the trouble of an event with the rules that match and know it, in the order of the file; or nothing."""
+        trouble = self.trouble_of(event)
+        if trouble is not None:
+            matching = self.rules.matching(event)
+            usable = [rule for rule in matching if trouble.kind in self.playbooks[rule.playbook].troubles]
+            if usable:
+                yield trouble, usable
+
     def _decide(
-        self, connection: sa.Connection, event: Event, row: int, known: Mapping[ResourceId, Resource], now: datetime
-    ) -> Fared:
-        """Decide on one new event."""
-        trouble, rules = self.trouble_of(event), self.rules.matching(event)
-        usable = [rule for rule in rules if trouble and trouble.kind in self.playbooks[rule.playbook].troubles]
-        if trouble is None or not usable:
-            informs = trouble is None and any(sightings([event]))
-            return Fared(Fate.DONE if informs else Fate.IGNORED)
-        for rule in usable:
-            resource = known.get(event.subject)
-            facts = gathered(connection, rule, event.subject, trouble, resource, now)
-            seen = (newest_observation(connection, event), last_given_up(connection, event.subject, trouble))
-            newest = max((one for one in seen if one is not None), default=None)
-            deadline = deadline_of(event.subject, trouble, event.time)
-            facts = replace(facts, past=replace(facts.past, newest=newest), deadline=deadline)
-            walked = walk(event.time, now, facts)
+        self, connection: sa.Connection, told: _Told, rules: Sequence[Rule], now: datetime
+    ) -> tuple[list[Decided], Fared]:
+        """Decide on one new event, up to the first rule that opens an incident."""
+        decisions: list[Decided] = []
+        for rule in rules:
+            facts = _facts(connection, told, rule, now)
+            walked = walk(told.event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
-            opening = _Opening(rule, event, trouble, facts.group.name, walked)
+            opening = _Opening(rule, told.event, told.trouble, facts.group.name, walked)
             incident = self._open(connection, opening, state) if state else ""
             joined = facts.past.open if walked.reason is Reason.JOINED else None
-            add_decision(connection, decided(row, rule, walked, incident or joined or "", now))
+            decisions.append(decided(told.row, rule, walked, incident or joined or "", now))
             if incident:
-                return Fared(Fate.DONE, began=state is RunState.STARTING)
-        return Fared(Fate.DONE)
+                return decisions, Fared(Fate.DONE, began=state is RunState.STARTING)
+        return decisions, Fared(Fate.DONE)
 
     def _open(self, connection: sa.Connection, opening: _Opening, state: RunState) -> str:
         """Open an incident with its run: to be started now, to wait for its cause to end, or to ask a person."""
@@ -260,6 +306,18 @@ class Intake:
             question = f"{rule.playbook} on {event.subject.id} ({opening.trouble})? held back by {walked.reason}"
             ask(connection, Approval(self.new_id(), run, question, now, now + ASK_EXPIRES))
         return incident
+
+
+def _facts(connection: sa.Connection, told: _Told, rule: Rule, now: datetime) -> Facts:
+    """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
+    event = told.event
+    stale = told.newest is not None and told.newest > event.time
+    if stale or not selects(rule.resources, event.subject, told.resource):
+        past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
+        return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
+    facts = gathered(connection, rule, event.subject, told.trouble, told.resource, now)
+    deadline = deadline_of(event.subject, told.trouble, event.time)
+    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline)
 
 
 def gathered(

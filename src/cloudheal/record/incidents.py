@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.ledger import Entry, Kind, about_run, append
@@ -21,6 +22,8 @@ from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
 
 #: The budget scope that every run takes a grant of: resources under action at the same time.
 AT_ONCE = "at_once"
+#: Decisions in one statement, below every dialect's limit of parameters.
+SLICE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,26 @@ class OpenRun:
 
 def add_decision(connection: sa.Connection, decided: Decided) -> int:
     """Store a decision, refusals included; returns its row number."""
-    row = {
-        "event": decided.event,
-        "rule": decided.rule,
-        "rule_digest": decided.rule_digest,
-        "reason": decided.reason.value,
-        "detail": decided.detail,
-        "stations": json.dumps([dict(station) for station in decided.stations], ensure_ascii=False),
-        "decided": millis_of(decided.decided),
-        "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
-        "incident": decided.incident,
-    }
-    number = int(connection.execute(sa.insert(DECISION).values(row).returning(DECISION.c.id)).scalar_one())
-    named = sa.select(EVENT.c.resource, EVENT.c.key).where(EVENT.c.id == decided.event)
-    resource, key = connection.execute(named).one()
-    append(connection, [_decision_entry(decided, number, resource, key)])
-    if OUTCOMES[decided.reason] is Outcome.TELL:
-        tell(connection, _escalation(decided, resource))
+    (number,) = add_decisions(connection, [decided])
     return number
+
+
+def add_decisions(connection: sa.Connection, made: Sequence[Decided]) -> list[int]:
+    """Store decisions, refusals included, in this order; returns their row numbers."""
+    numbers: list[int] = []
+    for start in range(0, len(made), SLICE):
+        part = made[start : start + SLICE]
+        stored = sa.insert(DECISION).returning(DECISION.c.id, sort_by_parameter_order=True)
+        new = connection.scalars(stored, [_decision_row(one) for one in part]).all()
+        named = sa.select(EVENT.c.id, EVENT.c.resource, EVENT.c.key).where(EVENT.c.id.in_({one.event for one in part}))
+        about = {row.id: row for row in connection.execute(named)}
+        told = zip(part, new, strict=True)
+        append(connection, [_decision_entry(one, number, *about[one.event][1:]) for one, number in told])
+        for one in part:
+            if OUTCOMES[one.reason] is Outcome.TELL:
+                tell(connection, _escalation(one, about[one.event].resource))
+        numbers += new
+    return numbers
 
 
 def open_incident(
@@ -208,26 +213,18 @@ def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     return True
 
 
-def last_given_up(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> datetime | None:
-    """Return when an incident of the same trouble last ended without a heal.
-
-    The run had looked at the resource by then, so an older event of that trouble tells nothing new.
-    """
-    same = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
-    given_up = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.verdict == Healed.NOT_HEALED.value)
-    ended = connection.scalar(sa.select(sa.func.max(INCIDENT.c.ended)).where(*same, given_up))
-    return None if ended is None else moment_of(ended)
-
-
-def newest_observation(connection: sa.Connection, event: Event) -> datetime | None:
-    """Return the time of the newest event about the same trouble of the same resource.
-
-    A look at the cloud that showed something else does not count: such an answer may itself be stale.
-    """
-    same = [EVENT.c[name] == value for name, value in _resource(event.subject).items()]
-    told = (EVENT.c.channel != Channel.POLL.value) | (EVENT.c.status == event.status)
-    newest = connection.scalar(sa.select(sa.func.max(EVENT.c.occurred)).where(*same, EVENT.c.type == event.type, told))
-    return None if newest is None else moment_of(newest)
+def _decision_row(decided: Decided) -> dict[str, Any]:
+    return {
+        "event": decided.event,
+        "rule": decided.rule,
+        "rule_digest": decided.rule_digest,
+        "reason": decided.reason.value,
+        "detail": decided.detail,
+        "stations": json.dumps([dict(station) for station in decided.stations], ensure_ascii=False),
+        "decided": millis_of(decided.decided),
+        "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
+        "incident": decided.incident,
+    }
 
 
 def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> Entry:

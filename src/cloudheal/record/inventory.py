@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,8 +46,14 @@ def known(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[Res
 def sight(connection: sa.Connection, sightings: Iterable[Sighting]) -> int:
     """Take in what events say; returns how many resources are known better now."""
     ordered = sorted(sightings, key=lambda one: (one.id, one.at, _RANKS.get(one.state, 0)))
-    before = known(connection, (one.id for one in ordered))
-    return sum(_sight(connection, one, before) for one in ordered)
+    before = known(connection, (one.id for one in ordered if one.lock))
+    better = 0
+    for locks, some in groupby(ordered, key=lambda one: bool(one.lock)):
+        part = list(some)
+        better += (
+            sum(_sight_lock(connection, one, before) for one in part) if locks else _sight_states(connection, part)
+        )
+    return better
 
 
 def describe(connection: sa.Connection, descriptions: Iterable[Description]) -> list[Change]:
@@ -125,21 +132,39 @@ def instances_named(connection: sa.Connection, id_: str) -> list[Known]:
     return [_known(row) for row in rows]
 
 
-def _sight(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId, Known]) -> int:
-    old, at = before.get(seen.id), millis_of(seen.at)
-    if seen.lock:
-        locks = sorted({*(old.locks if old else ()), seen.lock})
-        values: dict[str, object] = {"locks": json.dumps(locks)}
-        return _upsert(connection, {**_first(seen.id, at), **values}, values, sa.true())
-    values = {"state": seen.state, "as_of": at, "since": at}
-    if seen.state == DELETED:
-        values["released"] = at
-    rank = _RANKS.get(seen.state, 0)
-    ranks = sa.case(_RANKS, value=RESOURCE.c.state, else_=0)
+def _sight_lock(connection: sa.Connection, seen: Sighting, before: Mapping[ResourceId, Known]) -> int:
+    old = before.get(seen.id)
+    values = {"locks": json.dumps(sorted({*(old.locks if old else ()), seen.lock}))}
+    return _upsert(connection, {**_first(seen.id, millis_of(seen.at)), **values}, values, sa.true())
+
+
+def _sight_states(connection: sa.Connection, seen: Iterable[Sighting]) -> int:
+    """Take in what events say of states: one statement for all, because they come by the thousand."""
+    rows = [_state_row(one) for one in seen]
+    statement = _STATES[connection.dialect.name]
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def _state_row(seen: Sighting) -> dict[str, object]:
+    at = millis_of(seen.at)
+    return {**_first(seen.id, at), "state": seen.state, "released": at if seen.state == DELETED else None}
+
+
+def _states(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement that takes one state in, unless a newer one is known or the resource is gone."""
+    told = insert.excluded
+    rank = sa.case(_RANKS, value=told.state, else_=0)
+    known_rank = sa.case(_RANKS, value=RESOURCE.c.state, else_=0)
     # Of one instant, what an event says stands over what a look showed, because the look began before its answer.
-    further = (ranks < rank) | ((RESOURCE.c.described == at) & (ranks <= rank))
-    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & further)
-    return _upsert(connection, {**_first(seen.id, at), **values}, values, newer & RESOURCE.c.released.is_(None))
+    further = (known_rank < rank) | ((RESOURCE.c.described == told.as_of) & (known_rank <= rank))
+    newer = (RESOURCE.c.as_of < told.as_of) | ((RESOURCE.c.as_of == told.as_of) & further)
+    values = {name: told[name] for name in ("state", "as_of", "since", "released")}
+    return insert.on_conflict_do_update(
+        index_elements=list(_NAME), set_=values, where=newer & RESOURCE.c.released.is_(None)
+    )
+
+
+_STATES = {"sqlite": _states(sqlite.insert(RESOURCE)), "postgresql": _states(postgresql.insert(RESOURCE))}
 
 
 def _write_description(connection: sa.Connection, seen: Description, state: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +19,8 @@ from cloudheal.record.tables import INCIDENT, RUN
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 _RECOVERIES = {"Running": "stopped"}
+#: Names in one statement, below every dialect's limit.
+SLICE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,19 @@ def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
     patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
     ended = connection.execute(sa.update(RUN).where(patient).values(state=RunState.ENDED.value)).rowcount == 1
     return ended and end_incident(connection, verdict, run)
+
+
+def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[ResourceId]:
+    """Return the resources that events show to be well again and that have a run which waits or asks."""
+    well = sorted({event.subject for event in events if event.status in _RECOVERIES})
+    found: set[ResourceId] = set()
+    for start in range(0, len(well), SLICE):
+        ids = [one.id for one in well[start : start + SLICE]]
+        columns = [INCIDENT.c[name] for name in ("cloud", "account", "region", "kind", "resource")]
+        chosen = sa.select(*columns).join(RUN, RUN.c.incident == INCIDENT.c.id).distinct()
+        rows = connection.execute(chosen.where(INCIDENT.c.resource.in_(ids), RUN.c.state.in_(_PATIENT)))
+        found.update(ResourceId(Cloud(row[0]), *row[1:]) for row in rows)
+    return found
 
 
 def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> int:

@@ -1,0 +1,74 @@
+"""What was known already of the troubles that a batch of events tells of: asked once for all, never one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.model.event import Channel, Event
+from cloudheal.model.incident import Healed, Trouble
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.tables import EVENT, INCIDENT
+
+#: Names in one statement, below every dialect's limit.
+SLICE = 500
+_NAME = ("cloud", "account", "region", "kind", "resource")
+
+
+def newest_known(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> dict[str, datetime]:
+    """Return by event key until when its trouble is known: an event of before that tells nothing new.
+
+    That is the time of the newest event of the same type and resource, these ones included, or the time when an
+    incident of the trouble ended without a heal, because its run had looked at the resource by then.
+    """
+    return {key: newest for part in _slices(told) for key, newest in _newest(connection, part)}
+
+
+def _newest(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> Iterator[tuple[str, datetime]]:
+    observed, given_up = _observed(connection, [event for event, _ in told]), _given_up(connection, told)
+    for event, trouble in told:
+        # A look at the cloud that showed something else does not count: such an answer may itself be stale.
+        seen = (
+            at
+            for (status, channel), at in observed.get((event.subject, event.type), {}).items()
+            if channel != Channel.POLL or status == event.status
+        )
+        newest = max((*seen, given_up.get((event.subject, trouble.kind), 0)), default=0)
+        if newest:
+            yield event.key, moment_of(newest)
+
+
+def _observed(
+    connection: sa.Connection, events: Sequence[Event]
+) -> Mapping[tuple[ResourceId, str], Mapping[tuple[str, str], int]]:
+    """Return the newest times by resource and type, then by status and channel; older ones than `events` are left."""
+    columns = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel")]
+    named = EVENT.c.resource.in_(sorted({event.subject.id for event in events}))
+    recent = EVENT.c.occurred >= min(millis_of(event.time) for event in events)
+    newest = sa.select(*columns, sa.func.max(EVENT.c.occurred)).where(named, recent).group_by(*columns)
+    found: dict[tuple[ResourceId, str], dict[tuple[str, str], int]] = {}
+    for row in connection.execute(newest):
+        found.setdefault((_subject(row), row[5]), {})[row[6], row[7]] = row[8]
+    return found
+
+
+def _given_up(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> Mapping[tuple[ResourceId, str], int]:
+    columns = [INCIDENT.c[name] for name in (*_NAME, "trouble")]
+    named = INCIDENT.c.resource.in_(sorted({event.subject.id for event, _ in told}))
+    ended = sa.select(*columns, sa.func.max(INCIDENT.c.ended)).where(
+        named, INCIDENT.c.verdict == Healed.NOT_HEALED.value
+    )
+    return {(_subject(row), row[5]): row[6] for row in connection.execute(ended.group_by(*columns))}
+
+
+def _subject(row: sa.Row[*tuple[Any, ...]]) -> ResourceId:
+    cloud, account, region, kind, id_ = row[:5]
+    return ResourceId(Cloud(cloud), account, region, kind, id_)
+
+
+def _slices(told: Sequence[tuple[Event, Trouble]]) -> Iterator[Sequence[tuple[Event, Trouble]]]:
+    return (told[start : start + SLICE] for start in range(0, len(told), SLICE))
