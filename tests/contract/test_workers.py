@@ -59,7 +59,7 @@ def test_a_released_run_is_free_for_its_next_look(database: Database) -> None:
     with database.transaction() as connection:
         held = claim(connection, "r", "a", 0)
         assert held is not None
-        assert release(connection, held, RunState.WAITING)
+        assert release(connection, held, RunState.STARTING)
         assert not still_holds(connection, held)
         assert not release(connection, held, RunState.ENDED)
         assert claim(connection, "r", "b", 0) is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -17,10 +17,11 @@ from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT
+from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, GRANT, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
 from tests.sim.simulator import RunningSimulator, started
 
+T = TypeVar("T")
 QUEUE = "ecs-cms-event"
 PROD = {"env": "prod"}
 WORLD: dict[str, Any] = {
@@ -44,7 +45,7 @@ RULE: dict[str, Any] = {
     "resources": {"tags": {"env": ["prod"]}},
     "desired": "on",
     "playbook": "restart_stopped",
-    "with": {"start_timeout": "20s"},
+    "with": {"start_timeout": "20s", "backoff": "1s"},
     "mode": "auto",
     "limits": {"cool_down": "1s"},
 }
@@ -78,6 +79,14 @@ class Healing:
             assert time.monotonic() < give_up, f"only {len(ended)} incidents ended: {ended}"
             self.drain_queue()
         return ended
+
+    def until(self, found: Callable[[], list[T]], seconds: float = 30) -> list[T]:
+        """Take in events until something is found, and return it."""
+        give_up = time.monotonic() + seconds
+        while not (what := found()):
+            assert time.monotonic() < give_up, (self.rows(RUN), self.rows(DECISION), self.rows(STEP))
+            self.drain_queue()
+        return what
 
     def rows(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
         """Read rows of a table."""
@@ -142,21 +151,26 @@ def test_a_server_outside_the_rule_is_left_alone_with_the_reason(healing: Healin
 
 
 def test_a_locked_server_is_not_started(healing: Healing) -> None:
-    """What the vendor locked is not undone; the verdict names the lock."""
+    """What the vendor locked is not undone: the run waits as a row that names the lock, and gives its room back."""
     healing.chaos("lock", "i-bp1web01", reason="security")
     healing.chaos("power_off", "i-bp1web01")
-    (incident,) = healing.until_ended(1)
-    assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("not needed", "locked.security")
-    assert healing.starts() == []
+    (run,) = healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "locked.security"))
+    assert (run.state, run.look, run.owner) == ("waiting", 1, "")
+    assert run.next_eligible > healing.app.clock.now().timestamp() * 1000
+    assert healing.rows(GRANT) == healing.starts() == []
+    assert healing.reasons() == ["act", "locked"]
 
 
 def test_a_start_that_always_fails_is_given_up(healing: Healing) -> None:
-    """Three starts, then the truth: not healed."""
+    """Three starts, then a person is asked, once; the run says until when it gave up."""
     healing.chaos("fail_start", "i-bp1web01")
     healing.chaos("power_off", "i-bp1web01")
-    (incident,) = healing.until_ended(1, seconds=90)
-    assert incident.verdict == "not healed"
+    (run,) = healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "attempts_used"), 60)
     assert healing.starts() == ["i-bp1web01"] * 3
+    steps = healing.rows(STEP)
+    assert (run.state, run.attempt) == ("asking", 3)
+    assert run.next_eligible == min(step.at for step in steps) + 30 * 60_000
+    assert len(healing.rows(OUTBOX, OUTBOX.c.topic == "escalated")) == 1
 
 
 def test_a_pause_stops_new_actions_until_it_is_lifted(healing: Healing) -> None:

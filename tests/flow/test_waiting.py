@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from cloudheal.model.control import Answer, Hold
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.approvals import answer, open_questions
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
-from cloudheal.record.tables import INCIDENT, RUN
+from cloudheal.record.tables import APPROVAL, GRANT, INCIDENT, OUTBOX, RUN
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
 from tests.sim.simulator import RunningSimulator, started
@@ -129,6 +130,73 @@ def test_a_denied_run_never_starts(begin: Callable[..., Healing]) -> None:
     (incident,) = healing.until_ended(1)
     assert (incident.verdict, healing.starts()) == ("not healed", [])
     assert "denied" in incident.evidence
+
+
+def test_an_unexplained_stop_is_asked_about_even_under_auto(begin: Callable[..., Healing]) -> None:
+    """Without `desired: on` nobody knows whether it was on purpose; a person's yes is reason enough to start it."""
+    healing = begin(desired=None)
+    stop_and_wait_for(healing, "unexplained", "i-bp1web01")
+    assert (healing.starts(), healing.rows(GRANT)) == ([], [])
+    say(healing, Answer.APPROVED)
+    (incident,) = healing.until_ended(1)
+    assert (incident.verdict, healing.starts()) == ("healed", ["i-bp1web01"])
+    assert healing.reasons() == ["act", "unexplained"]
+    (run,) = healing.rows(RUN)
+    assert (run.look, run.approved_by) == (1, "ops")
+
+
+def test_a_question_that_nobody_answers_stays_and_people_are_told(begin: Callable[..., Healing]) -> None:
+    """After its hour the run says `ask_expired`; a late answer is as good as an early one."""
+    healing = begin(desired=None)
+    stop_and_wait_for(healing, "unexplained", "i-bp1web01")
+    with healing.app.database.transaction() as connection:
+        connection.execute(sa.update(APPROVAL).values(expires=APPROVAL.c.asked))
+    healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "ask_expired"))
+    reasons = [json.loads(row.facts)["reason"] for row in healing.rows(OUTBOX, OUTBOX.c.topic == "escalated")]
+    assert reasons == ["unexplained", "ask_expired"]
+    say(healing, Answer.APPROVED)
+    (incident,) = healing.until_ended(1)
+    assert incident.verdict == "healed"
+
+
+def test_a_pause_in_mid_run_holds_the_next_deed_and_nothing_is_done_twice(begin: Callable[..., Healing]) -> None:
+    """Between two starts everything is paused: the run waits as a row, and after the pause counts on from there."""
+    healing = begin(**{"with": {"start_timeout": "20s", "backoff": "4s"}})
+    healing.chaos("fail_start", "i-bp1web01")
+    healing.chaos("power_off", "i-bp1web01")
+    healing.until(healing.starts)
+    now = healing.app.clock.now()
+    with healing.app.database.transaction() as connection:
+        add_hold(connection, Hold(EVERYTHING, "ops", "look first", now))
+    (run,) = healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "paused"))
+    assert (run.state, run.look, healing.starts()) == ("waiting", 1, ["i-bp1web01"])
+    with healing.app.database.transaction() as connection:
+        lift_holds(connection, EVERYTHING, now)
+    healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "attempts_used"), 60)
+    assert healing.starts() == ["i-bp1web01"] * 3
+
+
+def test_a_run_that_was_never_asked_is_asked_after_the_pause(begin: Callable[..., Healing]) -> None:
+    """A pause delays the question of an asking rule; it does not swallow it."""
+    healing = begin(mode="ask")
+    now = healing.app.clock.now()
+    with healing.app.database.transaction() as connection:
+        add_hold(connection, Hold(EVERYTHING, "ops", "release tonight", now))
+    stop_and_wait_for(healing, "paused", "i-bp1web01")
+    with healing.app.database.transaction() as connection:
+        lift_holds(connection, EVERYTHING, now)
+    healing.until(lambda: healing.rows(RUN, RUN.c.waits_for == "ask"))
+    say(healing, Answer.APPROVED)
+    (incident,) = healing.until_ended(1)
+    assert incident.verdict == "healed"
+
+
+def say(healing: Healing, said: Answer) -> None:
+    """Answer the only question."""
+    now = healing.app.clock.now()
+    with healing.app.database.transaction() as connection:
+        (question,) = open_questions(connection, now)
+        assert answer(connection, question.id, said, "ops", now)
 
 
 def test_what_recovers_by_itself_is_not_touched(begin: Callable[..., Healing]) -> None:

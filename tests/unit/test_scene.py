@@ -89,8 +89,8 @@ def test_hours_of_waiting_take_no_time() -> None:
     began, at = time.process_time(), cloud.clock.now()
     told = scene.play()
     assert told.actions == ("start i-web",) * 3
-    assert told.evidence["i-web"]["code"] == "attempts_used"
-    assert "incident.not_healed" in told.notices
+    assert told.waits == {"i-web": "attempts_used"}
+    assert told.notices == ("escalated", "approval.asked")
     assert cloud.clock.now() - at >= timedelta(hours=3)
     assert time.process_time() - began < 20  # a guard against real waiting, not a measurement
 
@@ -102,16 +102,28 @@ def test_hours_of_waiting_take_no_time() -> None:
         (lambda cloud: cloud.loses_the_answer("start"), "healed", "running", 1),
         (lambda cloud: cloud.loses_the_call("start"), "healed", "running", 1),
         (lambda cloud: cloud.refuses("start", "InsufficientBalance"), "not healed", "InsufficientBalance", 0),
-        (lambda cloud: cloud.lock(cloud.now("i-web").id, "security"), "not needed", "locked.security", 0),
         (lambda cloud: cloud.release(cloud.now("i-web").id), "not needed", "gone", 0),
     ],
-    ids=["throttled", "answer lost", "call lost", "refused", "locked", "released"],
+    ids=["throttled", "answer lost", "call lost", "refused", "released"],
 )
 def test_the_cloud_has_bad_days(change: Callable[[FakeCloud], object], verdict: str, code: str, starts: int) -> None:
     """Whatever becomes of a call, a server is started once or not at all, and the verdict says why."""
     told = restart(change).play()
     assert (told.verdicts["i-web"], told.evidence["i-web"]["code"]) == (verdict, code)
     assert told.actions == ("start i-web",) * starts
+
+
+def test_a_locked_server_is_left_to_whoever_locked_it() -> None:
+    """It waits, is looked at again and again, and nothing is called."""
+
+    def lock(cloud: FakeCloud) -> None:
+        server = cloud.now("i-web")
+        assert server is not None
+        cloud.lock(server.id, "security")
+
+    told = restart(lock).play()
+    assert (told.waits, told.actions) == ({"i-web": "locked.security"}, ())
+    assert told.verdicts == {"i-web": ""}
 
 
 def test_guards_are_the_real_ones() -> None:

@@ -20,8 +20,9 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
 from dbos import Serializer as DBOSSerializer
+from dbos import error as failures
 
-from cloudheal.errors import PermanentError
+from cloudheal.act.outcome import EngineError
 from cloudheal.ports.store import Store
 
 #: What may be checkpointed: JSON values only, never pickled objects.
@@ -37,12 +38,6 @@ CONCURRENCY = 64
 POLL_SECONDS = 0.1
 
 log = logging.getLogger("cloudheal.engine")
-
-
-class EngineError(PermanentError):
-    """The durable engine cannot do what it was asked to."""
-
-    code = "engine.failed"
 
 
 class LookLeft(BaseException):
@@ -169,8 +164,14 @@ class Engine:
         return len(ids)
 
     def step(self, name: str, do: Callable[[], Json]) -> Json:
-        """Do one thing inside a look and checkpoint its JSON result; a finished step is not done again."""
-        return DBOS.run_step({"name": name}, do)
+        """Do one thing inside a look and checkpoint its JSON result; a finished step is not done again.
+
+        Raises EngineError when the engine itself fails.
+        """
+        try:
+            return DBOS.run_step({"name": name}, do)
+        except failures.DBOSException as problem:
+            raise EngineError(f"step {name}: {type(problem).__name__}: {problem}") from problem
 
     def run_body(self, run: str, look: int) -> None:
         """Run the body of one look."""

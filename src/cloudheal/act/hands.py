@@ -42,8 +42,8 @@ class Steps(Protocol):
 class Intents(Protocol):
     """The intent journal as `record` keeps it, bound to one claim of one run."""
 
-    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | None:
-        """Commit an intent; None when the run is not ours any more."""
+    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
+        """Commit an intent, or return the reason code why it may not be."""
 
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send, by the database's clock; below 0 when it is over."""
@@ -82,17 +82,17 @@ class Hands:
 
     def _act(self, name: str, before: Mapping[str, Any], call: Call, settled: Callable[[IntentId], Outcome]) -> Outcome:
         written = self._steps.step(f"{name}: intent", partial(self._intend, name, before))
-        if written is None:
-            return Outcome(Kind.REFUSED, "superseded")
+        if isinstance(written, str):
+            return Outcome(Kind.REFUSED, written)
         intent: IntentId = (written[0], written[1])
         return Outcome.of_json(
             self._steps.step(f"{name}: call", lambda: self._perform(intent, call, settled).to_json())
         )
 
-    def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | None:
+    def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | str:
         intent = self._intents.intend(name, before)
-        if intent is None:
-            return None
+        if isinstance(intent, str):
+            return intent
         self._fresh.add(intent)
         return list(intent)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from cloudheal.errors import PermanentError
+
 
 class Kind(StrEnum):
     """What happens next: go on, try again, stop and tell, or respect the guard."""
@@ -16,6 +18,12 @@ class Kind(StrEnum):
     PERMANENT = "permanent"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+
+
+class EngineError(PermanentError):
+    """The durable engine cannot do what it was asked to."""
+
+    code = "engine.failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What a playbook is: a name, a parameter model, what it needs and risks, and a function that reads like a runbook.
 
-A playbook touches the world only through its `Hands`, waits only through `Case.wait`, and returns a verdict; it never
-raises. It may run again from its first line after a crash: everything it reads or does is checkpointed by the hands.
+A playbook touches the world only through its `Hands`, waits only through `Case.wait`, and returns a verdict, or the
+reason for which its run must wait or ask; it never raises. It may run again from its first line after a crash:
+everything it reads or does is checkpointed by the hands.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from types import ModuleType
@@ -19,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cloudheal.act.hands import Hands
+from cloudheal.model.decision import Reason, Station, coded
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
@@ -46,6 +48,11 @@ class Case:
     """The operator's clock; a playbook asks it only inside what its hands read, so that a replay decides alike."""
     wait: Callable[[float, Callable[[], bool]], bool]
     """Waits until the condition holds or so many seconds of the operator's clock have passed; says which."""
+    attempts: int = 0
+    """Attempts of this run in earlier looks, since a person last approved it; throttled calls are none."""
+    last_attempt: datetime | None = None
+    approved: bool = False
+    """A person said that it is to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,29 @@ class End:
     healed: Healed
     code: str
     evidence: Mapping[str, str] = field(default_factory=dict)
+    stations: tuple[Station, ...] = ()
+    """The questions of the last look, where they decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A look that ends without a verdict: the run waits until its reason ends, or asks a person, as the reason says.
+
+    The next look begins afresh, from the first line of the playbook.
+    """
+
+    reason: Reason
+    detail: str = ""
+    """The kind of lock."""
+    after: timedelta | None = None
+    """When to look again at the latest; None when something must happen first."""
+    stations: tuple[Station, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        """The reason as people read it."""
+        return coded(self.reason, self.detail)
 
 
 class Risk(StrEnum):
@@ -78,7 +108,7 @@ class Playbook:
     verbs: tuple[str, ...]
     """Verbs of the cloud port that it uses; the least-privilege policy is made from them."""
     reversible: bool
-    run: Callable[[Case, Hands], End]
+    run: Callable[[Case, Hands], End | Refusal]
     parts: tuple[ModuleType, ...] = ()
     """Modules of its own that hold steps of it."""
     summary: str = ""
@@ -96,7 +126,7 @@ class Playbook:
 
 
 @cache
-def _digest(run: Callable[[Case, Hands], End], parts: tuple[ModuleType, ...]) -> str:
+def _digest(run: Callable[[Case, Hands], End | Refusal], parts: tuple[ModuleType, ...]) -> str:
     """Read the source once in a process: a file that is changed later is not what this process runs."""
     module = inspect.getmodule(run)
     sources = [inspect.getsource(one) for one in (module, *parts) if one]

@@ -77,6 +77,7 @@ class App:
         self.database = open_database(settings.database)
         self.accounts = accounts_of(settings)
         self.engine = Engine(self.database, self.worker, self._look)
+        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
         self.healer = Healer(
             store=self.database,
             steps=self.engine,
@@ -85,11 +86,12 @@ class App:
             playbooks=self.extensions.library.playbooks,
             verbs=self.accounts.verbs_of,
             clock=self.clock,
-            wait=self._wait,
+            wait=lambda _, seconds, condition: self._wait(seconds, condition),
             pause=self._pause,
+            freed=self.waker.fill,
+            new_id=_new_id,
             settle_seconds=settings.settle_seconds,
         )
-        self.waker = Waker(self.database, self.engine, self.rules, self.clock)
         self.intake = Intake(
             store=self.database,
             looks=self.engine,
@@ -100,7 +102,7 @@ class App:
             reader=self._known_account,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=_new_id,
             worker=self.worker,
         )
         self.counters = Counters()
@@ -327,6 +329,10 @@ class App:
         """Wait in real time. Raises LookLeft when the worker is told to stop: a wait cut short would mean something."""
         if self.stopping.wait(seconds):
             raise LookLeft
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 def _targets(settings: NotifySettings) -> Sequence[Target]:

@@ -15,18 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudheal.decide.facts import Facts
-from cloudheal.model.decision import Reason
+from cloudheal.model.decision import Reason, Station
 from cloudheal.model.incident import Mode
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """One question of the walk: whether it refused, with which reason, until when, and the numbers behind it."""
-
-    question: str
-    reason: Reason | None
-    numbers: str
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "resources": {"tags": {"env": ["prod"]}},
                 "desired": "on",
                 "playbook": "restart_stopped",
-                "with": {"start_timeout": "2m"},
+                "with": {"start_timeout": "2m", "backoff": "1s"},
                 "mode": "auto",
             },
             {

@@ -51,12 +51,14 @@ class Reason(StrEnum):
     INTENDED = "intended"
     UNEXPLAINED = "unexplained"
     SUPERSEDED = "superseded"
+    UNDERWAY = "underway"
 
 
 #: What each reason leads to (DESIGN section 3); `locked` and `budget.*` wait for their cause to end.
 OUTCOMES: Mapping[Reason, Outcome] = {
     **dict.fromkeys((Reason.PAUSED, Reason.HELD, Reason.OFF_HOURS, Reason.COOLING_DOWN, Reason.LOCKED), Outcome.WAIT),
     **dict.fromkeys((Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE), Outcome.WAIT),
+    Reason.UNDERWAY: Outcome.WAIT,
     **dict.fromkeys((Reason.ATTEMPTS_USED, Reason.FLAPPING, Reason.STORM, Reason.ASK_EXPIRED), Outcome.TELL),
     **dict.fromkeys((Reason.UNEXPLAINED, Reason.UNKNOWN_STATE), Outcome.TELL),
     **dict.fromkeys((Reason.RECOVERED, Reason.GONE, Reason.INTENDED, Reason.EXPIRED), Outcome.CLOSE),
@@ -67,6 +69,27 @@ OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.PLAN: Outcome.PLAN,
     Reason.ACT: Outcome.ACT,
 }
+
+
+def reason_of(code: str) -> Reason | None:
+    """Read a reason back from the code that people see, such as `locked.security`; None when it is no reason."""
+    known = {one.value: one for one in Reason}
+    return known.get(code) or known.get(code.partition(".")[0])
+
+
+def coded(reason: Reason, detail: str = "") -> str:
+    """Return a reason as people read it: a lock with its kind."""
+    return f"{reason}.{detail}" if reason is Reason.LOCKED and detail else str(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One question of a walk: whether it refused, with which reason, until when, and the numbers behind it."""
+
+    question: str
+    reason: Reason | None
+    numbers: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +112,7 @@ class Decision:
     @property
     def code(self) -> str:
         """The reason as people read it, such as `locked.security`."""
-        return f"{self.reason}.{self.detail}" if self.reason is Reason.LOCKED and self.detail else str(self.reason)
+        return coded(self.reason, self.detail)
 
 
 @dataclass(frozen=True, slots=True)

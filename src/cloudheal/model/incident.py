@@ -65,6 +65,15 @@ class RunState(StrEnum):
     ENDED = "ended"
 
 
+class Parked(StrEnum):
+    """Why a run was put aside for a person."""
+
+    PLAYBOOK_CHANGED = "playbook_changed"
+    POISONOUS = "poisonous"
+    """It was at work in several processes when they died."""
+    ENGINE_FAILED = "engine_failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One attempt to heal an incident with one playbook; `look` counts how often it was taken up again."""

@@ -34,7 +34,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "escalated": "{resource} needs a person: rule {rule} ended with {reason}.",
         "approval.asked": "An answer is wanted before {expires}: {question} Say cloudheal approve {id} or"
         " cloudheal deny {id}.",
-        "run.parked": "A run on {resource} is parked, because its playbook was changed: restart or abandon {run}.",
+        "run.parked": "A run on {resource} is parked [{reason}]: a person must restart or abandon run {run}.",
         "worker.dead": "Worker {worker} is dead; {heir} took over {runs} of its runs.",
         "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
         "listener.failed": "The {origin} failed on an event for good: {reason}. Once it is mended, tell it again with"
@@ -51,7 +51,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "storm": "同一分组有大量服务器同时发生故障 (规则 {rule}, 当前 {resource}). 其余操作已暂停, 等待人工确认.",
         "escalated": "{resource} 需要人工处理: 规则 {rule} 的结论是 {reason}.",
         "approval.asked": "请在 {expires} 之前答复: {question} 执行 cloudheal approve {id} 或 cloudheal deny {id}.",
-        "run.parked": "{resource} 上的执行已搁置, 因为预案代码已变更: 请重新开始或放弃 {run}.",
+        "run.parked": "{resource} 上的执行已搁置 [{reason}]: 请人工重新开始或放弃执行 {run}.",
         "worker.dead": "工作进程 {worker} 已失联; {heir} 接管了它的 {runs} 个执行.",
         "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
         "listener.failed": "{origin} 处理某个事件最终失败: {reason}. 修复之后, 执行 cloudheal dead-letters replay"

@@ -1,8 +1,9 @@
-"""The second half: one look of one run, from the claim to the verdict.
+"""The second half: one look of one run, from the claim to the verdict, or to the reason why there is none yet.
 
-A look that is not ours ends at once. A playbook that is missing or was changed since the run began is not guessed at:
-the run is parked with that reason for a person. A playbook that raises has a mistake in it; the incident ends as
-unknown, with the reason, and is never retried blindly.
+A look that is not ours ends at once. One that may not go on now ends too: its run waits as a row or asks a person, and
+goes on with a fresh look. A playbook that is missing or was changed since the run began is not guessed at: the run is
+parked with that reason for a person, as is one whose engine failed. A playbook that raises has a mistake in it; the
+incident ends as unknown, with the reason, and is never retried blindly.
 """
 
 from __future__ import annotations
@@ -10,23 +11,41 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
 
 from cloudheal.act.hands import SETTLE_SECONDS, Hands, Steps
-from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.act.outcome import EngineError
+from cloudheal.act.playbook import Case, End, Playbook, Refusal
 from cloudheal.decide.rulebook import RuleBook, off_hours_until
-from cloudheal.model.incident import Healed, RunState, Verdict, deadline_of
+from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
+from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
+from cloudheal.pipeline.patience import PatientIntents, committed
+from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Verbs
 from cloudheal.ports.store import Store
+from cloudheal.record.approvals import ask
+from cloudheal.record.budget import is_granted, lock_budget
 from cloudheal.record.holds import EVERYTHING, holds_on
-from cloudheal.record.incidents import OpenRun, end_incident, is_interrupted, note_action, open_run
+from cloudheal.record.incidents import (
+    Decided,
+    OpenRun,
+    add_decision,
+    end_incident,
+    event_of,
+    first_attempt,
+    is_interrupted,
+    note_action,
+    open_run,
+)
 from cloudheal.record.memberships import places_of
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
-from cloudheal.record.workers import Claim, claim, release
+from cloudheal.record.waiting import Rest, rest
+from cloudheal.record.workers import Claim, claim, park, release
 
 log = logging.getLogger("cloudheal.healing")
 
@@ -43,34 +62,44 @@ class Healer:
     verbs: Callable[[ResourceId, bool], Verbs]
     """Finds what a resource's account offers, in a hurry or not; one account's run never gets another's credentials."""
     clock: Clock
-    wait: Callable[[float, Callable[[], bool]], bool]
-    """Waits on the operator's clock until a condition holds or so many seconds have passed; says which."""
+    wait: Callable[[ResourceId, float, Callable[[], bool]], bool]
+    """Waits on the operator's clock until a condition of a resource holds or so many seconds have passed."""
     pause: Callable[[float], object]
     """Waits so many real seconds, for leases and settling."""
+    freed: Callable[[sa.Connection, datetime], int]
+    """Gives room that has just become free to those that wait for it, in the transaction that freed it."""
+    new_id: Callable[[], str]
     settle_seconds: float = SETTLE_SECONDS
     call_millis: int = CALL_MILLIS
 
     def look(self, run: str, look: int) -> None:
         """Do one look; called again from the start after a crash."""
-        with self.store.transaction() as connection:
-            held = claim(connection, run, self.worker, look, self.clock.now())
-            found = open_run(connection, run) if held else None
+        held, found = committed(self.store, self.pause, lambda connection: self._claim(connection, run, look))
         if held is None or found is None:
             return
         playbook = self.playbooks.get(found.playbook)
         if playbook is None or playbook.digest != found.playbook_digest:
-            log.error("run.parked run=%s reason=playbook_changed playbook=%s", run, found.playbook)
-            with self.store.transaction() as connection:
-                release(connection, held, RunState.PARKED, self.clock.now())
+            self._park(held, found, Parked.PLAYBOOK_CHANGED)
             return
-        self._close(held, found, self._heal(held, look, found, playbook))
+        match self._heal(held, look, found, playbook):
+            case End() as end:
+                self._close(held, found, end)
+            case Refusal() as refusal:
+                self._rest(held, found, refusal)
+            case Parked() as why:
+                self._park(held, found, why)
 
-    def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End:
+    def _claim(self, connection: sa.Connection, run: str, look: int) -> tuple[Claim | None, OpenRun | None]:
+        held = claim(connection, run, self.worker, look, self.clock.now())
+        return held, open_run(connection, run) if held else None
+
+    def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End | Refusal | Parked:
         rule = self.rules.rules.get(found.rule)
-        intents = ClaimedIntents(self.store, held, look, partial(self._permit, found), self.call_millis, self.clock)
-        hands = Hands(self.steps, intents, self.pause, self.settle_seconds)
+        deadline = deadline_of(found.resource, found.trouble, found.occurred)
+        intents = ClaimedIntents(self.store, held, look, partial(self._objection, found), self.call_millis, self.clock)
+        journal = PatientIntents(intents, self.pause, self.clock, deadline)
+        hands = Hands(self.steps, journal, self.pause, self.settle_seconds)
         try:
-            deadline = deadline_of(found.resource, found.trouble, found.occurred)
             verbs = self.verbs(found.resource, deadline is not None)
             case = Case(
                 run=found.run,
@@ -85,9 +114,15 @@ class Healer:
                 places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
                 now=self.clock.now,
-                wait=self.wait,
+                wait=partial(self.wait, found.resource),
+                attempts=found.attempts,
+                last_attempt=found.last_attempt,
+                approved=found.approved,
             )
             return playbook.run(case, hands)
+        except (EngineError, sa.exc.SQLAlchemyError):
+            log.exception("run.engine_failed run=%s playbook=%s", found.run, playbook.name)
+            return Parked.ENGINE_FAILED
         except Exception as problem:
             log.exception("run.failed run=%s playbook=%s", found.run, playbook.name)
             return End(Healed.UNKNOWN, "playbook_failed", {"error": type(problem).__name__})
@@ -96,25 +131,101 @@ class Healer:
         with self.store.snapshot() as connection:
             return places_of(connection, resource)
 
-    def _permit(self, found: OpenRun, connection: sa.Connection) -> bool:
-        """Ask once more, in the intent's own transaction, whether a person said stop."""
+    def _objection(self, found: OpenRun, connection: sa.Connection) -> str:
+        """Ask once more, in the intent's own transaction, whether a guard objects; returns its reason code, or none."""
         now = self.clock.now()
         # What is being taken away is held back by a pause of everything only, as in the walk.
         hurried = deadline_of(found.resource, found.trouble, found.occurred) is not None
         if not hurried and is_interrupted(connection, found.resource):
-            return False
-        if holds_on(connection, [EVERYTHING] if hurried else [EVERYTHING, found.resource.id, found.group], now):
-            return False
+            return Reason.SUPERSEDED.value
+        holds = holds_on(connection, [EVERYTHING] if hurried else _scopes(found), now)
+        if holds:
+            return (Reason.PAUSED if any(one.scope == EVERYTHING for one in holds) else Reason.HELD).value
         rule = self.rules.rules.get(found.rule)
         if rule is not None and not hurried and off_hours_until(rule, now):
-            return False
+            return Reason.OFF_HOURS.value
+        if not is_granted(connection, found.run):
+            return Reason.SUPERSEDED.value
         note_action(connection, found.incident, now)
-        return True
+        return ""
+
+    def _rest(self, held: Claim, found: OpenRun, refusal: Refusal) -> bool:
+        """End the look without a verdict: the run waits, or asks a person, and people see why and until when."""
+        state = RunState.ASKING if OUTCOMES[refusal.reason] is Outcome.TELL else RunState.WAITING
+
+        def write(connection: sa.Connection) -> bool:
+            now = self.clock.now()
+            lock_budget(connection)
+            until = self._until(connection, found, refusal, now)
+            if not rest(connection, held, Rest(state, refusal.code, until), now):
+                return False
+            self._decide(connection, found, refusal.reason, refusal, until)
+            if state is RunState.ASKING:
+                asked = Asked(found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
+                ask(connection, *question_of(asked, refusal.code, self.new_id(), now))
+            self.freed(connection, now)
+            return True
+
+        log.info("look.ended run=%s state=%s reason=%s", found.run, state, refusal.code)
+        return committed(self.store, self.pause, write)
+
+    def _until(self, connection: sa.Connection, found: OpenRun, refusal: Refusal, now: datetime) -> datetime | None:
+        """Return when the refusal ends by itself, or when it is worth another look."""
+        if refusal.after is not None:
+            return now + refusal.after
+        if refusal.reason is Reason.HELD:
+            return max((one.until for one in holds_on(connection, _scopes(found), now) if one.until), default=None)
+        rule = self.rules.rules.get(found.rule)
+        if refusal.reason is Reason.OFF_HOURS and rule is not None:
+            return off_hours_until(rule, now)
+        if refusal.reason is Reason.ATTEMPTS_USED and rule is not None:
+            first = first_attempt(connection, found.run, now - rule.limits.within)
+            return first + rule.limits.within if first else None
+        return None
+
+    def _decide(
+        self,
+        connection: sa.Connection,
+        found: OpenRun,
+        reason: Reason,
+        told: End | Refusal,
+        until: datetime | None = None,
+    ) -> None:
+        """Record what the look decided, beside the decision that opened the incident."""
+        event, rule = event_of(connection, found.incident), self.rules.rules.get(found.rule)
+        if event is None:
+            return
+        detail = told.detail if isinstance(told, Refusal) else ""
+        stations = tuple(
+            {"question": one.question, "reason": one.reason or "", "numbers": one.numbers} for one in told.stations
+        )
+        digest = rule.digest if rule else ""
+        now = self.clock.now()
+        add_decision(
+            connection, Decided(event, found.rule, digest, reason, detail, stations, now, until, found.incident)
+        )
 
     def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
         verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
-        with self.store.transaction() as connection:
-            released = release(connection, held, RunState.ENDED, verdict.at)
-            ended = released and end_incident(connection, verdict, found.run)
+        reason = reason_of(end.code)
+
+        def write(connection: sa.Connection) -> bool:
+            lock_budget(connection)
+            ended = release(connection, held, RunState.ENDED, verdict.at) and end_incident(
+                connection, verdict, found.run
+            )
+            if ended and reason is not None:
+                self._decide(connection, found, reason, end)
+            self.freed(connection, verdict.at)
+            return ended
+
         log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
-        return ended
+        return committed(self.store, self.pause, write)
+
+    def _park(self, held: Claim, found: OpenRun, why: Parked) -> bool:
+        log.error("run.parked run=%s reason=%s playbook=%s", found.run, why, found.playbook)
+        return committed(self.store, self.pause, lambda connection: park(connection, held, why, self.clock.now()))
+
+
+def _scopes(found: OpenRun) -> list[str]:
+    return [EVERYTHING, found.resource.id, found.group]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -13,16 +13,17 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
 from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
 from cloudheal.decide.walk import Walk, walk
-from cloudheal.model.control import Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.lifecycle import record
+from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
+from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.facts import Windows, count
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
@@ -30,7 +31,6 @@ from cloudheal.record.incidents import (
     Decided,
     add_decisions,
     add_run,
-    grant,
     open_incident,
     supersede,
 )
@@ -38,7 +38,7 @@ from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
 from cloudheal.record.promotions import effective_mode
-from cloudheal.record.waiting import end_if_recovered, patients_among
+from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Message, Reader, read
@@ -51,8 +51,6 @@ RUN_STATES = {
     Outcome.ASK: RunState.ASKING,
     Outcome.TELL: RunState.ASKING,
 }
-#: How long a person has to answer.
-ASK_EXPIRES = timedelta(hours=1)
 
 
 class Looks(Protocol):
@@ -235,11 +233,14 @@ class Intake:
         matched = {event.key: (trouble, rules) for event in new for trouble, rules in self._usable(event)}
         newest = newest_known(connection, [(event, matched[event.key][0]) for event in new if event.key in matched])
         patients = patients_among(connection, new)
+        if matched or patients:
+            lock_budget(connection)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
+                wake_early(connection, event, now)
             if event.key not in matched:
                 fared[event.key] = Fared(Fate.DONE if self._informs(event) else Fate.IGNORED)
                 continue
@@ -303,8 +304,8 @@ class Intake:
         if starts and not owner:
             self.looks.enqueue(connection, run, 0)
         if state is RunState.ASKING:
-            question = f"{rule.playbook} on {event.subject.id} ({opening.trouble})? held back by {walked.reason}"
-            ask(connection, Approval(self.new_id(), run, question, now, now + ASK_EXPIRES))
+            asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group)
+            ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
 
 

@@ -2,10 +2,12 @@
 
 One tick is one transaction. Grants are counted as they are given, so that a freed one wakes exactly as many runs as
 fit, oldest trouble first. A person's approval passes trust, storm and used attempts; it never passes a pause or a hold.
+A question that nobody answered in time stays open: people are told once, and a late answer is as good as an early one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,16 +15,23 @@ import sqlalchemy as sa
 
 from cloudheal.decide.facts import Facts
 from cloudheal.decide.rulebook import RuleBook
-from cloudheal.decide.walk import walk
+from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, Mode, RunState, Verdict, deadline_of
 from cloudheal.pipeline.intake import RUN_STATES, Looks, gathered
+from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
-from cloudheal.record.approvals import answers_to, expire
-from cloudheal.record.incidents import grant, supersede
+from cloudheal.record.approvals import answers_to, ask, expire
+from cloudheal.record.budget import grant, lock_budget
+from cloudheal.record.incidents import supersede, tell_late
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
+
+#: Reasons that every run of the same rule waits for together: when one is refused, the others need not be asked.
+_SHARED = frozenset({Reason.BUDGET_AT_ONCE, Reason.BUDGET_RATE, Reason.BUDGET_SHARE, Reason.STORM, Reason.PAUSED})
+#: Of these, those that belong to one group only.
+_OF_GROUP = frozenset({Reason.BUDGET_SHARE, Reason.STORM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,60 +42,108 @@ class Waker:
     looks: Looks
     rules: RuleBook
     clock: Clock
+    new_id: Callable[[], str]
 
     def tick(self) -> int:
         """Walk every run that may be ready; returns how many were started."""
         now = self.clock.now()
         with self.store.transaction() as connection:
+            lock_budget(connection)
             expire(connection, now)
-            patients = due(connection, now)
-            answers = answers_to(connection, [one.run for one in patients])
-            return sum(self._consider(connection, one, answers.get(one.run), now) for one in patients)
+            return self._wake(connection, due(connection, now), now)
 
-    def _consider(self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime) -> bool:
-        if said is not None and said.answer is not Answer.APPROVED:
-            code = "denied" if said.answer is Answer.DENIED else "ask_expired"
-            end = Verdict(patient.incident, Healed.NOT_HEALED, now, {"code": code, "by": said.answered_by})
-            end_patient(connection, patient.run, end)
-            return False
+    def fill(self, connection: sa.Connection, now: datetime) -> int:
+        """Give room that has just become free, in the transaction that freed it; returns how many were started.
+
+        The caller has taken the budget's lock before it changed anything.
+        """
+        waiting = [one for one in due(connection, now) if one.waits_for.startswith("budget.")]
+        return self._wake(connection, waiting, now)
+
+    def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime) -> int:
+        answers = answers_to(connection, [one.run for one in patients])
+        woken, full = 0, set[tuple[str, str, str]]()
+        for one in patients:
+            if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.group) in full:
+                continue
+            refused = self._consider(connection, one, answers.get(one.run), now)
+            woken += refused is Reason.ACT
+            if refused in _SHARED:
+                full.add((one.rule, refused, one.group if refused in _OF_GROUP else ""))
+        return woken
+
+    def _consider(
+        self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime
+    ) -> Reason | None:
+        """Take up one run; returns the reason that its walk ended with, None when it was not walked."""
+        if said is not None and said.answer is Answer.DENIED:
+            denied = Verdict(patient.incident, Healed.NOT_HEALED, now, {"code": "denied", "by": said.answered_by})
+            end_patient(connection, patient.run, denied)
+            return None
+        if said is not None and said.answer is Answer.EXPIRED:
+            keep_waiting(connection, patient.run, RunState.ASKING, Reason.ASK_EXPIRED, None, now)
+            tell_late(connection, patient.incident, patient.rule, now)
+            return None
         rule = self.rules.rules.get(patient.rule)
         if rule is None:
             gone = Verdict(patient.incident, Healed.UNKNOWN, now, {"code": "rule_removed", "rule": patient.rule})
             end_patient(connection, patient.run, gone)
-            return False
-        if patient.state is RunState.ASKING and said is None:
-            return False
+            return None
+        if patient.waits_for == Reason.UNDERWAY:
+            return self._begin(connection, patient, None, said, now)
         facts = gathered(connection, rule, patient.subject, patient.trouble, None, now, group=patient.group)
         facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
-        return self._walked(connection, patient, _again(facts, approved=said is not None), said, now)
+        return self._walked(connection, patient, _again(facts, patient, approved=said is not None), said, now)
 
     def _walked(
         self, connection: sa.Connection, patient: Patient, facts: Facts, said: Approval | None, now: datetime
-    ) -> bool:
+    ) -> Reason | None:
         again = walk(patient.occurred, now, facts)
         outcome = OUTCOMES[again.reason]
-        by = said.answered_by if said else ""
-        if outcome is Outcome.ACT and begin(connection, patient.run, patient.look, by, now):
-            if facts.deadline is not None:
-                supersede(connection, patient.subject, patient.incident, now)
-            grant(connection, patient.run, now)
-            self.looks.enqueue(connection, patient.run, patient.look)
-            return True
-        if again.reason is Reason.EXPIRED:
-            late = Verdict(
-                patient.incident, Healed.NOT_HEALED, now, {"code": again.reason, "held_by": patient.waits_for}
-            )
-            end_patient(connection, patient.run, late)
-            return False
-        state = RUN_STATES.get(outcome, RunState.WAITING)
-        if again.reason != patient.waits_for and state is RunState.WAITING:
-            keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)
-        return False
+        if outcome is Outcome.ACT:
+            return self._begin(connection, patient, facts.deadline, said, now)
+        if outcome in {Outcome.CLOSE, Outcome.RECORD}:
+            healed = Healed.NOT_HEALED if again.reason is Reason.EXPIRED else Healed.NOT_NEEDED
+            evidence = {"code": again.reason.value, "held_by": patient.waits_for}
+            end_patient(connection, patient.run, Verdict(patient.incident, healed, now, evidence))
+            return again.reason
+        if again.reason != patient.waits_for:
+            self._keep(connection, patient, again, now)
+        return again.reason
+
+    def _keep(self, connection: sa.Connection, patient: Patient, again: Walk, now: datetime) -> bool:
+        """Write what the run waits for by now, and ask where that is a person."""
+        state = RUN_STATES[OUTCOMES[again.reason]]
+        kept = keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)
+        if kept and state is RunState.ASKING:
+            asked = Asked(patient.run, patient.rule, patient.playbook, patient.subject, patient.trouble, patient.group)
+            ask(connection, *question_of(asked, again.reason, self.new_id(), now))
+        return kept
+
+    def _begin(
+        self,
+        connection: sa.Connection,
+        patient: Patient,
+        deadline: datetime | None,
+        said: Approval | None,
+        now: datetime,
+    ) -> Reason | None:
+        if not begin(connection, patient.run, patient.look, said.answered_by if said else "", now):
+            return None
+        if deadline is not None:
+            supersede(connection, patient.subject, patient.incident, now)
+        grant(connection, patient.run, now)
+        self.looks.enqueue(connection, patient.run, patient.look)
+        return Reason.ACT
 
 
-def _again(facts: Facts, *, approved: bool) -> Facts:
-    """Return the facts of a second walk: its own incident is not in its way, and it was selected before."""
-    mine = replace(facts, selected=True, past=replace(facts.past, open=None))
+def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
+    """Return the facts of a second walk: its own incident is not in its way, and it was selected before.
+
+    A run that has begun goes at its playbook's own pace: its own attempts do not make it cool down.
+    """
+    last = None if patient.attempts else facts.past.last_attempt
+    mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
     if not approved:
         return mine
     fresh = replace(mine.past, attempts=0, heals=0)

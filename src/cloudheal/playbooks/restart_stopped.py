@@ -1,27 +1,36 @@
 """Start a server again that stopped although it is meant to run (S0.8, S0.9, S0.11, S0.14).
 
-It looks afresh before every start, refuses what an operator or the vendor did on purpose, starts at most
-`max_attempts` times, and believes only a server that it sees Running. A stop that nobody can explain is not undone
-unless the rule says `desired: on`.
+It looks afresh before every start, leaves alone what an operator or the vendor did on purpose, starts at most
+`max_attempts` times with a growing pause in between, and believes only a server that it sees Running. A stop that
+nobody can explain is not undone unless the rule says `desired: on` or a person approves. A start that takes longer than
+a minute is waited for as a row, not in a thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
-from cloudheal.act.playbook import Case, End, Playbook, Risk
+from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
+from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, Sight, afresh
+from cloudheal.decide.walk import Walk
+from cloudheal.model.decision import Reason, reason_of
 from cloudheal.model.incident import Healed
 from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
 
-RUNNING, STOPPED, STARTING = "Running", "Stopped", "Starting"
-#: Looks in one incident, with those whose start was not sent (throttled, or cut off by a crash): they cost no attempt.
+#: Looks in one go, with those whose start was not sent (throttled, or cut off by a crash): they cost no attempt.
 MOST_LOOKS = 30
+#: The longest wait inside a look; what takes longer ends the look and is a row until the next one.
+PATIENCE = timedelta(minutes=1)
+#: How often a lock is looked at again. The sweep may see earlier that it is gone.
+LOCK_PAUSE = timedelta(minutes=15)
 #: Vendor codes that say that trying again now is pointless, and what an operator can do about each.
 HOPELESS: Mapping[str, str] = {
     "InsufficientBalance": "top up the account",
@@ -39,18 +48,20 @@ class RestartParameters(BaseModel):
 
     start_timeout: Duration = Field(duration_of("5m"), description="How long one start may take.")
     max_attempts: int = Field(3, ge=1, le=10, description="Starts in one incident.")
+    backoff: Duration = Field(duration_of("10s"), description="Pause before the second start; it doubles each time.")
 
 
-def restart_stopped(case: Case, hands: Hands) -> End:
+def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
     """Heal one stopped server."""
     parameters: RestartParameters = case.parameters
-    starts = look = 0
-    while starts < parameters.max_attempts and look < MOST_LOOKS:
-        look += 1
+    starts = case.attempts
+    for look in range(1, MOST_LOOKS + 1):
         seen = hands.read(f"look {look}", lambda: _seen(case))
-        refused = _refusal(case, seen, starts)
-        if refused is not None:
-            return refused
+        walked = afresh(_sight(case, seen))
+        if walked.reason is not Reason.ACT:
+            return _left_alone(case, seen, walked, starts)
+        if starts >= parameters.max_attempts:
+            break
         started = hands.act(f"start {look}", seen.value, lambda seconds: _start(case, seconds), lambda _: _went(case))
         ended = _end_of(started, look)
         if ended is not None:
@@ -58,18 +69,23 @@ def restart_stopped(case: Case, hands: Hands) -> End:
         if not started.ok:
             continue
         starts += 1
-        watch = _Watch(case)
-        case.wait(parameters.start_timeout.total_seconds(), watch.over)
-        if watch.state == RUNNING:
+        after = hands.read(f"start {look} seen", lambda: _awaited(case))
+        if after.ok and after.value["state"] == RUNNING:
             return End(Healed.HEALED, "running", {"attempts": str(starts), "request_id": started.request_id})
-    return End(Healed.NOT_HEALED, "attempts_used", {"attempts": str(starts)})
+        if after.ok and after.value["state"] == STOPPED and starts < parameters.max_attempts:
+            pause = parameters.backoff * 2 ** (starts - 1)
+            if pause > PATIENCE:
+                return Refusal(Reason.COOLING_DOWN, after=pause)
+            hands.read(f"pause {look}", partial(_paused, case, pause))
+    return Refusal(Reason.ATTEMPTS_USED, evidence={"attempts": str(starts)})
 
 
-def _end_of(started: Outcome, look: int) -> End | None:
-    """Say how a start that was not accepted ends the incident; None when it was accepted or may be repeated."""
+def _end_of(started: Outcome, look: int) -> End | Refusal | None:
+    """Say how a start that was not accepted ends the look; None when it was accepted or may be repeated."""
     match started.kind:
         case Kind.REFUSED:
-            return End(Healed.UNKNOWN, started.code)
+            reason = reason_of(started.code) or Reason.SUPERSEDED
+            return End(Healed.UNKNOWN, started.code) if reason is Reason.SUPERSEDED else Refusal(reason)
         case Kind.PERMANENT:
             return End(Healed.NOT_HEALED, started.code, _advice(started.code))
         case Kind.UNKNOWN:
@@ -77,24 +93,51 @@ def _end_of(started: Outcome, look: int) -> End | None:
     return None
 
 
-def _refusal(case: Case, seen: Outcome, starts: int) -> End | None:
-    """Say why this server must not be started now; None when it may be."""
-    if not seen.ok:
-        return End(Healed.UNKNOWN, "unknown_state", {"code": seen.code})
-    state, locks = seen.value.get("state"), seen.value.get("locks", ())
-    if state in {RUNNING, STARTING}:
-        return End(Healed.HEALED if starts else Healed.NOT_NEEDED, "recovered", {"state": state})
-    if locks:
-        return End(Healed.NOT_NEEDED, f"locked.{locks[0]}")
-    if state == STOPPED:
-        advice = {"advice": "declare desired: on, or start it by hand"}
-        return None if case.desired_on else End(Healed.NOT_NEEDED, "unexplained", advice)
-    return End(Healed.UNKNOWN, "unknown_state", {"state": state}) if state else End(Healed.NOT_NEEDED, "gone")
+def _left_alone(case: Case, seen: Outcome, walked: Walk, starts: int) -> End | Refusal:
+    """Say what follows when this server must not be started now."""
+    state, asked = str(seen.value.get("state", "")), walked.stations
+    match walked.reason:
+        case Reason.RECOVERED if starts:
+            return End(Healed.HEALED, "running", {"attempts": str(starts)}, asked)
+        case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
+            return End(Healed.NOT_NEEDED, reason.value, {"state": state, "seen": asked[-1].numbers}, asked)
+        case Reason.UNDERWAY if _overdue(case, seen):
+            return End(Healed.NOT_HEALED, "start_timeout", {"state": state, "attempts": str(starts)}, asked)
+        case Reason.UNDERWAY as reason:
+            return Refusal(reason, after=PATIENCE, stations=asked)
+        case Reason.LOCKED as reason:
+            return Refusal(reason, seen.value["locks"][0], LOCK_PAUSE, asked)
+        case reason:
+            return Refusal(reason, stations=asked, evidence={"seen": asked[-1].numbers})
+
+
+def _sight(case: Case, seen: Outcome) -> Sight:
+    accident = "desired: on" if case.desired_on else "a person approved it" if case.approved else ""
+    state, locks = str(seen.value.get("state", "")), tuple(seen.value.get("locks", ()))
+    return Sight("" if seen.ok else seen.code or seen.kind.value, state, locks, accident)
 
 
 def _seen(case: Case) -> dict[str, Any]:
-    server = _server(case)
-    return {} if server is None else {"state": server.state, "locks": list(server.locks), "started": server.started}
+    """Look at the server, as soon as it stands still; what a wait saw last is as fresh as a look can be."""
+    looks: list[Server | None] = []
+
+    def still() -> bool:
+        looks.append(_server(case))
+        return looks[-1] is None or looks[-1].state not in MOVING
+
+    case.wait(_patience(case).total_seconds(), still)
+    server = looks[-1] if looks else _server(case)
+    now = case.now().isoformat()
+    if server is None:
+        return {"at": now}
+    return {"at": now, "state": server.state, "locks": list(server.locks), "started": server.started}
+
+
+def _overdue(case: Case, seen: Outcome) -> bool:
+    """Say whether the last start of an earlier look has had all the time that it may take."""
+    at = datetime.fromisoformat(seen.value["at"])
+    limit: timedelta = case.parameters.start_timeout
+    return at - (case.last_attempt or case.occurred) >= limit and case.last_attempt is not None
 
 
 def _server(case: Case) -> Server | None:
@@ -111,20 +154,31 @@ def _went(case: Case) -> bool | None:
     return None if server is None else server.state != STOPPED
 
 
-class _Watch:
-    """Watches one start: it is over when the server runs, or has fallen back to Stopped after it was on its way."""
+def _awaited(case: Case) -> dict[str, str]:
+    """Wait until the server runs, or has fallen back to Stopped after it was on its way.
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
-        self._moved = False
-        self.state = ""
+    A read that still says Stopped before anything moved may be stale and ends nothing.
+    """
+    moved, state = False, ""
 
-    def over(self) -> bool:
-        """Look once. A read that still says Stopped before anything moved may be stale and ends nothing."""
-        server = _server(self._case)
-        self.state = server.state if server else "gone"
-        self._moved = self._moved or self.state != STOPPED
-        return self.state in {RUNNING, "gone"} or (self._moved and self.state == STOPPED)
+    def over() -> bool:
+        nonlocal moved, state
+        server = _server(case)
+        state = server.state if server else "gone"
+        moved = moved or state != STOPPED
+        return state in {RUNNING, "gone"} or (moved and state == STOPPED)
+
+    case.wait(_patience(case).total_seconds(), over)
+    return {"state": state}
+
+
+def _patience(case: Case) -> timedelta:
+    limit: timedelta = case.parameters.start_timeout
+    return min(limit, PATIENCE)
+
+
+def _paused(case: Case, pause: timedelta) -> dict[str, bool]:
+    return {"over": case.wait(pause.total_seconds(), lambda: False)}
 
 
 def _advice(code: str) -> dict[str, str]:

@@ -8,17 +8,26 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from cloudheal.model.control import Answer, Approval
+from cloudheal.model.incident import RunState
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import APPROVAL
+from cloudheal.record.tables import APPROVAL, RUN
 
 
-def ask(connection: sa.Connection, approval: Approval) -> str:
-    """Store a question; returns its id."""
+def ask(connection: sa.Connection, approval: Approval, scope: str = "") -> str:
+    """Store a question that a run waits for; returns its id. An open one of the same scope is asked once for all."""
+    same = sa.select(APPROVAL.c.id).where(APPROVAL.c.scope == scope, APPROVAL.c.answer == "")
+    shared = connection.scalar(same.limit(1)) if scope else None
+    connection.execute(sa.update(RUN).where(RUN.c.id == approval.run).values(asks=shared or approval.id))
+    return shared or _ask(connection, approval, scope)
+
+
+def _ask(connection: sa.Connection, approval: Approval, scope: str) -> str:
     row = {
         "id": approval.id,
         "run": approval.run,
+        "scope": scope,
         "question": approval.question,
         "asked": millis_of(approval.asked),
         "expires": millis_of(approval.expires),
@@ -38,8 +47,11 @@ def ask(connection: sa.Connection, approval: Approval) -> str:
 
 
 def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: datetime) -> bool:
-    """Write an answer; False when there is no such open question (answered before, or expired)."""
-    open_ = (APPROVAL.c.id == id_) & (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
+    """Write an answer; False when there is no such open question.
+
+    One that expired may still be answered while a run waits for it: the run looks afresh before it does anything.
+    """
+    open_ = (APPROVAL.c.id == id_) & _is_open(now)
     return _answered(connection, open_, said, who, now) == 1
 
 
@@ -51,16 +63,22 @@ def expire(connection: sa.Connection, now: datetime) -> int:
 
 def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
     """Return the questions that wait for an answer, oldest first."""
-    waiting = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
-    rows = connection.execute(sa.select(APPROVAL).where(waiting).order_by(APPROVAL.c.asked, APPROVAL.c.id))
+    rows = connection.execute(sa.select(APPROVAL).where(_is_open(now)).order_by(APPROVAL.c.asked, APPROVAL.c.id))
     return [_approval(row) for row in rows]
 
 
 def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval]:
-    """Return the last answered question of each of these runs."""
-    answered = APPROVAL.c.run.in_(runs) & (APPROVAL.c.answer != "")
-    rows = connection.execute(sa.select(APPROVAL).where(answered).order_by(APPROVAL.c.asked, APPROVAL.c.id))
-    return {row.run: _approval(row) for row in rows}
+    """Return the answer that each of these runs has got, if any."""
+    answered = RUN.c.id.in_(runs) & (APPROVAL.c.answer != "")
+    asked = sa.select(APPROVAL, RUN.c.id.label("asking")).join(RUN, RUN.c.asks == APPROVAL.c.id)
+    return {row.asking: _approval(row) for row in connection.execute(asked.where(answered))}
+
+
+def _is_open(now: datetime) -> sa.ColumnElement[bool]:
+    """Say which questions wait: neither answered nor over, or over while a run still asks."""
+    asking = sa.select(RUN.c.id).where(RUN.c.asks == APPROVAL.c.id, RUN.c.state == RunState.ASKING.value).exists()
+    waits = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
+    return waits | (APPROVAL.c.answer.in_(("", Answer.EXPIRED.value)) & asking)
 
 
 def _answered(connection: sa.Connection, which: sa.ColumnElement[bool], said: Answer, who: str, now: datetime) -> int:

@@ -146,12 +146,16 @@ class _Teller:
     def _next(self, run: Attempt) -> str:
         """Say what happens next with a run that has not ended, and when."""
         when = self._say("when.time", at=self._at(run.next_eligible)) if run.next_eligible else self._say("when.cause")
+        if run.waits_for == Reason.ATTEMPTS_USED and run.next_eligible and run.question:
+            return self._say("next.gave_up", until=self._at(run.next_eligible), question=run.question)
+        if run.state is RunState.ASKING and run.waits_for == Reason.ASK_EXPIRED and run.question:
+            return self._say("next.late", question=run.question)
         if run.state is RunState.ASKING and run.question and run.expires:
             return self._say("next.asking", question=run.question, expires=self._at(run.expires))
         if run.state is RunState.WAITING:
             return self._say("next.waiting", reason=self._word("reason", run.waits_for), when=when)
         if run.state is RunState.PARKED:
-            return self._say("next.parked", run=run.id)
+            return self._say("next.parked", run=run.id, why=self._word("parked", run.waits_for))
         return self._say("next.working", run=run.id, worker=run.owner or "-")
 
     def _next_without(self, decisions: Sequence[Made]) -> str:
@@ -167,7 +171,9 @@ class _Teller:
         return self.texts[text].format_map(facts)
 
     def _word(self, family: str, value: str) -> str:
-        return self.texts.get(f"{family}.{value}", value)
+        """Say one word of a family; a code with a kind after the dot is said by its own words or its family's."""
+        general = self.texts.get(f"{family}.{value.partition('.')[0]}", value)
+        return self.texts.get(f"{family}.{value}", general)
 
     def _found(self, found: str) -> str:
         return self.texts["absent"] if found == "absent" else found

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from cloudheal.model.incident import INTERRUPTION, Healed, Trouble
 from cloudheal.model.resource import ResourceId
-from cloudheal.record.incidents import AT_ONCE
+from cloudheal.record.budget import AT_ONCE
+from cloudheal.record.incidents import attempts_where
 from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
 
@@ -81,17 +82,17 @@ def _open(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> s
 def _attempts(
     connection: sa.Connection, subject: ResourceId, trouble: Trouble, since: datetime
 ) -> tuple[int, int | None, int | None]:
-    """Count committed intents on the resource, whichever incident they belonged to.
+    """Count attempts on the resource, whichever incident they belonged to.
 
     An interruption and everything else are counted apart: leaving a balancer is no attempt at starting.
     """
-    when = INCIDENT.c.acted
+    when = STEP.c.at
     hurried = INCIDENT.c.trouble == INTERRUPTION
     counted = _about(subject) & (hurried if trouble.kind == INTERRUPTION else ~hurried)
     numbers = sa.select(sa.func.count(), sa.func.min(when), sa.func.max(when)).select_from(
         STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     )
-    row = connection.execute(numbers.where(counted, when >= millis_of(since))).one()
+    row = connection.execute(numbers.where(attempts_where(counted, when >= millis_of(since)))).one()
     return row[0], row[1], row[2]
 
 
@@ -103,7 +104,11 @@ def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, sin
 
 
 def _acted_since(connection: sa.Connection, since: datetime) -> int:
-    return connection.scalar(sa.select(sa.func.count()).where(INCIDENT.c.acted >= millis_of(since))) or 0
+    """Count the incidents acted on, with those that may act at any moment because they have a grant."""
+    acted = sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(STEP.c.at >= millis_of(since))
+    granted = sa.select(RUN.c.incident).join(GRANT, GRANT.c.run == RUN.c.id)
+    either = sa.union(acted, granted).subquery()
+    return connection.scalar(sa.select(sa.func.count()).select_from(either)) or 0
 
 
 def _under_action(connection: sa.Connection, group: str) -> int:

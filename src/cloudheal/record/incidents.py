@@ -11,17 +11,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.model.control import Answer
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
+from cloudheal.record.budget import give_back
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import DECISION, EVENT, GRANT, INCIDENT, RUN
+from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, RUN, STEP
 
-#: The budget scope that every run takes a grant of: resources under action at the same time.
-AT_ONCE = "at_once"
+#: The outcome of a step whose call the cloud did not take for now, or that was not sent.
+_NOT_TAKEN = "transient"
 #: Decisions in one statement, below every dialect's limit of parameters.
 SLICE = 1000
 
@@ -56,6 +58,10 @@ class OpenRun:
     mode: Mode
     attempt: int
     occurred: datetime
+    approved: bool = False
+    attempts: int = 0
+    """Attempts of earlier looks since a person last approved it."""
+    last_attempt: datetime | None = None
 
 
 def add_decision(connection: sa.Connection, decided: Decided) -> int:
@@ -76,7 +82,7 @@ def add_decisions(connection: sa.Connection, made: Sequence[Decided]) -> list[in
         told = zip(part, new, strict=True)
         append(connection, [_decision_entry(one, number, *about[one.event][1:]) for one, number in told])
         for one in part:
-            if OUTCOMES[one.reason] is Outcome.TELL:
+            if OUTCOMES[one.reason] is Outcome.TELL and not _is_told(connection, one):
                 tell(connection, _escalation(one, about[one.event].resource))
         numbers += new
     return numbers
@@ -134,9 +140,20 @@ def add_run(
     append(connection, [told])
 
 
-def grant(connection: sa.Connection, run: str, now: datetime) -> None:
-    """Give a run the right to touch its resource: a row that counts until the verdict."""
-    connection.execute(sa.insert(GRANT).values(scope=AT_ONCE, run=run, granted=millis_of(now)))
+def event_of(connection: sa.Connection, incident: str) -> int | None:
+    """Return the row of the event that opened an incident; later decisions about the incident cite it too."""
+    first: int | None = connection.scalar(
+        sa.select(sa.func.min(DECISION.c.event)).where(DECISION.c.incident == incident)
+    )
+    return first
+
+
+def tell_late(connection: sa.Connection, incident: str, rule: str, at: datetime) -> int:
+    """Tell people that nobody has answered in time; returns the number of the notice."""
+    resource = connection.execute(sa.select(INCIDENT.c.resource).where(INCIDENT.c.id == incident)).scalar_one()
+    facts = {"resource": resource, "rule": rule, "reason": Reason.ASK_EXPIRED.value}
+    key = f"{Topic.ESCALATED}|{Reason.ASK_EXPIRED}|{resource}"
+    return tell(connection, Notice(Topic.ESCALATED, at, key, incident, facts))
 
 
 def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
@@ -148,6 +165,11 @@ def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
     )
     if row is None:
         return None
+    approved = _approved(connection, row["asks"])
+    tried = [attempts_where(STEP.c.run == run, STEP.c.look < row["look"])]
+    tried += [STEP.c.at >= approved] if approved is not None else []
+    counted = sa.select(sa.func.count(), sa.func.max(STEP.c.at)).where(*tried)
+    attempts, last = connection.execute(counted).one()
     return OpenRun(
         run=row["run_id"],
         incident=row["incident_id"],
@@ -160,7 +182,28 @@ def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
         mode=Mode(row["mode"]),
         attempt=row["attempt"],
         occurred=moment_of(row["occurred"]),
+        approved=approved is not None,
+        attempts=attempts,
+        last_attempt=None if last is None else moment_of(last),
     )
+
+
+def first_attempt(connection: sa.Connection, run: str, since: datetime) -> datetime | None:
+    """Return when the first of a run's attempts since `since` was made."""
+    tried = attempts_where(STEP.c.run == run, STEP.c.at >= millis_of(since))
+    first = connection.scalar(sa.select(sa.func.min(STEP.c.at)).where(tried))
+    return None if first is None else moment_of(first)
+
+
+def attempts_where(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return what counts as an attempt: a committed intent, unless its call is known not to have been taken."""
+    return sa.and_(*which, STEP.c.outcome != _NOT_TAKEN)
+
+
+def _approved(connection: sa.Connection, question: str) -> int | None:
+    """Return when a question was answered with yes."""
+    said = sa.select(APPROVAL.c.answered).where(APPROVAL.c.id == question)
+    return connection.scalar(said.where(APPROVAL.c.answer == Answer.APPROVED.value)) if question else None
 
 
 def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
@@ -172,7 +215,7 @@ def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
     }
     open_ = (INCIDENT.c.id == verdict.incident) & INCIDENT.c.ended.is_(None)
     ended = connection.execute(sa.update(INCIDENT).where(open_).values(values)).rowcount == 1
-    connection.execute(sa.delete(GRANT).where(GRANT.c.run == run))
+    give_back(connection, run)
     if ended:
         _tell_end(connection, verdict, run)
     return ended
@@ -225,6 +268,15 @@ def _decision_row(decided: Decided) -> dict[str, Any]:
         "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
         "incident": decided.incident,
     }
+
+
+def _is_told(connection: sa.Connection, decided: Decided) -> bool:
+    """Say whether people know of it: the first of a storm speaks for all that share its question."""
+    if decided.reason is not Reason.STORM:
+        return False
+    question = sa.select(RUN.c.asks).where(RUN.c.incident == decided.incident, RUN.c.asks != "").scalar_subquery()
+    sharing = sa.select(sa.func.count()).select_from(RUN).where(RUN.c.asks == question)
+    return (connection.scalar(sharing) or 0) > 1
 
 
 def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> Entry:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
+from cloudheal.model.incident import RunState
 from cloudheal.record.inbox import DeadLetter
 from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RESOURCE, RUN
@@ -154,6 +155,10 @@ def list_incidents(connection: sa.Connection, narrow: Narrow, *, open_only: bool
     ]
 
 
+#: A run in one of these has ended its look; the next one is counted already.
+_BETWEEN_LOOKS = frozenset({RunState.WAITING.value, RunState.ASKING.value})
+
+
 def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = False) -> list[RunRow]:
     """List runs by when their incident began."""
     joined = sa.select(RUN, INCIDENT.c.resource).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
@@ -171,7 +176,7 @@ def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = Fa
             mode=row.mode,
             state=row.state,
             attempts=row.attempt,
-            looks=row.look + 1,
+            looks=row.look + (row.state not in _BETWEEN_LOOKS),
             worker=row.owner,
             waits_for=row.waits_for,
             next_eligible=_perhaps(row.next_eligible),

@@ -15,11 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudheal.model.decision import Reason
 from cloudheal.model.incident import StepKind
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.store import Store
 from cloudheal.record.ledger import Entry, Kind, about_run, append
-from cloudheal.record.moments import database_now
+from cloudheal.record.moments import database_now, millis_of
 from cloudheal.record.tables import RUN, STEP
 from cloudheal.record.workers import Claim, still_holds
 
@@ -57,7 +58,9 @@ def intend(
     last = connection.scalar(sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == held.run))
     number = (last or 0) + 1
     row = {"run": held.run, "number": number, "look": look, "name": name, "kind": StepKind.ACT.value}
-    written = {**row, "epoch": held.epoch, "before": json.dumps(before), "intended": now, "call_by": now + call_millis}
+    moment = now if at is None else millis_of(at)
+    written = {**row, "epoch": held.epoch, "before": json.dumps(before), "at": moment}
+    written |= {"intended": now, "call_by": now + call_millis}
     connection.execute(sa.insert(STEP).values(written))
     connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
     body = {"number": number, "look": look, "worker": held.owner, "before": dict(before)}
@@ -105,18 +108,19 @@ class ClaimedIntents:
     store: Store
     held: Claim
     look: int
-    permit: Callable[[sa.Connection], bool]
-    """Asked in the intent's own transaction whether guards still allow it."""
+    permit: Callable[[sa.Connection], str]
+    """Asked in the intent's own transaction; returns the reason code of the guard that objects, or an empty one."""
     call_millis: int = CALL_MILLIS
     clock: Clock = field(default_factory=SystemClock)
 
-    def intend(self, name: str, before: Mapping[str, Any]) -> tuple[str, int] | None:
-        """Commit an intent; None when the run is not ours any more or a guard objects."""
+    def intend(self, name: str, before: Mapping[str, Any]) -> tuple[str, int] | str:
+        """Commit an intent, or return the reason code why not: a guard objects, or the run is not ours any more."""
         with self.store.transaction() as connection:
-            if not self.permit(connection):
-                return None
+            objection = self.permit(connection)
+            if objection:
+                return objection
             intent = intend(connection, self.held, self.look, name, before, self.call_millis, at=self.clock.now())
-        return None if intent is None else (intent.run, intent.number)
+        return Reason.SUPERSEDED.value if intent is None else (intent.run, intent.number)
 
     def remaining_seconds(self, intent: tuple[str, int]) -> float:
         """Return what is left of the intent's time to send, by the database's clock."""

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloudheal.model.control import Answer
 from cloudheal.model.event import Event
 from cloudheal.model.incident import RunState
 from cloudheal.record.inbox import event_by_key
@@ -130,8 +131,10 @@ def _affair(connection: sa.Connection, id_: str) -> Affair | None:
 
 def _runs(connection: sa.Connection, incident: str) -> tuple[Attempt, ...]:
     rows = connection.execute(sa.select(RUN).where(RUN.c.incident == incident).order_by(RUN.c.id)).all()
-    open_ = sa.select(APPROVAL).where(APPROVAL.c.run.in_([row.id for row in rows]), APPROVAL.c.answer == "")
-    questions = {row.run: row for row in connection.execute(open_.order_by(APPROVAL.c.asked))}
+    waiting = APPROVAL.c.answer.in_(("", Answer.EXPIRED.value))
+    asked = sa.select(APPROVAL, RUN.c.id.label("asking")).join(RUN, RUN.c.asks == APPROVAL.c.id)
+    open_ = asked.where(RUN.c.id.in_([row.id for row in rows]), waiting)
+    questions = {row.asking: row for row in connection.execute(open_)}
     return tuple(
         Attempt(
             id=row.id,

@@ -89,6 +89,7 @@ RUN = sa.Table(
     sa.Column("next_eligible", sa.BigInteger),
     sa.Column("waits_for", sa.Text, nullable=False, server_default=""),
     sa.Column("approved_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("asks", sa.Text, nullable=False, server_default=""),  # the question whose answer it waits for
     sa.Index("run_by_state", "state", "next_eligible"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
@@ -113,6 +114,7 @@ STEP = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("before", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),  # on the operator's clock; the others are the database's
     sa.Column("intended", sa.BigInteger, nullable=False),
     sa.Column("call_by", sa.BigInteger, nullable=False),
     sa.Column("done", sa.BigInteger),
@@ -192,6 +194,7 @@ APPROVAL = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("question", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False, server_default=""),  # what it is about beyond its run, such as a storm
     sa.Column("asked", sa.BigInteger, nullable=False),
     sa.Column("expires", sa.BigInteger, nullable=False),
     sa.Column("answer", sa.Text, nullable=False, server_default=""),

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloudheal.model.control import Answer
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import Healed, RunState, Trouble, Verdict
+from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.budget import give_back
+from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
-from cloudheal.record.moments import millis_of
-from cloudheal.record.tables import INCIDENT, RUN
+from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.tables import APPROVAL, HOLD, INCIDENT, RUN
+from cloudheal.record.workers import Claim
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 _RECOVERIES = {"Running": "stopped"}
+#: States of which an event tells that a look is worth while.
+_TELLING = frozenset({"Running", "Stopped"})
+#: Runs that wait for the same: so many are looked at in one go.
+SAME = 200
 #: Names in one statement, below every dialect's limit.
 SLICE = 1000
 
@@ -32,35 +41,104 @@ class Patient:
     state: RunState
     look: int
     rule: str
+    playbook: str
     waits_for: str
+    attempts: int
     subject: ResourceId
     trouble: Trouble
     group: str
     occurred: datetime
 
 
-def due(connection: sa.Connection, now: datetime, limit: int = 500) -> list[Patient]:
-    """Return the waiting runs whose time may have come, oldest trouble first, and every asking one."""
-    eligible = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= millis_of(now))
-    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id")).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    rows = connection.execute(
-        chosen.where(RUN.c.state.in_(_PATIENT), eligible).order_by(INCIDENT.c.occurred, RUN.c.id).limit(limit)
-    ).mappings()
-    return [
-        Patient(
-            run=row["run_id"],
-            incident=row["incident"],
-            state=RunState(row["state"]),
-            look=row["look"],
-            rule=row["rule"],
-            waits_for=row["waits_for"],
-            subject=ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"]),
-            trouble=Trouble(row["trouble"], row["trouble_id"]),
-            group=row["group"],
-            occurred=datetime.fromtimestamp(row["occurred"] / 1000, UTC),
-        )
-        for row in rows
-    ]
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How a look ends without a verdict: waiting or asking, for which reason, and until when at the latest."""
+
+    state: RunState
+    code: str
+    until: datetime | None
+
+
+def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Patient]:
+    """Return the runs that may be ready, those that hurry first, then the oldest trouble first.
+
+    A run is left out while its time has not come, while the pause or hold that it waits for stands, and while nobody
+    has answered. Of many that wait for the same, the first `SAME` are enough: the others wait behind them.
+    """
+    hurries = INCIDENT.c.trouble == INTERRUPTION
+    order = (sa.desc(hurries), INCIDENT.c.occurred, RUN.c.id)
+    behind = sa.func.row_number().over(partition_by=(RUN.c.rule, RUN.c.waits_for, INCIDENT.c.group), order_by=order)
+    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), behind.label("behind"))
+    ready = chosen.join(INCIDENT, INCIDENT.c.id == RUN.c.incident).where(_is_ready(connection, now)).subquery()
+    few = sa.select(ready).where(ready.c.behind <= SAME).limit(limit)
+    few = few.order_by(sa.desc(ready.c.trouble == INTERRUPTION), ready.c.occurred, ready.c.run_id)
+    return [_patient(row) for row in connection.execute(few).mappings()]
+
+
+def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool]:
+    in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
+    paused = connection.execute(sa.select(HOLD.c.id).where(in_force, HOLD.c.scope == EVERYTHING).limit(1)).first()
+    held = sa.select(HOLD.c.id).where(in_force, HOLD.c.scope.in_((INCIDENT.c.resource, INCIDENT.c.group))).exists()
+    answered = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer != "").exists()
+    late = (RUN.c.waits_for == Reason.ASK_EXPIRED.value) & sa.select(APPROVAL.c.id).where(
+        APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer == Answer.EXPIRED.value
+    ).exists()
+    waits = (RUN.c.state == RunState.WAITING.value) & (
+        RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= millis_of(now))
+    )
+    waits &= (RUN.c.waits_for != Reason.PAUSED.value) | sa.literal(paused is None)
+    waits &= (RUN.c.waits_for != Reason.HELD.value) | ~held
+    return waits | ((RUN.c.state == RunState.ASKING.value) & answered & ~late)
+
+
+def _patient(row: sa.RowMapping) -> Patient:
+    return Patient(
+        run=row["run_id"],
+        incident=row["incident"],
+        state=RunState(row["state"]),
+        look=row["look"],
+        rule=row["rule"],
+        playbook=row["playbook"],
+        waits_for=row["waits_for"],
+        attempts=row["attempt"],
+        subject=ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"]),
+        trouble=Trouble(row["trouble"], row["trouble_id"]),
+        group=row["group"],
+        occurred=moment_of(row["occurred"]),
+    )
+
+
+def rest(connection: sa.Connection, held: Claim, refusal: Rest, at: datetime) -> bool:
+    """Close a look without a verdict: the run waits or asks, the next look has the next number. False if not ours.
+
+    A run that only waits for its own deed to show keeps its grant: the resource is still under action.
+    """
+    mine = (RUN.c.id == held.run) & (RUN.c.owner == held.owner) & (RUN.c.epoch == held.epoch)
+    until = None if refusal.until is None else millis_of(refusal.until)
+    values = {"state": refusal.state.value, "waits_for": refusal.code, "next_eligible": until, "owner": ""}
+    rests = sa.update(RUN).where(mine).values({**values, "look": RUN.c.look + 1}).returning(RUN.c.look)
+    look = connection.execute(rests).scalar_one_or_none()
+    if look is None:
+        return False
+    if refusal.code != Reason.UNDERWAY:
+        give_back(connection, held.run)
+    resource, incident = about_run(connection, held.run)
+    released = Entry(Kind.RUN_RELEASED, at, resource, result=refusal.state.value, incident=incident, run=held.run)
+    waits = Entry(Kind.RUN_WAITS, at, resource, result=refusal.code, incident=incident, run=held.run)
+    body = {"worker": held.owner, "state": refusal.state.value, "look": look - 1}
+    append(connection, [replace(released, body=body), replace(waits, body={"next_eligible": until})])
+    return True
+
+
+def wake_early(connection: sa.Connection, event: Event, now: datetime) -> int:
+    """Let runs that wait to look at a resource do so now, because an event tells that it changed; returns how many."""
+    if event.status not in _TELLING:
+        return 0
+    about = sa.select(INCIDENT.c.id).where(*_is_about(event.subject), INCIDENT.c.ended.is_(None))
+    looks = (RUN.c.waits_for == Reason.UNDERWAY.value) | RUN.c.waits_for.startswith(f"{Reason.LOCKED}.")
+    waits = (RUN.c.state == RunState.WAITING.value) & looks & (RUN.c.next_eligible > millis_of(now))
+    early = sa.update(RUN).where(RUN.c.incident.in_(about), waits).values(next_eligible=millis_of(now))
+    return connection.execute(early).rowcount
 
 
 def begin(connection: sa.Connection, run: str, look: int, approved_by: str = "", at: datetime | None = None) -> bool:
@@ -102,8 +180,8 @@ def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
 
 
 def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[ResourceId]:
-    """Return the resources that events show to be well again and that have a run which waits or asks."""
-    well = sorted({event.subject for event in events if event.status in _RECOVERIES})
+    """Return the resources that events show to have come to rest and that have a run which waits or asks."""
+    well = sorted({event.subject for event in events if event.status in _TELLING})
     found: set[ResourceId] = set()
     for start in range(0, len(well), SLICE):
         ids = [one.id for one in well[start : start + SLICE]]
@@ -119,21 +197,22 @@ def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> 
     trouble = _RECOVERIES.get(event.status)
     if trouble is None:
         return 0
-    about = [INCIDENT.c[name] == value for name, value in _names(event.subject).items()]
     chosen = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     older = INCIDENT.c.occurred <= millis_of(event.time)
+    # What we began ourselves is verified by a look: see `wake_early`.
+    patient = RUN.c.state.in_(_PATIENT) & (RUN.c.waits_for != Reason.UNDERWAY.value)
     rows = connection.execute(
-        chosen.where(*about, older, INCIDENT.c.trouble == trouble, RUN.c.state.in_(_PATIENT))
+        chosen.where(*_is_about(event.subject), older, INCIDENT.c.trouble == trouble, patient)
     ).all()
-    evidence = {"code": "recovered", "event": event.key}
+    evidence = {"code": Reason.RECOVERED.value, "event": event.key}
     return sum(end_patient(connection, run, Verdict(one, Healed.NOT_NEEDED, now, evidence)) for run, one in rows)
 
 
-def _names(subject: ResourceId) -> dict[str, str]:
-    return {
-        "cloud": str(subject.cloud),
-        "account": subject.account,
-        "region": subject.region,
-        "kind": subject.kind,
-        "resource": subject.id,
-    }
+def _is_about(subject: ResourceId) -> list[sa.ColumnElement[bool]]:
+    return [
+        INCIDENT.c.cloud == str(subject.cloud),
+        INCIDENT.c.account == subject.account,
+        INCIDENT.c.region == subject.region,
+        INCIDENT.c.kind == subject.kind,
+        INCIDENT.c.resource == subject.id,
+    ]

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import RunState
+from cloudheal.model.incident import Parked, RunState
+from cloudheal.record.budget import give_back
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_now
@@ -88,7 +89,7 @@ def at_work(connection: sa.Connection) -> bool:
 
 def claim(connection: sa.Connection, run: str, worker: str, look: int, at: datetime | None = None) -> Claim | None:
     """Make `worker` the owner of a run whose look it begins; None when the run is another's or at another look."""
-    free = RUN.c.owner.in_(("", worker)) & (RUN.c.look == look) & (RUN.c.state != RunState.ENDED.value)
+    free = RUN.c.owner.in_(("", worker)) & (RUN.c.look == look) & RUN.c.state.in_(_AT_WORK)
     values = {"owner": worker, "state": RunState.RUNNING.value}
     updated = sa.update(RUN).where(RUN.c.id == run, free).values(values).returning(RUN.c.epoch)
     epoch = connection.execute(updated).scalar_one_or_none()
@@ -110,12 +111,20 @@ def release(connection: sa.Connection, held: Claim, state: RunState, at: datetim
     released = connection.execute(sa.update(RUN).where(one).values(owner="", state=state.value)).rowcount == 1
     if released:
         _tell(connection, Kind.RUN_RELEASED, held.run, at, {"worker": held.owner, "state": state.value})
-    if released and state is RunState.PARKED:
-        resource, incident = about_run(connection, held.run)
-        facts = {"resource": resource, "run": held.run}
-        moment = at or _database_moment(connection)
-        tell(connection, Notice(Topic.RUN_PARKED, moment, f"{Topic.RUN_PARKED}|{held.run}", incident, facts))
     return released
+
+
+def park(connection: sa.Connection, held: Claim, why: Parked, at: datetime | None = None) -> bool:
+    """Put a run aside for a person, who restarts or abandons it; its grants are given back. False when not ours."""
+    if not release(connection, held, RunState.PARKED, at):
+        return False
+    connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(waits_for=why.value))
+    give_back(connection, held.run)
+    resource, incident = about_run(connection, held.run)
+    facts = {"resource": resource, "run": held.run, "reason": why.value}
+    moment = at or _database_moment(connection)
+    tell(connection, Notice(Topic.RUN_PARKED, moment, f"{Topic.RUN_PARKED}|{held.run}", incident, facts))
+    return True
 
 
 def inherit(

@@ -64,6 +64,8 @@ class Told:
     verdicts: Mapping[str, str]
     """The verdict of the newest incident by resource id; empty while it is open."""
     evidence: Mapping[str, Mapping[str, str]]
+    waits: Mapping[str, str]
+    """What the open incidents wait for at the end, by resource id: a reason code, such as `locked.security`."""
     notices: tuple[str, ...]
     """Topics of what people were told."""
     steps: tuple[str, ...]
@@ -133,6 +135,7 @@ class Scene:
     def parts(self, database: Database, life: _Life) -> tuple[Intake, Healer, Waker]:
         """Join the stages as a worker does, on this scene's clock and cloud."""
         rules, clock, library = rule_book(self._rules), self.cloud.clock, self._library
+        waker = Waker(database, self.engine, rules, clock, self._id)
         intake = Intake(
             store=database,
             looks=self.engine,
@@ -143,7 +146,7 @@ class Scene:
             reader=event_of,
             lookup=self._lookup,
             clock=clock,
-            new_id=lambda: f"{next(self._numbers):04}",
+            new_id=self._id,
             worker=life.worker,
         )
         healer = Healer(
@@ -154,10 +157,15 @@ class Scene:
             playbooks=library.playbooks,
             verbs=lambda _resource, _hurried: self.cloud.verbs,
             clock=clock,
-            wait=life.wait,
+            wait=lambda _, seconds, condition: life.wait(seconds, condition),
             pause=lambda seconds: life.passes(timedelta(seconds=seconds)),
+            freed=waker.fill,
+            new_id=self._id,
         )
-        return intake, healer, Waker(database, self.engine, rules, clock)
+        return intake, healer, waker
+
+    def _id(self) -> str:
+        return f"{next(self._numbers):04}"
 
     def taken(self) -> list[bytes]:
         """Return the messages that arrived, and forget them."""
@@ -271,12 +279,15 @@ def _holds(condition: Callable[[], bool]) -> bool:
 
 def _told(database: Database, scene: Scene) -> Told:
     with database.snapshot() as connection:
+        waiting = sa.select(INCIDENT.c.resource, RUN.c.waits_for).join(RUN, RUN.c.incident == INCIDENT.c.id)
+        rows = connection.execute(waiting.where(INCIDENT.c.ended.is_(None), RUN.c.waits_for != ""))
         incidents = connection.execute(sa.select(INCIDENT).order_by(INCIDENT.c.occurred, INCIDENT.c.id)).all()
         return Told(
             decisions=tuple(_decisions(connection)),
             actions=tuple(scene.cloud.actions),
             verdicts={row.resource: row.verdict for row in incidents},
             evidence={row.resource: json.loads(row.evidence) for row in incidents},
+            waits={row.resource: row.waits_for for row in rows},
             notices=tuple(connection.scalars(sa.select(OUTBOX.c.topic).order_by(OUTBOX.c.id))),
             steps=tuple(scene.engine.steps),
         )

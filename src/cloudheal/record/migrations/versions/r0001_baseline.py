@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("run", sa.Text(), nullable=False),
         sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), server_default="", nullable=False),
         sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.Column("answer", sa.Text(), server_default="", nullable=False),
@@ -267,6 +268,7 @@ def upgrade() -> None:
         sa.Column("next_eligible", sa.BigInteger(), nullable=True),
         sa.Column("waits_for", sa.Text(), server_default="", nullable=False),
         sa.Column("approved_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("asks", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("run_by_incident", "run", ["incident"], unique=False)
@@ -295,6 +297,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("intended", sa.BigInteger(), nullable=False),
         sa.Column("call_by", sa.BigInteger(), nullable=False),
         sa.Column("done", sa.BigInteger(), nullable=True),

@@ -1,0 +1,72 @@
+"""A look outlasts a database that fails for a while, and a pause when it has no time for another look.
+
+What must be committed is tried again until it is: a look whose end was lost would keep its run for ever. Whoever is
+told to stop meanwhile leaves the look to its heir. Nothing is sent to a cloud while this waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from cloudheal.act.hands import IntentId, Intents
+from cloudheal.model.decision import Reason
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.store import Store
+
+T = TypeVar("T")
+#: Between two tries; the end of a pause takes effect within a second.
+AGAIN_SECONDS = 0.5
+
+
+def committed(store: Store, pause: Callable[[float], object], do: Callable[[sa.Connection], T]) -> T:
+    """Do something in a transaction, as often as it takes to commit it; what is wrong with the data is raised."""
+
+    def once() -> T:
+        with store.transaction() as connection:
+            return do(connection)
+
+    return _outlasting(pause, once)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIntents:
+    """The intent journal of one look.
+
+    A run with a `deadline` waits inside the look while everything is paused, because a look that ended would come too
+    late; after the deadline the pause ends it.
+    """
+
+    intents: Intents
+    pause: Callable[[float], object]
+    clock: Clock
+    deadline: datetime | None
+
+    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
+        """Commit an intent, or return the reason code why it may not be."""
+        while True:
+            written = _outlasting(self.pause, lambda: self.intents.intend(name, before))
+            hurries = self.deadline is not None and self.clock.now() < self.deadline
+            if written != Reason.PAUSED or not hurries:
+                return written
+            self.pause(AGAIN_SECONDS)
+
+    def remaining_seconds(self, intent: IntentId) -> float:
+        """Return what is left of the intent's time to send."""
+        return _outlasting(self.pause, lambda: self.intents.remaining_seconds(intent))
+
+    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str) -> bool:
+        """Commit what came of it."""
+        return _outlasting(self.pause, lambda: self.intents.conclude(intent, kind, code, request_id))
+
+
+def _outlasting(pause: Callable[[float], object], do: Callable[[], T]) -> T:
+    while True:
+        try:
+            return do()
+        except sa.exc.OperationalError:
+            pause(AGAIN_SECONDS)
