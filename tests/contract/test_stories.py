@@ -18,6 +18,7 @@ from cloudheal.record.incidents import Decided, add_decision, add_run, end_incid
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.search import Query, search
 from cloudheal.record.steps import conclude, intend
+from cloudheal.record.stories import newest_about
 from cloudheal.record.timelines import incident_timeline, pace, resource_timeline, spread
 from cloudheal.record.workers import claim, release
 from cloudheal.settings.rules import Rule
@@ -158,6 +159,17 @@ def test_a_refusal_says_what_comes_next(database: Database, reason: Reason, next
         (row,) = add_events(connection, [an_event()]).values()
         decide(connection, row, reason, next_eligible=next_)
     assert story(database)[-1] == last
+
+
+def test_a_server_is_explained_by_its_newest_event_that_was_decided_on(database: Database) -> None:
+    """What followed from a heal (it runs again) does not hide the story of the heal; without a decision it is shown."""
+    stopped, running = an_event(), replace(an_event(), key="later", status="Running", time=NOON + SECOND)
+    with database.transaction() as connection:
+        first, second = add_events(connection, [stopped, running]).values()
+        assert newest_about(connection, stopped.subject.id) == str(second)
+        decide(connection, first, Reason.SHADOW)
+        assert newest_about(connection, stopped.subject.id) == str(first)
+        assert newest_about(connection, "i-unknown") is None
 
 
 def test_an_event_without_any_decision_is_explained_too(database: Database) -> None:

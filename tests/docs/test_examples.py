@@ -25,11 +25,13 @@ from tests.sim.simulator import INTERPRETERS, RunningSimulator, started
 NODE_MODULES = ROOT / "tests" / "sim" / "node" / "node_modules"
 SHOWN_ADDRESS = "127.0.0.1:8800"
 START = ".venv/bin/python -m cloudheal_sim --port 8800"
+#: On the reader's path since `source .venv/bin/activate`.
+ACTIVATE = "source .venv/bin/activate"
 PAGES = [
     f"docs/{language}/{name}.md"
     for language in ("en", "zh")
     for name in (
-        *("tutorial", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world"),
+        *("tutorial", "tutorial-heal", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world"),
         *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening", "howto/commands"),
         *("reference/world", "reference/world-ecs", "reference/world-slb", "reference/world-mns"),
         *("reference/world-cms", "reference/chaos", "reference/control"),
@@ -38,7 +40,7 @@ PAGES = [
 
 _BLOCK = re.compile(r"^```(?P<kind>console|python|js|bash|yaml|json)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
 #: A program that names its file in its first line is kept until a command runs it.
-_FILE = re.compile(r"(?:#|//) (?P<name>[\w-]+\.(?:py|mjs|sh))\n")
+_FILE = re.compile(r"(?:#|//) (?P<name>[\w-]+\.(?:py|mjs|sh|yaml))\n")
 _RUN = re.compile(r"(?:(?P<proxy>HTTP_PROXY)=(?P<url>\S+) )?(?P<with>\S+) (?P<name>[\w-]+\.(?:py|mjs|sh))")
 _RUNNERS = {
     ".venv/bin/python": [sys.executable],
@@ -48,6 +50,7 @@ _RUNNERS = {
     "bash": ["bash"],
     "node": ["node"],
 }
+_EXPORT = re.compile(r"export (?P<name>\w+)=(?P<value>\S+)")
 #: What a command cannot do without and a machine may lack.
 _NEEDED = {"bash": ("bash", "curl", "openssl"), "node": ("node",)}
 # A command goes on while a quote is open.
@@ -70,6 +73,7 @@ class Reader:
         self._desk = desk
         self._simulator: RunningSimulator = started()
         self._answered: Any = None
+        self._environment = dict(os.environ)
 
     def leave(self) -> None:
         """Stop the simulator."""
@@ -79,12 +83,12 @@ class Reader:
         """Do one thing that a page shows; fails where a reader would be stuck."""
         text = text.replace(SHOWN_ADDRESS, self._simulator.address)
         match kind:
-            case "yaml":
+            case "yaml" if not _FILE.match(text):
                 (self._desk / "world.yaml").write_text(text, encoding="utf-8")
                 self._simulator.world(json.loads(json.dumps(yaml.safe_load(text), default=datetime.isoformat)))
             case "json":
                 assert json.loads(text).keys() == self._answered.keys(), "the answer has other fields"
-            case "python" | "js" | "bash" if named := _FILE.match(text):
+            case "yaml" | "python" | "js" | "bash" if named := _FILE.match(text):
                 (self._desk / named["name"]).write_text(text, encoding="utf-8")
             case "python":
                 subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
@@ -92,10 +96,24 @@ class Reader:
                 self._start(shlex.split(text.removeprefix(START)))
             case _ if text.startswith("curl -s "):
                 self._ask(shlex.split(text)[2:])
+            case _ if text.startswith("cloudheal "):
+                self._operate(shlex.split(text)[1:])
             case _ if run := _RUN.fullmatch(text):
                 self._run(run)
             case _:
-                assert re.fullmatch(r"make [a-z]+", text), f"nobody tries {text!r}"
+                self._prepare(text)
+
+    def _operate(self, words: list[str]) -> None:
+        command = [sys.executable, "-m", "cloudheal", *words]
+        subprocess.run(command, cwd=self._desk, check=True, timeout=200, env=self._environment)
+
+    def _prepare(self, text: str) -> None:
+        """Put a variable into the environment, or do nothing for what made this environment."""
+        exported = _EXPORT.fullmatch(text)
+        if exported:
+            self._environment[exported["name"]] = exported["value"]
+        else:
+            assert text == ACTIVATE or re.fullmatch(r"make [a-z]+", text), f"nobody tries {text!r}"
 
     def _run(self, run: re.Match[str]) -> None:
         missing = [tool for tool in _NEEDED.get(run["with"], ()) if shutil.which(tool) is None]
@@ -128,6 +146,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     someone.leave()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", PAGES)
 def test_examples_of_the_page_work_in_order(path: str, reader: Reader) -> None:
     """Every command, program and file of the page works after the ones before it."""

@@ -81,17 +81,18 @@ def instances(
 
 @app.command()
 def explain(
-    event: Annotated[str, typer.Argument(help="The event's number or key, or a resource id for its newest event.")],
+    event: Annotated[
+        str, typer.Argument(help="The event's number or key, or a resource id: its newest event that was decided on.")
+    ],
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of an event: what was decided, why, what was done, and what comes next."""
     from cloudheal.pipeline.explaining import explained
-    from cloudheal.record.lists import Narrow, list_events
+    from cloudheal.record.stories import newest_about
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        newest = [str(row.number) for row in list_events(connection, Narrow(resource=event, limit=1))]
-        reference = newest[0] if newest else event
+        reference = newest_about(connection, event) or event
         story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
         if story is None:
             at.show.say("no_event", event=event)

@@ -95,6 +95,14 @@ def story_of(connection: sa.Connection, reference: str) -> Story | None:
     return Story(event, found.id, made, tuple(affairs))
 
 
+def newest_about(connection: sa.Connection, resource: str) -> str | None:
+    """Return the row number of the newest event about a resource that a rule decided on, else of its newest event."""
+    about = sa.select(EVENT.c.id).where(EVENT.c.resource == resource).order_by(EVENT.c.id.desc()).limit(1)
+    decided = about.where(sa.exists().where(DECISION.c.event == EVENT.c.id))
+    number = connection.scalar(decided) or connection.scalar(about)
+    return None if number is None else str(number)
+
+
 def _is_row(reference: str) -> bool:
     return reference.isascii() and reference.isdigit() and len(reference) < 19
 
