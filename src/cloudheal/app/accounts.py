@@ -18,6 +18,7 @@ from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
+from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.settings.schema import AccountSettings, Settings
@@ -73,9 +74,10 @@ class Accounts:
                 yield subject, Resource(subject, now, server.state, server.name, server.zone, "", server.tags)
 
 
-def accounts_of(settings: Settings) -> Accounts:
+def accounts_of(settings: Settings, counters: Counters | None = None) -> Accounts:
     """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
-    clients = {(one.cloud, one.id): _client(one) for one in settings.accounts}
+    counters = counters or Counters()
+    clients = {(one.cloud, one.id): _client(one, counters) for one in settings.accounts}
     return Accounts({name: AlibabaCompute(client, name[1]) for name, client in clients.items()}, clients)
 
 
@@ -91,8 +93,12 @@ def credentials(account: AccountSettings) -> tuple[str, str]:
     return os.environ[names[0]], os.environ[names[1]]
 
 
-def _client(account: AccountSettings) -> Client:
+def _client(account: AccountSettings, counters: Counters) -> Client:
     if account.cloud is not Cloud.ALIBABA:
         raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
     rates = Buckets(account.calls_per_second, time.monotonic)
-    return Client(*credentials(account), account.endpoint, rates)
+
+    def called(action: str, outcome: str) -> None:
+        counters.count("cloudheal_cloud_calls_total", account=account.name, action=action, outcome=outcome)
+
+    return Client(*credentials(account), account.endpoint, rates, called=called)

@@ -57,10 +57,9 @@ class Receivers:
         settings = self.account.queue
         if settings is None:
             raise SettingsError(f"account {self.account.name} has no queue")
-        key, secret = credentials(self.account)
 
         def connect() -> MnsQueue:
-            return MnsQueue(settings.endpoint, key, secret, settings.name)
+            return connected(self.account)
 
         def extended() -> None:
             self.counters.count("cloudheal_queue_extended_total", queue=settings.name)
@@ -79,6 +78,13 @@ class Receivers:
     def is_over(self) -> bool:
         """True when every receiver shall end."""
         return self.stopping.is_set() or self._over.is_set()
+
+
+def connected(account: AccountSettings) -> MnsQueue:
+    """Open a connection to an account's queue. Raises SettingsError when it has none, or keys are missing."""
+    if account.queue is None:
+        raise SettingsError(f"account {account.name} has no queue")
+    return MnsQueue(account.queue.endpoint, *credentials(account), account.queue.name)
 
 
 @dataclass(frozen=True, slots=True)

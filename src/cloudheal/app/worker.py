@@ -18,10 +18,13 @@ import sqlalchemy as sa
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
+from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.extensions import extensions_of
+from cloudheal.app.lookout import Lookout
 from cloudheal.app.queue_state import QueueStates
-from cloudheal.app.queues import Receivers
+from cloudheal.app.queues import Receivers, connected
 from cloudheal.app.rules import rules_of
+from cloudheal.app.tally import Tally
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.classic import classic_document
 from cloudheal.clouds.alibaba.events import event_of
@@ -49,7 +52,7 @@ from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
 from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, inherit, leave, settle
 from cloudheal.sense.reading import Message, read
-from cloudheal.settings.schema import AccountSettings, ListenSettings, NotifySettings, Settings
+from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
 
@@ -75,7 +78,9 @@ class App:
         self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
         self.database = open_database(settings.database)
-        self.accounts = accounts_of(settings)
+        self.counters = Counters()
+        self.database.observers.append(Tally(self.counters).note)
+        self.accounts = accounts_of(settings, self.counters)
         self.engine = Engine(self.database, self.worker, self._look)
         self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
         self.healer = Healer(
@@ -105,7 +110,6 @@ class App:
             new_id=_new_id,
             worker=self.worker,
         )
-        self.counters = Counters()
         self.group = GroupCommit(self.intake, self.counters)
         self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)
@@ -128,7 +132,26 @@ class App:
             chance=SystemRandom().random,
         )
         self.teller = Teller(self.database, self.extensions.audience, self.worker, self.clock, classic_document)
-        self.watch = Watch(self.database, self.worker, self.clock, self.counters, self.stopping)
+        self.watch = Watch(
+            database=self.database,
+            worker=self.worker,
+            clock=self.clock,
+            counters=self.counters,
+            stopping=self.stopping,
+            queues=self.queues,
+            settings=settings.watch,
+            accounts=settings.accounts,
+        )
+        self.lookout = Lookout(
+            store=self.database,
+            worker=self.worker,
+            accounts=settings.accounts,
+            settings=settings.watch,
+            connect=connected,
+            clock=self.clock,
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        self.dead_man = self._dead_man(settings.watch.dead_man) if settings.watch.dead_man else None
         self.listener = self._listener(settings.listen) if settings.listen else None
 
     @contextmanager
@@ -187,7 +210,9 @@ class App:
 
     def _chores(self) -> Mapping[str, Callable[[], object]]:
         """Return the work that goes on beside healing; slow receivers of notices keep nothing else from its pace."""
-        return {"keep": self.keeper.tick, "notify": self.sender.send_due, "listen": self.teller.tick}
+        chores = {"keep": self.keeper.tick, "notify": self.sender.send_due, "listen": self.teller.tick}
+        dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
+        return {**chores, "watch": self.lookout.tick, **dead_man}
 
     def _repeating(self, name: str, work: Callable[[], object]) -> threading.Thread:
         """Do a chore every second until the worker stops; a database that fails for a while ends nothing."""
@@ -236,7 +261,9 @@ class App:
         found = read([message], self.intake.reader, self.clock.now())
         if found.unreadable:
             return found.unreadable[0].reason
-        self.group.take([message])
+        (fared,) = self.group.take([message]).fared
+        if fared.fate is Fate.DEAD_LETTER:
+            return "it still cannot be stored"
         with self.database.transaction() as connection:
             mark_replayed(connection, number, self.clock.now())
         return ""
@@ -279,6 +306,9 @@ class App:
             metrics=self.watch.metrics,
         )
         return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
+
+    def _dead_man(self, settings: DeadManSettings) -> DeadMan:
+        return DeadMan(self.database, self.worker, settings, self.watch.health, self.clock)
 
     def _spend(self, source: str, nonce: str, until: datetime) -> bool:
         with self.database.transaction() as connection:

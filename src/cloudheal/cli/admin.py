@@ -107,18 +107,17 @@ def policy(
 
 
 def _policy(settings: Settings, account: AccountSettings, *, with_setup: bool) -> dict[str, Any]:
+    return {"Version": "1", "Statement": list(_statements(settings, account, with_setup=with_setup))}
+
+
+def _statements(settings: Settings, account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
     from cloudheal.cli.examination import verbs_of
-
-    return {"Version": "1", "Statement": list(_statements(verbs_of(settings), account, with_setup=with_setup))}
-
-
-def _statements(verbs: frozenset[str], account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
     from cloudheal.clouds.alibaba.policy import playbook_statements, queue_statement, setup_statements
     from cloudheal.clouds.alibaba.setup import place_of
 
-    yield from playbook_statements(account.id, account.regions, verbs)
+    yield from playbook_statements(account.id, account.regions, verbs_of(settings))
     if account.queue is not None:
         place = place_of(account)
-        yield queue_statement(account.id, place)
+        yield queue_statement(account.id, place, sends=settings.watch.canary is not None)
         if with_setup:
             yield from setup_statements(account.id, place)

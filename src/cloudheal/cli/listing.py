@@ -56,7 +56,7 @@ def runs(
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_runs(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
-        columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible")
+        columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")
         at.show.rows("title.runs", rows, columns)
 
 

@@ -17,10 +17,33 @@ COUNTERS: Mapping[str, str] = {
     "cloudheal_queue_redelivered_total": "Messages that a queue gave out more than once.",
     "cloudheal_queue_extended_total": "Times that messages in hand were kept from others for longer.",
     "cloudheal_queue_errors_total": "Calls of a queue that failed, by why.",
+    "cloudheal_decisions_total": "Decisions, by rule and reason.",
+    "cloudheal_verdicts_total": "Incidents that ended, by playbook and verdict.",
+    "cloudheal_looks_total": "Looks of runs that this worker began.",
+    "cloudheal_steps_total": "Changing calls of playbooks that were concluded, by outcome.",
+    "cloudheal_runs_taken_over_total": "Runs that this worker took over from dead ones.",
+    "cloudheal_answers_total": "Questions to people that ended, by answer.",
+    "cloudheal_cloud_calls_total": "Calls to the cloud, by account, action and how they ended.",
     "cloudheal_webhook_requests_total": "Requests to /ingest, by source and answer.",
 }
 
 
+#: Gauges by name, with what they show.
+GAUGES: Mapping[str, str] = {
+    "cloudheal_worker_alive": "1 while no other worker has declared this one dead.",
+    "cloudheal_paused": "1 while everything is paused.",
+    "cloudheal_incidents_open": "Incidents without a verdict.",
+    "cloudheal_dead_letters": "Unreadable messages that were not replayed.",
+    "cloudheal_runs": "Runs that have not ended, by state.",
+    "cloudheal_poll_age_seconds": "Time since a poll ended.",
+    "cloudheal_last_event_age_seconds": "Time since an event was taken in.",
+    "cloudheal_queue_age_seconds": "How long the oldest message of a queue waits.",
+    "cloudheal_queue_failures": "Calls of a queue that failed in a row; 0 while it answers.",
+    "cloudheal_canary_seconds": "How long the last canary that came back was away.",
+    "cloudheal_source_silent_seconds": "Time since an event of an account came.",
+    "cloudheal_watch_bad": "1 while a watch is bad: canary.missing, queue.late, source.silent.",
+    "cloudheal_disk_free_bytes": "Free space beside the SQLite file.",
+}
 #: Distributions by name, with what they measure and the upper bounds of their buckets.
 HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "cloudheal_commit_seconds": (
@@ -45,7 +68,6 @@ class Gauge:
     """A number as it is when asked for."""
 
     name: str
-    help: str
     value: float
     labels: Mapping[str, str]
 
@@ -82,7 +104,7 @@ class Counters:
         seen: set[str] = set()
         for gauge in gauges:
             if gauge.name not in seen:
-                lines += [f"# HELP {gauge.name} {gauge.help}", f"# TYPE {gauge.name} gauge"]
+                lines += [f"# HELP {gauge.name} {GAUGES[gauge.name]}", f"# TYPE {gauge.name} gauge"]
                 seen.add(gauge.name)
             lines.append(_sample(gauge.name, tuple(sorted(gauge.labels.items())), gauge.value))
         return "\n".join(lines) + "\n"

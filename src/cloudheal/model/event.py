@@ -31,6 +31,8 @@ class Fate(StrEnum):
     DUPLICATE = "duplicate"
     DEAD_LETTER = "dead_letter"
     """It cannot be read or cannot be stored, and is kept with the reason."""
+    CANARY = "canary"
+    """It is a message of our own that came back from the queue."""
     RETRY = "retry"
     """The database did not take it; it comes again."""
 

@@ -22,6 +22,13 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.RUN_PARKED: Severity.WARNING,
     Topic.WORKER_DEAD: Severity.WARNING,
     Topic.DEAD_LETTER: Severity.INFO,
+    Topic.CANARY_MISSING: Severity.FAILURE,
+    Topic.CANARY_BACK: Severity.INFO,
+    Topic.SOURCE_SILENT: Severity.WARNING,
+    Topic.SOURCE_BACK: Severity.INFO,
+    Topic.QUEUE_LATE: Severity.WARNING,
+    Topic.QUEUE_CURRENT: Severity.INFO,
+    Topic.WAITS_LONG: Severity.WARNING,
     Topic.LISTENER_FAILED: Severity.WARNING,
 }
 
@@ -39,6 +46,15 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
         "listener.failed": "The {origin} failed on an event for good: {reason}. Once it is mended, tell it again with"
         " cloudheal dead-letters replay {number}.",
+        "canary.missing": "A message of our own sent through queue {queue} did not come back within {limit}:"
+        " events may not arrive either.",
+        "canary.back": "Messages of our own come back through queue {queue} again.",
+        "source.silent": "No event of account {account} has come for {limit}. Look at the event rule and its target:"
+        " cloudheal check.",
+        "source.back": "Events of account {account} come again.",
+        "queue.late": "The oldest message of queue {queue} waits longer than {limit}: workers do not keep up.",
+        "queue.current": "Queue {queue} is emptied in time again.",
+        "run.waits_long": "{resource} has waited for {limit} ({reason}, rule {rule}): nothing is done until that ends.",
         "repeats": "{line} ({count} times since {since})",
         "more": "and {count} more",
         "title": "cloudheal: {line}",
@@ -56,6 +72,13 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
         "listener.failed": "{origin} 处理某个事件最终失败: {reason}. 修复之后, 执行 cloudheal dead-letters replay"
         " {number} 让它重新处理.",
+        "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
+        "canary.back": "经队列 {queue} 的自检消息恢复正常.",
+        "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",
+        "source.back": "账号 {account} 的事件恢复正常.",
+        "queue.late": "队列 {queue} 中最早的消息等待已超过 {limit}: 处理跟不上.",
+        "queue.current": "队列 {queue} 的消息恢复及时处理.",
+        "run.waits_long": "{resource} 已等待 {limit} ({reason}, 规则 {rule}): 原因消除之前不会执行任何操作.",
         "repeats": "{line} (自 {since} 起共 {count} 次)",
         "more": "另有 {count} 条",
         "title": "cloudheal: {line}",

@@ -39,9 +39,10 @@ from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early
+from cloudheal.record.watches import welcome
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
-from cloudheal.sense.reading import Message, Reader, read
+from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
 from cloudheal.settings.rules import Rule
 
 #: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
@@ -155,11 +156,14 @@ class Intake:
                 origin = bad.message
                 letter = DeadLetter(now, origin.channel, origin.origin, bad.reason, origin.body)
                 add_dead_letter(connection, letter)
+            for canary in found.canaries:
+                welcome(connection, canary.id, now)
             taken = self._commit(connection, found.events, resources, now)
         if taken.acting:
             self.begin_stranded()
         fared = iter(taken.fared)
-        return Taken(tuple(next(fared) if isinstance(one, Event) else Fared(Fate.DEAD_LETTER) for one in found.items))
+        others = {Unreadable: Fared(Fate.DEAD_LETTER), Canary: Fared(Fate.CANARY)}
+        return Taken(tuple(next(fared) if isinstance(one, Event) else others[type(one)] for one in found.items))
 
     def bury(self, message: Message, reason: str) -> int:
         """Keep a message that can be read and cannot be stored; returns the number of its dead letter."""

@@ -7,9 +7,9 @@ writer. The password in a URL never shows in an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from cloudheal.errors import SettingsError
 
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
+_NOTED = "cloudheal.noted"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
 
 
@@ -28,6 +29,8 @@ class Database:
 
     writing: sa.Engine
     reading: sa.Engine
+    observers: list[Callable[[Sequence[object]], object]] = field(default_factory=list, compare=False)
+    """Told after every commit of what was noted in it with `note_commit`."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -40,7 +43,11 @@ class Database:
         with self.writing.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.info.pop(_NOTED, None)
             yield connection
+            noted = connection.info.pop(_NOTED, ())
+        for observer in self.observers if noted else ():
+            observer(noted)
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
@@ -52,6 +59,11 @@ class Database:
         """Close every connection."""
         self.writing.dispose()
         self.reading.dispose()
+
+
+def note_commit(connection: sa.Connection, facts: Iterable[object]) -> None:
+    """Note what the database's observers are told if this transaction commits."""
+    connection.info.setdefault(_NOTED, []).extend(facts)
 
 
 def open_database(url: str) -> Database:

@@ -51,17 +51,17 @@ def shown(found: Pulse) -> dict[str, object]:
 
 def gauges_of(found: Pulse, now: datetime) -> Iterator[Gauge]:
     """Yield a pulse as numbers."""
-    yield Gauge("cloudheal_worker_alive", "1 while no other worker has declared this one dead.", found.alive, {})
-    yield Gauge("cloudheal_incidents_open", "Incidents without a verdict.", found.open_incidents, {})
-    yield Gauge("cloudheal_dead_letters", "Unreadable messages that were not replayed.", found.dead_letters, {})
+    yield Gauge("cloudheal_worker_alive", found.alive, {})
+    yield Gauge("cloudheal_incidents_open", found.open_incidents, {})
+    yield Gauge("cloudheal_dead_letters", found.dead_letters, {})
     for state, number in sorted(found.runs.items()):
-        yield Gauge("cloudheal_runs", "Runs that have not ended, by state.", number, {"state": state})
+        yield Gauge("cloudheal_runs", number, {"state": state})
     for name, (at, how) in sorted(found.polls.items()):
         age = (now - at).total_seconds()
-        yield Gauge("cloudheal_poll_age_seconds", "Time since a poll ended.", age, {"poll": name, "outcome": how})
+        yield Gauge("cloudheal_poll_age_seconds", age, {"poll": name, "outcome": how})
     if found.received:
         age = (now - found.received).total_seconds()
-        yield Gauge("cloudheal_last_event_age_seconds", "Time since an event was taken in.", age, {})
+        yield Gauge("cloudheal_last_event_age_seconds", age, {})
 
 
 def _runs(connection: sa.Connection) -> Iterator[tuple[str, int]]:

@@ -312,10 +312,11 @@ def _escalation(decided: Decided, resource: str) -> Notice:
 def _tell_end(connection: sa.Connection, verdict: Verdict, run: str) -> None:
     """Write the verdict into the ledger, and tell people of what was not healed, unless one of them decided so."""
     about = sa.select(INCIDENT.c.resource, INCIDENT.c.trouble, INCIDENT.c.trouble_id)
+    playbook = connection.scalar(sa.select(RUN.c.playbook).where(RUN.c.id == run)) or ""
     row = connection.execute(about.where(INCIDENT.c.id == verdict.incident)).one()
     trouble, evidence = str(Trouble(row.trouble, row.trouble_id)), dict(verdict.evidence)
     result = verdict.healed.value
-    ended = Entry(Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, incident=verdict.incident, run=run)
+    ended = Entry(Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, playbook, None, verdict.incident, run)
     append(connection, [replace(ended, body=evidence)])
     topic = {Healed.NOT_HEALED: Topic.NOT_HEALED, Healed.UNKNOWN: Topic.UNKNOWN}.get(verdict.healed)
     if topic is not None and evidence.get("code") != "denied":

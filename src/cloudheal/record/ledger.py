@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudheal.record.database import note_commit
 from cloudheal.record.moments import database_now
 from cloudheal.record.tables import INCIDENT, LEDGER, RUN
 
@@ -95,13 +96,14 @@ class Written:
 def append(connection: sa.Connection, entries: Iterable[Entry]) -> int:
     """Append rows in the caller's transaction, in this order; returns how many."""
     told: int | None = None
-    rows = []
-    for entry in entries:
+    rows, written = [], list(entries)
+    for entry in written:
         if entry.at is None and told is None:
             told = int(connection.execute(sa.select(database_now(connection))).scalar_one())
         rows.append(_row(entry, told))
     if rows:
         connection.execute(sa.insert(LEDGER), rows)
+        note_commit(connection, written)
     return len(rows)
 
 

@@ -81,6 +81,8 @@ class RunRow:
     worker: str
     waits_for: str
     next_eligible: datetime | None
+    escalated: datetime | None
+    """When people were told that it waits too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = Fa
             worker=row.owner,
             waits_for=row.waits_for,
             next_eligible=_perhaps(row.next_eligible),
+            escalated=_perhaps(row.escalated),
         )
         for row in rows
     ]

@@ -37,6 +37,13 @@ class Topic(StrEnum):
     RUN_PARKED = "run.parked"
     WORKER_DEAD = "worker.dead"
     DEAD_LETTER = "dead_letter"
+    CANARY_MISSING = "canary.missing"
+    CANARY_BACK = "canary.back"
+    SOURCE_SILENT = "source.silent"
+    SOURCE_BACK = "source.back"
+    QUEUE_LATE = "queue.late"
+    QUEUE_CURRENT = "queue.current"
+    WAITS_LONG = "run.waits_long"
     LISTENER_FAILED = "listener.failed"
 
 

@@ -90,6 +90,8 @@ RUN = sa.Table(
     sa.Column("waits_for", sa.Text, nullable=False, server_default=""),
     sa.Column("approved_by", sa.Text, nullable=False, server_default=""),
     sa.Column("asks", sa.Text, nullable=False, server_default=""),  # the question whose answer it waits for
+    sa.Column("waits_since", sa.BigInteger),  # since when it waits, as the watch saw it
+    sa.Column("escalated", sa.BigInteger),  # when people were told of that
     sa.Index("run_by_state", "state", "next_eligible"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
@@ -276,6 +278,26 @@ POLL = sa.Table(
     sa.Column("due", sa.BigInteger, nullable=False),
     sa.Column("ended", sa.BigInteger),
     sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+)
+
+#: What is watched about the healer itself: `since` is when it became bad.
+WATCH = sa.Table(
+    "watch",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("looked", sa.BigInteger, nullable=False),
+    sa.Column("since", sa.BigInteger),
+    sa.Column("value", sa.Float, nullable=False),
+)
+
+CANARY = sa.Table(
+    "canary",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    sa.Column("returned", sa.BigInteger),
+    sa.Index("canary_by_queue", "queue", "sent"),
 )
 
 NONCE = sa.Table(

@@ -13,10 +13,13 @@ from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import INTERRUPTION, Trouble
 from cloudheal.model.trigger import Trigger
+from cloudheal.sense.canary import canary_of
 
 #: Reads one message body into an Event. Raises NotAnEventError.
 Reader = Callable[[bytes, datetime, Channel], Event]
 
+#: Nobody but the queue may say that a canary arrived.
+_CANARIES_COME_BY = frozenset({Channel.QUEUE, Channel.FUNCTION})
 #: Characters of a reason; what is longer quotes the message.
 MOST_REASON = 300
 #: What the clouds' own events open; a type that no trigger names is recorded and starts nothing.
@@ -44,10 +47,22 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """A message of our own that came back."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """What a batch of messages held, one item a message, in their order."""
 
-    items: tuple[Event | Unreadable, ...]
+    items: tuple[Event | Unreadable | Canary, ...]
+
+    @property
+    def canaries(self) -> tuple[Canary, ...]:
+        """The messages of our own among them."""
+        return tuple(one for one in self.items if isinstance(one, Canary))
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -56,14 +71,18 @@ class Read:
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
-        """The others."""
+        """Those that hold nothing that can be read."""
         return tuple(one for one in self.items if isinstance(one, Unreadable))
 
 
 def read(messages: Iterable[Message], reader: Reader, received: datetime) -> Read:
     """Read a batch; never raises, whatever the messages hold."""
-    items: list[Event | Unreadable] = []
+    items: list[Event | Unreadable | Canary] = []
     for message in messages:
+        canary = canary_of(message.body) if message.channel in _CANARIES_COME_BY else None
+        if canary is not None:
+            items.append(Canary(canary))
+            continue
         try:
             items.append(reader(message.body, received, message.channel))
         except NotAnEventError as problem:

@@ -60,6 +60,9 @@ class AccountSettings(_Settings):
         pattern=r"^(tag:.{1,128}|server_group|)$",
     )
     calls_per_second: float = Field(10, gt=0, le=1000, description="Calls of each API in this account, on average.")
+    silent_after: Duration | None = Field(
+        None, description="People are told when no event of this account came for so long; absent: never."
+    )
     queue: QueueSettings | None = Field(
         None, description="The MNS queue that CloudMonitor delivers this account's events to."
     )
@@ -101,6 +104,33 @@ class IngestSettings(_Settings):
     accounts: list[str] = Field([], description="Accounts it may speak for; absent: every account listed here.")
     max_bytes: int = Field(262_144, ge=1024, le=262_144, description="The largest body.")
     per_minute: int = Field(600, ge=1, le=60_000, description="The most pushes in a minute.")
+
+
+class CanarySettings(_Settings):
+    """Messages of our own through every queue, to prove that what is sent there arrives here."""
+
+    every: Duration = Field(duration_of("5m"), description="How often one is sent.")
+    within: Duration = Field(duration_of("2m"), description="When one that is still away counts as missing.")
+
+
+class DeadManSettings(_Settings):
+    """A call to a watcher outside, which raises the alarm when the calls stop."""
+
+    url_env: str = Field(
+        description="Environment variable that holds the URL, which is a secret.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
+    )
+    every: Duration = Field(duration_of("1m"), description="How often it is called while all is well.")
+    method: Literal["GET", "POST"] = Field("GET", description="How it is called.")
+
+
+class WatchSettings(_Settings):
+    """How the healer itself is watched."""
+
+    canary: CanarySettings | None = Field(None, description="Messages of our own through every queue; absent: none.")
+    dead_man: DeadManSettings | None = Field(None, description="A call to a watcher outside; absent: none.")
+    queue_age: Duration = Field(duration_of("5m"), description="A message that waits longer in a queue is told.")
+    escalate_after: Duration = Field(duration_of("1h"), description="A run that waits longer is told to people once.")
+    disk_floor_mb: int = Field(200, ge=0, description="Less free space beside the SQLite file is unhealthy.")
 
 
 class ListenSettings(_Settings):
@@ -209,6 +239,7 @@ class Settings(_Settings):
     extensions: ExtensionSettings = Field(ExtensionSettings(), description="Playbooks and listeners of your own.")
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
+    watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")
     lease_seconds: float = Field(
         10, ge=1, description="A worker not heard of for so long is dead; others take its work."

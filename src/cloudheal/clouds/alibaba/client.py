@@ -39,8 +39,13 @@ class Client:
         endpoint: str | None = None,
         buckets: Buckets | None = None,
         pause: Callable[[float], object] = time.sleep,
+        called: Callable[[str, str], object] = lambda _action, _outcome: None,
     ) -> None:
-        """`endpoint` is a base URL in place of the vendor's own, such as a simulator's; `buckets` are our own rates."""
+        """`endpoint` is a base URL in place of the vendor's own, such as a simulator's; `buckets` are our own rates.
+
+        `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered.
+        """
+        self._called = called
         self._buckets = buckets
         self._pause = pause
         self._key = (access_key_id, access_key_secret)
@@ -74,7 +79,10 @@ class Client:
         try:
             body: dict[str, Any] = self._client(version, region).call_api(call, request, runtime)["body"]
         except Exception as problem:  # the vendor's client lets its transport's exceptions through
-            raise _translated(action, problem) from problem
+            error = _translated(action, problem)
+            self._called(action, _outcome(error))
+            raise error from problem
+        self._called(action, "ok")
         return body
 
     def _waited(self, action: str, seconds: float) -> float:
@@ -110,6 +118,12 @@ def host_of(version: str, region: str) -> str:
     """Name the vendor's own host of a service in a region."""
     product = _PRODUCTS[version]
     return "sts.aliyuncs.com" if version == STS else f"{product}.{region}.aliyuncs.com"
+
+
+def _outcome(error: CloudTransientError | CloudPermanentError) -> str:
+    if error.vendor_code.startswith("Throttling"):
+        return "throttled"
+    return "refused" if isinstance(error, CloudPermanentError) or error.refused else "unanswered"
 
 
 def _translated(action: str, problem: Exception) -> CloudTransientError | CloudPermanentError:

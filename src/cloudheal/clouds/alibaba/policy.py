@@ -14,6 +14,7 @@ from cloudheal.clouds.alibaba.setup import Place
 
 #: What `run` does with the queue, and `check` with its age.
 _QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:ChangeMessageVisibility", "mns:PeekMessage")
+_CANARY = ("mns:SendMessage",)
 _SETUP_QUEUE = ("mns:CreateQueue", "mns:GetQueueAttributes", "mns:SetQueueAttributes")
 #: The calls of CloudMonitor cannot be narrowed to a resource.
 _SETUP_EVENTS = (
@@ -32,9 +33,11 @@ def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[s
         yield _allow(mine, [f"acs:{product}:{region}:{account}:*" for region in regions])
 
 
-def queue_statement(account: str, place: Place) -> dict[str, Any]:
-    """Return what taking messages needs, on this one queue."""
-    return _allow(list(_QUEUE), [f"acs:mns:{place.region}:{account}:/queues/{place.queue}/messages"])
+def queue_statement(account: str, place: Place, *, sends: bool = False) -> dict[str, Any]:
+    """Return what taking messages needs, on this one queue; `sends`: and canaries."""
+    return _allow(
+        [*_QUEUE, *(_CANARY if sends else ())], [f"acs:mns:{place.region}:{account}:/queues/{place.queue}/messages"]
+    )
 
 
 def setup_statements(account: str, place: Place) -> list[dict[str, Any]]:

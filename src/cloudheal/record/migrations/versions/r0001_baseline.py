@@ -28,6 +28,15 @@ def upgrade() -> None:
     )
     op.create_index("approval_by_run", "approval", ["run"], unique=False)
     op.create_table(
+        "canary",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
+        sa.Column("returned", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("canary_by_queue", "canary", ["queue", "sent"], unique=False)
+    op.create_table(
         "dead_letter",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
@@ -269,6 +278,8 @@ def upgrade() -> None:
         sa.Column("waits_for", sa.Text(), server_default="", nullable=False),
         sa.Column("approved_by", sa.Text(), server_default="", nullable=False),
         sa.Column("asks", sa.Text(), server_default="", nullable=False),
+        sa.Column("waits_since", sa.BigInteger(), nullable=True),
+        sa.Column("escalated", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("run_by_incident", "run", ["incident"], unique=False)
@@ -305,6 +316,14 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), server_default="", nullable=False),
         sa.Column("request_id", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("run", "number"),
+    )
+    op.create_table(
+        "watch",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("looked", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "worker",

@@ -1,0 +1,38 @@
+"""What the ledger says, as counters: told after each commit of this process, so that nothing rolled back is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cloudheal.metrics.counters import Counters
+from cloudheal.record.ledger import Entry, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts for one worker."""
+
+    counters: Counters
+
+    def note(self, facts: Sequence[object]) -> int:
+        """Count what one transaction wrote; returns how many of it are counted."""
+        return sum(self._counted(one) for one in facts if isinstance(one, Entry))
+
+    def _counted(self, entry: Entry) -> bool:
+        match entry.kind:
+            case Kind.DECISION:
+                self.counters.count("cloudheal_decisions_total", rule=entry.name, reason=entry.result)
+            case Kind.INCIDENT_ENDED:
+                self.counters.count("cloudheal_verdicts_total", playbook=entry.name, verdict=entry.result)
+            case Kind.STEP_CONCLUDED:
+                self.counters.count("cloudheal_steps_total", outcome=entry.result)
+            case Kind.RUN_BEGUN:
+                self.counters.count("cloudheal_looks_total")
+            case Kind.RUN_TAKEN_OVER:
+                self.counters.count("cloudheal_runs_taken_over_total")
+            case Kind.APPROVAL_ANSWERED:
+                self.counters.count("cloudheal_answers_total", answer=entry.result)
+            case _:
+                return False
+        return True
