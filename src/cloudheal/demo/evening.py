@@ -27,8 +27,8 @@ from cloudheal.demo.view import Picture, picture, shown
 from cloudheal.errors import SettingsError
 from cloudheal.record.database import open_database
 
-#: An evening takes about a minute; much longer means that something is broken.
-PATIENCE_SECONDS = 240
+#: An evening takes about a minute, on a machine with much else to do a few; longer means that something is broken.
+PATIENCE_SECONDS = 600
 FRAME_SECONDS = 0.2
 
 

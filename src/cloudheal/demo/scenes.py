@@ -47,9 +47,9 @@ SCENES = (
     Scene("i-bp1demoapi01", "api-01", 20, "power_off", "healed", "running", 1, 1),
     Scene("i-bp1demodb001", "db-01", 45, "stopped_by_hand", "waiting", "held"),
     Scene("i-bp1demotest1", "test-01", 55, "power_off", "left alone", "not_selected", tags=()),
-    Scene("i-bp1demobatch", "batch-01", 70, "fail_start", "waiting", "ask_expired", 0, 3),
+    Scene("i-bp1demobatch", "batch-01", 70, "fail_start", "waiting", "attempts_used", 0, 3),
     Scene("i-bp1demoexpir", "old-01", 100, "expire", "waiting", "locked.financial"),
-    Scene("i-bp1democrash", "cache-01", 120, "crash_loop", "waiting", "ask_expired", 3, 3, options={"seconds": 900.0}),
+    Scene("i-bp1democrash", "cache-01", 120, "crash_loop", "waiting", "flapping", 3, 3, options={"seconds": 900.0}),
     Scene("i-bp1demospot1", "spot-01", 210, "reclaim", "healed", "evacuated", 1),
     Scene("i-bp1demoweb07", "web-07", 240, "power_off", "healed", "running", 1, 1),
 )

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudheal.demo.scenes import SCENES
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
 from cloudheal.record.database import Database
 from cloudheal.record.lists import EventRow, Narrow, RunRow, list_events, list_runs
@@ -73,7 +74,7 @@ def picture(database: Database) -> Picture:
     try:
         with database.snapshot() as connection:
             events, dead, known = (_count(connection, table) for table in (EVENT, DEAD_LETTER, RESOURCE))
-            latest = [one for one in list_events(connection, Narrow(limit=4 * FEED)) if one.decisions][:FEED]
+            latest = [one for one in list_events(connection, Narrow(limit=10 * FEED)) if _is_of_interest(one)][:FEED]
             runs = [(one, _last_step(connection, one.id)) for one in list_runs(connection, Narrow(limit=FEED))]
             heard = sa.select(sa.func.count()).where(EVENT.c.channel == Channel.QUEUE.value)
             queued = connection.scalar(heard) or 0
@@ -128,6 +129,11 @@ def _table(texts: Mapping[str, str], title: str, columns: Sequence[str]) -> Tabl
     return table
 
 
+def _is_of_interest(event: EventRow) -> bool:
+    """Say whether a rule decided on an event: most only tell that a server goes through its states."""
+    return any(not decision.endswith("no_rule") for decision in event.decisions)
+
+
 def _last_step(connection: sa.Connection, run: str) -> str:
     newest = sa.select(STEP.c.name, STEP.c.outcome).where(STEP.c.run == run).order_by(STEP.c.number.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
@@ -140,7 +146,11 @@ def _standings(connection: sa.Connection) -> dict[str, Standing]:
     for row in connection.execute(refused.where(DECISION.c.reason == "not_selected")):
         found[row.resource] = Standing("left alone", row.reason, None, 0)
     steps = sa.select(sa.func.count()).where(STEP.c.run == RUN.c.id).scalar_subquery().label("steps")
-    joined = sa.select(INCIDENT, RUN.c.state, RUN.c.waits_for, steps).join(RUN, RUN.c.incident == INCIDENT.c.id)
+    # Whoever waits for a person waits for the reason of the last decision, also when nobody answered in time.
+    about = (DECISION.c.incident == INCIDENT.c.id) & (DECISION.c.reason != Reason.JOINED.value)
+    newest = sa.select(DECISION.c.reason).where(about).order_by(DECISION.c.id.desc())
+    why = newest.limit(1).scalar_subquery().label("why")
+    joined = sa.select(INCIDENT, RUN.c.state, RUN.c.waits_for, steps, why).join(RUN, RUN.c.incident == INCIDENT.c.id)
     troubles = {scene.id: scene.trouble for scene in SCENES}
     for incident in connection.execute(joined.order_by(INCIDENT.c.detected)).mappings():
         if incident["trouble"] != troubles.get(incident["resource"]):
@@ -157,7 +167,8 @@ def _standing(row: sa.RowMapping, before: tuple[float, ...]) -> Standing:
         healed = (*before, seconds) if row["verdict"] == "healed" else before
         return Standing(row["verdict"], code, seconds, row["steps"], healed)
     verdict = "waiting" if row["state"] in _PATIENT else "working"
-    return Standing(verdict, row["waits_for"] or row["state"], None, row["steps"], before)
+    waits_for = row["why"] if row["waits_for"] == Reason.ASK_EXPIRED else row["waits_for"]
+    return Standing(verdict, waits_for or row["state"], None, row["steps"], before)
 
 
 def _count(connection: sa.Connection, table: sa.Table) -> int:
