@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cloudheal.cli import admin, audit, control, listeners, listing, playbooks, rules, work
+from cloudheal.cli import admin, audit, control, listeners, listing, package, playbooks, rules, work
 
 app = typer.Typer(
     name="cloudheal",
@@ -25,6 +25,7 @@ for group in (work.app, listing.app, control.app, admin.app, audit.app):
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
+app.add_typer(package.app, name="package")
 
 
 def main() -> None:
