@@ -63,6 +63,13 @@ def test_an_answer_that_is_lost_starts_nothing_twice(port: int) -> None:
     assert told.verdicts == {"i-web": "healed"}
 
 
+def test_a_locked_server_is_waited_for(port: int) -> None:
+    """Nothing is started while the vendor has locked the server."""
+    told = scene(port, lambda cloud: cloud.lock(cloud.id_of("i-web"), "security")).play()
+    assert told.actions == ()
+    assert told.waits == {"i-web": "locked.security"}
+
+
 def test_a_crash_anywhere_does_no_harm(port: int) -> None:
     """Whoever follows ends what was begun, with one start."""
     assert assert_replays(lambda: scene(port)) > 0

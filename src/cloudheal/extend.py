@@ -7,8 +7,9 @@ leads from an empty file to a tested one.
 from cloudheal.act.hands import Hands
 from cloudheal.act.listening import BasicListener, EventDocument, Listeners
 from cloudheal.act.outcome import Kind, Outcome
-from cloudheal.act.playbook import Case, End, Playbook, Risk
+from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.decision import Reason, reason_of
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
@@ -37,10 +38,13 @@ __all__ = [
     "Outcome",
     "Place",
     "Playbook",
+    "Reason",
+    "Refusal",
     "ResourceId",
     "Risk",
     "Server",
     "Trigger",
     "Trouble",
     "duration_of",
+    "reason_of",
 ]

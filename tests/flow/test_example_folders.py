@@ -39,7 +39,7 @@ def desk(shell_simulator: RunningSimulator, tmp_path: Path) -> Operator:
     """An operator at a simulator with one stopped server."""
     shell_simulator.control("POST", "reset")
     shell_simulator.world(WORLD)
-    return Operator(tmp_path, shell_simulator)
+    return Operator(tmp_path, shell_simulator, {"PYTHONPATH": os.environ.get("PYTHONPATH", "")})
 
 
 @pytest.fixture
@@ -160,4 +160,4 @@ def test_the_tests_of_a_playbook_pass() -> None:
         [*command, str(EXAMPLES / "05-playbook-test")], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout

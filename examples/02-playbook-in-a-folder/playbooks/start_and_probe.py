@@ -5,7 +5,21 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cloudheal.extend import Case, Duration, End, Hands, Healed, Kind, Outcome, Playbook, Risk, duration_of
+from cloudheal.extend import (
+    Case,
+    Duration,
+    End,
+    Hands,
+    Healed,
+    Kind,
+    Outcome,
+    Playbook,
+    Reason,
+    Refusal,
+    Risk,
+    duration_of,
+    reason_of,
+)
 
 
 class Parameters(BaseModel):
@@ -20,9 +34,11 @@ class Parameters(BaseModel):
 
 #: A start that was not sent (throttled, or cut off by a crash) is tried again, each time after a fresh look.
 TRIES = 5
+#: How often a locked server is looked at again.
+LOCK_PAUSE = duration_of("5m")
 
 
-def start_and_probe(case: Case, hands: Hands) -> End:
+def start_and_probe(case: Case, hands: Hands) -> End | Refusal:
     """Heal one stopped server."""
     for number in range(1, TRIES + 1):
         seen = hands.read(f"look {number}", lambda: look(case))
@@ -31,16 +47,17 @@ def start_and_probe(case: Case, hands: Hands) -> End:
         server = seen.value
         if server.get("state") != "Stopped":
             return End(Healed.NOT_NEEDED, "not_stopped", {"state": str(server.get("state", "gone"))})
-        if server["locks"] or not case.desired_on:
-            return End(Healed.NOT_NEEDED, "not_ours_to_start")
+        if server["locks"]:
+            return Refusal(Reason.LOCKED, server["locks"][0], after=LOCK_PAUSE)
+        if not case.desired_on:
+            return Refusal(Reason.UNEXPLAINED)
         started = hands.act(
             f"start {number}", server, lambda seconds: start(case, seconds), lambda _: has_left_stopped(case)
         )
         if started.kind is not Kind.TRANSIENT:
             break
     if not started.ok:
-        healed = Healed.NOT_HEALED if started.kind is Kind.PERMANENT else Healed.UNKNOWN
-        return End(healed, started.code)
+        return not_started(started)
 
     host = case.parameters.host.format(name=server["name"], id=case.resource.id)
     probed = hands.read("probe", lambda: {"answers": wait_for(case, host)})
@@ -50,6 +67,14 @@ def start_and_probe(case: Case, hands: Hands) -> End:
         "service_answers" if answers else "service_silent",
         {"service": f"{host}:{case.parameters.port}", "request_id": started.request_id},
     )
+
+
+def not_started(started: Outcome) -> End | Refusal:
+    """Say what follows from a start that did not take place, or of which nobody knows."""
+    reason = reason_of(started.code) if started.kind is Kind.REFUSED else None
+    if reason is not None and reason is not Reason.SUPERSEDED:
+        return Refusal(reason)  # a pause or a hold came in between: the run waits for its end
+    return End(Healed.NOT_HEALED if started.kind is Kind.PERMANENT else Healed.UNKNOWN, started.code)
 
 
 def look(case: Case) -> dict[str, Any]:

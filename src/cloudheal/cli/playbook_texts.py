@@ -24,6 +24,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
             {
                 "start_timeout": "一次启动最多用多久。",
                 "max_attempts": "一次故障中最多启动几次。",
+                "backoff": "第二次启动之前的间隔；之后每次加倍。",
             },
         ),
         "spot_evacuate": Said(

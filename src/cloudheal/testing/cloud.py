@@ -61,7 +61,7 @@ class FakeCloud:
         order: Order = PLAIN,
     ) -> ResourceId:
         """Put a server there; returns its full name."""
-        resource = ResourceId(Cloud.ALIBABA, self.account, self.region, "instance", id_)
+        resource = self.id_of(id_)
         self._orders[id_] = replace(order, name=name, tags=dict(tags or {}))
         # It was there for an hour, so that reads that are late show it too.
         since = self.clock.now() - timedelta(hours=1)
@@ -74,6 +74,10 @@ class FakeCloud:
         place = Place(balancer, group)
         self.balancers.groups[place] = list(members)
         return place
+
+    def id_of(self, id_: str) -> ResourceId:
+        """Return the full name of a server of this account."""
+        return ResourceId(Cloud.ALIBABA, self.account, self.region, "instance", id_)
 
     def now(self, id_: str) -> Server | None:
         """Return a server as it really is; None when it is not there."""
