@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from cloudheal.model.incident import RunState
+from cloudheal.record.budget import grant, is_granted
 from cloudheal.record.database import Database
-from cloudheal.record.tables import RUN, WORKER
-from cloudheal.record.workers import Estate, Taken, beat, claim, enlist, inherit, leave, release, settle, still_holds
+from cloudheal.record.tables import OUTBOX, RUN, WORKER
+from cloudheal.record.workers import (
+    MOST_RECOVERIES,
+    Estate,
+    Taken,
+    beat,
+    claim,
+    enlist,
+    inherit,
+    leave,
+    release,
+    settle,
+    still_holds,
+)
 
 #: A lease that every worker has outlived: whoever is listed counts as dead.
 EXPIRED = -60_000
 LONG = 60_000
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def insert_run(database: Database, id_: str, look: int = 0) -> None:
@@ -155,3 +170,22 @@ def test_a_worker_leaves_only_without_work(database: Database, busy: bool) -> No
         if not busy:
             release(connection, held, RunState.ENDED)
         assert leave(connection, "a") is not busy
+
+
+def test_a_run_that_kills_its_workers_is_put_aside(database: Database) -> None:
+    """After five deaths it is parked with the reason and people are told; its room is given back."""
+    insert_run(database, "r")
+    with database.transaction() as connection:
+        grant(connection, "r", NOON)
+    for death in range(MOST_RECOVERIES):
+        insert_worker(database, f"w{death}", f"heir{death}")
+        with database.transaction() as connection:
+            connection.execute(sa.update(RUN).values(owner=f"w{death}"))
+            connection.execute(sa.update(WORKER).where(WORKER.c.id == f"w{death}").values(heartbeat=0))
+            (estate,) = [one for one in inherit(connection, f"heir{death}") if one.dead == f"w{death}"]
+            assert bool(estate.runs) == (death < MOST_RECOVERIES - 1)
+    with database.snapshot() as connection:
+        (run,) = connection.execute(sa.select(RUN)).all()
+        assert (run.state, run.waits_for, run.owner) == ("parked", "poisonous", "")
+        assert not is_granted(connection, "r")
+        assert "run.parked" in connection.scalars(sa.select(OUTBOX.c.topic)).all()

@@ -20,6 +20,7 @@ from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.settings.schema import AccountSettings, Settings
 
@@ -78,7 +79,8 @@ def accounts_of(settings: Settings, counters: Counters | None = None) -> Account
     """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
     counters = counters or Counters()
     clients = {(one.cloud, one.id): _client(one, counters) for one in settings.accounts}
-    return Accounts({name: AlibabaCompute(client, name[1]) for name, client in clients.items()}, clients)
+    compute = {name: SharedReads(AlibabaCompute(client, name[1]), time.sleep) for name, client in clients.items()}
+    return Accounts(compute, clients)
 
 
 def credentials(account: AccountSettings) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.group_commit import GroupCommit
 from cloudheal.pipeline.listening import Teller
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
+from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
 from cloudheal.record.database import open_database
@@ -63,8 +65,6 @@ BEAT_SECONDS = 1.0
 CHORE_SECONDS = 1.0
 #: How often the due times of polls are asked for.
 POLL_SECONDS = 1.0
-#: How often a waiting playbook looks again; reads are cheap beside the minutes that starts take.
-LOOK_SECONDS = 1.0
 
 
 class App:
@@ -83,6 +83,7 @@ class App:
         self.accounts = accounts_of(settings, self.counters)
         self.engine = Engine(self.database, self.worker, self._look)
         self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
+        self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
             store=self.database,
             steps=self.engine,
@@ -91,7 +92,7 @@ class App:
             playbooks=self.extensions.library.playbooks,
             verbs=self.accounts.verbs_of,
             clock=self.clock,
-            wait=lambda _, seconds, condition: self._wait(seconds, condition),
+            wait=self.waits.wait,
             pause=self._pause,
             freed=self.waker.fill,
             new_id=_new_id,
@@ -109,6 +110,7 @@ class App:
             clock=self.clock,
             new_id=_new_id,
             worker=self.worker,
+            heard=self.waits.ring,
         )
         self.group = GroupCommit(self.intake, self.counters)
         self.queues = QueueStates(self.clock.now)
@@ -345,15 +347,11 @@ class App:
                 self.waker.tick()
                 self.intake.begin_stranded()
 
-    def _wait(self, seconds: float, condition: Callable[[], bool]) -> bool:
-        """Wait on the operator's clock; a condition that cannot be read counts as not yet."""
-        began = self.clock.now()
-        while True:
-            if _holds(condition):
-                return True
-            if (self.clock.now() - began).total_seconds() >= seconds:
-                return False
-            self._pause(LOOK_SECONDS)
+    def _until_rung(self, bell: threading.Event, seconds: float) -> None:
+        """Wait in real time until a bell rings. Raises LookLeft when the worker is told to stop."""
+        bell.wait(seconds)
+        if self.stopping.is_set():
+            raise LookLeft
 
     def _pause(self, seconds: float) -> None:
         """Wait in real time. Raises LookLeft when the worker is told to stop: a wait cut short would mean something."""
@@ -371,10 +369,3 @@ def _targets(settings: NotifySettings) -> Sequence[Target]:
     from cloudheal.notifiers.apprise_target import targets_of  # noqa: PLC0415 - loads a hundred plugins
 
     return targets_of(settings.targets)
-
-
-def _holds(condition: Callable[[], bool]) -> bool:
-    try:
-        return condition()
-    except (CloudTransientError, CloudPermanentError):
-        return False

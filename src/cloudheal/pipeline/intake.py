@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -145,6 +145,8 @@ class Intake:
     clock: Clock
     new_id: Callable[[], str]
     worker: str
+    heard: Callable[[Iterable[ResourceId]], object] = list
+    """Is told which resources new events are about, after their commit."""
 
     def take(self, messages: Sequence[Message]) -> Taken:
         """Read, decide and commit a batch. When this returns every message may be acknowledged."""
@@ -159,6 +161,7 @@ class Intake:
             for canary in found.canaries:
                 welcome(connection, canary.id, now)
             taken = self._commit(connection, found.events, resources, now)
+        self.heard({event.subject for event in found.events})
         if taken.acting:
             self.begin_stranded()
         fared = iter(taken.fared)

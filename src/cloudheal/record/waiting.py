@@ -116,7 +116,7 @@ def rest(connection: sa.Connection, held: Claim, refusal: Rest, at: datetime) ->
     mine = (RUN.c.id == held.run) & (RUN.c.owner == held.owner) & (RUN.c.epoch == held.epoch)
     until = None if refusal.until is None else millis_of(refusal.until)
     values = {"state": refusal.state.value, "waits_for": refusal.code, "next_eligible": until, "owner": ""}
-    rests = sa.update(RUN).where(mine).values({**values, "look": RUN.c.look + 1}).returning(RUN.c.look)
+    rests = sa.update(RUN).where(mine).values({**values, "look": RUN.c.look + 1, "recoveries": 0}).returning(RUN.c.look)
     look = connection.execute(rests).scalar_one_or_none()
     if look is None:
         return False

@@ -26,6 +26,8 @@ from cloudheal.record.tables import RUN, WORKER
 LEASE_MILLIS = 10_000
 #: A lease that no heartbeat meets: for whoever knows that all others are dead.
 EVERYONE = -(10**15)
+#: A run that was at work in so many processes when they died is not given to another one.
+MOST_RECOVERIES = 5
 _AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
 
 
@@ -137,7 +139,8 @@ def inherit(
     now = database_now(connection)
     dead = (WORKER.c.id != worker) & (WORKER.c.heartbeat < now - lease_millis)
     won = sa.update(WORKER).where(dead).values(heir=worker, heartbeat=now).returning(WORKER.c.id)
-    estates = [Estate(one, tuple(_taken(connection, one, worker))) for one in connection.scalars(won).all()]
+    dead_now = connection.scalars(won).all()
+    estates = [Estate(one, tuple(_taken(connection, one, worker, at))) for one in dead_now]
     for estate in estates:
         give_up_leases(connection, estate.dead)
         _tell_death(connection, worker, estate, at)
@@ -173,11 +176,16 @@ def _database_moment(connection: sa.Connection) -> datetime:
     return datetime.fromtimestamp(millis / 1000, UTC)
 
 
-def _taken(connection: sa.Connection, dead: str, heir: str) -> list[Taken]:
+def _taken(connection: sa.Connection, dead: str, heir: str, at: datetime | None) -> list[Taken]:
+    """Take a dead worker's runs over; one that was at work in too many deaths is put aside for a person."""
     inherited = (
         sa.update(RUN)
         .where(RUN.c.owner == dead, RUN.c.state.in_(_AT_WORK))
         .values(owner=heir, epoch=RUN.c.epoch + 1, recoveries=RUN.c.recoveries + 1)
-        .returning(RUN.c.id, RUN.c.look, RUN.c.recoveries)
+        .returning(RUN.c.id, RUN.c.look, RUN.c.recoveries, RUN.c.epoch)
     )
-    return [Taken(row.id, row.look, row.recoveries) for row in connection.execute(inherited)]
+    rows = connection.execute(inherited).all()
+    for row in rows:
+        if row.recoveries >= MOST_RECOVERIES:
+            park(connection, Claim(row.id, heir, row.epoch), Parked.POISONOUS, at)
+    return [Taken(row.id, row.look, row.recoveries) for row in rows if row.recoveries < MOST_RECOVERIES]

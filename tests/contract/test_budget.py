@@ -1,0 +1,140 @@
+"""Limits hold at every moment, also when several workers decide at the same one; on both databases."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from cloudheal import playbooks as built_in
+from cloudheal.act.library import library_of
+from cloudheal.act.playbook import Playbook
+from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.decide.rulebook import rule_book
+from cloudheal.model.event import Channel
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline import Intake, Waker
+from cloudheal.plugins import in_package, of_kind
+from cloudheal.record.budget import give_back
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.promotions import promote
+from cloudheal.record.tables import GRANT, RUN
+from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.settings.rules import RuleFile
+from cloudheal.testing.clock import VirtualClock
+from cloudheal.testing.engine import Engine
+from cloudheal.testing.messages import message
+
+NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
+SERVERS = 24
+LIBRARY = library_of(of_kind(in_package(built_in), Playbook), TRIGGERS)
+IDS = itertools.count(1)
+
+
+def rules_with(**limits: object) -> RuleFile:
+    """Return one trusted rule for everything, with room for all but what the test narrows."""
+    wide = {"share": 1.0, "storm_share": 1.0, "storm_members": 1000, "at_once": 1000, "per_hour": 1000}
+    rule = {
+        "name": "restart",
+        "when": {"type": ["Instance:StateChange"]},
+        "resources": {"all": True},
+        "desired": "on",
+        "playbook": "restart_stopped",
+        "mode": "auto",
+        "limits": {**wide, **limits},
+    }
+    return RuleFile.model_validate({"rules": [rule]})
+
+
+def known(subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+    """Each server is the only one of its group."""
+    return {one: Resource(one, NOON, "Stopped", one.id, "z", f"group-{one.id}", {}) for one in subjects}
+
+
+def worker(database: Database, rules: RuleFile, name: str) -> Intake:
+    """Return the way in of one worker, which queues looks that nobody makes."""
+    return Intake(
+        store=database,
+        looks=Engine(),
+        rules=rule_book(rules.rules),
+        playbooks=LIBRARY.playbooks,
+        trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+        wanted_by=lambda _: (),
+        reader=event_of,
+        lookup=known,
+        clock=VirtualClock(NOON),
+        new_id=lambda: f"{next(IDS):06}",
+        worker=name,
+    )
+
+
+def stopped(number: int) -> Message:
+    """Return the news that a server stopped."""
+    server = ResourceId(Cloud.ALIBABA, "1000000000000001", "cn-hangzhou", "instance", f"i-{number}")
+    content = {"resourceId": server.id, "state": "Stopped"}
+    at = NOON - timedelta(seconds=number)
+    return Message(message(server, "Instance:StateChange", content, at), "test", Channel.QUEUE)
+
+
+@pytest.fixture
+def two(database: Database, database_url: str) -> Iterator[tuple[Database, Database]]:
+    """The database as two workers have it open."""
+    other = open_database(database_url)
+    yield database, other
+    other.close()
+
+
+def granted(database: Database) -> int:
+    """Count the grants."""
+    with database.snapshot() as connection:
+        return len(connection.execute(sa.select(GRANT)).all())
+
+
+def waiting_for(database: Database) -> list[str]:
+    """Return what the runs wait for."""
+    with database.snapshot() as connection:
+        return [row.waits_for for row in connection.execute(sa.select(RUN)) if row.waits_for]
+
+
+@pytest.mark.parametrize(("limits", "reason"), [({"at_once": 5}, "budget.at_once"), ({"per_hour": 5}, "budget.rate")])
+def test_two_workers_that_decide_at_the_same_moment_stay_within_the_limit(
+    two: tuple[Database, Database], limits: Mapping[str, object], reason: str
+) -> None:
+    """Twenty-four servers stop, eight threads of two workers decide at once: exactly five may act, the rest waits."""
+    rules = rules_with(**limits)
+    with two[0].transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+    ways, together = [worker(one, rules, f"w{n}") for n, one in enumerate(two)], threading.Barrier(8)
+
+    def decide(thread: int) -> None:
+        for number in range(thread, SERVERS, 8):
+            together.wait()
+            ways[thread % 2].take([stopped(number)])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decide, range(8)))
+    assert granted(two[0]) == 5
+    assert waiting_for(two[0]) == [reason] * (SERVERS - 5)
+
+
+def test_a_freed_grant_wakes_exactly_one(two: tuple[Database, Database]) -> None:
+    """Whoever frees room fills it in the same transaction, oldest trouble first; two tickers beside it add none."""
+    rules = rules_with(at_once=5)
+    with two[0].transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+    worker(two[0], rules, "w").take([stopped(number) for number in range(SERVERS)])
+    wakers = [Waker(one, Engine(), rule_book(rules.rules), VirtualClock(NOON), lambda: f"{next(IDS)}") for one in two]
+    with two[0].transaction() as connection:
+        run = connection.scalars(sa.select(GRANT.c.run)).first()
+        assert run is not None
+        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(state="ended"))
+        give_back(connection, run)
+        assert wakers[0].fill(connection, NOON) == 1
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda one: one.tick(), wakers)) == [0, 0]
+    assert granted(two[0]) == 5
