@@ -2,9 +2,9 @@
 
 To act is two steps. The first commits the intent, on condition that the run is still ours and no guard objects. The
 second sends the call. If the process dies between sending and checkpointing, the second step runs again in a process
-that did not write the intent: it does not send, it waits until nobody else can be sending and then reads the cloud to
-settle what happened. A call whose answer was lost is settled in the same way. What cannot be settled is `unknown`, and
-a playbook must not repeat it.
+that did not write the intent: it does not send. What came of the call stands in the journal, or else it waits until
+nobody else can be sending and then reads the cloud to settle what happened. A call whose answer was lost is settled in
+the same way. What cannot be settled is `unknown`, and a playbook must not repeat it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ class Intents(Protocol):
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send, by the database's clock; below 0 when it is over."""
 
-    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str) -> bool:
+    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str, value: Mapping[str, Any]) -> bool:
         """Commit what came of it."""
+
+    def concluded(self, intent: IntentId) -> Mapping[str, Any] | None:
+        """Return the outcome that was committed, as JSON; None when there is none."""
 
 
 class Hands:
@@ -101,9 +104,11 @@ class Hands:
         if intent in self._fresh:
             self._fresh.discard(intent)
             outcome = self._send(intent, call)
+        elif (known := self._intents.concluded(intent)) is not None:
+            return Outcome.of_json(known)
         if outcome is None:
             outcome = settled(intent)
-        self._intents.conclude(intent, outcome.kind.value, outcome.code, outcome.request_id)
+        self._intents.conclude(intent, outcome.kind.value, outcome.code, outcome.request_id, outcome.value)
         return outcome
 
     def _send(self, intent: IntentId, call: Call) -> Outcome | None:

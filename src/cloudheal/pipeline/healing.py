@@ -44,7 +44,7 @@ from cloudheal.record.incidents import (
 )
 from cloudheal.record.memberships import places_of
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
-from cloudheal.record.waiting import Rest, rest
+from cloudheal.record.waiting import Rest, is_well_since, rest
 from cloudheal.record.workers import Claim, claim, park, release
 
 log = logging.getLogger("cloudheal.healing")
@@ -81,11 +81,12 @@ class Healer:
         if playbook is None or playbook.digest != found.playbook_digest:
             self._park(held, found, Parked.PLAYBOOK_CHANGED)
             return
+        began = self.clock.now()
         match self._heal(held, look, found, playbook):
             case End() as end:
                 self._close(held, found, end)
             case Refusal() as refusal:
-                self._rest(held, found, refusal)
+                self._rest(held, found, refusal, began)
             case Parked() as why:
                 self._park(held, found, why)
 
@@ -149,13 +150,15 @@ class Healer:
         note_action(connection, found.incident, now)
         return ""
 
-    def _rest(self, held: Claim, found: OpenRun, refusal: Refusal) -> bool:
+    def _rest(self, held: Claim, found: OpenRun, refusal: Refusal, began: datetime) -> bool:
         """End the look without a verdict: the run waits, or asks a person, and people see why and until when."""
         state = RunState.ASKING if OUTCOMES[refusal.reason] is Outcome.TELL else RunState.WAITING
 
         def write(connection: sa.Connection) -> bool:
             now = self.clock.now()
             lock_budget(connection)
+            if is_well_since(connection, found.resource, began):
+                return rest(connection, held, Rest(RunState.WAITING, Reason.UNDERWAY.value, now), now)
             until = self._until(connection, found, refusal, now)
             if not rest(connection, held, Rest(state, refusal.code, until), now):
                 return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -38,7 +38,7 @@ from cloudheal.record.inventory import describe, fill_in, known, release, size
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
 from cloudheal.record.promotions import effective_mode
-from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early
+from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
@@ -52,6 +52,10 @@ RUN_STATES = {
     Outcome.ASK: RunState.ASKING,
     Outcome.TELL: RunState.ASKING,
 }
+
+
+#: News of an age that only a downtime explains.
+BACKLOG_AGE = timedelta(minutes=10)
 
 
 class Looks(Protocol):
@@ -116,6 +120,8 @@ class _Told:
     trouble: Trouble
     resource: Resource | None
     newest: datetime | None
+    fell: int
+    """Members of its group that fell with it in an old backlog; 0 for fresh news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,7 @@ class Intake:
         with self.store.transaction() as connection:
             found = list(found_by(describe(connection, described), now))
             found += [gone(one, at, now) for one in release(connection, missing, at)]
+            wake_unlocked(connection, [one.id for one in described if not one.locks], now)
             rows = known(connection, (event.subject for event in found))
             taken = self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
         if taken.acting:
@@ -242,6 +249,7 @@ class Intake:
         patients = patients_among(connection, new)
         if matched or patients:
             lock_budget(connection)
+        backlog = _backlog([event for event in new if event.key in matched], resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
         for event in new:
@@ -253,7 +261,8 @@ class Intake:
                 continue
             patients.add(event.subject)
             trouble, rules = matched[event.key]
-            told = _Told(event, rows[event.key], trouble, resources.get(event.subject), newest.get(event.key))
+            known, fell = resources.get(event.subject), backlog.get(event.key, 0)
+            told = _Told(event, rows[event.key], trouble, known, newest.get(event.key), fell)
             decisions, fared[event.key] = self._decide(connection, told, rules, now)
             if any(one.incident for one in decisions):
                 add_decisions(connection, decisions)
@@ -316,6 +325,17 @@ class Intake:
         return incident
 
 
+def _backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
+    """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole."""
+    groups: dict[tuple[str, str], set[ResourceId]] = {}
+    old = {event.key: event.subject for event in new if now - event.time > BACKLOG_AGE}
+    for subject in old.values():
+        known = resources.get(subject)
+        groups.setdefault((subject.account, known.group if known else ""), set()).add(subject)
+    sizes = {one: len(group) for group in groups.values() for one in group}
+    return {key: sizes[subject] for key, subject in old.items()}
+
+
 def _facts(connection: sa.Connection, told: _Told, rule: Rule, now: datetime) -> Facts:
     """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
     event = told.event
@@ -325,7 +345,8 @@ def _facts(connection: sa.Connection, told: _Told, rule: Rule, now: datetime) ->
         return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
     facts = gathered(connection, rule, event.subject, told.trouble, told.resource, now)
     deadline = deadline_of(event.subject, told.trouble, event.time)
-    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline)
+    group = replace(facts.group, fell_lately=max(facts.group.fell_lately, told.fell))
+    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline, group=group)
 
 
 def gathered(

@@ -59,9 +59,13 @@ class PatientIntents:
         """Return what is left of the intent's time to send."""
         return _outlasting(self.pause, lambda: self.intents.remaining_seconds(intent))
 
-    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str) -> bool:
+    def conclude(self, intent: IntentId, kind: str, code: str, request_id: str, value: Mapping[str, Any]) -> bool:
         """Commit what came of it."""
-        return _outlasting(self.pause, lambda: self.intents.conclude(intent, kind, code, request_id))
+        return _outlasting(self.pause, lambda: self.intents.conclude(intent, kind, code, request_id, value))
+
+    def concluded(self, intent: IntentId) -> Mapping[str, Any] | None:
+        """Return the outcome that was committed; None when there is none."""
+        return _outlasting(self.pause, lambda: self.intents.concluded(intent))
 
 
 def _outlasting(pause: Callable[[float], object], do: Callable[[], T]) -> T:

@@ -19,14 +19,15 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, Mode, RunState, Verdict, deadline_of
-from cloudheal.pipeline.intake import RUN_STATES, Looks, gathered
+from cloudheal.pipeline.intake import RUN_STATES, Looks, decided, gathered
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
-from cloudheal.record.incidents import supersede, tell_late
+from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
+from cloudheal.settings.rules import Rule
 
 #: Reasons that every run of the same rule waits for together: when one is refused, the others need not be asked.
 _SHARED = frozenset({Reason.BUDGET_AT_ONCE, Reason.BUDGET_RATE, Reason.BUDGET_SHARE, Reason.STORM, Reason.PAUSED})
@@ -62,15 +63,26 @@ class Waker:
 
     def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime) -> int:
         answers = answers_to(connection, [one.run for one in patients])
-        woken, full = 0, set[tuple[str, str, str]]()
+        woken, full, late = 0, set[tuple[str, str, str]](), set[str]()
         for one in patients:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.group) in full:
                 continue
-            refused = self._consider(connection, one, answers.get(one.run), now)
+            said = answers.get(one.run)
+            if said is not None and said.answer is Answer.EXPIRED:
+                self._expire(connection, one, now, tell=said.id not in late)
+                late.add(said.id)
+                continue
+            refused = self._consider(connection, one, said, now)
             woken += refused is Reason.ACT
             if refused in _SHARED:
                 full.add((one.rule, refused, one.group if refused in _OF_GROUP else ""))
         return woken
+
+    def _expire(self, connection: sa.Connection, patient: Patient, now: datetime, *, tell: bool) -> bool:
+        """Write that nobody answered in time; people are told once for a question, however many runs share it."""
+        if tell:
+            tell_late(connection, patient.incident, patient.rule, now)
+        return keep_waiting(connection, patient.run, RunState.ASKING, Reason.ASK_EXPIRED, None, now)
 
     def _consider(
         self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime
@@ -79,10 +91,6 @@ class Waker:
         if said is not None and said.answer is Answer.DENIED:
             denied = Verdict(patient.incident, Healed.NOT_HEALED, now, {"code": "denied", "by": said.answered_by})
             end_patient(connection, patient.run, denied)
-            return None
-        if said is not None and said.answer is Answer.EXPIRED:
-            keep_waiting(connection, patient.run, RunState.ASKING, Reason.ASK_EXPIRED, None, now)
-            tell_late(connection, patient.incident, patient.rule, now)
             return None
         rule = self.rules.rules.get(patient.rule)
         if rule is None:
@@ -93,10 +101,16 @@ class Waker:
             return self._begin(connection, patient, None, said, now)
         facts = gathered(connection, rule, patient.subject, patient.trouble, None, now, group=patient.group)
         facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
-        return self._walked(connection, patient, _again(facts, patient, approved=said is not None), said, now)
+        return self._walked(connection, patient, rule, _again(facts, patient, approved=said is not None), said, now)
 
     def _walked(
-        self, connection: sa.Connection, patient: Patient, facts: Facts, said: Approval | None, now: datetime
+        self,
+        connection: sa.Connection,
+        patient: Patient,
+        rule: Rule,
+        facts: Facts,
+        said: Approval | None,
+        now: datetime,
     ) -> Reason | None:
         again = walk(patient.occurred, now, facts)
         outcome = OUTCOMES[again.reason]
@@ -108,16 +122,19 @@ class Waker:
             end_patient(connection, patient.run, Verdict(patient.incident, healed, now, evidence))
             return again.reason
         if again.reason != patient.waits_for:
-            self._keep(connection, patient, again, now)
+            self._keep(connection, patient, rule, again, now)
         return again.reason
 
-    def _keep(self, connection: sa.Connection, patient: Patient, again: Walk, now: datetime) -> bool:
+    def _keep(self, connection: sa.Connection, patient: Patient, rule: Rule, again: Walk, now: datetime) -> bool:
         """Write what the run waits for by now, and ask where that is a person."""
         state = RUN_STATES[OUTCOMES[again.reason]]
         kept = keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)
         if kept and state is RunState.ASKING:
             asked = Asked(patient.run, patient.rule, patient.playbook, patient.subject, patient.trouble, patient.group)
             ask(connection, *question_of(asked, again.reason, self.new_id(), now))
+        event = event_of(connection, patient.incident)
+        if kept and event is not None:
+            add_decision(connection, decided(event, rule, again, patient.incident, now))
         return kept
 
     def _begin(

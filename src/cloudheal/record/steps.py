@@ -55,6 +55,7 @@ def intend(
     if not still_holds(connection, held):
         return None
     now = int(connection.execute(sa.select(database_now(connection))).scalar_one())
+    _disown(connection, held.run, look, name)
     last = connection.scalar(sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == held.run))
     number = (last or 0) + 1
     row = {"run": held.run, "number": number, "look": look, "name": name, "kind": StepKind.ACT.value}
@@ -66,6 +67,13 @@ def intend(
     body = {"number": number, "look": look, "worker": held.owner, "before": dict(before)}
     _tell(connection, held.run, Entry(Kind.STEP_INTENDED, at, type=name, body=body))
     return Intent(held.run, number, now + call_millis, call_millis)
+
+
+def _disown(connection: sa.Connection, run: str, look: int, name: str) -> int:
+    """Close the intent of the same step whose process died before it could send: it is no attempt. Returns how many."""
+    same = (STEP.c.run == run) & (STEP.c.look == look) & (STEP.c.name == name) & STEP.c.done.is_(None)
+    values = {"done": database_now(connection), "outcome": "transient", "code": "not_sent"}
+    return connection.execute(sa.update(STEP).where(same).values(values)).rowcount
 
 
 def reread(connection: sa.Connection, run: str, number: int) -> Intent:
@@ -94,6 +102,12 @@ def conclude(
     body = {"number": number, "code": code, "request_id": request_id}
     _tell(connection, run, Entry(Kind.STEP_CONCLUDED, at, type=name, result=outcome, body=body))
     return True
+
+
+def _keep_value(connection: sa.Connection, intent: tuple[str, int], value: Mapping[str, Any]) -> bool:
+    one = (STEP.c.run == intent[0]) & (STEP.c.number == intent[1]) & STEP.c.done.is_(None)
+    written = sa.update(STEP).where(one).values(value=json.dumps(dict(value), ensure_ascii=False))
+    return connection.execute(written).rowcount == 1
 
 
 def _tell(connection: sa.Connection, run: str, entry: Entry) -> None:
@@ -127,7 +141,19 @@ class ClaimedIntents:
         with self.store.snapshot() as connection:
             return reread(connection, *intent).remaining_millis / 1000
 
-    def conclude(self, intent: tuple[str, int], kind: str, code: str, request_id: str) -> bool:
+    def conclude(
+        self, intent: tuple[str, int], kind: str, code: str, request_id: str, value: Mapping[str, Any]
+    ) -> bool:
         """Commit what came of it."""
         with self.store.transaction() as connection:
+            _keep_value(connection, intent, value)
             return conclude(connection, *intent, kind, code, request_id, at=self.clock.now())
+
+    def concluded(self, intent: tuple[str, int]) -> Mapping[str, Any] | None:
+        """Return what came of it as far as it was committed; None when the process died before that."""
+        one = (STEP.c.run == intent[0]) & (STEP.c.number == intent[1]) & STEP.c.done.is_not(None)
+        with self.store.snapshot() as connection:
+            row = connection.execute(sa.select(STEP).where(one)).one_or_none()
+        if row is None:
+            return None
+        return {"kind": row.outcome, "code": row.code, "request_id": row.request_id, "value": json.loads(row.value)}

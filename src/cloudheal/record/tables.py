@@ -121,6 +121,7 @@ STEP = sa.Table(
     sa.Column("call_by", sa.BigInteger, nullable=False),
     sa.Column("done", sa.BigInteger),
     sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Column("value", sa.Text, nullable=False, server_default="{}"),
     sa.Column("code", sa.Text, nullable=False, server_default=""),
     sa.Column("request_id", sa.Text, nullable=False, server_default=""),
 )

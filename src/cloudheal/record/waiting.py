@@ -12,13 +12,14 @@ from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
+from cloudheal.model.inventory import DELETED
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.budget import give_back
 from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import APPROVAL, HOLD, INCIDENT, RUN
+from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, RUN
 from cloudheal.record.workers import Claim
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
@@ -181,7 +182,7 @@ def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
 
 def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[ResourceId]:
     """Return the resources that events show to have come to rest and that have a run which waits or asks."""
-    well = sorted({event.subject for event in events if event.status in _TELLING})
+    well = sorted({event.subject for event in events if event.status in {*_TELLING, DELETED}})
     found: set[ResourceId] = set()
     for start in range(0, len(well), SLICE):
         ids = [one.id for one in well[start : start + SLICE]]
@@ -193,26 +194,50 @@ def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[Re
 
 
 def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> int:
-    """End what waited for a resource that is well again by itself; returns how many incidents."""
+    """End what waited for a resource that is well again by itself, or gone; returns how many incidents."""
     trouble = _RECOVERIES.get(event.status)
-    if trouble is None:
+    if trouble is None and event.status != DELETED:
         return 0
+    # What is being taken away may be gone and still have to be replaced.
+    ends = INCIDENT.c.trouble == trouble if trouble else INCIDENT.c.trouble != INTERRUPTION
+    reason = Reason.RECOVERED if trouble else Reason.GONE
     chosen = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     older = INCIDENT.c.occurred <= millis_of(event.time)
     # What we began ourselves is verified by a look: see `wake_early`.
     patient = RUN.c.state.in_(_PATIENT) & (RUN.c.waits_for != Reason.UNDERWAY.value)
-    rows = connection.execute(
-        chosen.where(*_is_about(event.subject), older, INCIDENT.c.trouble == trouble, patient)
-    ).all()
-    evidence = {"code": Reason.RECOVERED.value, "event": event.key}
+    rows = connection.execute(chosen.where(*_is_about(event.subject), older, ends, patient)).all()
+    evidence = {"code": reason.value, "event": event.key}
     return sum(end_patient(connection, run, Verdict(one, Healed.NOT_NEEDED, now, evidence)) for run, one in rows)
 
 
+def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now: datetime) -> int:
+    """Let runs that wait for locks look now, because the cloud shows their resources without any; returns how many."""
+    free = {one.id for one in subjects}
+    waits = (RUN.c.state == RunState.WAITING.value) & RUN.c.waits_for.startswith(f"{Reason.LOCKED}.")
+    waiting = sa.select(RUN.c.id, INCIDENT.c.resource).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    later = RUN.c.next_eligible > millis_of(now)
+    ready = [row.id for row in connection.execute(waiting.where(waits, later)) if row.resource in free]
+    for run in ready:
+        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(next_eligible=millis_of(now)))
+    return len(ready)
+
+
+def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:
+    """Say whether news that a resource is well came after a look at it began."""
+    about = [EVENT.c[name] == value for name, value in _names(subject).items()]
+    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(_RECOVERIES), EVENT.c.received >= millis_of(began))
+    return connection.execute(news.limit(1)).first() is not None
+
+
+def _names(subject: ResourceId) -> dict[str, str]:
+    return {
+        "cloud": str(subject.cloud),
+        "account": subject.account,
+        "region": subject.region,
+        "kind": subject.kind,
+        "resource": subject.id,
+    }
+
+
 def _is_about(subject: ResourceId) -> list[sa.ColumnElement[bool]]:
-    return [
-        INCIDENT.c.cloud == str(subject.cloud),
-        INCIDENT.c.account == subject.account,
-        INCIDENT.c.region == subject.region,
-        INCIDENT.c.kind == subject.kind,
-        INCIDENT.c.resource == subject.id,
-    ]
+    return [INCIDENT.c[name] == value for name, value in _names(subject).items()]

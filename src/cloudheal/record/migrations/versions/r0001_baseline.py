@@ -313,6 +313,7 @@ def upgrade() -> None:
         sa.Column("call_by", sa.BigInteger(), nullable=False),
         sa.Column("done", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("value", sa.Text(), server_default="{}", nullable=False),
         sa.Column("code", sa.Text(), server_default="", nullable=False),
         sa.Column("request_id", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("run", "number"),

@@ -1,0 +1,108 @@
+"""The guards over hours, played before a fake cloud: what is held back, what wakes it, and what people are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cloudheal.testing import FakeCloud, Scene, assert_replays
+
+PROD = {"env": "prod"}
+RULE: dict[str, Any] = {
+    "name": "restart",
+    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+    "resources": {"tags": {"env": ["prod"]}},
+    "desired": "on",
+    "playbook": "restart_stopped",
+    "mode": "auto",
+}
+
+
+def fleet(size: int, falls: int, **rule: Any) -> tuple[FakeCloud, Scene]:
+    """Return a scene in which some of a group's servers stop at once."""
+    cloud = FakeCloud()
+    servers = [cloud.server(f"i-{number}", tags=PROD) for number in range(size)]
+    events = [cloud.power_off(one) for one in servers[:falls]]
+    return cloud, Scene(cloud, rules=[RULE | rule], events=events)
+
+
+def fallen(**rule: Any) -> Callable[[], Scene]:
+    """Return a scene of one server that falls back to Stopped at every start."""
+
+    def scene() -> Scene:
+        cloud, one = fleet(1, 1, **rule)
+        cloud.falls_back(cloud.now("i-0").id, times=9)  # type: ignore[union-attr]  # it is there
+        return one
+
+    return scene
+
+
+def test_a_server_that_always_falls_back_is_started_three_times() -> None:
+    """Three starts with a growing pause, one escalation, one question; nothing more in six hours."""
+    told = fallen(**{"with": {"backoff": "30s"}})().play()
+    assert told.actions == ("start i-0",) * 3
+    assert told.waits == {"i-0": "attempts_used"}
+    assert told.notices == ("escalated", "approval.asked")
+    assert (told.reasons[0], told.reasons[-1]) == ("act", "attempts_used")
+
+
+@pytest.mark.parametrize("backoff", ["1s", "45s", "3m"])
+def test_attempts_are_counted_over_deaths(backoff: str) -> None:
+    """Whenever the process dies, in a look or between two, the server is started three times in all."""
+    assert assert_replays(fallen(**{"with": {"backoff": backoff}})) > 10
+
+
+STORM = {"storm_members": 5}
+
+
+def test_sixty_percent_of_a_group_at_once_is_a_storm() -> None:
+    """One may act, as the share allows; the rest is held with one question for all, and people are told once."""
+    told = fleet(10, 6, limits=STORM)[1].play()
+    assert told.actions == ("start i-0",)
+    assert told.verdicts == {"i-0": "healed", **dict.fromkeys([f"i-{n}" for n in range(1, 6)], "")}
+    assert set(told.waits.values()) == {"storm"}
+    assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
+
+
+def test_an_old_backlog_meets_the_storm_guard_as_one() -> None:
+    """After a night of downtime nothing of a group's backlog is begun: its first is held for a person like its last."""
+    cloud, scene = fleet(10, 6, limits=STORM)
+    cloud.clock.advance(timedelta(hours=8))
+    told = scene.play()
+    assert told.actions == ()
+    assert told.reasons == ("storm",) * 6
+    assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
+
+
+def test_a_start_that_takes_an_hour_is_a_row_and_the_server_is_healed() -> None:
+    """The look ends after a minute; the run goes on when the server runs, with the attempt that it had made."""
+    cloud = FakeCloud(boot=timedelta(hours=1))
+    web = cloud.server("i-web", tags=PROD)
+    told = Scene(cloud, rules=[RULE | {"with": {"start_timeout": "2h"}}], events=[cloud.power_off(web)]).play()
+    assert told.verdicts == {"i-web": "healed"}
+    assert told.actions == ("start i-web",)
+    assert "underway" in told.reasons
+
+
+def test_a_start_that_never_comes_to_its_end_is_told() -> None:
+    """Past its time-out, counted over all looks, the verdict says so; it is not started a second time."""
+    cloud = FakeCloud(boot=timedelta(hours=3))
+    web = cloud.server("i-web", tags=PROD)
+    told = Scene(cloud, rules=[RULE | {"with": {"start_timeout": "10m"}}], events=[cloud.power_off(web)]).play()
+    assert (told.verdicts, told.evidence["i-web"]["code"]) == ({"i-web": "not healed"}, "start_timeout")
+    assert told.actions == ("start i-web",)
+
+
+def test_what_was_locked_is_healed_when_the_lock_is_gone() -> None:
+    """A server that somebody paid for two hours later is started then."""
+    cloud, scene = fleet(1, 1)
+    server = cloud.now("i-0")
+    assert server is not None
+    cloud.lock(server.id, "financial")
+    cloud.clock.plan(timedelta(hours=2), lambda: cloud.lock(server.id))
+    told = scene.play()
+    assert told.verdicts == {"i-0": "healed"}
+    assert set(told.reasons) == {"act", "locked"}
