@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from cloudheal.errors import SettingsError
+from cloudheal.model.event import Channel
 from cloudheal.record.inventory import known
 from cloudheal.record.leases import take_lease
 from cloudheal.record.polls import polls
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEASE, RESOURCE
+from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEASE, POLL, RESOURCE
 from cloudheal.settings import load_settings
-from tests.flow.watching import Watching, settings_of, watching, world_of
+from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
 from tests.sim.simulator import RunningSimulator, started
 
 RULE: dict[str, Any] = {
@@ -251,3 +252,22 @@ def test_looking_too_often_is_refused_with_the_reason(tmp_path: Path, field: str
     )
     with pytest.raises(SettingsError, match=rf"(?s)poll\.{field}.*or more.*quota"):
         load_settings(file)
+
+
+def test_an_event_from_a_region_that_does_not_exist_keeps_nobody_from_being_described(watch: Watching) -> None:
+    """One strange message names a region that no cloud has; the servers of other events are described all the same."""
+    bodies = [
+        json.dumps({
+            "product": "ECS", "name": "Instance:StateChange", "regionId": region, "userId": ACCOUNT,
+            "eventTime": "20260302T110026.922+0800", "content": {"resourceId": id_, "state": "Pending"},
+        }).encode()
+        for region, id_ in (("aa-nowhere", "i-nowhere"), (REGION, "i-web1"))
+    ]  # fmt: skip
+    with watch.app.database.transaction() as connection:
+        connection.execute(RESOURCE.delete())
+    watch.app.take(bodies, "test", Channel.FILE)
+    watch.advance(10)
+    watch.tick()
+    named = {row.id: row.name for row in watch.rows(RESOURCE)}
+    assert named["i-web1"] == "web-1"
+    assert watch.rows(POLL, POLL.c.name.like("enrich/%"))[0].outcome == "InvalidRegionId.NotFound"

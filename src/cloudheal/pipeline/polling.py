@@ -146,17 +146,26 @@ class Poller:
         return COMPLETE if all(self._noticed(page, (), self.clock.now()) for page in pages) else HANDED_OVER
 
     def _enrich(self, watched: Watched) -> str:
-        """Describe servers that only an event has named; one that the cloud does not know after a while is gone."""
+        """Describe servers that only an event has named; one that the cloud does not know after a while is gone.
+
+        An event may have named a region that does not exist: it keeps nobody else from being described.
+        """
+        outcome = COMPLETE
         with self.store.snapshot() as connection:
             waiting = not_described(connection, watched.cloud, watched.account, ENRICH_MOST)
         asked = self.clock.now()
         for region, rows in _by_region(waiting).items():
-            seen = list(watched.fleet.look(region, [row.resource.id.id for row in rows]))
+            try:
+                seen = list(watched.fleet.look(region, [row.resource.id.id for row in rows]))
+            except CloudPermanentError as problem:
+                outcome = problem.vendor_code
+                log.warning("enrich.failed region=%s servers=%d code=%s", region, len(rows), outcome)
+                continue
             self.intake.learn(seen)
             late = {row.resource.id for row in rows if row.resource.as_of < asked - GONE_AFTER}
             if not self._noticed((), sorted(late - {one.id for one in seen}), asked):
                 return HANDED_OVER
-        return COMPLETE
+        return outcome
 
     def _noticed(self, described: Sequence[Description], missing: Sequence[ResourceId], at: datetime) -> bool:
         """Take a page in; False when the polls have become another worker's meanwhile."""
