@@ -23,12 +23,12 @@ from tests.crash.points import Points, watch_calls, watch_commits
 CALL_MILLIS = 2000
 
 
-def main(settings: str, output: str, trace: str, deadly: str) -> None:
-    """Be a worker until told to stop, or until the point is reached."""
+def main(settings: str, output: str, trace: str, deadly: str, number: int) -> None:
+    """Be a worker until told to stop; at the point it sends itself a signal."""
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    points = Points(Path(trace), deadly)
+    points = Points(Path(trace), deadly, number)
     watch_calls(points)
 
     def opened(url: str) -> Database:

@@ -1,4 +1,4 @@
-"""The points at which a process can be killed: before and after each commit that writes, and each call over HTTP.
+"""Points at which a process can be killed or frozen: before and after each commit that writes, and each HTTP call.
 
 Nothing of this is in the product: commits are seen at SQLAlchemy's dialect, calls at the standard library's HTTP
 connection, which every vendor's client uses in the end. A point has a name that is the same in every run, such as
@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -27,11 +28,12 @@ _ACTION = re.compile(r"[?&]Action=(\w+)")
 
 
 class Points:
-    """Counts the points that this process passes, writes their names down, and dies at one of them."""
+    """Counts the points that this process passes, writes their names down, and gets a signal at one of them."""
 
-    def __init__(self, trace: Path, deadly: str = "") -> None:
+    def __init__(self, trace: Path, deadly: str = "", number: int = signal.SIGKILL) -> None:
         self._trace = trace.open("a", encoding="utf-8", buffering=1)
         self._deadly = deadly
+        self._number = number
         self._passed: Counter[str] = Counter()
         self._guard = threading.Lock()
 
@@ -40,15 +42,15 @@ class Points:
         with self._guard:
             self._passed[label] += 1
             name = f"{label} #{self._passed[label]}"
-            self._trace.write(f"{name}\n")
-        self._die_at(f"{name} before")
+            self._trace.write(f"{time.monotonic():.4f} {name}\n")
+        self._signal_at(f"{name} before")
         result = do()
-        self._die_at(f"{name} after")
+        self._signal_at(f"{name} after")
         return result
 
-    def _die_at(self, name: str) -> None:
+    def _signal_at(self, name: str) -> None:
         if name == self._deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._number)
 
 
 def watch_commits(points: Points, database: Database) -> None:

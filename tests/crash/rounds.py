@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -59,11 +60,11 @@ class Round:
     url: str
     folder: Path
     scenario: Scenario
+    lease_seconds: float = 1
 
     def prepare(self) -> None:
         """Make the database, the settings and the world, and let the trouble begin."""
-        settings = self.scenario.settings(self.simulator.url, self.url)
-        (self.folder / "cloudheal.yaml").write_text(yaml.safe_dump(settings))
+        settings = self.settings()
         database = open_database(self.url)
         migrate(database)
         with database.transaction() as connection:
@@ -81,22 +82,28 @@ class Round:
             if kill_after is not None:
                 first.join(kill_after)
                 first.kill()
-            self._until(lambda: not first.is_alive() or self.over())
-            died = self._ended(first) == KILLED
+            self.until(lambda: not first.is_alive() or self.over())
+            died = self.ended(first) == KILLED
             if died:
                 dead, second = self.workers(), self.worker("second")
                 try:
-                    self._until(lambda: not dead & self.workers() and self.over())
+                    self.until(lambda: not dead & self.workers() and self.over())
                 finally:
-                    self._ended(second)
+                    self.ended(second)
             return self.seen(died=died)
         finally:
             first.kill()
 
-    def worker(self, name: str, deadly: str = "") -> BaseProcess:
-        """Start a worker."""
-        files = [str(self.folder / one) for one in ("cloudheal.yaml", "output", f"trace-{name}")]
-        process = _FORKED.Process(target=main, args=(*files, deadly))
+    def settings(self, url: str = "") -> dict[str, Any]:
+        """Return the settings of a worker that finds the database there."""
+        return self.scenario.settings(self.simulator.url, url or self.url, lease_seconds=self.lease_seconds)
+
+    def worker(self, name: str, deadly: str = "", number: int = signal.SIGKILL, url: str = "") -> BaseProcess:
+        """Start a worker, which gets a signal at a point."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(self.settings(url)))
+        output, trace = str(self.folder / "output"), str(self.folder / f"trace-{name}")
+        process = _FORKED.Process(target=main, args=(str(file), output, trace, deadly, int(number)))
         process.start()
         return process
 
@@ -117,9 +124,15 @@ class Round:
             problems = [*faults_of(database), *(f"still queued: {one}" for one in self._queued())]
         finally:
             database.close()
-        trace = (self.folder / "trace-first").read_text().splitlines()
+        trace = list(self.passed("first"))
         output = (self.folder / "output").read_text()
         return Seen(effects(self.simulator, known_ids(self.scenario)), tuple(problems), died, tuple(trace), output)
+
+    def passed(self, name: str) -> dict[str, float]:
+        """Return the points that a worker has passed so far, and when, in seconds of the machine."""
+        file = self.folder / f"trace-{name}"
+        lines = [line.partition(" ") for line in file.read_text().splitlines()] if file.exists() else []
+        return {point: float(moment) for moment, _, point in lines}
 
     def _open(self) -> sa.Connection:
         # No pool: a round has a database of its own, which the next one drops.
@@ -130,7 +143,8 @@ class Round:
         return [one["id"] for queue in queues for one in queue["messages"]]
 
     @staticmethod
-    def _until(holds: Callable[[], bool]) -> bool:
+    def until(holds: Callable[[], bool]) -> bool:
+        """Wait until something holds; False when time is up."""
         give_up, between = time.monotonic() + SECONDS, threading.Event()
         while not holds():
             if time.monotonic() > give_up:
@@ -139,7 +153,7 @@ class Round:
         return True
 
     @staticmethod
-    def _ended(process: BaseProcess) -> int | None:
+    def ended(process: BaseProcess) -> int | None:
         """Stop a worker in order, with force when it does not; return its exit code."""
         if process.is_alive():
             process.terminate()

@@ -156,7 +156,7 @@ def test_every_playbook_has_a_scenario() -> None:
 def test_a_worker_may_die_at_any_point(matrix: Matrix) -> None:
     """At a sample of points: each effect once, events acknowledged, books closed and whole."""
     walk(matrix, lambda points: sample(points, SAMPLE))
-    assert matrix.died >= SAMPLE // 2
+    assert matrix.died >= min(SAMPLE // 2, matrix.rounds)
 
 
 @pytest.mark.soak

@@ -276,8 +276,12 @@ def unheard(watched: Watching, journal: Sequence[dict[str, Any]]) -> Iterator[st
     keys = {(row.resource, row.status) for row in events}
     for entry in journal:
         if entry["kind"] == "delivery" and entry["status"] == 201 and entry["details"]["event"] not in stored:
-            what = next(one for one in journal if one.get("details", {}).get("event") == entry["details"]["event"])
-            name = (what["resources"][0], what["details"]["content"].get("state", what["details"]["status"]))
+            details = next(
+                one["details"] for one in journal if one.get("details", {}).get("event") == entry["details"]["event"]
+            )
+            if "content" not in details:
+                continue  # what is no event is a dead letter, which bears no id
+            name = (entry["resources"][0], details["content"].get("state", details.get("status", "")))
             if name not in keys:
                 yield f"law 1: {entry['details']['event']} was delivered and is nowhere: {name}"
     decided = {row.event for row in watched.rows(DECISION)}

@@ -7,6 +7,9 @@ checkpoint. A step never raises into a playbook: exceptions change class on repl
 
 The library keeps one instance per process, so there is one `Engine` per process at a time. Its own retries, sleeps and
 recovery are not used: a process has a fresh executor id, and dead workers' runs are taken over by `workers.py`.
+
+A look whose database does not answer is left where it stands, without a checkpoint of the step that failed, and taken
+up again from its last checkpoint when the database answers: an outage of the store is never a failure of a playbook.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -23,7 +27,7 @@ from dbos import Serializer as DBOSSerializer
 from dbos import error as failures
 
 from cloudheal.act.outcome import EngineError
-from cloudheal.ports.store import Store
+from cloudheal.ports.store import STORE_AWAY, Store
 
 #: What may be checkpointed: JSON values only, never pickled objects.
 Json: TypeAlias = Any
@@ -41,7 +45,9 @@ log = logging.getLogger("cloudheal.engine")
 
 
 class LookLeft(BaseException):
-    """The process is told to stop while a look waits: the look stays begun, and another worker resumes it.
+    """A look cannot go on here now: it stays begun, and is resumed by this worker later or by another one.
+
+    The process was told to stop while the look waited, or the database does not answer.
 
     Not an Exception: neither a playbook nor the library may take it for a failure of the look.
     """
@@ -72,6 +78,7 @@ class Engine:
         self._worker = worker
         self._body = body
         self._client: DBOSClient | None = None
+        self._left: set[tuple[str, int]] = set()
 
     def start(self) -> Engine:
         """Open the engine and begin taking looks from the queue."""
@@ -169,13 +176,33 @@ class Engine:
         Raises EngineError when the engine itself fails.
         """
         try:
-            return DBOS.run_step({"name": name}, do)
+            return DBOS.run_step({"name": name}, partial(_leaving, do))
         except failures.DBOSException as problem:
             raise EngineError(f"step {name}: {type(problem).__name__}: {problem}") from problem
 
     def run_body(self, run: str, look: int) -> None:
-        """Run the body of one look."""
-        self._body(run, look)
+        """Run the body of one look. Raises LookLeft when it has to be taken up again."""
+        try:
+            _leaving(partial(self._body, run, look))
+        except LookLeft as left:
+            log.warning("look.left run=%s look=%d problem=%s", run, look, left)
+            self._left.add((run, look))
+            raise
+
+    def take_up(self) -> int:
+        """Queue the looks again that this process left; asked while the database answers. Returns how many."""
+        left = sorted(self._left)
+        resumed = self.resume(left)
+        self._left.difference_update(left)
+        return resumed
+
+
+def _leaving(do: Callable[[], Json]) -> Json:
+    """Do something, and raise LookLeft where the database did not answer: the library would checkpoint an error."""
+    try:
+        return do()
+    except STORE_AWAY as problem:
+        raise LookLeft(type(problem).__name__) from problem
 
 
 def workflow_id(run: str, look: int) -> str:

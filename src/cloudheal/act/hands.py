@@ -3,8 +3,9 @@
 To act is two steps. The first commits the intent, on condition that the run is still ours and no guard objects. The
 second sends the call. If the process dies between sending and checkpointing, the second step runs again in a process
 that did not write the intent: it does not send. What came of the call stands in the journal, or else it waits until
-nobody else can be sending and then reads the cloud to settle what happened. A call whose answer was lost is settled in
-the same way. What cannot be settled is `unknown`, and a playbook must not repeat it.
+nobody else can be sending and then reads the cloud to settle what happened. The same holds when it dies between the
+commit of the intent and its checkpoint: the intent that it left is found, never sent for, and settled. A call whose
+answer was lost is settled in the same way. What cannot be settled is `unknown`, and a playbook must not repeat it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Intents(Protocol):
 
     def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
         """Commit an intent, or return the reason code why it may not be."""
+
+    def left_open(self, name: str) -> IntentId | None:
+        """Return the intent of that name that an earlier process committed in this look and did not conclude."""
 
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send, by the database's clock; below 0 when it is over."""
@@ -93,6 +97,9 @@ class Hands:
         )
 
     def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | str:
+        left = self._intents.left_open(name)
+        if left is not None:
+            return list(left)
         intent = self._intents.intend(name, before)
         if isinstance(intent, str):
             return intent

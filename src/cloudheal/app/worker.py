@@ -61,6 +61,8 @@ from cloudheal.sources.webhook import Desk, Listener, sources_of
 log = logging.getLogger("cloudheal.app")
 
 BEAT_SECONDS = 1.0
+#: A worker that its database has not heard of for a lease stops, but never sooner than this: machines stutter.
+SHORTEST_SILENCE = 5.0
 #: Sealing and sending; what is committed is proven and told within about this time.
 CHORE_SECONDS = 1.0
 #: How often the due times of polls are asked for.
@@ -75,6 +77,9 @@ class App:
         self.clock = clock or clock_of(settings.clock)
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.stopping = threading.Event()
+        #: Set when the database has not heard of this worker for a lease: it must end, and can give nothing back.
+        self.cut_off = threading.Event()
+        self._heard = time.monotonic()
         self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
         self.database = open_database(settings.database)
@@ -172,6 +177,8 @@ class App:
         self.engine.start()
         with self.database.transaction() as connection:
             enlist(connection, self.worker, socket.gethostname())
+        self._heard = time.monotonic()
+        threading.Thread(target=self._listen_to_own_heart, name="cloudheal-silence", daemon=True).start()
         beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
         beating.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
@@ -192,11 +199,7 @@ class App:
             for thread in keeping:
                 thread.join(timeout=15)
             self.engine.stop()
-            with self.database.transaction() as connection:
-                leave(connection, self.worker)
-            self.keeper.tick()
-            with self.database.transaction() as connection:
-                give_up_leases(connection, self.worker)
+            self._sign_off()
             self.database.close()
 
     @contextmanager
@@ -336,16 +339,55 @@ class App:
         self.healer.look(run, look)
 
     def _beat(self) -> None:
+        """Say every second that we are alive, then see to what waits; a database that is away ends nothing at once."""
         while not self.stopping.wait(BEAT_SECONDS):
-            with self.database.transaction() as connection:
-                alive = beat(connection, self.worker)
-            if not alive:
-                log.error("worker.declared_dead worker=%s", self.worker)
+            try:
+                self._beat_once()
+            except sa.exc.SQLAlchemyError as problem:
+                log.warning("worker.not_heard worker=%s problem=%s", self.worker, type(problem).__name__)
+
+    def _beat_once(self) -> None:
+        asked = time.monotonic()
+        with self.database.transaction() as connection:
+            alive = beat(connection, self.worker)
+        if not alive:
+            log.error("worker.declared_dead worker=%s others_have=its_runs", self.worker)
+            self.stopping.set()
+            return
+        self._heard = asked
+        self.take_over()
+        self.engine.take_up()
+        self.waker.tick()
+        self.intake.begin_stranded()
+
+    def _listen_to_own_heart(self) -> None:
+        """Stop when nobody can have heard of us for a lease: others take our work. A beat may hang, so it is not asked.
+
+        Acting is safe without this, because an intent needs the database; it keeps a worker from pretending to work.
+        Time in which the whole process stood still does not count: the next beat learns what became of it.
+        """
+        longest, awake = max(self.settings.lease_seconds, SHORTEST_SILENCE), time.monotonic()
+        while not self.stopping.wait(BEAT_SECONDS):
+            before, awake = awake, time.monotonic()
+            if awake - before > longest:
+                self._heard = awake
+            silent = awake - self._heard
+            if silent > longest:
+                log.error("worker.cut_off worker=%s database_silent=%.0fs others_take=its_runs", self.worker, silent)
+                self.cut_off.set()
                 self.stopping.set()
-            else:
-                self.take_over()
-                self.waker.tick()
-                self.intake.begin_stranded()
+
+    def _sign_off(self) -> None:
+        """Give back what this worker holds, and seal what it wrote; without a database others find out by the lease."""
+        try:
+            with self.database.transaction() as connection:
+                leave(connection, self.worker)
+            self.keeper.tick()
+            with self.database.transaction() as connection:
+                give_up_leases(connection, self.worker)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as problem:
+            log.error("worker.not_signed_off worker=%s problem=%s", self.worker, type(problem).__name__)  # noqa: TRY400
+            self.cut_off.set()
 
     def _until_rung(self, bell: threading.Event, seconds: float) -> None:
         """Wait in real time until a bell rings. Raises LookLeft when the worker is told to stop."""

@@ -1,12 +1,14 @@
 """Commands that take events in: `run` from the queues until told to stop, `feed` from a file, dead letters again.
 
 `run` ends with 0 when it was told to (SIGTERM, SIGINT, `--once` done) and with 1 when it could not go on. What was in
-hand is committed and acknowledged first; looks that would still have to wait are left to whichever worker comes next.
+hand is committed and acknowledged first; looks that would still have to wait are left to whichever worker comes next. A
+worker that lost its database has nothing that it could give back, and ends at once.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -102,6 +104,7 @@ class _Shift:
             for thread in threads:
                 thread.start()
             self._until_over(threads)
+        self._end_at_once_if_cut_off()
         orderly = self._told or self._once
         log.info("run.ended worker=%s orderly=%s", self._app.worker, orderly and not self._failed.is_set())
         return 0 if orderly and not self._failed.is_set() else 1
@@ -114,8 +117,16 @@ class _Shift:
                 self._app.stopping.wait(LOOK_SECONDS)
             return
         self._app.stopping.wait()
+        self._end_at_once_if_cut_off()
         for thread in threads:
             thread.join()
+
+    def _end_at_once_if_cut_off(self) -> None:
+        """End although threads wait for the lost database, for ever: what they hold is on disk, or was not done."""
+        if self._app.cut_off.is_set():
+            log.error("run.ended worker=%s orderly=False reason=database_lost", self._app.worker)
+            logging.shutdown()
+            os._exit(1)
 
     def _receiver(self, account: AccountSettings) -> threading.Thread:
         return threading.Thread(target=self._receive, args=(account,), name=f"queue-{account.name}", daemon=True)

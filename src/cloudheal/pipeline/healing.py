@@ -27,7 +27,7 @@ from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Verbs
-from cloudheal.ports.store import Store
+from cloudheal.ports.store import STORE_AWAY, Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
 from cloudheal.record.holds import EVERYTHING, holds_on
@@ -121,6 +121,8 @@ class Healer:
                 approved=found.approved,
             )
             return playbook.run(case, hands)
+        except STORE_AWAY:
+            raise  # no fault of the playbook's, nor of the engine's, which takes the look up again
         except (EngineError, sa.exc.SQLAlchemyError):
             log.exception("run.engine_failed run=%s playbook=%s", found.run, playbook.name)
             return Parked.ENGINE_FAILED

@@ -49,11 +49,16 @@ class PatientIntents:
     def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
         """Commit an intent, or return the reason code why it may not be."""
         while True:
-            written = _outlasting(self.pause, lambda: self.intents.intend(name, before))
+            # An answer that was lost may hide a commit: then the intent is there, and nobody has sent for it yet.
+            written = _outlasting(self.pause, lambda: self.intents.left_open(name) or self.intents.intend(name, before))
             hurries = self.deadline is not None and self.clock.now() < self.deadline
             if written != Reason.PAUSED or not hurries:
                 return written
             self.pause(AGAIN_SECONDS)
+
+    def left_open(self, name: str) -> IntentId | None:
+        """Return the intent of that name that an earlier process committed in this look and did not conclude."""
+        return _outlasting(self.pause, lambda: self.intents.left_open(name))
 
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send."""

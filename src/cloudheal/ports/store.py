@@ -7,6 +7,9 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+#: The database does not answer, refuses for now, or ended the session; nothing of the transaction was done.
+STORE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+
 
 class Store(Protocol):
     """One database, for writers and for readers."""

@@ -20,6 +20,9 @@ from cloudheal.errors import SettingsError
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
 _NOTED = "cloudheal.noted"
+#: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
+#: keep its rows locked, and its heir waiting, for hours.
+SILENT_SECONDS = 10
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
 
 
@@ -100,6 +103,7 @@ def _sqlite(address: sa.URL, *, writing: bool) -> sa.Engine:
 
 def _postgres(address: sa.URL, *, read_only: bool) -> sa.Engine:
     options = "-c default_transaction_read_only=on" if read_only else "-c synchronous_commit=on"
+    options += f" -c idle_in_transaction_session_timeout={SILENT_SECONDS * 1000}"
     return sa.create_engine(
         address,
         pool_pre_ping=True,

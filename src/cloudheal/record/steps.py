@@ -136,6 +136,14 @@ class ClaimedIntents:
             intent = intend(connection, self.held, self.look, name, before, self.call_millis, at=self.clock.now())
         return Reason.SUPERSEDED.value if intent is None else (intent.run, intent.number)
 
+    def left_open(self, name: str) -> tuple[str, int] | None:
+        """Return the intent of that name that an earlier process committed in this look and did not conclude."""
+        one = (STEP.c.run == self.held.run) & (STEP.c.look == self.look) & (STEP.c.name == name)
+        with self.store.snapshot() as connection:
+            left = sa.select(STEP.c.number).where(one, STEP.c.done.is_(None)).order_by(STEP.c.number.desc())
+            number = connection.scalar(left.limit(1))
+        return None if number is None else (self.held.run, number)
+
     def remaining_seconds(self, intent: tuple[str, int]) -> float:
         """Return what is left of the intent's time to send, by the database's clock."""
         with self.store.snapshot() as connection:
