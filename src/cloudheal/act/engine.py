@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -40,6 +41,10 @@ QUEUE = "heal"
 #: Looks at work in one process; each is a thread that mostly waits for a cloud.
 CONCURRENCY = 64
 POLL_SECONDS = 0.1
+#: Looks forgotten in one transaction, so that writers wait for a moment only.
+FORGET_AT_ONCE = 500
+SELDOM_SECONDS = 60.0
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 log = logging.getLogger("cloudheal.engine")
 
@@ -51,6 +56,23 @@ class LookLeft(BaseException):
 
     Not an Exception: neither a playbook nor the library may take it for a failure of the look.
     """
+
+
+class _Seldom(logging.Filter):
+    """The library tells of a database that fails at each of ten polls a second; once a minute is enough."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a line pass whose beginning was not told within a minute."""
+        key, now = record.getMessage()[:40], self._clock()
+        if now - self._told.get(key, float("-inf")) < SELDOM_SECONDS:
+            return False
+        self._told[key] = now
+        return True
 
 
 class _JsonSerializer(DBOSSerializer):
@@ -78,10 +100,15 @@ class Engine:
         self._worker = worker
         self._body = body
         self._client: DBOSClient | None = None
-        self._left: set[tuple[str, int]] = set()
+        self._held = False
+        self._at_work: set[tuple[str, int]] = set()
+        self._idle: frozenset[tuple[str, int]] = frozenset()
+        #: True when looks that this process began may be idle.
+        self.has_left = False
 
-    def start(self) -> Engine:
-        """Open the engine and begin taking looks from the queue."""
+    def start(self, *, held: bool = False) -> Engine:
+        """Open the engine and begin taking looks from the queue, unless it is `held`."""
+        self._held = held
         with Engine._guard:
             if Engine._present is not None:
                 raise EngineError("one process runs one engine, and this one has one already")
@@ -97,26 +124,40 @@ class Engine:
                 "log_level": "WARNING",
             }
         )
+        library = logging.getLogger("dbos")
+        if not any(isinstance(one, _Seldom) for one in library.filters):
+            library.addFilter(_Seldom())
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS)
+        DBOS.register_queue(QUEUE, worker_concurrency=0 if held else CONCURRENCY, polling_interval_sec=POLL_SECONDS)
         self._client = DBOSClient(
             system_database_engine=self._store.writing, serializer=_JsonSerializer(), application_name="cloudheal"
         )
         return self
 
+    def hold(self, *, held: bool) -> bool:
+        """Begin no look any more, or begin them again; what has begun goes on. False when nothing changed.
+
+        The library reads the queue's row before every poll, in every process; zero places mean that none is taken.
+        """
+        if held == self._held:
+            return False
+        queue = DBOS.retrieve_queue(QUEUE)
+        if queue is None:
+            raise EngineError(f"the queue {QUEUE} is gone from the database")
+        queue.set_worker_concurrency(0 if held else CONCURRENCY)
+        self._held = held
+        return True
+
     def stop(self, seconds: float = 10) -> None:
         """Take no more looks, give those at work `seconds` to end, and close."""
         DBOS.destroy(workflow_completion_timeout_sec=round(seconds))
-        if self._client is not None:
-            self._client.destroy()
+        self.disconnect()
         with Engine._guard:
             Engine._present = None
 
     def connect(self) -> Engine:
         """Open the engine for queueing only; looks are begun by workers. Where no worker ever ran, make its tables."""
-        inspected = sa.inspect(self._store.writing)
-        schema = None if self._store.writing.dialect.name == "sqlite" else "dbos"
-        if not inspected.has_table("workflow_status", schema=schema):
+        if not self.has_tables:
             self.start()
             self.stop(0)
         self._client = DBOSClient(
@@ -128,6 +169,7 @@ class Engine:
         """Close what `connect` opened."""
         if self._client is not None:
             self._client.destroy()
+        self._client = None
 
     def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:
         """Queue a look in the caller's transaction; returns its workflow id."""
@@ -153,7 +195,30 @@ class Engine:
     @property
     def begins_here(self) -> bool:
         """True when this process runs looks itself; otherwise it can only queue them for others."""
-        return Engine._present is self
+        return Engine._present is self and not self._held
+
+    @property
+    def has_tables(self) -> bool:
+        """True where an engine has been started before."""
+        schema = None if self._store.writing.dialect.name == "sqlite" else "dbos"
+        return sa.inspect(self._store.writing).has_table("workflow_status", schema=schema)
+
+    def forget(self, ended_before: datetime | None = None) -> int:
+        """Delete looks that ended before an instant, or every look; returns how many.
+
+        A name that was forgotten could be queued again. Only looks of runs that still wait for exactly that look would
+        run then, and there are none: a run is at a higher look, or has ended.
+        """
+        if self._client is None:
+            raise EngineError("the engine is not started")
+        chosen: dict[str, Any] = {"name": "heal", "limit": FORGET_AT_ONCE, "load_input": False, "load_output": False}
+        if ended_before is not None:
+            chosen |= {"status": _ENDED, "completed_before": ended_before.isoformat()}
+        count = 0
+        while ids := [one.workflow_id for one in self._client.list_workflows(**chosen)]:
+            self._client.delete_workflows(ids)
+            count += len(ids)
+        return count
 
     def begun_by(self, worker: str) -> list[tuple[str, int]]:
         """Return the looks that a worker had begun and not ended, whether or not it owned their runs yet."""
@@ -175,34 +240,43 @@ class Engine:
 
         Raises EngineError when the engine itself fails.
         """
+
+        def guarded() -> Json:
+            try:
+                return do()
+            except STORE_AWAY as problem:
+                # Not an error of the step: it must not be checkpointed, and the look goes on when the database does.
+                raise LookLeft from problem
+
         try:
-            return DBOS.run_step({"name": name}, partial(_leaving, do))
+            return DBOS.run_step({"name": name}, guarded)
         except failures.DBOSException as problem:
             raise EngineError(f"step {name}: {type(problem).__name__}: {problem}") from problem
 
     def run_body(self, run: str, look: int) -> None:
-        """Run the body of one look. Raises LookLeft when it has to be taken up again."""
+        """Run the body of one look; a database that fails leaves the look begun. Raises LookLeft."""
+        self._at_work.add((run, look))
         try:
-            _leaving(partial(self._body, run, look))
-        except LookLeft as left:
-            log.warning("look.left run=%s look=%d problem=%s", run, look, left)
-            self._left.add((run, look))
-            raise
+            self._body(run, look)
+        except (*STORE_AWAY, LookLeft) as problem:
+            log.warning("look.left run=%s look=%d problem=%s", run, look, type(problem).__name__)
+            self.has_left = True
+            raise LookLeft from problem
+        finally:
+            self._at_work.discard((run, look))
 
-    def take_up(self) -> int:
-        """Queue the looks again that this process left; asked while the database answers. Returns how many."""
-        left = sorted(self._left)
-        resumed = self.resume(left)
-        self._left.difference_update(left)
-        return resumed
+    def resume_idle(self) -> int:
+        """Queue the looks again that this process began and nobody works on, as a database's outage leaves them.
 
-
-def _leaving(do: Callable[[], Json]) -> Json:
-    """Do something, and raise LookLeft where the database did not answer: the library would checkpoint an error."""
-    try:
-        return do()
-    except STORE_AWAY as problem:
-        raise LookLeft(type(problem).__name__) from problem
+        A look between its dequeuing and its first line looks the same, so only what was idle at the call before counts.
+        Returns how many are idle still.
+        """
+        self.has_left = False
+        idle = frozenset(self.begun_by(self._worker)) - self._at_work
+        again, self._idle = sorted(idle & self._idle), idle
+        self.resume(again)
+        self.has_left = self.has_left or bool(idle)
+        return len(idle)
 
 
 def workflow_id(run: str, look: int) -> str:

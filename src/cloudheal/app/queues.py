@@ -47,6 +47,8 @@ class Receivers:
     stopping: threading.Event
     states: QueueStates
     counters: Counters
+    idle: Callable[[], bool] = lambda: False
+    """True while nothing is to be taken, because an operator drains the workers."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     def receive(self, *, once: bool) -> int:
@@ -99,6 +101,11 @@ class _Receiver:
         taken, backoff = 0, FIRST_BACKOFF
         with closing(connect()) as queue:
             while not self.among.is_over:
+                if self.among.idle():
+                    if once:
+                        break
+                    self.among.stopping.wait(FIRST_BACKOFF)
+                    continue
                 try:
                     batch = self._batch(queue)
                 except (CloudTransientError, CloudPermanentError, NotCommittedError) as problem:

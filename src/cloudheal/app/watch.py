@@ -16,6 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloudheal.app.lookout import queue_name
+from cloudheal.app.outage import Outage, reason_of
 from cloudheal.app.queue_state import QueueState, QueueStates
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.model.control import Hold
@@ -66,6 +67,7 @@ class Watch:
     queues: QueueStates
     settings: WatchSettings
     accounts: Sequence[AccountSettings]
+    outage: Outage
 
     def health(self) -> Mapping[str, object]:
         """Say how the worker does: `ok` is whether all is well, `problems` are what is not."""
@@ -74,12 +76,12 @@ class Watch:
         try:
             seen = self._seen()
         except sa.exc.SQLAlchemyError as problem:
-            problems = [f"database {type(problem).__name__}", *_ill_queues(queues)]
+            problems = [f"database {reason_of(problem)}", *_ill_queues(queues)]
             return {
                 "ok": False,
                 "problems": problems,
                 "worker": self.worker,
-                "database": type(problem).__name__,
+                "database": reason_of(problem),
                 "queues": states,
                 "disk_free_bytes": disk.free,
             }
@@ -90,7 +92,7 @@ class Watch:
             "warnings": [name for name, one in seen.watched.items() if one.since and name.startswith(_WARNINGS)],
             "worker": self.worker,
             "worker_alive": seen.pulse.alive,
-            "database": "ok",
+            "database": self.outage.reason or "ok",
             "paused": seen.paused,
             "queues": states,
             "watches": {name: _watched(one) for name, one in seen.watched.items()},
@@ -134,6 +136,8 @@ class Watch:
             yield "worker.declared_dead"
         if self.stopping.is_set():
             yield "worker.stopping"
+        if self.outage.reason:
+            yield f"database.failed {self.outage.reason}"
         if disk.is_low(self.settings.disk_floor_mb):
             yield f"disk.low free={disk.free}"
 

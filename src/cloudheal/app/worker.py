@@ -22,6 +22,7 @@ from cloudheal.app.accounts import accounts_of
 from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.extensions import extensions_of
 from cloudheal.app.lookout import Lookout
+from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.app.queues import Receivers, connected
 from cloudheal.app.rules import rules_of
@@ -43,8 +44,9 @@ from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
 from cloudheal.record.database import open_database
+from cloudheal.record.draining import heed, is_draining
 from cloudheal.record.inbox import mark_replayed
-from cloudheal.record.keeping import Keeper
+from cloudheal.record.keeping import Keeper, Spans
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
@@ -80,6 +82,8 @@ class App:
         #: Set when the database has not heard of this worker for a lease: it must end, and can give nothing back.
         self.cut_off = threading.Event()
         self._heard = time.monotonic()
+        self.draining = False
+        self.outage = Outage()
         self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
         self.database = open_database(settings.database)
@@ -120,7 +124,10 @@ class App:
         self.group = GroupCommit(self.intake, self.counters)
         self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)
-        self.keeper = Keeper(self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices)
+        spans = Spans(keep.history, keep.dead_letters, keep.workflows, keep.instances)
+        self.keeper = Keeper(
+            self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices, spans, self.engine.forget
+        )
         self.sender = Sender(
             store=self.database,
             worker=self.worker,
@@ -148,6 +155,7 @@ class App:
             queues=self.queues,
             settings=settings.watch,
             accounts=settings.accounts,
+            outage=self.outage,
         )
         self.lookout = Lookout(
             store=self.database,
@@ -174,11 +182,14 @@ class App:
 
     @contextmanager
     def _working(self, *, alone: bool) -> Iterator[App]:
-        self.engine.start()
+        with self.database.snapshot() as connection:
+            self.draining = is_draining(connection)
+        self.engine.start(held=self.draining)
         with self.database.transaction() as connection:
             enlist(connection, self.worker, socket.gethostname())
         self._heard = time.monotonic()
-        threading.Thread(target=self._listen_to_own_heart, name="cloudheal-silence", daemon=True).start()
+        if not self.database.is_sqlite:  # there nobody else takes the work, and it goes on when the disk does
+            threading.Thread(target=self._listen_to_own_heart, name="cloudheal-silence", daemon=True).start()
         beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
         beating.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
@@ -186,7 +197,8 @@ class App:
         keeping = [self._repeating(name, work) for name, work in self._chores().items()]
         try:
             # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
-            self.take_over(EVERYONE if alone else None)
+            if not self.draining:
+                self.take_over(EVERYONE if alone else None)
             if self.listener:
                 self.listener.start()
             yield self
@@ -227,7 +239,8 @@ class App:
                 try:
                     work()
                 except sa.exc.SQLAlchemyError as problem:
-                    log.warning("chore.failed chore=%s problem=%s", name, type(problem).__name__)
+                    if self.outage.failed(problem):
+                        log.warning("chore.failed chore=%s problem=%s", name, type(problem).__name__)
 
         thread = threading.Thread(target=repeat, name=f"cloudheal-{name}", daemon=True)
         thread.start()
@@ -291,15 +304,20 @@ class App:
         def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
             return [one.fate for one in self.take(bodies, origin, Channel.QUEUE).fared]
 
-        return Receivers(account, take, self.stopping, self.queues, self.counters).receive(once=once)
+        return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.draining).receive(
+            once=once
+        )
 
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""
         while not self.stopping.wait(POLL_SECONDS):
             try:
-                self.poller.tick()
-            except (CloudTransientError, CloudPermanentError, sa.exc.OperationalError) as problem:
+                if not self.draining:
+                    self.poller.tick()
+            except (CloudTransientError, CloudPermanentError) as problem:
                 log.warning("poll.failed error=%s", type(problem).__name__)
+            except sa.exc.SQLAlchemyError as problem:
+                self.outage.failed(problem)
 
     def _listener(self, settings: ListenSettings) -> Listener:
         desk = Desk(
@@ -344,21 +362,37 @@ class App:
             try:
                 self._beat_once()
             except sa.exc.SQLAlchemyError as problem:
-                log.warning("worker.not_heard worker=%s problem=%s", self.worker, type(problem).__name__)
+                self.outage.failed(problem)
 
     def _beat_once(self) -> None:
-        asked = time.monotonic()
+        heard = time.monotonic()
         with self.database.transaction() as connection:
             alive = beat(connection, self.worker)
+            asked = is_draining(connection)
+            # What was closed a beat ago can have let nothing through since.
+            heed(connection, self.worker, draining=asked and self.draining)
+        if self.outage.worked():
+            self.engine.has_left = True
+        self._heed(draining=asked)
         if not alive:
             log.error("worker.declared_dead worker=%s others_have=its_runs", self.worker)
             self.stopping.set()
             return
-        self._heard = asked
-        self.take_over()
-        self.engine.take_up()
-        self.waker.tick()
-        self.intake.begin_stranded()
+        self._heard = heard
+        if not self.draining:
+            if self.engine.has_left:
+                self.engine.resume_idle()
+            if self.outage.over_for(self.settings.lease_seconds):
+                self.take_over()
+            self.waker.tick()
+            self.intake.begin_stranded()
+
+    def _heed(self, *, draining: bool) -> None:
+        """Begin nothing new while an operator drains the workers; what is at work ends as ever."""
+        if draining != self.draining:
+            self.engine.hold(held=draining)
+            self.draining = draining
+            log.warning("worker.draining worker=%s" if draining else "worker.resumed worker=%s", self.worker)
 
     def _listen_to_own_heart(self) -> None:
         """Stop when nobody can have heard of us for a lease: others take our work. A beat may hang, so it is not asked.
@@ -382,7 +416,7 @@ class App:
         try:
             with self.database.transaction() as connection:
                 leave(connection, self.worker)
-            self.keeper.tick()
+            self.keeper.sealer.seal()
             with self.database.transaction() as connection:
                 give_up_leases(connection, self.worker)
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as problem:

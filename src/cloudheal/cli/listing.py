@@ -11,6 +11,8 @@ from cloudheal.cli.desk import Desk, desk
 from cloudheal.cli.options import HERE, AsJson, Config, Limit, Open, Resource, Since, moment_of
 
 app = typer.Typer()
+runs = typer.Typer()
+app.add_typer(runs, name="runs")
 
 
 @app.command()
@@ -42,8 +44,9 @@ def incidents(
         at.show.rows("title.incidents", rows, ("occurred", "resource", "trouble", "acted", "ended", "verdict", "code"))
 
 
-@app.command()
-def runs(
+@runs.callback(invoke_without_command=True)
+def list_runs_(
+    context: typer.Context,
     config: Config = HERE,
     since: Since = "",
     resource: Resource = "",
@@ -54,6 +57,8 @@ def runs(
     """List runs: which playbook, in which state, what they wait for."""
     from cloudheal.record.lists import Narrow, list_runs
 
+    if context.invoked_subcommand is not None:
+        return
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_runs(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
         columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")

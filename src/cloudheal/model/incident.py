@@ -72,6 +72,8 @@ class Parked(StrEnum):
     POISONOUS = "poisonous"
     """It was at work in several processes when they died."""
     ENGINE_FAILED = "engine_failed"
+    RESTORED = "restored"
+    """It came out of a backup."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -43,6 +43,7 @@ from cloudheal.record.incidents import (
     open_run,
 )
 from cloudheal.record.memberships import places_of
+from cloudheal.record.parking import bind_playbook
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.waiting import Rest, is_well_since, rest
 from cloudheal.record.workers import Claim, claim, park, release
@@ -78,6 +79,8 @@ class Healer:
         if held is None or found is None:
             return
         playbook = self.playbooks.get(found.playbook)
+        if playbook is not None and not found.playbook_digest:
+            found = self._adopted(found, playbook)
         if playbook is None or playbook.digest != found.playbook_digest:
             self._park(held, found, Parked.PLAYBOOK_CHANGED)
             return
@@ -93,6 +96,11 @@ class Healer:
     def _claim(self, connection: sa.Connection, run: str, look: int) -> tuple[Claim | None, OpenRun | None]:
         held = claim(connection, run, self.worker, look, self.clock.now())
         return held, open_run(connection, run) if held else None
+
+    def _adopted(self, found: OpenRun, playbook: Playbook) -> OpenRun:
+        """Bind a run that an operator restarted to the playbook as it is now."""
+        committed(self.store, self.pause, lambda connection: bind_playbook(connection, found.run, playbook.digest))
+        return replace(found, playbook_digest=playbook.digest)
 
     def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End | Refusal | Parked:
         rule = self.rules.rules.get(found.rule)

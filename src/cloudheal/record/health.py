@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from cloudheal.metrics.counters import Gauge
+from cloudheal.record.draining import is_draining
 from cloudheal.record.polls import polls
 from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 
@@ -23,6 +24,8 @@ class Pulse:
     dead_letters: int
     runs: dict[str, int]
     polls: dict[str, tuple[datetime, str]]
+    draining: bool
+    """An operator asked the workers to begin nothing new."""
 
 
 def pulse(connection: sa.Connection, worker: str) -> Pulse:
@@ -37,6 +40,7 @@ def pulse(connection: sa.Connection, worker: str) -> Pulse:
         dead_letters=connection.scalar(waiting) or 0,
         runs=dict(_runs(connection)),
         polls=polls(connection),
+        draining=is_draining(connection),
     )
 
 
@@ -45,6 +49,7 @@ def shown(found: Pulse) -> dict[str, object]:
     return {
         "last_event": found.received.isoformat() if found.received else None,
         "open_incidents": found.open_incidents,
+        "draining": found.draining,
         "polls": {name: {"ended": at.isoformat(), "outcome": how} for name, (at, how) in found.polls.items()},
     }
 

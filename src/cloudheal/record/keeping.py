@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
 
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.leases import take_lease
-from cloudheal.record.retention import remove_old_notices, remove_old_segments
+from cloudheal.record.retention import (
+    remove_old_dead_letters,
+    remove_old_events,
+    remove_old_holds,
+    remove_old_incidents,
+    remove_old_lifecycle,
+    remove_old_notices,
+    remove_old_segments,
+    remove_released,
+)
 from cloudheal.record.seal import Sealer
 
 log = logging.getLogger("cloudheal.record")
 
 EVERY = timedelta(hours=1)
 LEASE_NAME, LEASE_MILLIS = "retention", 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """How long rows are kept, by what they are."""
+
+    history: timedelta
+    dead_letters: timedelta
+    workflows: timedelta
+    instances: timedelta
 
 
 @dataclass(slots=True)
@@ -30,6 +52,10 @@ class Keeper:
     """How long rows of the ledger are kept."""
     notices: timedelta
     """How long notices are kept after they were delivered."""
+    spans: Spans
+    """How long everything else is kept."""
+    forget: Callable[[datetime], int]
+    """Lets the engine forget the looks that ended before an instant of real time; returns how many."""
     _removed: datetime | None = None
 
     def tick(self) -> int:
@@ -41,16 +67,29 @@ class Keeper:
         return sealed
 
     def _remove(self, now: datetime) -> None:
-        segments = 0
-        while count := self._some_segments(now):
-            segments += count
-        with self.store.transaction() as connection:
-            notices = remove_old_notices(connection, now - self.notices)
-        if segments or notices:
-            log.info("record.removed segments=%d notices=%d", segments, notices)
+        spans = self.spans
+        history = now - spans.history
+        removed = {
+            "segments": self._all(lambda connection: remove_old_segments(connection, now - self.ledger, now)),
+            "notices": self._all(lambda connection: remove_old_notices(connection, now - self.notices)),
+            "incidents": self._all(lambda connection: remove_old_incidents(connection, history)),
+            "events": self._all(lambda connection: remove_old_events(connection, history)),
+            "holds": self._all(lambda connection: remove_old_holds(connection, history)),
+            "dead_letters": self._all(lambda connection: remove_old_dead_letters(connection, now - spans.dead_letters)),
+            "lifecycle": self._all(lambda connection: remove_old_lifecycle(connection, now - spans.instances)),
+            "instances": self._all(lambda connection: remove_released(connection, now - spans.instances)),
+            "looks": self.forget(datetime.now(UTC) - spans.workflows),
+        }
+        if any(removed.values()):
+            log.info("record.removed %s", " ".join(f"{what}={count}" for what, count in removed.items()))
 
-    def _some_segments(self, now: datetime) -> int:
-        with self.store.transaction() as connection:
-            if not take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS):
-                return 0
-            return remove_old_segments(connection, now - self.ledger, now)
+    def _all(self, some: Callable[[sa.Connection], int]) -> int:
+        """Remove slice after slice, while the lease is ours; returns how many rows in all."""
+        total = 0
+        while True:
+            with self.store.transaction() as connection:
+                mine = take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS)
+                count = some(connection) if mine else 0
+            total += count
+            if count == 0:
+                return total

@@ -8,6 +8,7 @@ METADATA = sa.MetaData()
 #: SQLite numbers rows by itself only in a column of exactly this type.
 _ROW = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+#: Numbers of events are never used twice: lifecycle and ledger name them for longer than they are kept.
 EVENT = sa.Table(
     "event",
     METADATA,
@@ -30,6 +31,7 @@ EVENT = sa.Table(
     sa.Column("raw", sa.LargeBinary, nullable=False),
     sa.Index("event_by_resource", "resource", "occurred"),
     sa.Index("event_by_time", "occurred"),
+    sqlite_autoincrement=True,
 )
 
 DEAD_LETTER = sa.Table(
@@ -104,6 +106,16 @@ WORKER = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("heartbeat", sa.BigInteger, nullable=False),
     sa.Column("heir", sa.Text, nullable=False, server_default=""),
+    sa.Column("draining", sa.Boolean, nullable=False, default=False),  # it begins nothing new
+)
+
+#: An operator's word to every worker; a row stands while it is in force.
+CONTROL = sa.Table(
+    "control",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
 )
 
 STEP = sa.Table(
@@ -267,7 +279,7 @@ LIFECYCLE = sa.Table(
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("event", _ROW, sa.ForeignKey("event.id"), nullable=False, unique=True),
+    sa.Column("event", sa.BigInteger, nullable=False, unique=True),  # also after the event has left
     sa.Column("channel", sa.Text, nullable=False),
     sa.Index("lifecycle_by_resource", "resource", "at"),
 )

@@ -68,7 +68,7 @@ def verify(store: Store) -> Verified:
     with store.snapshot() as connection:
         if connection.dialect.name == "postgresql":
             connection.execution_options(isolation_level="REPEATABLE READ")
-        return _verified(connection)
+        return verified(connection)
 
 
 def knows_head(store: Store, head: str) -> bool:
@@ -77,7 +77,8 @@ def knows_head(store: Store, head: str) -> bool:
         return connection.execute(sa.select(SEAL.c.number).where(SEAL.c.hash == head)).first() is not None
 
 
-def _verified(connection: sa.Connection) -> Verified:
+def verified(connection: sa.Connection) -> Verified:
+    """Check every seal and every sealed row of the state that a connection reads."""
     numbers = sa.select(SEAL.c.number, SEAL.c.first, SEAL.c.last, SEAL.c.rows, SEAL.c.removed, SEAL.c.hash)
     seals = connection.execute(numbers.order_by(SEAL.c.number)).mappings().all()
     gone = [one for one in seals if one["removed"] is not None]
@@ -101,7 +102,7 @@ def _chain(connection: sa.Connection, gone: int) -> Iterator[Finding]:
     """Follow the chain: each seal follows the one before, and what retention removed is its beginning, as recorded."""
     expected, number = NO_HASH, 0
     wanted = sa.select(SEAL.c.number, SEAL.c.previous, SEAL.c.hash, SEAL.c.leaves, SEAL.c.removed)
-    for one in connection.execution_options(yield_per=50).execute(wanted.order_by(SEAL.c.number)):
+    for one in connection.execute(wanted.order_by(SEAL.c.number), execution_options={"yield_per": 50}):
         number += 1
         hashed = one.hash if one.removed is not None else chained(one.number, one.previous, one.leaves)
         misplaced = one.number != number or (one.removed is not None) != (number <= gone)

@@ -17,6 +17,13 @@ from cloudheal.settings.rules import Rule, RuleFile
 from cloudheal.settings.windows import known_zone
 
 #: Closer looks than these are refused.
+RECORD_FLOORS = {
+    # Far above the seven days for which a queue keeps a message: what comes again is known as a duplicate.
+    "history": timedelta(days=30),
+    "dead_letters": timedelta(days=7),
+    "workflows": timedelta(days=1),
+    "instances": timedelta(days=30),
+}
 SWEEP_FLOOR, RECLAIMED_FLOOR = timedelta(seconds=60), timedelta(seconds=30)
 
 
@@ -215,6 +222,26 @@ class RecordSettings(_Settings):
 
     ledger: Duration = Field(duration_of("400d"), description="Ledger rows; whole sealed segments leave, heads stay.")
     notices: Duration = Field(duration_of("30d"), description="Notices that were delivered.")
+    history: Duration = Field(
+        duration_of("400d"),
+        description="Events with their decisions, and incidents that have ended with runs, steps and answers; at least "
+        "30d, and the longest window of the rules. What is open stays.",
+    )
+    dead_letters: Duration = Field(duration_of("90d"), description="Messages that could not be read; at least 7d.")
+    workflows: Duration = Field(duration_of("7d"), description="The engine's finished looks; at least 1d.")
+    instances: Duration = Field(
+        duration_of("3650d"),
+        description="Released servers with every attribute, and the states that servers went through; at least 30d.",
+    )
+
+    @field_validator("history", "dead_letters", "workflows", "instances")
+    @classmethod
+    def _kept_long_enough(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        floor = RECORD_FLOORS[str(info.field_name)]
+        if value < floor:
+            msg = f"expected {written(floor)} or more, got {written(value)}"
+            raise ValueError(msg)
+        return value
 
 
 class Settings(_Settings):

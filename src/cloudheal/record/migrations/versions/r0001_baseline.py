@@ -37,6 +37,13 @@ def upgrade() -> None:
     )
     op.create_index("canary_by_queue", "canary", ["queue", "sent"], unique=False)
     op.create_table(
+        "control",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "dead_letter",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
@@ -92,6 +99,7 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("event_by_resource", "event", ["resource", "occurred"], unique=False)
     op.create_index("event_by_time", "event", ["occurred"], unique=False)
@@ -185,6 +193,22 @@ def upgrade() -> None:
     )
     op.create_index("ledger_by_time", "ledger", ["at"], unique=False)
     op.create_index("ledger_by_type", "ledger", ["type", "id"], unique=False)
+    op.create_table(
+        "lifecycle",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("cloud", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event"),
+    )
+    op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
     op.create_table(
         "membership",
         sa.Column("cloud", sa.Text(), nullable=False),
@@ -332,6 +356,7 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("heartbeat", sa.BigInteger(), nullable=False),
         sa.Column("heir", sa.Text(), server_default="", nullable=False),
+        sa.Column("draining", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -353,26 +378,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("decision_by_event", "decision", ["event"], unique=False)
-    op.create_table(
-        "lifecycle",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("cloud", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("region", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("event", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["event"],
-            ["event.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event"),
-    )
-    op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
     op.create_table(
         "listener_task",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
