@@ -225,7 +225,7 @@ class RecordSettings(_Settings):
     history: Duration = Field(
         duration_of("400d"),
         description="Events with their decisions, and incidents that have ended with runs, steps and answers; at least "
-        "30d, and the longest window of the rules. What is open stays.",
+        "30d. What is open stays.",
     )
     dead_letters: Duration = Field(duration_of("90d"), description="Messages that could not be read; at least 7d.")
     workflows: Duration = Field(duration_of("7d"), description="The engine's finished looks; at least 1d.")
