@@ -119,7 +119,7 @@ class Operator:
         reader = threading.Thread(target=_read, args=(process, worker.lines), daemon=True)
         reader.start()
         try:
-            until(lambda: worker.logged("run.ready") or process.poll() is not None, what="a ready worker")
+            until(lambda: worker.logged("run.ready") or process.poll() is not None, 90, "a ready worker")
             assert process.poll() is None, worker.lines
             yield worker
         finally:
