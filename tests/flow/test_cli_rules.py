@@ -69,6 +69,19 @@ def test_testing_walks_every_station_and_writes_nothing(operator: Operator) -> N
     assert operator.starts() == []
 
 
+def test_testing_shows_what_speaks_for_purpose_and_for_accident(operator: Operator) -> None:
+    """The rule wants it on; a tag on the server wants it off and goes before the rule; both in words and as JSON."""
+    shown = operator.done("rules", "test", "-", "--look", typed=message("i-bp1web01"))
+    assert "by accident:  the rule wants it on" in shown
+    world = operator.simulator.control("GET", "world")
+    world["alibaba"]["instances"][0]["tags"]["cloudheal:desired"] = "off"
+    operator.simulator.world(world)
+    shown = operator.done("rules", "test", "-", "--look", typed=message("i-bp1web01"))
+    assert "on purpose:   its tag wants it off [cloudheal:desired=off]" in shown
+    (told,) = json.loads(operator("rules", "test", "-", "--look", "--json", typed=message("i-bp1web01")).stdout)
+    assert told["rules"][0]["evidence"] == {"on_purpose": "desired_off.tag: cloudheal:desired=off"}
+
+
 def test_a_message_that_opens_no_trouble_is_said_to_be_recorded_only(operator: Operator) -> None:
     """Most events only inform; the test of rules says so."""
     operator.settings(rules=[{**RULE, "when": {"type": ["Instance:StateChange"]}}])

@@ -219,19 +219,22 @@ def test_an_unknown_server_is_looked_at_once(watch: Watching) -> None:
     assert 1 <= len(looks) <= 2  # the lookup, and the playbook's own
 
 
-def test_groups_follow_the_tag_that_the_account_names(
+def test_groups_are_formed_as_the_account_says(
     simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`group_by: tag:app` makes a group of each value; servers without the tag have none."""
+    """By a tag's value, by the server group of a balancer, by CloudMonitor's group; or not at all."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
     simulator.control("POST", "reset")
     servers = [{"id": "i-a1", "tags": {"app": "a"}}, {"id": "i-a2", "tags": {"app": "a"}}, {"id": "i-x", "tags": {}}]
     groups = [{"id": "rsp-web", "load_balancer": "lb-1", "backends": [{"server_id": "i-x", "port": 80, "weight": 100}]}]
-    simulator.world(world_of(servers, server_groups=groups))
+    monitored = [{"name": "shop", "instances": ["i-a2"]}, {"name": "desk", "instances": ["i-a2", "i-x"]}]
+    simulator.world(world_of(servers, server_groups=groups, monitor_groups=monitored))
     for by, expected in [
         ("tag:app", {"i-a1": "tag:app=a", "i-a2": "tag:app=a", "i-x": ""}),
         ("server_group", {"i-a1": "", "i-a2": "", "i-x": "server_group=rsp-web"}),
+        ("monitor_group", {"i-a1": "", "i-a2": "monitor_group=desk", "i-x": "monitor_group=desk"}),
+        ("rule", {"i-a1": "", "i-a2": "", "i-x": ""}),
     ]:
         settings = settings_of(simulator, tmp_path, database=f"sqlite:///{tmp_path}/{by.partition(':')[0]}.db")
         account = settings.accounts[0].model_copy(update={"group_by": by})
@@ -240,6 +243,47 @@ def test_groups_follow_the_tag_that_the_account_names(
             assert {row.id: row.group for row in running.rows(RESOURCE)} == expected
             with running.app.database.snapshot() as connection:
                 assert known(connection, []) == {}
+
+
+@pytest.mark.parametrize("by", ["server_group", "monitor_group"])
+def test_a_first_look_tells_the_group_too(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """A rule for a group selects a server that no sweep has seen yet: one read before selection, groups included."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    groups = [{"id": "shop", "load_balancer": "lb-1", "backends": ["i-a:80"]}]
+    monitored = [{"name": "shop", "instances": ["i-a"]}]
+    servers = [{"id": "i-a"}, {"id": "i-b"}]
+    simulator.world(world_of(servers, server_groups=groups, monitor_groups=monitored))
+    simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
+    rule = {**RULE, "resources": {"groups": [f"{by}=shop"]}}
+    settings = settings_of(simulator, tmp_path, rules=[rule])
+    account = settings.accounts[0].model_copy(update={"group_by": by})
+    with watching(simulator, settings.model_copy(update={"accounts": [account]})) as running:
+        running.chaos("power_off", "i-a", "i-b")
+        running.advance(5)
+        running.drain()
+        reasons = {row.reason for row in running.rows(DECISION)}
+        assert reasons == {"shadow", "not_selected"}
+        assert {row.id: row.group for row in running.rows(RESOURCE)} == {"i-a": f"{by}=shop", "i-b": ""}
+
+
+def test_a_sweep_goes_on_where_groups_may_not_be_read(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The permission for balancers is missing: the servers are known all the same, in no group."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    simulator.world(world_of([{"id": "i-a"}]))
+    forbidden = {"kind": "error", "status": 403, "code": "Forbidden.RAM", "message": "no"}
+    refused = {"service": "slb", "fault": forbidden}
+    simulator.control("PUT", "faults", [refused])
+    with watching(simulator, settings_of(simulator, tmp_path)) as running:
+        running.tick()
+        assert [(row.id, row.group) for row in running.rows(RESOURCE)] == [("i-a", "")]
 
 
 @pytest.mark.parametrize(("field", "value"), [("sweep", "59s"), ("reclaimed", "29s")])

@@ -23,13 +23,14 @@ from xml.etree import ElementTree as ET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ECS, SLB, CMS, STS, LOCATION, VPC = (
+ECS, SLB, CMS, STS, LOCATION, VPC, ACTIONTRAIL = (
     "2014-05-26",
     "2014-05-15",
     "2019-01-01",
     "2015-04-01",
     "2015-06-12",
     "2016-04-28",
+    "2020-07-06",
 )
 MNS_VERSION = "2015-06-06"
 

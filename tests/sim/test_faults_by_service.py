@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.signing import CMS, ECS, LOCATION, SLB, STS, VPC, Answer, HandSigned
+from tests.sim.signing import ACTIONTRAIL, CMS, ECS, LOCATION, SLB, STS, VPC, Answer, HandSigned
 from tests.sim.simulator import RunningSimulator
 
 SERVER, BALANCER = "i-bp1a", "lb-a"
@@ -67,6 +67,7 @@ ROWS = (
         seen=lambda hand: b"/queues/made" in hand.mns("GET", "/queues").body,
     ),
     Row("sts", "GetCallerIdentity", rpc(STS, "GetCallerIdentity")),
+    Row("actiontrail", "LookupEvents", rpc(ACTIONTRAIL, "LookupEvents")),
     Row("vpc", "DescribeVSwitches", rpc(VPC, "DescribeVSwitches")),
     Row(
         "location",

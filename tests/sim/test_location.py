@@ -22,7 +22,7 @@ def wire(sim: RunningSimulator) -> Iterator[Wire]:
         yield connection
 
 
-@pytest.mark.parametrize("product", ["ecs", "slb", "cms", "sts", "vpc", "Ecs"])
+@pytest.mark.parametrize("product", ["ecs", "slb", "cms", "sts", "vpc", "actiontrail", "Ecs"])
 def test_every_product_is_here(wire: Wire, product: str) -> None:
     """The endpoint of each product is the host that the question was sent to, named as the SDK looks for it."""
     reply = wire.get(common(LOCATION, "DescribeEndpoints", Id="cn-beijing", ServiceCode=product, Type="openAPI"))

@@ -21,10 +21,11 @@ from pydantic import BaseModel
 
 from cloudheal.act.hands import Hands
 from cloudheal.model.decision import Reason, Station, coded
+from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
-from cloudheal.ports.cloud import Balancers, Compute, Orders, Place
+from cloudheal.ports.cloud import Balancers, Compute, Orders, Place, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Case:
     places: Callable[[], Sequence[Place]]
     """Names the balancer groups that the resource was in at the last sweep: a hint where to look first."""
     desired_on: bool
+    """The rule says so; `intent` knows tags and schedules too."""
+    intent: Callable[[Server], Evidence]
+    """Says what speaks for a stop on purpose and what for an accident, of a server as it was just read. Asks the tables
+    and the audit trail, so a playbook calls it only inside what its hands read."""
     now: Callable[[], datetime]
     """The operator's clock; a playbook asks it only inside what its hands read, so that a replay decides alike."""
     wait: Callable[[float, Callable[[], bool]], bool]

@@ -17,11 +17,13 @@ from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.clouds.alibaba.trail import AlibabaTrail
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.trail import Trail
 from cloudheal.settings.schema import AccountSettings, Settings
 
 log = logging.getLogger("cloudheal.accounts")
@@ -39,6 +41,7 @@ class Accounts:
 
     compute: Mapping[tuple[Cloud, str], Compute]
     clients: Mapping[tuple[Cloud, str], Client]
+    trails: Mapping[tuple[Cloud, str], Trail]
 
     def of(self, resource: ResourceId) -> Compute:
         """Return the servers of a resource's account. Raises UnknownAccountError."""
@@ -54,6 +57,10 @@ class Accounts:
             client = client.hurried()
             compute = AlibabaCompute(client, resource.account)
         return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
+
+    def trail_of(self, resource: ResourceId) -> Trail | None:
+        """Return the audit trail of a resource's account; None when the settings do not ask for it."""
+        return self.trails.get((resource.cloud, resource.account))
 
     def lookup(self, subjects: Sequence[ResourceId], now: datetime) -> Mapping[ResourceId, Resource]:
         """Read resources from their clouds, by account and region; what cannot be read stays unknown."""
@@ -80,7 +87,8 @@ def accounts_of(settings: Settings, counters: Counters | None = None) -> Account
     counters = counters or Counters()
     clients = {(one.cloud, one.id): _client(one, counters) for one in settings.accounts}
     compute = {name: SharedReads(AlibabaCompute(client, name[1]), time.sleep) for name, client in clients.items()}
-    return Accounts(compute, clients)
+    asked = [(one.cloud, one.id) for one in settings.accounts if one.audit_trail]
+    return Accounts(compute, clients, {name: AlibabaTrail(clients[name]) for name in asked})
 
 
 def credentials(account: AccountSettings) -> tuple[str, str]:

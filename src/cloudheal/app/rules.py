@@ -10,7 +10,9 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.app.extensions import extensions_of
 from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, rule_book
+from cloudheal.decide.wishes import WishTags
 from cloudheal.errors import SettingsError
+from cloudheal.model.resource import Cloud
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
 
@@ -20,7 +22,13 @@ def rules_of(settings: Settings) -> RuleBook:
     playbooks = extensions_of(settings).library.playbooks
     for number, rule in enumerate(settings.rules):
         _check(rule, playbooks, ("rules", number))
-    return rule_book(settings.rules)
+    return rule_book(settings.rules, wishes_of(settings))
+
+
+def wishes_of(settings: Settings) -> Mapping[tuple[Cloud, str], WishTags]:
+    """Return by which tags the people of each account say what they want."""
+    zone = settings.timezone
+    return {(one.cloud, one.id): WishTags(one.hold_tag, one.desired_tag, zone) for one in settings.accounts}
 
 
 def _check(rule: Rule, playbooks: Mapping[str, Playbook], field: tuple[int | str, ...]) -> None:

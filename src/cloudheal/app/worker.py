@@ -30,7 +30,8 @@ from cloudheal.app.tally import Tally
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.classic import classic_document
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.pollers import BY_SERVER_GROUP, AlibabaFleet
+from cloudheal.clouds.alibaba.grouping import BY_SERVER_GROUP
+from cloudheal.clouds.alibaba.pollers import AlibabaFleet
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event, Fate
@@ -38,6 +39,7 @@ from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.group_commit import GroupCommit
+from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Teller
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.pipeline.waits import Waits
@@ -105,6 +107,7 @@ class App:
             pause=self._pause,
             freed=self.waker.fill,
             new_id=_new_id,
+            intent=Intentions(self.database, self.rules, self.accounts.trail_of, self.clock).of,
             settle_seconds=settings.settle_seconds,
         )
         self.intake = Intake(

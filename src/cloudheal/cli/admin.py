@@ -112,10 +112,16 @@ def _policy(settings: Settings, account: AccountSettings, *, with_setup: bool) -
 
 def _statements(settings: Settings, account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
     from cloudheal.cli.examination import verbs_of
-    from cloudheal.clouds.alibaba.policy import playbook_statements, queue_statement, setup_statements
+    from cloudheal.clouds.alibaba.policy import (
+        looking_statements,
+        playbook_statements,
+        queue_statement,
+        setup_statements,
+    )
     from cloudheal.clouds.alibaba.setup import place_of
 
     yield from playbook_statements(account.id, account.regions, verbs_of(settings))
+    yield from looking_statements(account.group_by, audit_trail=account.audit_trail)
     if account.queue is not None:
         place = place_of(account)
         yield queue_statement(account.id, place, sends=settings.watch.canary is not None)

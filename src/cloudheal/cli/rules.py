@@ -16,8 +16,10 @@ from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
     from cloudheal.model.event import Event
+    from cloudheal.model.evidence import Evidence
     from cloudheal.model.resource import Resource, ResourceId
     from cloudheal.pipeline.rehearsal import Rehearsed
+    from cloudheal.ports.cloud import Server
 
 app = typer.Typer(no_args_is_help=True, help="Rules: test, promote, list.")
 
@@ -113,12 +115,14 @@ class _Trial:
             "type": event.type,
             "status": event.status,
             "resource": event.subject.id,
-            "rules": self._ask(event, _resource(self._at, event.subject, look=look)),
+            "rules": self._ask(event, _seen(self._at, event.subject, look=look), look=look),
         }
 
-    def _ask(self, event: Event, resource: Resource | None) -> list[dict[str, Any]]:
+    def _ask(self, event: Event, seen: Seen | None, *, look: bool) -> list[dict[str, Any]]:
         from cloudheal.app import extensions_of, rules_of
         from cloudheal.pipeline.rehearsal import rehearse
+
+        resource = seen.resource if seen else None
 
         extensions = extensions_of(self._at.settings)
         playbooks, trouble_of = extensions.library.playbooks, extensions.trouble_of
@@ -127,7 +131,23 @@ class _Trial:
         with self._at.database.snapshot() as connection:
             rules, now = rules_of(self._at.settings), self._at.clock.now()
             found = list(rehearse(connection, rules, playbooks, trouble_of, event, resource, now=now))
-        return [self._told(one, event, known=resource is not None) for one in found]
+        told = [self._told(one, event, known=resource is not None) for one in found]
+        return [self._weighed(one, event, seen, look=look) for one in told]
+
+    def _weighed(self, told: dict[str, Any], event: Event, seen: Seen | None, *, look: bool) -> dict[str, Any]:
+        """Show what speaks for purpose and for accident, where a rule would get as far as asking."""
+        from zoneinfo import ZoneInfo
+
+        from cloudheal.record.explain import signs_told
+
+        if seen is None or told["reason"] in {None, "not_selected", "stale"}:
+            return told
+        settings, zone = self._at.settings, ZoneInfo(self._at.settings.timezone)
+        evidence = _evidence(self._at, event, seen, told["rule"], look=look).told()
+        for side, signs in evidence.items():
+            words = signs if side == "held" else signs_told(signs, settings.language, zone)
+            self._at.show.say(f"test.{side}", rule=told["rule"], signs=words)
+        return {**told, "evidence": evidence}
 
     def _told(self, one: Rehearsed, event: Event, *, known: bool) -> dict[str, Any]:
         from cloudheal.app import extensions_of
@@ -170,16 +190,42 @@ def _rows(at: Desk) -> Iterator[RuleRow]:
             yield RuleRow(rule.name, rule.playbook, rule.mode, mode, who, when)
 
 
-def _resource(at: Desk, subject: ResourceId, *, look: bool) -> Resource | None:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A resource as the rules are held against it, and the server behind it."""
+
+    resource: Resource
+    server: Server
+
+
+def _seen(at: Desk, subject: ResourceId, *, look: bool) -> Seen | None:
     """Return what is known of a resource: by the inventory, or by a fresh look at the cloud."""
     from cloudheal.app import accounts_of
+    from cloudheal.ports.cloud import Server
     from cloudheal.record.inventory import known
 
-    if look:
-        return accounts_of(at.settings).lookup([subject], at.clock.now()).get(subject)
     with at.database.snapshot() as connection:
         found = known(connection, [subject]).get(subject)
-    return found.resource if found else None
+    if not look:
+        if found is None:
+            return None
+        one = found.resource
+        return Seen(one, Server(one.id, one.state, one.name, one.zone, found.locks, tags=one.tags))
+    accounts = accounts_of(at.settings)
+    resource = accounts.lookup([subject], at.clock.now()).get(subject)
+    server = accounts.of(subject).servers(subject.region, [subject.id]).get(subject.id) if resource else None
+    return Seen(resource, server) if resource and server else None
+
+
+def _evidence(at: Desk, event: Event, seen: Seen, rule: str, *, look: bool) -> Evidence:
+    """Weigh what is known of a stop; with a look the audit trail is asked too."""
+    from cloudheal.app import accounts_of, rules_of
+    from cloudheal.pipeline.intentions import Intentions, Stop
+
+    trail_of = accounts_of(at.settings).trail_of if look else lambda _: None
+    intentions = Intentions(at.database, rules_of(at.settings), trail_of, at.clock)
+    stop = Stop(event.subject, event.time, rule)
+    return intentions.of_known(stop, seen.server, trail_of(event.subject))
 
 
 def _bodies(file: str) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The second half of a decision: what a fresh look at a stopped server says, asked in a fixed order.
 
-    readable? - still there? - still stopped? - unlocked? - known to be by accident?
+    readable? - still there? - still stopped? - unlocked? - not held? - not on purpose? - by accident?
 
 The first that refuses names the decision. It is a pure function of what was seen, so that a look that is replayed after
 a crash decides alike. Room is not asked here: a run that looks holds its grant already.
@@ -32,6 +32,8 @@ class Sight:
     """What says that it is to run; empty when nothing does."""
     purpose: str = ""
     """What says that it was stopped on purpose; empty when nothing does."""
+    held: str = ""
+    """The tag by which somebody holds it; empty when nobody does."""
 
 
 def afresh(sight: Sight) -> Walk:
@@ -66,11 +68,25 @@ def _unlocked(sight: Sight) -> Station:
     return Station("unlocked", Reason.LOCKED if sight.locks else None, ", ".join(sight.locks))
 
 
+def _unheld(sight: Sight) -> Station:
+    return Station("not held", Reason.HELD if sight.held else None, f"tag {sight.held}" if sight.held else "")
+
+
+def _not_on_purpose(sight: Sight) -> Station:
+    return Station("not on purpose", Reason.INTENDED if sight.purpose else None, sight.purpose)
+
+
 def _accident(sight: Sight) -> Station:
-    if sight.purpose:
-        return Station("by accident", Reason.INTENDED, sight.purpose)
     return Station("by accident", None if sight.accident else Reason.UNEXPLAINED, sight.accident)
 
 
 #: The questions in the order of DESIGN section 3.
-QUESTIONS: tuple[Callable[[Sight], Station], ...] = (_readable, _there, _stopped, _unlocked, _accident)
+QUESTIONS: tuple[Callable[[Sight], Station], ...] = (
+    _readable,
+    _there,
+    _stopped,
+    _unlocked,
+    _unheld,
+    _not_on_purpose,
+    _accident,
+)

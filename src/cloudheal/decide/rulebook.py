@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from cloudheal.decide.facts import Bounds
 from cloudheal.decide.index import PatternIndex
 from cloudheal.decide.pattern import compiled
+from cloudheal.decide.wishes import WishTags
 from cloudheal.model.event import Event
-from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.model.window import HORIZON, is_in_any, next_opening
 from cloudheal.settings.rules import Limits, Rule, Selector
 
@@ -23,16 +24,22 @@ class RuleBook:
 
     rules: Mapping[str, Rule]
     index: PatternIndex[str]
+    wishes: Mapping[tuple[Cloud, str], WishTags] = field(default_factory=dict)
+    """By which tags the people of an account say what they want, whatever the rules say."""
+
+    def wishes_of(self, subject: ResourceId) -> WishTags:
+        """Return the tags of a resource's account."""
+        return self.wishes.get((subject.cloud, subject.account), WishTags())
 
     def matching(self, event: Event) -> list[Rule]:
         """Return the rules whose pattern the event matches, in the order of the file."""
         return [self.rules[name] for name in self.index.matching(fields_of(event))]
 
 
-def rule_book(rules: Sequence[Rule]) -> RuleBook:
+def rule_book(rules: Sequence[Rule], wishes: Mapping[tuple[Cloud, str], WishTags] | None = None) -> RuleBook:
     """Compile rules. Raises SettingsError naming the rule and the field."""
     patterns = [(rule.name, compiled(rule.when, f"rules.{rule.name}.when")) for rule in rules]
-    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns))
+    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {})
 
 
 def fields_of(event: Event) -> Mapping[str, Any]:

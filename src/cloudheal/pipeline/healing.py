@@ -21,12 +21,14 @@ from cloudheal.act.outcome import EngineError
 from cloudheal.act.playbook import Case, End, Playbook, Refusal
 from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
+from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
+from cloudheal.pipeline.intentions import Stop
 from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
-from cloudheal.ports.cloud import Place, Verbs
+from cloudheal.ports.cloud import Place, Server, Verbs
 from cloudheal.ports.store import STORE_AWAY, Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
@@ -70,6 +72,8 @@ class Healer:
     freed: Callable[[sa.Connection, datetime], int]
     """Gives room that has just become free to those that wait for it, in the transaction that freed it."""
     new_id: Callable[[], str]
+    intent: Callable[[Stop, Server], Evidence]
+    """Says what speaks for a stop on purpose and what for an accident."""
     settle_seconds: float = SETTLE_SECONDS
     call_millis: int = CALL_MILLIS
 
@@ -122,6 +126,7 @@ class Healer:
                 orders=verbs.orders,
                 places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
+                intent=partial(self.intent, Stop(found.resource, found.occurred, found.rule, found.run)),
                 now=self.clock.now,
                 wait=partial(self.wait, found.resource),
                 attempts=found.attempts,

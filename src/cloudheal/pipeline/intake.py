@@ -13,6 +13,7 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
 from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
 from cloudheal.decide.walk import Walk, walk
+from cloudheal.decide.wishes import WishTags, held_by_tag
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
@@ -290,6 +291,7 @@ class Intake:
         decisions: list[Decided] = []
         for rule in rules:
             facts = _facts(connection, told, rule, now)
+            facts = tag_held(facts, self.rules.wishes_of(told.event.subject), told.resource, now)
             walked = walk(told.event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             opening = _Opening(rule, told.event, told.trouble, facts.group.name, walked)
@@ -393,6 +395,14 @@ def gathered(
         bounds=bounds_of(limits),
         mode=effective_mode(connection, rule),
     )
+
+
+def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: datetime) -> Facts:
+    """Return the facts with the hold that the resource's own tags put on it, where no other one stands."""
+    hold = held_by_tag(wishes, resource.tags, now) if resource and not facts.will.held_by else None
+    if hold is None:
+        return facts
+    return replace(facts, will=replace(facts.will, held_by=f"tag {hold.tag}", held_until=hold.until))
 
 
 def decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:

@@ -134,9 +134,13 @@ class Poller:
             self._noticed(seen, sorted({*missing} - {one.id for one in seen}), asked)
         return COMPLETE
 
-    def _members(self, watched: Watched, region: str) -> Sequence[tuple[Place, str]]:
-        """Look at every balancer of a region, and keep who is in which group."""
-        found = watched.fleet.members(region)
+    def _members(self, watched: Watched, region: str) -> Sequence[tuple[Place, str]] | None:
+        """Look at every balancer of a region, and keep who is in which group; None where that is not allowed."""
+        try:
+            found = watched.fleet.members(region)
+        except CloudPermanentError as problem:
+            log.warning("members.refused region=%s code=%s", region, problem.vendor_code)
+            return None
         with self.store.transaction() as connection:
             replace_memberships(connection, watched.cloud, watched.account, region, found)
         return found

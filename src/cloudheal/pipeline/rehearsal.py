@@ -15,7 +15,7 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
-from cloudheal.pipeline.intake import gathered
+from cloudheal.pipeline.intake import gathered, tag_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ def rehearse(
         walked = None
         if trouble is not None and heals and not failures:
             facts = gathered(connection, rule, event.subject, trouble, resource, now)
+            facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
             facts = replace(facts, deadline=deadline_of(event.subject, trouble, event.time))
             walked = walk(event.time, now, facts)
         yield Rehearsed(rule.name, rule.playbook, failures, walked)

@@ -19,13 +19,14 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, Mode, RunState, Verdict, deadline_of
-from cloudheal.pipeline.intake import RUN_STATES, Looks, decided, gathered
+from cloudheal.pipeline.intake import RUN_STATES, Looks, decided, gathered, tag_held
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
+from cloudheal.record.inventory import known
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 from cloudheal.settings.rules import Rule
 
@@ -100,6 +101,8 @@ class Waker:
         if patient.waits_for == Reason.UNDERWAY:
             return self._begin(connection, patient, None, said, now)
         facts = gathered(connection, rule, patient.subject, patient.trouble, None, now, group=patient.group)
+        seen = known(connection, [patient.subject]).get(patient.subject)
+        facts = tag_held(facts, self.rules.wishes_of(patient.subject), seen.resource if seen else None, now)
         facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
         return self._walked(connection, patient, rule, _again(facts, patient, approved=said is not None), said, now)
 

@@ -2,8 +2,8 @@
 
 It looks afresh before every start, leaves alone what an operator or the vendor did on purpose, starts at most
 `max_attempts` times with a growing pause in between, and believes only a server that it sees Running. A stop that
-nobody can explain is not undone unless the rule says `desired: on` or a person approves. A start that takes longer than
-a minute is waited for as a row, not in a thread.
+nobody can explain is not undone unless a tag, a schedule or the rule wants it on, or a person approves. A start that
+takes longer than a minute is waited for as a row, not in a thread.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, Sight, afresh
 from cloudheal.decide.walk import Walk
 from cloudheal.model.decision import Reason, reason_of
+from cloudheal.model.evidence import Evidence, Sign, listed
 from cloudheal.model.incident import Healed
 from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
@@ -71,7 +72,8 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
         starts += 1
         after = hands.read(f"start {look} seen", lambda: _awaited(case))
         if after.ok and after.value["state"] == RUNNING:
-            return End(Healed.HEALED, "running", {"attempts": str(starts), "request_id": started.request_id})
+            told = {"attempts": str(starts), "request_id": started.request_id, **_evidence(seen).told()}
+            return End(Healed.HEALED, "running", told)
         if after.ok and after.value["state"] == STOPPED and starts < parameters.max_attempts:
             pause = parameters.backoff * 2 ** (starts - 1)
             if pause > PATIENCE:
@@ -100,21 +102,44 @@ def _left_alone(case: Case, seen: Outcome, walked: Walk, starts: int) -> End | R
         case Reason.RECOVERED if starts:
             return End(Healed.HEALED, "running", {"attempts": str(starts)}, asked)
         case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
-            return End(Healed.NOT_NEEDED, reason.value, {"state": state, "seen": asked[-1].numbers}, asked)
+            return End(Healed.NOT_NEEDED, reason.value, {"state": state, **_evidence(seen).told()}, asked)
         case Reason.UNDERWAY if _overdue(case, seen):
             return End(Healed.NOT_HEALED, "start_timeout", {"state": state, "attempts": str(starts)}, asked)
         case Reason.UNDERWAY as reason:
             return Refusal(reason, after=PATIENCE, stations=asked)
-        case Reason.LOCKED as reason:
-            return Refusal(reason, seen.value["locks"][0], LOCK_PAUSE, asked)
+        case Reason.LOCKED | Reason.HELD:
+            return _held_back(seen, walked)
         case reason:
-            return Refusal(reason, stations=asked, evidence={"seen": asked[-1].numbers})
+            return Refusal(reason, stations=asked, evidence={"seen": asked[-1].numbers, **_evidence(seen).told()})
+
+
+def _held_back(seen: Outcome, walked: Walk) -> Refusal:
+    """Wait for a lock, or for a hold that somebody put on the server itself."""
+    if walked.reason is Reason.LOCKED:
+        return Refusal(walked.reason, seen.value["locks"][0], LOCK_PAUSE, walked.stations)
+    return Refusal(walked.reason, after=_hold_ends(seen), stations=walked.stations)
 
 
 def _sight(case: Case, seen: Outcome) -> Sight:
-    accident = "desired: on" if case.desired_on else "a person approved it" if case.approved else ""
-    state, locks = str(seen.value.get("state", "")), tuple(seen.value.get("locks", ()))
-    return Sight("" if seen.ok else seen.code or seen.kind.value, state, locks, accident)
+    evidence, approved = _evidence(seen), (Sign("approved"),) if case.approved else ()
+    return Sight(
+        problem="" if seen.ok else seen.code or seen.kind.value,
+        state=str(seen.value.get("state", "")),
+        locks=tuple(seen.value.get("locks", ())),
+        accident=listed((*evidence.accident, *approved)),
+        purpose=listed(evidence.purpose),
+        held=evidence.held,
+    )
+
+
+def _evidence(seen: Outcome) -> Evidence:
+    return Evidence.of_json(seen.value["evidence"]) if "evidence" in seen.value else Evidence()
+
+
+def _hold_ends(seen: Outcome) -> timedelta | None:
+    """Return how long the hold on the server stands yet; None when it names no end."""
+    until = _evidence(seen).held_until
+    return until - datetime.fromisoformat(seen.value["at"]) if until else None
 
 
 def _seen(case: Case) -> dict[str, Any]:
@@ -130,7 +155,8 @@ def _seen(case: Case) -> dict[str, Any]:
     now = case.now().isoformat()
     if server is None:
         return {"at": now}
-    return {"at": now, "state": server.state, "locks": list(server.locks), "started": server.started}
+    seen = {"at": now, "state": server.state, "locks": list(server.locks), "started": server.started}
+    return {**seen, "evidence": case.intent(server).to_json()} if server.state == STOPPED else seen
 
 
 def _overdue(case: Case, seen: Outcome) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, RuleCheck
+from cloudheal.model.evidence import Sign, unlisted
 from cloudheal.model.incident import RunState
 from cloudheal.record.explain_texts import TEXTS
 from cloudheal.record.ledger import Kind, Written
@@ -27,6 +28,11 @@ _OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)")
 def explain(story: Story, checks: Sequence[RuleCheck], language: str, zone: tzinfo) -> list[str]:
     """Return the story as lines; `checks` are the rules as they are now. Indented lines belong to the one before."""
     return list(_Teller(TEXTS[language], zone, language).tell(story, checks))
+
+
+def signs_told(text: str, language: str, zone: tzinfo) -> str:
+    """Return signs of evidence, as they stand in tables, in words."""
+    return _Teller(TEXTS[language], zone, language).signs(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,20 @@ class _Teller:
 
     def _station(self, station: Passed) -> str:
         answer = "no" if station.reason and station.reason not in _GOES_ON else "yes"
+        signs = station.question in _OF_SIGNS
         text = self.texts.get(f"station.{station.question}.{answer}", self.texts[f"station.{answer}"])
-        numbers = self._numbers(station.numbers)
+        numbers = self.signs(station.numbers) if signs else self._numbers(station.numbers)
         said = text.format_map({"question": station.question, "reason": station.reason, "numbers": numbers})
         return said if not numbers or "{numbers}" in text else self._say("station.numbers", said=said, numbers=numbers)
+
+    def signs(self, text: str) -> str:
+        """Put the signs of a piece of evidence into the language, with what exactly was found."""
+        return self.texts["sign.and"].join(self._sign(one) for one in unlisted(text))
+
+    def _sign(self, sign: Sign) -> str:
+        said = self._word("sign", sign.code)
+        detail = _INSTANT.sub(lambda found: self._at(datetime.fromisoformat(found[0])), sign.detail)
+        return self._say("sign.detail", sign=said, detail=detail) if detail else said
 
     def _numbers(self, numbers: str) -> str:
         """Put the numbers of a station into the language: instants in the zone, counts as words, nothing as nothing."""
@@ -134,7 +150,7 @@ class _Teller:
 
     def _end(self, affair: Affair, ended: datetime) -> Iterator[str]:
         code = affair.evidence.get("code", "-")
-        facts = ", ".join(f"{key} {value}" for key, value in affair.evidence.items() if key != "code")
+        facts = ", ".join(self._fact(key, value) for key, value in affair.evidence.items() if key != "code")
         verdict = self._word("verdict", affair.verdict)
         yield self._say("ended", at=self._at(ended), verdict=verdict, code=code, evidence=facts or "-")
         times = affair.timeline.times
@@ -142,6 +158,9 @@ class _Teller:
             spans = {"detect": times.to_detect, "act": times.to_act, "heal": times.to_heal}
             yield self._say("times", **{name: self._span(span) if span else "-" for name, span in spans.items()})
         yield self._say("next.over")
+
+    def _fact(self, key: str, value: str) -> str:
+        return f"{self._word('evidence', key)} {self.signs(value) if key in _SIGNS else value}"
 
     def _next(self, run: Attempt) -> str:
         """Say what happens next with a run that has not ended, and when."""
@@ -191,5 +210,8 @@ class _Teller:
         return self._say("span.hours", hours=str(minutes // 60), minutes=str(minutes % 60))
 
 
+#: Stations and facts whose numbers are signs of evidence.
+_OF_SIGNS = frozenset({"not on purpose", "by accident"})
+_SIGNS = frozenset({"on_purpose", "by_accident", "could_not_say"})
 #: What the last station says when it lets the event through: not a refusal.
 _GOES_ON = frozenset({Reason.ACT.value, Reason.PLAN.value})

@@ -69,6 +69,14 @@ def fill_in(connection: sa.Connection, descriptions: Iterable[Description]) -> i
     return sum(_write_description(connection, replace(one, locks=()), {}) for one in ordered)
 
 
+def retag(connection: sa.Connection, subject: ResourceId, tags: Mapping[str, str], at: datetime) -> bool:
+    """Take in the tags that a fresh look showed; False when they were known, or something newer is."""
+    written = json.dumps(dict(tags), ensure_ascii=False)
+    older = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= millis_of(at))
+    changed = _is(subject) & older & (RESOURCE.c.tags != written)
+    return connection.execute(sa.update(RESOURCE).where(changed).values(tags=written)).rowcount == 1
+
+
 def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datetime) -> list[ResourceId]:
     """Say that resources are gone, as of `at`; returns those that were thought to be there."""
     gone = []

@@ -61,10 +61,26 @@ class AccountSettings(_Settings):
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
     group_by: str = Field(
-        "",
-        description="What makes servers a group for shares and storms: `tag:KEY` or `server_group` (of a balancer); "
-        "absent: the servers that a rule selects.",
-        pattern=r"^(tag:.{1,128}|server_group|)$",
+        "server_group",
+        description="What makes servers a group for shares and storms: `tag:KEY`, `server_group` (of a balancer), "
+        "`monitor_group` (an application group of CloudMonitor) or `rule`. Those in no group: the servers that a rule "
+        "selects.",
+        pattern=r"^(tag:.{1,128}|server_group|monitor_group|rule|)$",
+    )
+    hold_tag: str = Field(
+        "cloudheal:hold",
+        description="Key of the tag by which somebody holds a server: any value, or the time until which it holds.",
+        min_length=1,
+        max_length=128,
+    )
+    desired_tag: str = Field(
+        "cloudheal:desired",
+        description="Key of the tag that says whether a server is meant to run: `on` or `off`; goes before the rule.",
+        min_length=1,
+        max_length=128,
+    )
+    audit_trail: bool = Field(
+        default=False, description="Ask ActionTrail who stopped a server; needs its permission. UNVERIFIED."
     )
     calls_per_second: float = Field(10, gt=0, le=1000, description="Calls of each API in this account, on average.")
     silent_after: Duration | None = Field(

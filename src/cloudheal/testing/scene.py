@@ -24,6 +24,7 @@ from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline import Healer, Intake, Waker
+from cloudheal.pipeline.intentions import Intentions
 from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.database import Database
 from cloudheal.record.moments import moment_of
@@ -161,6 +162,7 @@ class Scene:
             pause=lambda seconds: life.passes(timedelta(seconds=seconds)),
             freed=waker.fill,
             new_id=self._id,
+            intent=Intentions(database, rules, lambda _: None, clock).of,
         )
         return intake, healer, waker
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloudheal_sim.alibaba.actiontrail import actions as actiontrail
+from cloudheal_sim.alibaba.actiontrail.state import ActionTrail
+from cloudheal_sim.alibaba.actiontrail.world import TrailSection
 from cloudheal_sim.alibaba.cms import actions as cms
 from cloudheal_sim.alibaba.cms import legacy as cms_2018
 from cloudheal_sim.alibaba.cms.chaos_monitoring import MonitoringChaos
@@ -68,6 +71,9 @@ class AlibabaCloud:
         self._gateway.serve(ecs.SERVICE, self._ecs).serve(slb.SERVICE, self._slb)
         self._gateway.serve(vpc.SERVICE, vpc.Vpc(self._regions, self._switches))
         self._gateway.serve(location.SERVICE, location.Location(self._products, self._regions))
+        self._trail = ActionTrail(kernel, ACCOUNT, _Servers(self._ecs))
+        self._trail.register(chaos)
+        self._gateway.serve(actiontrail.SERVICE, self._trail).witnesses.append(self._trail.saw)
 
     def _published(self, event: SystemEvent) -> None:
         """Send an event through CloudMonitor's rules; SLB looks at the server it is about."""
@@ -101,6 +107,7 @@ class AlibabaCloud:
             EventsSection(self._cms.events, self._cms.custom_alarms),
             MonitoringSection(self._cms.monitoring),
             SlbSection(self._slb),
+            TrailSection(self._trail),
         )
 
     @property
@@ -137,3 +144,18 @@ class AlibabaCloud:
         if target.startswith(("/queues", "/topics")):
             return self._mns.unreadable(status)
         return self._gateway.unreadable(target, status)
+
+
+class _Servers:
+    """What the trail needs of ECS."""
+
+    def __init__(self, ecs: Ecs) -> None:
+        self._ecs = ecs
+
+    def region_of(self, id_: str) -> str | None:
+        found = self._ecs.fleet.find(id_)
+        return None if found is None else found.region
+
+    def stop(self, id_: str) -> bool:
+        found = self._ecs.fleet.find(id_)
+        return found is not None and self._ecs.lifecycle.stop(found)

@@ -19,14 +19,14 @@ from darabonba.runtime import RuntimeOptions
 from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 
-ECS, SLB, CMS, STS = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01"
+ECS, SLB, CMS, STS, ACTIONTRAIL = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01", "2020-07-06"
 #: The service itself is in trouble: whether the call took effect cannot be known.
 _IN_TROUBLE = ("InternalError", "ServiceUnavailable", "UnknownError")
 #: A balancer that is still rolling out an earlier change refuses the next one under any of these.
 _BUSY = ("BackendServer.configuring", "ServiceIsConfiguring", "ServiceIsStopping", "SystemBusy", "OperationConflict")
 #: Codes that pass by waiting; everything else below HTTP 500 does not.
 _PASSING = (*_IN_TROUBLE, *_BUSY, "Throttling", "InstanceNotReady", "OperationFailed.TokenIsProcessing")
-_PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts"}
+_PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts", ACTIONTRAIL: "actiontrail"}
 
 
 class Client:

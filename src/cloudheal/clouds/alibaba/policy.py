@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cloudheal.clouds.alibaba import grouping, trail
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place
 
@@ -31,6 +32,15 @@ def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[s
     for product in sorted({action.partition(":")[0] for action in actions}):
         mine = [action for action in actions if action.startswith(f"{product}:")]
         yield _allow(mine, [f"acs:{product}:{region}:{account}:*" for region in regions])
+
+
+def looking_statements(group_by: str, *, audit_trail: bool) -> Iterator[dict[str, Any]]:
+    """Return what CloudMonitor's groups and the audit trail need; neither can be narrowed to a resource."""
+    asked = [*(grouping.PERMISSIONS[group_by] if group_by == grouping.BY_MONITOR_GROUP else ())]
+    if audit_trail:
+        asked.append(trail.PERMISSION)
+    if asked:
+        yield _allow(sorted(asked), ["*"])
 
 
 def queue_statement(account: str, place: Place, *, sends: bool = False) -> dict[str, Any]:

@@ -7,10 +7,12 @@ the cloud counts in it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 #: How many calls may come at once after a quiet time, in seconds' worth of the rate.
 BURST_SECONDS = 2.0
+#: What a cloud allows a second where that is less than any sensible rate of ours.
+SLOWER: Mapping[str, float] = {"LookupEvents": 2.0}
 
 
 class Buckets:
@@ -18,18 +20,18 @@ class Buckets:
 
     def __init__(self, per_second: float, monotonic: Callable[[], float]) -> None:
         self._rate = per_second
-        self._most = max(1.0, per_second * BURST_SECONDS)
         self._monotonic = monotonic
         self._levels: dict[str, tuple[float, float]] = {}
         self._guard = threading.Lock()
 
     def reserve(self, api: str, most_seconds: float) -> float | None:
         """Take one token and return how many seconds to wait before the call; None when that is too long."""
+        rate, most = self._limits(api)
         with self._guard:
             now = self._monotonic()
-            level, at = self._levels.get(api, (self._most, now))
-            level = min(self._most, level + (now - at) * self._rate) - 1
-            wait = max(0.0, -level / self._rate)
+            level, at = self._levels.get(api, (most, now))
+            level = min(most, level + (now - at) * rate) - 1
+            wait = max(0.0, -level / rate)
             if wait > most_seconds:
                 return None
             self._levels[api] = (level, now)
@@ -37,9 +39,15 @@ class Buckets:
 
     def spend(self, api: str) -> float:
         """Take one token on credit, for a call that has no time to wait: all others wait for it; returns the level."""
+        rate, most = self._limits(api)
         with self._guard:
             now = self._monotonic()
-            level, at = self._levels.get(api, (self._most, now))
-            level = min(self._most, level + (now - at) * self._rate) - 1
+            level, at = self._levels.get(api, (most, now))
+            level = min(most, level + (now - at) * rate) - 1
             self._levels[api] = (level, now)
             return level
+
+    def _limits(self, api: str) -> tuple[float, float]:
+        """Return the rate of an API and the most that may come at once."""
+        rate = min(self._rate, SLOWER.get(api, self._rate))
+        return rate, max(1.0, rate * BURST_SECONDS)

@@ -29,7 +29,7 @@ from cloudheal_sim.kernel.faults import Fault
 from cloudheal_sim.kernel.journal import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cloudheal_sim.alibaba.rpc.service import Action, Service
     from cloudheal_sim.kernel.core import Kernel
@@ -65,6 +65,8 @@ class Gateway:
         self._kernel = kernel
         self._authenticator = Authenticator(kernel.clock, kernel.keyring)
         self._services: dict[str, tuple[Service[Any], object]] = {}
+        self.witnesses: list[Callable[[Entry, AccessKey], object]] = []
+        """Told of every call that a known key signed, once it was served or refused."""
 
     def serve(self, service: Service[Any], state: object) -> Gateway:
         """Add a service with the state its handlers work on."""
@@ -97,9 +99,12 @@ class Gateway:
         try:
             key, action = self._admitted(request.method, service, call, entry)
             exchange = Exchange(entry, key, request_id, shown(request.header("host"), 300), headers=request.headers)
-            return await conduct(
+            reply = await conduct(
                 self._kernel, exchange, dialect, lambda: _performed(action, state, call, exchange, dialect)
             )
+            for told in self.witnesses:
+                told(entry, key)
+            return reply  # noqa: TRY300 - a refusal here is an answer like any other
         except Refused as refused:
             return completed(entry, dialect.refuse(refused.refusal, request_id))
 
