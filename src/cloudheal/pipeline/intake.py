@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -245,26 +245,29 @@ class Intake:
         Most events neither end a wait nor match a rule, or concern a server that no rule selects. What they cost is
         asked and written by the batch, never one by one.
         """
-        matched = {event.key: (trouble, rules) for event in new for trouble, rules in self._usable(event)}
-        newest = newest_known(connection, [(event, matched[event.key][0]) for event in new if event.key in matched])
+        troubles = {event.key: trouble for event in new if (trouble := self.trouble_of(event))}
+        told = [(event, troubles[event.key]) for event in new if event.key in troubles]
+        rules = {event.key: rules for event, trouble in told if (rules := self._usable(event, trouble))}
+        newest = newest_known(connection, [(event, trouble) for event, trouble in told if event.key in rules])
         patients = patients_among(connection, new)
-        if matched or patients:
+        if rules or patients:
             lock_budget(connection)
-        backlog = _backlog([event for event in new if event.key in matched], resources, now)
+        backlog = _backlog([event for event in new if event.key in rules], resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
                 wake_early(connection, event, now)
-            if event.key not in matched:
-                fared[event.key] = Fared(Fate.DONE if self._informs(event) else Fate.IGNORED)
+            key = event.key
+            if key not in rules:
+                informs = key not in troubles and any(sightings([event]))
+                fared[key] = Fared(Fate.DONE if informs else Fate.IGNORED)
                 continue
             patients.add(event.subject)
-            trouble, rules = matched[event.key]
-            known, fell = resources.get(event.subject), backlog.get(event.key, 0)
-            told = _Told(event, rows[event.key], trouble, known, newest.get(event.key), fell)
-            decisions, fared[event.key] = self._decide(connection, told, rules, now)
+            known, fell = resources.get(event.subject), backlog.get(key, 0)
+            one = _Told(event, rows[key], troubles[key], known, newest.get(key), fell)
+            decisions, fared[key] = self._decide(connection, one, rules[key], now)
             if any(one.incident for one in decisions):
                 add_decisions(connection, decisions)
             else:
@@ -272,17 +275,10 @@ class Intake:
         add_decisions(connection, refused)
         return fared
 
-    def _informs(self, event: Event) -> bool:
-        return self.trouble_of(event) is None and any(sightings([event]))
-
-    def _usable(self, event: Event) -> Iterator[tuple[Trouble, Sequence[Rule]]]:
-        """Yield the trouble of an event with the rules that match and know it, in the order of the file; or nothing."""
-        trouble = self.trouble_of(event)
-        if trouble is not None:
-            matching = self.rules.matching(event)
-            usable = [rule for rule in matching if trouble.kind in self.playbooks[rule.playbook].troubles]
-            if usable:
-                yield trouble, usable
+    def _usable(self, event: Event, trouble: Trouble) -> Sequence[Rule]:
+        """Return the rules that match an event and know its trouble, in the order of the file."""
+        matching = self.rules.matching(event)
+        return [rule for rule in matching if trouble.kind in self.playbooks[rule.playbook].troubles]
 
     def _decide(
         self, connection: sa.Connection, told: _Told, rules: Sequence[Rule], now: datetime

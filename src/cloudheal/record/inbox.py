@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.bulk import as_json, write
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
@@ -25,6 +27,7 @@ from cloudheal.record.tables import DEAD_LETTER, EVENT
 
 #: Rows in one statement: below every dialect's limit of parameters (17 columns a row, 32,766 on SQLite).
 SLICE = 1000
+_INSERT = sa.insert(EVENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,23 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
         known = _known(connection, [event.key for event in part])
         rows = [_row(event) for event in part if event.key not in known]
         if rows:
-            statement = _insert(connection, EVENT).on_conflict_do_nothing(index_elements=["key"])
-            stored = connection.execute(statement.returning(EVENT.c.key, EVENT.c.id), rows)
-            numbers = {row.key: row.id for row in stored}
+            numbers = _stored(connection, rows)
             new = [event for event in part if event.key in numbers]
             added.update((event.key, numbers[event.key]) for event in new)
             append(connection, [_entry(event, numbers[event.key]) for event in new])
     return added
+
+
+def _stored(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """Store events that were not there a moment ago; returns the row numbers of those that still were not, by key."""
+    if connection.dialect.name == "sqlite":
+        # The one writer holds the lock since before it asked which keys are known, so it numbers the rows itself.
+        last = connection.scalar(sa.select(sa.func.max(EVENT.c.id))) or 0
+        write(connection, _INSERT, [{"id": number, **row} for number, row in enumerate(rows, last + 1)])
+        return {row["key"]: number for number, row in enumerate(rows, last + 1)}
+    statement = postgresql.insert(EVENT).on_conflict_do_nothing(index_elements=["key"])
+    stored = connection.execute(statement.returning(EVENT.c.key, EVENT.c.id), rows)
+    return {row.key: row.id for row in stored}
 
 
 def add_dead_letter(connection: sa.Connection, letter: DeadLetter, topic: Topic = Topic.DEAD_LETTER) -> int:
@@ -140,7 +153,7 @@ def _row(event: Event) -> dict[str, object]:
         "received": millis_of(event.received),
         "channel": event.channel.value,
         "simulated": event.simulated,
-        "data": json.dumps(dict(event.data), ensure_ascii=False, separators=(",", ":")),
+        "data": as_json(event.data),
         "raw": event.raw,
     }
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Description, Known, Sighting
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.record.bulk import write
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
 from cloudheal.settings.rules import Selector
@@ -148,9 +149,7 @@ def _sight_lock(connection: sa.Connection, seen: Sighting, before: Mapping[Resou
 
 def _sight_states(connection: sa.Connection, seen: Iterable[Sighting]) -> int:
     """Take in what events say of states: one statement for all, because they come by the thousand."""
-    rows = [_state_row(one) for one in seen]
-    statement = _STATES[connection.dialect.name]
-    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+    return write(connection, _STATES[connection.dialect.name], [_state_row(one) for one in seen])
 
 
 def _state_row(seen: Sighting) -> dict[str, object]:
@@ -161,8 +160,7 @@ def _state_row(seen: Sighting) -> dict[str, object]:
 def _states(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
     """Return the statement that takes one state in, unless a newer one is known or the resource is gone."""
     told = insert.excluded
-    rank = sa.case(_RANKS, value=told.state, else_=0)
-    known_rank = sa.case(_RANKS, value=RESOURCE.c.state, else_=0)
+    rank, known_rank = _rank(told.state), _rank(RESOURCE.c.state)
     # Of one instant, what an event says stands over what a look showed, because the look began before its answer.
     further = (known_rank < rank) | ((RESOURCE.c.described == told.as_of) & (known_rank <= rank))
     newer = (RESOURCE.c.as_of < told.as_of) | ((RESOURCE.c.as_of == told.as_of) & further)
@@ -170,6 +168,16 @@ def _states(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgr
     return insert.on_conflict_do_update(
         index_elements=list(_NAME), set_=values, where=newer & RESOURCE.c.released.is_(None)
     )
+
+
+def _rank(state: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Rank a state in SQL, without parameters: `write` gives a statement none but columns."""
+    ranks = [(state == _constant(f"'{name}'"), _constant(str(rank))) for name, rank in _RANKS.items()]
+    return sa.case(*ranks, else_=_constant("0"))
+
+
+def _constant(text: str) -> sa.ColumnElement[Any]:
+    return sa.literal_column(text)
 
 
 _STATES = {"sqlite": _states(sqlite.insert(RESOURCE)), "postgresql": _states(postgresql.insert(RESOURCE))}

@@ -19,12 +19,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudheal.record.bulk import as_json, write
 from cloudheal.record.database import note_commit
 from cloudheal.record.moments import database_now
 from cloudheal.record.tables import INCIDENT, LEDGER, RUN
 
 #: Rows fetched at a time when the whole ledger is streamed.
 STREAM_ROWS = 1000
+_INSERT = sa.insert(LEDGER)
 
 
 class Kind(StrEnum):
@@ -108,7 +110,7 @@ def append(connection: sa.Connection, entries: Iterable[Entry]) -> int:
             told = int(connection.execute(sa.select(database_now(connection))).scalar_one())
         rows.append(_row(entry, told))
     if rows:
-        connection.execute(sa.insert(LEDGER), rows)
+        write(connection, _INSERT, rows)
         note_commit(connection, written)
     return len(rows)
 
@@ -177,5 +179,5 @@ def _row(entry: Entry, told: int | None) -> dict[str, Any]:
         "event": entry.event,
         "incident": entry.incident,
         "run": entry.run,
-        "body": json.dumps(dict(entry.body), ensure_ascii=False, separators=(",", ":")),
+        "body": as_json(entry.body),
     }

@@ -14,8 +14,11 @@ import sqlalchemy as sa
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import ResourceId
+from cloudheal.record.bulk import write
 from cloudheal.record.moments import moment_of
 from cloudheal.record.tables import LIFECYCLE
+
+_INSERT = sa.insert(LIFECYCLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,7 @@ class Transition:
 
 def add_transitions(connection: sa.Connection, events: Iterable[Event], rows: Mapping[str, int]) -> int:
     """Write the states that new events tell of; `rows` are the row numbers of the new events by key."""
-    values = [_row(event, rows[event.key]) for event in events]
-    if values:
-        connection.execute(sa.insert(LIFECYCLE), values)
-    return len(values)
+    return write(connection, _INSERT, [_row(event, rows[event.key]) for event in events])
 
 
 def transitions(connection: sa.Connection, subject: ResourceId) -> list[Transition]:

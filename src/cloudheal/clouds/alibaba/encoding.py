@@ -11,7 +11,10 @@ import json
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64Error
+from codecs import BOM_UTF8
 from typing import Any
+
+from pydantic_core import from_json
 
 from cloudheal.errors import NotAnEventError
 
@@ -34,8 +37,16 @@ def document_of(body: bytes | str) -> dict[str, Any]:
     return _object(_unwrapped(raw))
 
 
+def parsed(text: str) -> Any:
+    """Parse JSON, several times as fast as the standard library, which has the last word on what is odd."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def _unwrapped(raw: bytes) -> bytes:
-    if raw.lstrip()[:1] in {b"{", b"["} or not _BASE64.fullmatch(raw):
+    if raw.lstrip()[:1] in (b"{", b"[") or not _BASE64.fullmatch(raw):
         return raw
     try:
         return b64decode(raw, validate=False)
@@ -45,7 +56,7 @@ def _unwrapped(raw: bytes) -> bytes:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as problem:
         message = f"the body is neither JSON nor Base64 of it: not UTF-8 at byte {problem.start}"
         raise NotAnEventError(message) from problem
@@ -53,7 +64,7 @@ def _object(raw: bytes) -> dict[str, Any]:
         message = f"the body is nested more than {MOST_DEPTH} deep"
         raise NotAnEventError(message)
     try:
-        document = json.loads(text)
+        document = parsed(text)
     except (ValueError, RecursionError) as problem:
         message = f"the body is not JSON: {getattr(problem, 'msg', 'unreadable')}"
         raise NotAnEventError(message) from problem

@@ -7,20 +7,17 @@ event. Unknown keys are kept out and never an error; a missing one is, with its 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from cloudheal.clouds.alibaba.encoding import document_of
+from cloudheal.clouds.alibaba.encoding import document_of, parsed
 from cloudheal.errors import NotAnEventError
 
 #: An MNS message inside an EventBridge event inside an MNS message is more than anyone configures.
 MOST_LAYERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One system event as the vendor says it, without its envelope. Absent texts are empty."""
 
     product: str
@@ -104,6 +101,8 @@ def _of_subscription(document: Mapping[str, Any]) -> Notice:
 
 def _text(document: Mapping[str, Any], name: str, *, required: bool = False) -> str:
     value = document.get(name)
+    if type(value) is str and value:
+        return value
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
         return str(value)
     if required:
@@ -116,7 +115,7 @@ def _content(value: object, name: str) -> Mapping[str, Any]:
     """Take an object, or text that holds one."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parsed(value)
         except (ValueError, RecursionError) as problem:
             message = f"{name} is text that is not JSON"
             raise NotAnEventError(message) from problem

@@ -41,6 +41,14 @@ def _of_epoch(number: float) -> datetime | None:
 
 
 def _of_parts(found: re.Match[str]) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(found[0])  # most are in a form that it knows, too, and it is fast
+        return (read if read.tzinfo else read.replace(tzinfo=CHINA)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _of_odd_parts(found)
+
+
+def _of_odd_parts(found: re.Match[str]) -> datetime | None:
     day = found["day"].replace("-", "")
     part = (found["part"] or "0")[:6].ljust(6, "0")
     try:
