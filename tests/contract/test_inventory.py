@@ -10,7 +10,7 @@ import pytest
 from cloudheal.model.inventory import Description, Sighting
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.database import Database
-from cloudheal.record.inventory import describe, instances_released, known, not_described, release, sight, size
+from cloudheal.record.inventory import Sizes, describe, instances_released, known, not_described, release, sight
 from cloudheal.settings.rules import Selector
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_the_size_of_a_group_counts_members_and_those_down(database: Database) -
             for n in range(10)
         ])  # fmt: skip
         sight(connection, [Sighting(named("i-phantom"), at(2), "Stopped")])
-        assert size(connection, WEB, "g", None) == (10, 2)
+        assert Sizes(connection).of(WEB, "g", None) == (10, 2)
         for selector, expected in [
             (Selector(all=True), (10, 2)),
             (Selector(), (0, 0)),
@@ -139,4 +139,16 @@ def test_the_size_of_a_group_counts_members_and_those_down(database: Database) -
             (Selector(ids=["i-1", "i-2"], regions=["cn-hangzhou"]), (2, 1)),
             (Selector(groups=["other"]), (0, 0)),
         ]:
-            assert size(connection, WEB, "rule:r", selector) == expected, selector
+            assert Sizes(connection).of(WEB, "rule:r", selector) == expected, selector
+
+
+def test_within_a_transaction_a_member_that_is_helped_is_not_counted_as_waiting_any_more(database: Database) -> None:
+    """A group is counted once for a batch, and stays true as runs are granted for its members."""
+    with database.transaction() as connection:
+        described = [Description(named(f"i-{number}"), at(1), "Stopped", group="g") for number in range(3)]
+        describe(connection, described)
+        sizes = Sizes(connection)
+        assert sizes.of(WEB, "g", None) == (3, 3)
+        assert sizes.helped(named("i-1")) == 1
+        assert sizes.helped(named("i-1")) == 0
+        assert sizes.of(WEB, "g", None) == (3, 2)

@@ -35,7 +35,7 @@ from cloudheal.record.incidents import (
     open_incident,
     supersede,
 )
-from cloudheal.record.inventory import describe, fill_in, known, release, size
+from cloudheal.record.inventory import Sizes, describe, fill_in, known, release
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
 from cloudheal.record.promotions import effective_mode
@@ -255,6 +255,7 @@ class Intake:
         backlog = _backlog([event for event in new if event.key in rules], resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
+        sizes = Sizes(connection)
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
@@ -267,7 +268,7 @@ class Intake:
             patients.add(event.subject)
             known, fell = resources.get(event.subject), backlog.get(key, 0)
             one = _Told(event, rows[key], troubles[key], known, newest.get(key), fell)
-            decisions, fared[key] = self._decide(connection, one, rules[key], now)
+            decisions, fared[key] = self._decide(connection, one, rules[key], now, sizes)
             if any(one.incident for one in decisions):
                 add_decisions(connection, decisions)
             else:
@@ -281,12 +282,12 @@ class Intake:
         return [rule for rule in matching if trouble.kind in self.playbooks[rule.playbook].troubles]
 
     def _decide(
-        self, connection: sa.Connection, told: _Told, rules: Sequence[Rule], now: datetime
+        self, connection: sa.Connection, told: _Told, rules: Sequence[Rule], now: datetime, sizes: Sizes
     ) -> tuple[list[Decided], Fared]:
         """Decide on one new event, up to the first rule that opens an incident."""
         decisions: list[Decided] = []
         for rule in rules:
-            facts = _facts(connection, told, rule, now)
+            facts = _facts(sizes, told, rule, now)
             facts = tag_held(facts, self.rules.wishes_of(told.event.subject), told.resource, now)
             walked = walk(told.event.time, now, facts)
             state = RUN_STATES.get(OUTCOMES[walked.reason])
@@ -295,6 +296,8 @@ class Intake:
             joined = facts.past.open if walked.reason is Reason.JOINED else None
             decisions.append(decided(told.row, rule, walked, incident or joined or "", now))
             if incident:
+                if state is RunState.STARTING:
+                    sizes.helped(told.event.subject)
                 return decisions, Fared(Fate.DONE, began=state is RunState.STARTING)
         return decisions, Fared(Fate.DONE)
 
@@ -334,21 +337,21 @@ def _backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now
     return {key: sizes[subject] for key, subject in old.items()}
 
 
-def _facts(connection: sa.Connection, told: _Told, rule: Rule, now: datetime) -> Facts:
+def _facts(sizes: Sizes, told: _Told, rule: Rule, now: datetime) -> Facts:
     """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
     event = told.event
     stale = told.newest is not None and told.newest > event.time
     if stale or not selects(rule.resources, event.subject, told.resource):
         past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
         return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
-    facts = gathered(connection, rule, event.subject, told.trouble, told.resource, now)
+    facts = gathered(sizes, rule, event.subject, told.trouble, told.resource, now)
     deadline = deadline_of(event.subject, told.trouble, event.time)
     group = replace(facts.group, fell_lately=max(facts.group.fell_lately, told.fell))
     return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline, group=group)
 
 
 def gathered(
-    connection: sa.Connection,
+    sizes: Sizes,
     rule: Rule,
     subject: ResourceId,
     trouble: Trouble,
@@ -357,11 +360,15 @@ def gathered(
     *,
     group: str = "",
 ) -> Facts:
-    """Count the facts that one rule's walk looks at; `group` is the resource's where that was found out before."""
+    """Count the facts that one rule's walk looks at, in the transaction of `sizes`.
+
+    `group` is the resource's where that was found out before.
+    """
+    connection = sizes.connection
     limits = rule.limits
     own = f"rule:{rule.name}"
     group = group or (resource.group if resource else "") or own
-    members, unhealthy = size(connection, subject, group, rule.resources if group == own else None)
+    members, unhealthy = sizes.of(subject, group, rule.resources if group == own else None)
     windows = Windows(limits.within, limits.flap_window, limits.storm_window)
     counted = count(connection, subject, trouble, group, now, windows)
     holds = holds_on(connection, [EVERYTHING, subject.id, group], now)

@@ -26,7 +26,7 @@ from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
-from cloudheal.record.inventory import known
+from cloudheal.record.inventory import Sizes, known
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 from cloudheal.settings.rules import Rule
 
@@ -100,7 +100,7 @@ class Waker:
             return None
         if patient.waits_for == Reason.UNDERWAY:
             return self._begin(connection, patient, None, said, now)
-        facts = gathered(connection, rule, patient.subject, patient.trouble, None, now, group=patient.group)
+        facts = gathered(Sizes(connection), rule, patient.subject, patient.trouble, None, now, group=patient.group)
         seen = known(connection, [patient.subject]).get(patient.subject)
         facts = tag_held(facts, self.rules.wishes_of(patient.subject), seen.resource if seen else None, now)
         facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))

@@ -108,11 +108,41 @@ def not_described(connection: sa.Connection, cloud: Cloud, account: str, most: i
     return [_known(row) for row in rows]
 
 
-def size(connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
-    """Return how many members a group of the subject's account has, and how many of them need help nobody gives yet.
+class Sizes:
+    """How large groups are, within one transaction: each is counted once, and kept true while runs are granted.
 
-    A group that is a rule's own has the members that its `selector` selects. Only described members count, so that an
-    event about a server that does not exist cannot make a group look larger.
+    Counting looks at every member; of thousands that fall in one batch most belong to the same few groups.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self._counted: dict[tuple[str, str, str], tuple[int, set[str]]] = {}
+
+    def of(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
+        """Return how many members a group of the subject's account has, and how many of them nobody helps yet.
+
+        A group that is a rule's own, and named for it, has the members that its `selector` selects.
+        """
+        name = (str(subject.cloud), subject.account, group)
+        if name not in self._counted:
+            self._counted[name] = _size(self.connection, subject, group, selector)
+        total, down = self._counted[name]
+        return total, len(down)
+
+    def helped(self, subject: ResourceId) -> int:
+        """Take in that a run was granted for a resource; returns in how many groups it was waited for."""
+        waited = [down for _, down in self._counted.values() if subject.id in down]
+        for down in waited:
+            down.discard(subject.id)
+        return len(waited)
+
+
+def _size(
+    connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None
+) -> tuple[int, set[str]]:
+    """Count the members, and name those that need help which nobody gives yet.
+
+    Only described members count, so that an event about a server that does not exist cannot make a group look larger.
     """
     chosen = RESOURCE.c.group == group if selector is None else _selected(connection, selector)
     same = (RESOURCE.c.cloud == str(subject.cloud)) & (RESOURCE.c.account == subject.account)
@@ -125,7 +155,7 @@ def size(connection: sa.Connection, subject: ResourceId, group: str, selector: S
         .where(INCIDENT.c.cloud == str(subject.cloud), INCIDENT.c.account == subject.account)
     )
     down = there & RESOURCE.c.state.in_(NOT_RUNNING) & RESOURCE.c.id.not_in(helped)
-    return total, connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(down)) or 0
+    return total, set(connection.scalars(sa.select(RESOURCE.c.id).where(down)))
 
 
 def instances_released(connection: sa.Connection, since: datetime) -> list[Known]:
