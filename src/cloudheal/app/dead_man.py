@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloudheal.errors import SettingsError
 from cloudheal.ports.clock import Clock
@@ -23,6 +23,8 @@ from cloudheal.settings.schema import DeadManSettings
 log = logging.getLogger("cloudheal.watch")
 
 CALL_SECONDS = 10
+#: The pause after a call that failed, where calls are not made more often anyway.
+RETRY = timedelta(seconds=15)
 LEASE_NAME, LEASE_MILLIS = "dead_man", 30_000
 
 
@@ -36,7 +38,7 @@ class DeadMan:
     health: Callable[[], Mapping[str, object]]
     clock: Clock
     _url: str = field(default="", repr=False)
-    _called: datetime | None = None
+    _again: datetime | None = None
     _quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class DeadMan:
     def tick(self) -> bool:
         """Call when that is due and all is well; True when the watcher was reached."""
         now = self.clock.now()
-        if self._called is not None and now - self._called < self.settings.every:
+        if self._again is not None and now < self._again:
             return False
         with self.store.transaction() as connection:
             if not take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS):
@@ -62,11 +64,10 @@ class DeadMan:
             return False
         self._quiet = False
         problem = self._call()
+        self._again = now + (min(self.settings.every, RETRY) if problem else self.settings.every)
         if problem:
             log.warning("dead_man.failed problem=%s", problem)
-            return False
-        self._called = now
-        return True
+        return not problem
 
     def _call(self) -> str:
         """Call the watcher; returns why it was not reached, without any part of the URL."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -57,6 +57,8 @@ class Lookout:
     clock: Clock
     new_id: Callable[[], str]
     _looked: datetime | None = None
+    _asked: dict[str, datetime] = field(default_factory=dict)
+    """When each queue's age was asked for last, answered or not."""
 
     def tick(self) -> bool:
         """Look at everything that is due; False when nothing is or another worker does."""
@@ -99,10 +101,9 @@ class Lookout:
 
     def _age(self, account: AccountSettings, queue: str) -> None:
         now, name = self.clock.now(), age_watch(queue)
-        with self.store.snapshot() as connection:
-            seen = watches(connection).get(name)
-        if seen is not None and now - seen.looked < AGE_EVERY:
+        if queue in self._asked and now - self._asked[queue] < AGE_EVERY:
             return
+        self._asked[queue] = now
         try:
             with closing(self.connect(account)) as place:
                 oldest = place.oldest()
