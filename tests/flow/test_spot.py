@@ -19,6 +19,7 @@ from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Mode, Run, RunState, Trouble
 from cloudheal.playbooks.spot_evacuate import SPOT_EVACUATE
+from cloudheal.record.budget import grant
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.incidents import add_run, open_incident
 from cloudheal.record.tables import MEMBERSHIP, STEP, WORKER
@@ -460,6 +461,7 @@ def test_a_run_whose_worker_died_before_beginning_it_is_begun_by_the_heir(start:
         connection.execute(sa.insert(WORKER).values(id="dead", host="gone", heartbeat=0))
         assert open_incident(connection, "inc-1", event, Trouble("interruption"), "", now)
         add_run(connection, run, at=now, owner="dead")
+        grant(connection, run.id, now)
     (incident,) = healing.until_ended(1)
     assert (incident.id, incident.verdict) == ("inc-1", "healed")
     assert healing.groups() == PEERS

@@ -28,7 +28,8 @@ def variables_of(settings: Settings) -> list[str]:
         one for account in settings.accounts for one in (account.access_key_id_env, account.access_key_secret_env)
     ]
     targets = [target.url_env for target in settings.notify.targets]
-    return sorted({*accounts, *targets, "PGPASSWORD"})
+    watcher = [settings.watch.dead_man.url_env] if settings.watch.dead_man else []
+    return sorted({*accounts, *targets, *watcher, "PGPASSWORD"})
 
 
 def description_of(settings: Settings, region: str) -> str:
