@@ -32,7 +32,7 @@ class Shell:
 
     def __call__(self, *words: str) -> Printed:
         """Run a command; a traceback fails the test."""
-        result = CliRunner().invoke(app, [*words, "-c", str(self.config)])
+        result = CliRunner(env={"COLUMNS": None}).invoke(app, [*words, "-c", str(self.config)])
         if isinstance(result.exception, CloudhealError):
             return Printed(1, str(result.exception))
         if result.exception is not None and not isinstance(result.exception, SystemExit):

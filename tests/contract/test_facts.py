@@ -30,7 +30,7 @@ def test_leaving_a_balancer_is_no_attempt_at_starting(database: Database) -> Non
             run = "interruption0" if number == 1 else name
             held = claim(connection, run, "worker", 0)
             assert held is not None
-            assert intend(connection, held, 0, "act", {}) is not None
+            assert intend(connection, held, 0, f"act-{number}", {}) is not None
             note_action(connection, run, NOON)
         counted = {
             trouble: count(connection, event.subject, trouble, "web", NOON, Windows(HOUR, HOUR, HOUR)).attempts

@@ -172,6 +172,14 @@ def test_a_worker_leaves_only_without_work(database: Database, busy: bool) -> No
         assert leave(connection, "a") is not busy
 
 
+def test_a_worker_that_took_a_look_without_its_run_yet_is_inherited_at_once(database: Database) -> None:
+    """Its runs do not tell of the look, the engine does: the row stays, and the next worker is its heir."""
+    insert_worker(database, "a", "b")
+    with database.transaction() as connection:
+        assert not leave(connection, "a", all_done=False)
+        assert [one.dead for one in inherit(connection, "b", LONG)] == ["a"]
+
+
 def test_a_run_that_kills_its_workers_is_put_aside(database: Database) -> None:
     """After five deaths it is parked with the reason and people are told; its room is given back."""
     insert_run(database, "r")

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.record.database import open_database
+from cloudheal.record.schema import migrate
 from tests.crash.engine_worker import MARK, STEPS
 
 RUNS = [f"run{n}" for n in range(6)]
@@ -82,3 +84,22 @@ def test_a_look_is_queued_with_its_rows_or_not_at_all(database_url: str) -> None
     with worker(database_url, "second") as process:
         assert read_until(process, 1) == ["ready"]
     assert marks(database_url) == []
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_an_engine_says_at_its_end_whether_a_look_is_left(database_url: str, left: bool) -> None:  # noqa: FBT001
+    """A look that was begun and not ended is for others to resume, also when it had no time to claim its run."""
+    begun, database = threading.Event(), open_database(database_url)
+
+    def body(_run: str, _look: int) -> None:
+        begun.set()
+        if left:
+            raise LookLeft
+
+    migrate(database)
+    engine = Engine(database, "leaver", body).start()
+    with database.transaction() as connection:
+        engine.enqueue(connection, "run", 0)
+    assert begun.wait(30)
+    assert engine.stop() is not left
+    database.close()

@@ -147,10 +147,11 @@ def test_messages_that_nobody_takes_are_seen_without_taking_them(operator: Opera
 def test_the_policy_is_the_least_that_the_rules_need(operator: Operator) -> None:
     """A rule that acts may start servers of this account and region; one in shadow may only be read for."""
     policy = json.loads(operator.done("policy"))
-    servers, queue = policy["Statement"]
+    servers, balancers, queue = policy["Statement"]
     assert policy["Version"] == "1"
     assert "ecs:StartInstance" in servers["Action"]
     assert servers["Resource"] == ["acs:ecs:cn-hangzhou:1000000000000001:*"]
+    assert balancers["Action"] == ["slb:DescribeVServerGroupAttribute", "slb:DescribeVServerGroups"]
     assert queue["Resource"] == [f"acs:mns:cn-hangzhou:1000000000000001:/queues/{QUEUE}/messages"]
     assert all(one["Effect"] == "Allow" and "*" not in "".join(one["Action"]) for one in policy["Statement"])
     operator.settings(rules=[{**RULE, "mode": "shadow"}])

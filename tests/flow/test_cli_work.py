@@ -101,7 +101,7 @@ def test_a_database_that_cannot_be_opened_is_told_in_a_line(operator: Operator) 
     operator.settings(database="sqlite:////nowhere/at/all.db")
     for words in (["run", "--once"], ["events"], ["feed", "cloudheal.yaml"]):
         done = operator(*words)
-        assert "the database cannot be used: unable to open database file" in done.stderr
+        assert "the database cannot be used: " in done.stderr
         assert "cloudheal check" in done.stderr
         assert done.returncode == 1
 

@@ -82,7 +82,7 @@ def test_a_message_and_a_look_make_one_incident(watch: Watching) -> None:
     watch.chaos("power_off", "i-web1")
     watch.advance(1)
     watch.drain()
-    watch.until_ended(1)
+    watch.until_waiting(1)
     watch.advance(1000)
     watch.tick()
     assert len(watch.rows(INCIDENT)) == 1
@@ -110,7 +110,7 @@ def test_two_looks_at_one_stop_make_one_event(watch: Watching) -> None:
     for _ in range(3):
         watch.advance(1000)
         watch.tick()
-    watch.until_ended(1)
+    watch.until_waiting(1)
     assert len(watch.rows(EVENT, EVENT.c.status == "Stopped")) == 1
 
 
@@ -212,7 +212,7 @@ def test_an_unknown_server_is_looked_at_once(watch: Watching) -> None:
         watch.chaos("power_off", "i-web1")
         watch.advance(2)
         watch.drain()
-    watch.until_ended(1)
+    watch.until_waiting(1)
     (row,) = watch.rows(RESOURCE, RESOURCE.c.id == "i-web1")
     assert json.loads(row.tags) == PROD
     looks = [one for one in watch.calls("DescribeInstances")[before:] if "i-web1" in str(one)]

@@ -297,4 +297,4 @@ def test_tables_that_cannot_be_read_are_told(simulator: RunningSimulator, tmp_pa
         health = one.app.watch.health()
         with one.app.database.transaction() as connection:
             connection.exec_driver_sql("ALTER TABLE watch_away RENAME TO watch")
-    assert (health["ok"], health["problems"]) == (False, ["database OperationalError"])
+    assert (health["ok"], health["problems"]) == (False, ["database OperationalError: no such table: watch"])

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloudheal.app import App
-from cloudheal.record.tables import INCIDENT
+from cloudheal.model.incident import RunState
+from cloudheal.record.tables import INCIDENT, RUN
 from cloudheal.settings.schema import Settings
 from tests.sim.simulator import RunningSimulator
 
@@ -67,6 +68,14 @@ class Watching:
             assert time.monotonic() < give_up, self.rows(INCIDENT)
             self.advance(1)
         return ended
+
+    def until_waiting(self, count: int, seconds: float = 30) -> list[sa.Row[Any]]:
+        """Wait in real time until so many runs wait for something to change."""
+        give_up = time.monotonic() + seconds
+        while len(waiting := self.rows(RUN, RUN.c.state == RunState.WAITING.value)) < count:
+            assert time.monotonic() < give_up, self.rows(RUN)
+            self.advance(1)
+        return waiting
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """Return the journal's calls of an action."""

@@ -148,12 +148,24 @@ class Engine:
         self._held = held
         return True
 
-    def stop(self, seconds: float = 10) -> None:
-        """Take no more looks, give those at work `seconds` to end, and close."""
+    def stop(self, seconds: float = 10) -> bool:
+        """Take no more looks, give those at work `seconds` to end, and close; False when it leaves looks begun."""
         DBOS.destroy(workflow_completion_timeout_sec=round(seconds))
-        self.disconnect()
-        with Engine._guard:
-            Engine._present = None
+        try:
+            return not self._leaves_looks()
+        finally:
+            self.disconnect()
+            with Engine._guard:
+                Engine._present = None
+
+    def _leaves_looks(self) -> bool:
+        """Say whether another worker has something to resume; a database that does not answer may hold anything."""
+        begun: dict[str, Any] = {"executor_id": self._worker, "status": "PENDING", "limit": 1}
+        try:
+            client = self._client
+            return client is not None and bool(client.list_workflows(**begun, load_input=False, load_output=False))
+        except (*STORE_AWAY, failures.DBOSException):
+            return True
 
     def connect(self) -> Engine:
         """Open the engine for queueing only; looks are begun by workers. Where no worker ever ran, make its tables."""

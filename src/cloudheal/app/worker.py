@@ -213,8 +213,7 @@ class App:
             polling.join(timeout=15)
             for thread in keeping:
                 thread.join(timeout=15)
-            self.engine.stop()
-            self._sign_off()
+            self._sign_off(all_done=self.engine.stop())
             self.database.close()
 
     @contextmanager
@@ -414,11 +413,11 @@ class App:
                 self.cut_off.set()
                 self.stopping.set()
 
-    def _sign_off(self) -> None:
+    def _sign_off(self, *, all_done: bool) -> None:
         """Give back what this worker holds, and seal what it wrote; without a database others find out by the lease."""
         try:
             with self.database.transaction() as connection:
-                leave(connection, self.worker)
+                leave(connection, self.worker, all_done=all_done)
             self.keeper.sealer.seal()
             with self.database.transaction() as connection:
                 give_up_leases(connection, self.worker)

@@ -28,6 +28,7 @@ from cloudheal.record.tables import DEAD_LETTER, EVENT
 #: Rows in one statement: below every dialect's limit of parameters (17 columns a row, 32,766 on SQLite).
 SLICE = 1000
 _INSERT = sa.insert(EVENT)
+_LAST = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name").bindparams(name=EVENT.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
 def _stored(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     """Store events that were not there a moment ago; returns the row numbers of those that still were not, by key."""
     if connection.dialect.name == "sqlite":
-        # The one writer holds the lock since before it asked which keys are known, so it numbers the rows itself.
-        last = connection.scalar(sa.select(sa.func.max(EVENT.c.id))) or 0
+        # The one writer holds the lock since before it asked which keys are known, so it numbers the rows itself,
+        # on from the highest number ever given: one that retention has freed is never used again.
+        last = connection.scalar(_LAST) or 0
         write(connection, _INSERT, [{"id": number, **row} for number, row in enumerate(rows, last + 1)])
         return {row["key"]: number for number, row in enumerate(rows, last + 1)}
     statement = postgresql.insert(EVENT).on_conflict_do_nothing(index_elements=["key"])

@@ -37,8 +37,9 @@ def sole_engine(database: Database) -> Iterator[bool]:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
-        advice = "The folder of the database must be writable for this user."
-        raise InUseError(f"{path} cannot be written: {problem.strerror}", what_to_do=advice) from problem
+        advice = "The folder of the database must exist and be writable for this user; cloudheal check looks closer."
+        fault = f"the database cannot be used: {path}: {problem.strerror}"
+        raise InUseError(fault, what_to_do=advice) from problem
     try:
         _lock(file, path)
         yield True

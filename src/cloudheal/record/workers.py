@@ -68,10 +68,15 @@ def enlist(connection: sa.Connection, worker: str, host: str) -> None:
     connection.execute(sa.insert(WORKER).values(id=worker, host=host, heartbeat=database_now(connection)))
 
 
-def leave(connection: sa.Connection, worker: str) -> bool:
-    """Take a worker off the list when it ends in order; False when it leaves runs, which others may have at once."""
+def leave(connection: sa.Connection, worker: str, *, all_done: bool = True) -> bool:
+    """Take a worker off the list when it ends in order; False when it leaves work, which others may have at once.
+
+    `all_done` is the engine's word that no look is left that this worker took from the queue and did not end: such a
+    look may not have claimed its run yet, so that the runs alone do not tell.
+    """
     owns = sa.select(RUN.c.id).where(RUN.c.owner == worker, RUN.c.state.in_(_AT_WORK)).exists()
-    if connection.execute(sa.delete(WORKER).where(WORKER.c.id == worker, ~owns)).rowcount == 1:
+    gone = sa.delete(WORKER).where(WORKER.c.id == worker, ~owns)
+    if all_done and connection.execute(gone).rowcount == 1:
         return True
     connection.execute(sa.update(WORKER).where(WORKER.c.id == worker, WORKER.c.heir == "").values(heartbeat=0))
     return False
