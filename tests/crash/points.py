@@ -8,7 +8,6 @@ connection, which every vendor's client uses in the end. A point has a name that
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import signal
 import threading
@@ -49,8 +48,9 @@ class Points:
         return result
 
     def _signal_at(self, name: str) -> None:
+        # To this very thread: sent to the process, another thread may take it, and this one runs on for a while.
         if name == self._deadly:
-            os.kill(os.getpid(), self._number)
+            signal.pthread_kill(threading.get_ident(), self._number)
 
 
 def watch_commits(points: Points, database: Database) -> None:

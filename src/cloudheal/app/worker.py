@@ -84,6 +84,7 @@ class App:
         #: Set when the database has not heard of this worker for a lease: it must end, and can give nothing back.
         self.cut_off = threading.Event()
         self._heard = time.monotonic()
+        self._tending = threading.Lock()
         self.draining = False
         self.outage = Outage()
         self.extensions = extensions_of(settings)
@@ -195,6 +196,8 @@ class App:
             threading.Thread(target=self._listen_to_own_heart, name="cloudheal-silence", daemon=True).start()
         beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
         beating.start()
+        tending = threading.Thread(target=self._tend, name="cloudheal-tend", daemon=True)
+        tending.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
         polling.start()
         keeping = [self._repeating(name, work) for name, work in self._chores().items()]
@@ -210,6 +213,7 @@ class App:
             if self.listener:
                 self.listener.stop()
             beating.join(timeout=5)
+            tending.join(timeout=5)
             polling.join(timeout=15)
             for thread in keeping:
                 thread.join(timeout=15)
@@ -359,7 +363,7 @@ class App:
         self.healer.look(run, look)
 
     def _beat(self) -> None:
-        """Say every second that we are alive, then see to what waits; a database that is away ends nothing at once."""
+        """Say every second that we are alive, and nothing else: whatever another holds locked, this must not wait."""
         while not self.stopping.wait(BEAT_SECONDS):
             try:
                 self._beat_once()
@@ -371,8 +375,8 @@ class App:
         with self.database.transaction() as connection:
             alive = beat(connection, self.worker)
             asked = is_draining(connection)
-            # What was closed a beat ago can have let nothing through since.
-            heed(connection, self.worker, draining=asked and self.draining)
+            # What was closed a beat ago can have let nothing through since, unless it is still being seen to.
+            heed(connection, self.worker, draining=asked and self.draining and not self._tending.locked())
         if self.outage.worked():
             self.engine.has_left = True
         self._heed(draining=asked)
@@ -381,13 +385,25 @@ class App:
             self.stopping.set()
             return
         self._heard = heard
-        if not self.draining:
-            if self.engine.has_left:
-                self.engine.resume_idle()
-            if self.outage.over_for(self.settings.lease_seconds):
-                self.take_over()
-            self.waker.tick()
-            self.intake.begin_stranded()
+
+    def _tend(self) -> None:
+        """See every second to what waits; a database that is away, or a row that is locked, ends nothing."""
+        while not self.stopping.wait(BEAT_SECONDS):
+            try:
+                with self._tending:
+                    self._tend_once()
+            except sa.exc.SQLAlchemyError as problem:
+                self.outage.failed(problem)
+
+    def _tend_once(self) -> None:
+        if self.draining:
+            return
+        if self.engine.has_left:
+            self.engine.resume_idle()
+        if self.outage.over_for(self.settings.lease_seconds):
+            self.take_over()
+        self.waker.tick()
+        self.intake.begin_stranded()
 
     def _heed(self, *, draining: bool) -> None:
         """Begin nothing new while an operator drains the workers; what is at work ends as ever."""
