@@ -175,6 +175,8 @@ def test_times_of_all_styles_are_aware_utc(text: object, expected: datetime | No
             "names no resource",
         ),
         (json.dumps({**STATE, "eventTime": "soon"}), "no documented form"),
+        (json.dumps({**STATE, "content": '{"state": "\ud800"}'}), "not Unicode"),
+        (json.dumps({**STATE, "content": "\ud800"}), "text that is not JSON"),
     ],
 )
 def test_garbage_is_refused_with_its_reason(body: bytes | str, reason: str) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from cloudheal.errors import NotAnEventError, SettingsError
+from cloudheal.errors import SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
@@ -163,8 +163,8 @@ class Listener:
         now = self._desk.now()
         try:
             account = self._desk.read(document, now, Channel.WEBHOOK).subject.account
-        except NotAnEventError:
-            account = ""  # it is kept as a dead letter, with the reason
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, taking it in finds out and keeps the reason
+            account = ""
         if account and source.accounts and account not in source.accounts:
             raise Refused(403, "the source may not speak for this account")
         await asyncio.to_thread(self._desk.take, document, f"webhook {source.name}")
