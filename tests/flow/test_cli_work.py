@@ -50,9 +50,10 @@ def test_a_worker_heals_and_ends_in_order_when_told(operator: Operator) -> None:
     assert operator.json("runs", "--open") == []
     story = operator.done("explain", "i-bp1web01")
     assert "i-bp1web01" in story
-    newest = operator.json("events", "--resource", "i-bp1web01", "--limit", "1")[0]["number"]
-    assert operator.done("explain", str(newest)) == story
-    assert operator.json("explain", str(newest)) == story.splitlines()
+    told = operator.json("events", "--resource", "i-bp1web01", "--limit", "9")
+    (stop,) = [one["number"] for one in told if one["status"] == "Stopped"]
+    assert operator.done("explain", str(stop)) == story
+    assert operator.json("explain", str(stop)) == story.splitlines()
     assert operator("explain", "i-none").returncode == 1
 
 
