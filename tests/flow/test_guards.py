@@ -106,3 +106,31 @@ def test_what_was_locked_is_healed_when_the_lock_is_gone() -> None:
     told = scene.play()
     assert told.verdicts == {"i-0": "healed"}
     assert set(told.reasons) == {"act", "locked"}
+
+
+def test_a_server_that_falls_after_every_heal_is_put_into_quarantine() -> None:
+    """Three heals within the hour are enough: the fourth stop is held for a person, once, and nothing is started."""
+    cloud, scene = fleet(
+        1, 1, limits={"attempts": 9, "flaps": 3, "flap_window": "1h", "per_hour": 100, "cool_down": "1s"}
+    )
+    web = cloud.now("i-0").id  # type: ignore[union-attr]  # it is there
+    for minutes in (10, 20, 30):
+        scene.later(timedelta(minutes=minutes), lambda: cloud.power_off(web))
+    told = scene.play()
+    assert told.actions == ("start i-0",) * 3
+    assert [reason for reason in told.reasons if reason != "underway"] == ["act", "act", "act", "flapping"]
+    assert told.waits == {"i-0": "flapping"}
+    assert told.notices.count("approval.asked") == 1
+
+
+def test_a_server_that_held_out_is_no_longer_flapping() -> None:
+    """Heals outside of the window do not count: the same four stops, hours apart, are four heals."""
+    cloud, scene = fleet(
+        1, 1, limits={"attempts": 9, "flaps": 3, "flap_window": "1h", "per_hour": 100, "cool_down": "1s"}
+    )
+    web = cloud.now("i-0").id  # type: ignore[union-attr]  # it is there
+    for hours in (1.4, 2.8, 4.2):
+        scene.later(timedelta(hours=hours), lambda: cloud.power_off(web))
+    told = scene.play()
+    assert told.actions == ("start i-0",) * 4
+    assert told.waits == {}

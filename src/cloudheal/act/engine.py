@@ -28,7 +28,8 @@ from dbos import Serializer as DBOSSerializer
 from dbos import error as failures
 
 from cloudheal.act.outcome import EngineError
-from cloudheal.ports.store import STORE_AWAY, Store
+from cloudheal.act.raising import kept, result_of
+from cloudheal.ports.store import STORE_AWAY, Store, is_away
 
 #: What may be checkpointed: JSON values only, never pickled objects.
 Json: TypeAlias = Any
@@ -250,20 +251,24 @@ class Engine:
     def step(self, name: str, do: Callable[[], Json]) -> Json:
         """Do one thing inside a look and checkpoint its JSON result; a finished step is not done again.
 
-        Raises EngineError when the engine itself fails.
+        Raises EngineError when the engine or the store fails, StepRaisedError when `do` raises; the same on replay.
         """
 
         def guarded() -> Json:
             try:
                 return do()
-            except STORE_AWAY as problem:
-                # Not an error of the step: it must not be checkpointed, and the look goes on when the database does.
-                raise LookLeft from problem
+            except Exception as problem:
+                if is_away(problem):
+                    # Not an error of the step: it must not be checkpointed; the look goes on when the database does.
+                    raise LookLeft from problem
+                log.exception("step.raised step=%s", name)
+                return kept(problem)
 
         try:
-            return DBOS.run_step({"name": name}, guarded)
+            result = DBOS.run_step({"name": name}, guarded)
         except failures.DBOSException as problem:
             raise EngineError(f"step {name}: {type(problem).__name__}: {problem}") from problem
+        return result_of(name, result)
 
     def run_body(self, run: str, look: int) -> None:
         """Run the body of one look; a database that fails leaves the look begun. Raises LookLeft."""

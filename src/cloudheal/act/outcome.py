@@ -26,6 +26,16 @@ class EngineError(PermanentError):
     code = "engine.failed"
 
 
+class StepRaisedError(PermanentError):
+    """What a playbook does in a step raised an error that no step may raise; `what` is its class."""
+
+    code = "step.raised"
+
+    def __init__(self, step: str, what: str) -> None:
+        super().__init__(f"step {step} raised {what}")
+        self.what = what
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One step's result; `code` is the vendor's or the guard's, `request_id` the vendor's."""

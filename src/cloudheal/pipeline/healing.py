@@ -17,7 +17,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from cloudheal.act.hands import SETTLE_SECONDS, Hands, Steps
-from cloudheal.act.outcome import EngineError
+from cloudheal.act.outcome import EngineError, StepRaisedError
 from cloudheal.act.playbook import Case, End, Playbook, Refusal
 from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
@@ -29,7 +29,7 @@ from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Server, Verbs
-from cloudheal.ports.store import STORE_AWAY, Store
+from cloudheal.ports.store import Store, is_away
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
 from cloudheal.record.holds import EVERYTHING, holds_on
@@ -134,14 +134,15 @@ class Healer:
                 approved=found.approved,
             )
             return playbook.run(case, hands)
-        except STORE_AWAY:
-            raise  # no fault of the playbook's, nor of the engine's, which takes the look up again
-        except (EngineError, sa.exc.SQLAlchemyError):
+        except (EngineError, sa.exc.SQLAlchemyError) as problem:
+            if is_away(problem):
+                raise  # no fault of the playbook's, nor of the engine's, which takes the look up again
             log.exception("run.engine_failed run=%s playbook=%s", found.run, playbook.name)
             return Parked.ENGINE_FAILED
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             log.exception("run.failed run=%s playbook=%s", found.run, playbook.name)
-            return End(Healed.UNKNOWN, "playbook_failed", {"error": type(problem).__name__})
+            error = problem.what if isinstance(problem, StepRaisedError) else type(problem).__name__
+            return End(Healed.UNKNOWN, "playbook_failed", {"error": error})
 
     def _places(self, resource: ResourceId) -> Sequence[Place]:
         with self.store.snapshot() as connection:

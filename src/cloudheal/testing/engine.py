@@ -14,6 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloudheal.act import raising
+from cloudheal.act.raising import result_of
+
 Look = tuple[str, int]
 
 
@@ -100,18 +103,25 @@ class Engine:
             if kept[number][0] != name:
                 message = f"step {number + 1} was {kept[number][0]!r} at first, and is {name!r} on replay"
                 raise ReplayDiffersError(message)
-            return json.loads(kept[number][1])
-        result = json.dumps(do(), ensure_ascii=False)
+            return result_of(name, json.loads(kept[number][1]))
+        result = json.dumps(_done(do), ensure_ascii=False)
         self.steps.append(name)
         if self._dies(checkpointed=False):
             raise Died(name)
         kept.append((name, result))
         if self._dies(checkpointed=True):
             raise Died(name)
-        return json.loads(result)
+        return result_of(name, json.loads(result))
 
     def _dies(self, *, checkpointed: bool) -> bool:
         if self.death != Death(len(self.steps), checkpointed):
             return False
         self.death = None
         return True
+
+
+def _done(do: Callable[[], Any]) -> Any:
+    try:
+        return do()
+    except Exception as problem:  # noqa: BLE001 - as the real engine does
+        return raising.kept(problem)

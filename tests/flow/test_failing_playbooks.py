@@ -1,0 +1,117 @@
+"""Playbooks that fail in ways that nobody foresaw: the run is parked or ends, it never goes round in circles."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from cloudheal.extend import Case, End, Hands, Healed, Playbook
+from cloudheal.ports.store import is_away
+from cloudheal.testing import FakeCloud, Scene, assert_replays
+from tests.flow.test_guards import PROD, RULE
+
+
+class Nothing(BaseModel):
+    """No parameters."""
+
+
+def no_such_table() -> Mapping[str, Any]:
+    """Ask a database for a table that is not there."""
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        return {"found": connection.exec_driver_sql("SELECT * FROM nowhere").all()}
+
+
+def too_clever() -> Mapping[str, Any]:
+    """Have a mistake."""
+    return {"found": {}["nowhere"]}
+
+
+def leaves() -> Mapping[str, Any]:
+    """End the process, or try to."""
+    sys.exit("enough")
+
+
+def in_a_step(do: Callable[[], Mapping[str, Any]]) -> Callable[[Case, Hands], End]:
+    """Return a playbook's body that does something in a step."""
+
+    def run(_case: Case, hands: Hands) -> End:
+        hands.read("look", dict)
+        return End(Healed.HEALED, "told", dict(hands.read("clever", do).value))
+
+    return run
+
+
+def beside_steps(do: Callable[[], Mapping[str, Any]]) -> Callable[[Case, Hands], End]:
+    """Return a playbook's body that does something outside of its hands."""
+
+    def run(_case: Case, hands: Hands) -> End:
+        hands.read("look", dict)
+        return End(Healed.HEALED, "told", dict(do()))
+
+    return run
+
+
+def scene(run: Callable[[Case, Hands], End]) -> Callable[[], Scene]:
+    """Return a scene in which a playbook with this body meets a stop."""
+    mine = Playbook("mine", ("stopped",), Nothing, ("servers",), reversible=True, run=run)
+
+    def made() -> Scene:
+        cloud = FakeCloud()
+        web = cloud.server("i-web", tags=PROD)
+        return Scene(cloud, rules=[RULE | {"playbook": "mine"}], playbooks=[mine], events=[cloud.power_off(web)])
+
+    return made
+
+
+@pytest.mark.parametrize("place", [in_a_step, beside_steps])
+def test_a_statement_that_no_database_can_run_parks_the_run(
+    place: Callable[[Callable[[], Mapping[str, Any]]], Callable[[Case, Hands], End]],
+) -> None:
+    """It is not an outage that passes: the run waits for a person, who is told once, and the look is not repeated."""
+    made = scene(place(no_such_table))
+    told = made().play()
+    assert told.verdicts == {"i-web": ""}
+    assert told.waits == {"i-web": "engine_failed"}
+    assert told.notices.count("run.parked") == 1
+    assert told.steps.count("look") == 1
+    assert assert_replays(made) > 0
+
+
+@pytest.mark.parametrize(
+    ("run", "error"),
+    [
+        (in_a_step(too_clever), "KeyError"),
+        (beside_steps(too_clever), "KeyError"),
+        (beside_steps(leaves), "SystemExit"),
+    ],
+    ids=["step", "beside", "exit"],
+)
+def test_a_mistake_in_a_playbook_ends_its_incident_as_unknown(run: Callable[[Case, Hands], End], error: str) -> None:
+    """The verdict names the class of the error, at first and on every replay; nothing is retried blindly."""
+    told = scene(run)().play()
+    assert told.verdicts == {"i-web": "unknown"}
+    assert {"code": "playbook_failed", "error": error}.items() <= told.evidence["i-web"].items()
+    assert assert_replays(scene(run)) > 0
+
+
+def test_a_missing_table_is_a_mistake_and_a_locked_one_is_an_outage(tmp_path: Any) -> None:
+    """Both are one class to the driver; what passes is told apart by its code."""
+    first, second = (sa.create_engine(f"sqlite:///{tmp_path / 'a.db'}", connect_args={"timeout": 0}) for _ in range(2))
+    with first.connect() as one, second.connect() as other:
+        one.exec_driver_sql("CREATE TABLE here (x)")
+        one.exec_driver_sql("BEGIN EXCLUSIVE")
+        with pytest.raises(sa.exc.OperationalError) as locked:
+            other.exec_driver_sql("SELECT * FROM here")
+        one.rollback()
+        with pytest.raises(sa.exc.OperationalError) as missing:
+            other.exec_driver_sql("SELECT * FROM nowhere")
+    assert is_away(locked.value)
+    assert not is_away(missing.value)
+    first.dispose()
+    second.dispose()
