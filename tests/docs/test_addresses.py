@@ -14,7 +14,9 @@ HOSTS = [
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmmirror", "com"))
 ]
 FOLDERS = [f"/{name}/" for name in ("work", "root", "opt")]
-FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), *(rf"(?<![\w.~-]){folder}" for folder in FOLDERS)]))
+#: Where Function Compute puts a layer; no machine of ours.
+LAYER = '(?!python")'
+FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), *(rf"(?<![\w.~-]){folder}{LAYER}" for folder in FOLDERS)]))
 
 
 def tracked() -> list[str]:

@@ -151,7 +151,13 @@ def test_the_policy_is_the_least_that_the_rules_need(operator: Operator) -> None
     assert policy["Version"] == "1"
     assert "ecs:StartInstance" in servers["Action"]
     assert servers["Resource"] == ["acs:ecs:cn-hangzhou:1000000000000001:*"]
-    assert balancers["Action"] == ["slb:DescribeVServerGroupAttribute", "slb:DescribeVServerGroups"]
+    assert balancers["Action"] == [
+        "slb:DescribeHealthStatus",
+        "slb:DescribeLoadBalancerAttribute",
+        "slb:DescribeLoadBalancers",
+        "slb:DescribeVServerGroupAttribute",
+        "slb:DescribeVServerGroups",
+    ]
     assert queue["Resource"] == [f"acs:mns:cn-hangzhou:1000000000000001:/queues/{QUEUE}/messages"]
     assert all(one["Effect"] == "Allow" and "*" not in "".join(one["Action"]) for one in policy["Statement"])
     operator.settings(rules=[{**RULE, "mode": "shadow"}])

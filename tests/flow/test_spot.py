@@ -397,7 +397,7 @@ def test_an_interruption_ends_the_restart_of_the_same_server(start: Start) -> No
 
 def test_what_stops_while_it_is_reclaimed_joins_the_interruption(start: Start) -> None:
     """The stop is the reclaim's own doing: it opens nothing beside it."""
-    healing = start(RESTART, drain="20s")
+    healing = start(RESTART, drain="90s")
     healing.chaos("reclaim", SPOT)
     while not healing.calls("SetVServerGroupAttribute"):
         healing.drain_queue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ QUEUE = "ecs-cms-event"
 
 
 class SimulatorClock:
-    """The simulator's time, asked for at every look at the clock."""
+    """The simulator's time, asked for at every look at the clock; between two milliseconds, as real ones mostly are."""
 
     def __init__(self, simulator: RunningSimulator) -> None:
         self._simulator = simulator
 
     def now(self) -> datetime:
         """Return the simulator's present."""
-        return datetime.fromisoformat(self._simulator.control("GET", "clock")["now"]).astimezone(UTC)
+        now = datetime.fromisoformat(self._simulator.control("GET", "clock")["now"]).astimezone(UTC)
+        return now + timedelta(microseconds=700)
 
 
 class Watching:

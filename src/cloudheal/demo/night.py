@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cloudheal.demo.operator import Operator
 from cloudheal.demo.simulator import SimulatedCloud
 from cloudheal.record.database import Database
-from cloudheal.record.moments import moment_of
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import APPROVAL, RUN
 from cloudheal.record.workers import at_work
 
@@ -70,5 +70,5 @@ class Night:
 
     def _is_due(self, connection: sa.Connection) -> bool:
         """Say whether a run may wake now: the engine looks every second."""
-        due = (RUN.c.state == "waiting") & (RUN.c.next_eligible <= round(self.now().timestamp() * 1000))
+        due = (RUN.c.state == "waiting") & (RUN.c.next_eligible <= millis_of(self.now()))
         return connection.execute(sa.select(RUN.c.id).where(due).limit(1)).first() is not None

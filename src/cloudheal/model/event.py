@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -42,8 +42,9 @@ class Event:
     """One fact, normalised from whatever envelope it came in.
 
     `key` is what makes two messages the same event (DESIGN section 3); the envelope's own id is kept as `id` only,
-    because it repeats across states. `time` is when it happened, `received` when we read it; both aware, UTC. `raw` is
-    the message as received, for the record and for replay.
+    because it repeats across states. `time` is when it happened, `received` when we read it; both aware, UTC. `time` is
+    cut to the milliseconds that databases keep, so that an event is never older than its own row. `raw` is the message
+    as received, for the record and for replay.
     """
 
     key: str
@@ -58,3 +59,9 @@ class Event:
     channel: Channel
     simulated: bool
     raw: bytes
+
+    def __post_init__(self) -> None:
+        """Cut the time to milliseconds."""
+        over = self.time.microsecond % 1000
+        if over:
+            object.__setattr__(self, "time", self.time - timedelta(microseconds=over))

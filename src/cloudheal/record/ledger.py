@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from cloudheal.record.bulk import as_json, write
 from cloudheal.record.database import note_commit
-from cloudheal.record.moments import database_now
+from cloudheal.record.moments import database_now, millis_of
 from cloudheal.record.tables import INCIDENT, LEDGER, RUN
 
 #: Rows fetched at a time when the whole ledger is streamed.
@@ -145,7 +145,7 @@ def exported(connection: sa.Connection, since: datetime | None = None) -> Iterat
     """Yield the ledger as JSON lines, oldest first, a thousand rows in memory at a time."""
     chosen = sa.select(LEDGER).order_by(LEDGER.c.id)
     if since is not None:
-        chosen = chosen.where(LEDGER.c.at >= round(since.timestamp() * 1000))
+        chosen = chosen.where(LEDGER.c.at >= millis_of(since))
     for row in connection.execution_options(yield_per=STREAM_ROWS).execute(chosen).mappings():
         yield line_of(written(row))
 
@@ -170,7 +170,7 @@ def line_of(entry: Written) -> str:
 
 def _row(entry: Entry, told: int | None) -> dict[str, Any]:
     return {
-        "at": told if entry.at is None else round(entry.at.timestamp() * 1000),
+        "at": told if entry.at is None else millis_of(entry.at),
         "kind": entry.kind.value,
         "resource": entry.resource,
         "type": entry.type,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.bulk import write
-from cloudheal.record.moments import moment_of
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import LIFECYCLE
 
 _INSERT = sa.insert(LIFECYCLE)
@@ -64,7 +64,7 @@ def _row(event: Event, number: int) -> dict[str, object]:
         "kind": subject.kind,
         "resource": subject.id,
         "state": event.status,
-        "at": round(event.time.timestamp() * 1000),
+        "at": millis_of(event.time),
         "event": number,
         "channel": event.channel.value,
     }

@@ -17,7 +17,7 @@ from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import RunState
 from cloudheal.record.inbox import DeadLetter
-from cloudheal.record.moments import moment_of
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, HOLD, INCIDENT, RESOURCE, RUN
 
 
@@ -257,7 +257,7 @@ def dead_letter(connection: sa.Connection, number: int) -> DeadLetter | None:
 
 def list_holds(connection: sa.Connection, now: datetime) -> list[HoldRow]:
     """List the holds and pauses in force, oldest first."""
-    over = HOLD.c.until.is_not(None) & (HOLD.c.until <= round(now.timestamp() * 1000))
+    over = HOLD.c.until.is_not(None) & (HOLD.c.until <= millis_of(now))
     rows = connection.execute(sa.select(HOLD).where(HOLD.c.lifted.is_(None), ~over).order_by(HOLD.c.id)).all()
     return [HoldRow(row.scope, row.who, row.why, moment_of(row.since), _perhaps(row.until)) for row in rows]
 
@@ -266,7 +266,7 @@ def _narrowed(
     chosen: sa.Select[Any], time: sa.ColumnElement[int], resource: sa.ColumnElement[str], narrow: Narrow
 ) -> sa.Select[Any]:
     if narrow.since is not None:
-        chosen = chosen.where(time >= round(narrow.since.timestamp() * 1000))
+        chosen = chosen.where(time >= millis_of(narrow.since))
     if narrow.resource:
         chosen = chosen.where(resource == narrow.resource)
     return chosen.limit(narrow.limit)

@@ -6,14 +6,16 @@ only: it is the one time that all workers share.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+_EPOCH, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
+
 
 def millis_of(moment: datetime) -> int:
-    """Return an aware datetime as epoch milliseconds."""
-    return round(moment.timestamp() * 1000)
+    """Return an aware datetime as epoch milliseconds, cut and not rounded: no row is newer than what it tells of."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def moment_of(millis: int) -> datetime:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.incident import Mode
 from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import PROMOTION
 from cloudheal.settings.rules import Rule
 
@@ -39,7 +40,7 @@ def promote(connection: sa.Connection, rules: Iterable[Rule], who: str, at: date
             "digest": rule.digest,
             "mode": rule.mode.value,
             "who": who,
-            "promoted": round(at.timestamp() * 1000),
+            "promoted": millis_of(at),
         }
         for rule in rules
     ]
