@@ -35,10 +35,13 @@ help: ## this list
 demo: $(DEMO) ## watch one evening on a simulated fleet: outages, and how they are healed
 	@.venv-demo/bin/cloudheal demo
 
+# Tests wait more than they compute (for processes, servers, leases), so there are two to a core.
+WORKERS := $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo 4)
+
 .PHONY: test
 test: $(DEV) $(CLASSIC) $(MNS115) $(if $(HAVE_NODE),$(NODE)) ## run the tests; PYTEST_ARGS=... narrows
 	@$(if $(HAVE_NODE),,echo 'node or npm not found: the tests marked "node" will be skipped')
-	@.venv/bin/pytest -n auto $(PYTEST_ARGS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: soak
 soak: $(DEV) ## run the long tests that look for leaks and drift

@@ -29,7 +29,8 @@ def no_such_table() -> Mapping[str, Any]:
 
 def too_clever() -> Mapping[str, Any]:
     """Have a mistake."""
-    return {"found": {}["nowhere"]}
+    nothing: dict[str, str] = {}
+    return {"found": nothing["nowhere"]}
 
 
 def leaves() -> Mapping[str, Any]:
