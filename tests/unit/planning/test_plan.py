@@ -84,6 +84,12 @@ def test_a_group_may_ask_for_the_first_window() -> None:
     assert begins(plan(asked(event, terms={"": first}))) == {"i-1": shanghai("2026-03-03T02:00")}
 
 
+def test_a_window_that_has_been_open_for_hours_is_used() -> None:
+    """It opened long before anybody planned."""
+    long = Window("FREQ=DAILY", time(0), 12 * HOUR, "UTC")
+    assert begins(plan(asked(due("i-1", 9 * HOUR), terms={"": Terms((long,))}))) == {"i-1": NOW}
+
+
 def test_without_windows_and_traffic_the_slot_is_the_earliest() -> None:
     """The next step of five minutes."""
     (row,) = plan(asked(due("i-1", 40 * HOUR), now=NOW + MINUTE)).rows
@@ -315,6 +321,20 @@ def test_a_slot_that_has_just_begun_stays_until_it_is_caught_up_or_missed() -> N
     before = plan(asked(event))
     for late, begin in [(3 * MINUTE, NOW), (14 * MINUTE, NOW), (15 * MINUTE, NOW + 15 * MINUTE)]:
         assert begins(replan(asked(event, now=NOW + late), before)) == {"i-1": begin}
+
+
+def test_only_touched_groups_are_looked_at_again_unless_a_shared_budget_binds() -> None:
+    """Named groups change as they would anyway; who lacked a shared budget elsewhere gets what an event frees."""
+    request = fleet()
+    before = plan(request)
+    fewer = replace(request, maintenances=request.maintenances[1:])
+    assert replan(fewer, before, touched=["g0"]) == replan(fewer, before)
+    two = [due("i-1", 36 * MINUTE, group="a"), due("i-2", 36 * MINUTE, group="b")]
+    tight = asked(*two, terms={"a": Terms(), "b": Terms()}, budgets=Budgets(at_once=1))
+    short = plan(tight)
+    assert (begins(short), len(short.unplaced)) == ({"i-1": NOW}, 1)
+    freed = replan(replace(tight, maintenances=(two[1],)), short, touched=["a"])
+    assert begins(freed) == {"i-2": NOW}
 
 
 def test_limits_and_windows_of_today_count() -> None:

@@ -12,7 +12,7 @@ from cloudheal.model.window import Stretch, Window, stretches
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """Openings in order; `first_cells` holds the first whole cell of each, `cells` all whole cells of all."""
+    """Openings in order; `first_cells` holds the first whole cell of each on the grid, `cells` those of all."""
 
     stretches: tuple[Stretch, ...]
     first_cells: tuple[int, ...]
@@ -27,7 +27,7 @@ def openings(windows: Iterable[Window], grid: Grid) -> Openings:
     """Return all openings within a grid."""
     found = [one for window in windows for one in stretches(window, grid.origin, grid.end)]
     joined = tuple(_joined(sorted(found, key=lambda one: one.begin)))
-    firsts = tuple(grid.ceil(one.begin) for one in joined)
+    firsts = tuple(max(0, grid.ceil(one.begin)) for one in joined)
     cells = 0
     for first, one in zip(firsts, joined, strict=True):
         cells |= span(first, min(grid.floor(one.end), grid.size))

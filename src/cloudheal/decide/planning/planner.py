@@ -4,14 +4,15 @@
 2. The rest is placed in the order of deadlines, each at the best beginning that is left (`taste`).
 3. A group in which somebody found no place is placed anew, everybody as early as possible; up to eight are tried in
    every order. Then each moves to the best place that is left.
-4. Who still has no place for want of a shared budget makes the others move whose time it needs, if that helps.
+4. Who still has no place makes the others move whose time it needs, if that helps: in every order where they are up to
+   eight, else for want of a shared budget only.
 
 Windows, budgets and deadlines are never broken: who has no place is listed, with what is in the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ from cloudheal.decide.planning.jobs import Job, jobs_of, unplaced
 from cloudheal.decide.planning.room import GroupRoom, Room
 from cloudheal.decide.planning.search import MOST_JOBS, placed
 from cloudheal.decide.planning.taste import Taste
-from cloudheal.model.plan import Binding, BrokenPin, Choice, Pin, PlanRequest, Policy, Schedule, Slot, Why
+from cloudheal.model.plan import Binding, BrokenPin, Choice, Pin, PlanRequest, Policy, Schedule, Slot, Taken, Why
 from cloudheal.model.resource import ResourceId
 
 #: How far ahead slots are looked for.
@@ -28,6 +29,7 @@ HORIZON = timedelta(days=366)
 #: A slot that has begun is looked for no further back than this.
 LONGEST_CATCH_UP = timedelta(hours=1)
 _SHARED = frozenset({Binding.AT_ONCE, Binding.PER_HOUR})
+_CROWDED = _SHARED | {Binding.GROUP_SERIAL}
 
 
 def plan(request: PlanRequest) -> Schedule:
@@ -35,17 +37,61 @@ def plan(request: PlanRequest) -> Schedule:
     return replan(request, Schedule())
 
 
-def replan(request: PlanRequest, before: Schedule) -> Schedule:
+def replan(request: PlanRequest, before: Schedule, touched: Iterable[str] | None = None) -> Schedule:
     """Return the plan after something changed: an event came, moved or went, a limit or a window is another one.
 
     Slots of `before` stay where they are as long as they are possible. Others move only where somebody who has no
     place needs their time: in the same group, or in any when a shared budget is what binds.
+
+    `touched` names the groups in which anything changed, where only groups did (their events, terms, pins): the rest is
+    then not looked at again, unless a shared budget binds. Without it everything is.
     """
+    if touched is None:
+        return _planned(request, before)
+    groups = {*touched, *(row.group for row in before.rows if not _is_ahead(request, row.begin))}
+    part, rest = _parted(request, before, groups)
+    made = _planned(part, Schedule(tuple(row for row in before.rows if row.group in groups)))
+    if any(one.binding in _SHARED for one in (*made.unplaced, *rest.unplaced)):
+        return _planned(request, before)
+    return Schedule(
+        tuple(sorted([*made.rows, *rest.rows], key=_row_order)),
+        (*made.unplaced, *rest.unplaced),
+        (*made.broken, *rest.broken),
+        (*made.left, *rest.left),
+    )
+
+
+def _planned(request: PlanRequest, before: Schedule) -> Schedule:
     planning = _Planning(request, before)
     planning.pin()
     planning.keep()
     planning.settle()
     return planning.schedule()
+
+
+def _parted(request: PlanRequest, before: Schedule, groups: Container[str]) -> tuple[PlanRequest, Schedule]:
+    """Return the request for some groups, in which the others' slots are taken; and what remains for the others."""
+    events = tuple(one for one in request.maintenances if one.group in groups)
+    servers = {one.resource for one in events}
+    rest = Schedule(
+        tuple(row for row in before.rows if row.group not in groups),
+        tuple(one for one in before.unplaced if one.group not in groups),
+        tuple(one for one in before.broken if one.pin.resource not in servers),
+        tuple(one for one in before.left if one.group not in groups),
+    )
+    taken = tuple(Taken(row.begin, row.end, row.group) for row in rest.rows)
+    pins = tuple(one for one in request.pins if one.resource in servers)
+    return replace(request, maintenances=events, taken=(*request.taken, *taken), pins=pins), rest
+
+
+def _is_ahead(request: PlanRequest, begin: datetime) -> bool:
+    """Say whether a slot lies ahead, or has begun so recently that it may still be taken up."""
+    late = request.now - begin
+    return late <= timedelta() or late < min(request.catch_up, LONGEST_CATCH_UP)
+
+
+def _row_order(row: Slot) -> tuple[datetime, str, str]:
+    return row.begin, row.group, row.resource.id
 
 
 def _grid_of(request: PlanRequest) -> Grid:
@@ -94,7 +140,7 @@ class _Planning:
         cell, job = self._grid.floor(pin.begin), self._jobs.get(pin.resource)
         if self._grid.moment(cell) != pin.begin:
             return Binding.OFF_GRID
-        if not self._is_ahead(pin.begin):
+        if not _is_ahead(self._request, pin.begin):
             return Binding.MISSED
         if job is None:
             return Binding.TOO_LATE if any(one.resource == pin.resource for one in self._late) else None
@@ -104,16 +150,13 @@ class _Planning:
             self._pinned.add(job)
         return binding
 
-    def _is_ahead(self, begin: datetime) -> bool:
-        return self._request.now - begin < max(min(self._request.catch_up, LONGEST_CATCH_UP), timedelta(microseconds=1))
-
     def _due(self) -> dict[ResourceId, int]:
         """Return the cells of slots that have just begun: they may still be taken up."""
         slots: list[Slot | Pin] = [*self._before.rows, *self._request.pins]
         return {
             one.resource: self._grid.floor(one.begin)
             for one in slots
-            if one.begin <= self._request.now and self._is_ahead(one.begin)
+            if one.begin <= self._request.now and _is_ahead(self._request, one.begin)
         }
 
     # --- what is placed -----------------------------------------------------------------------
@@ -138,7 +181,7 @@ class _Planning:
     def schedule(self) -> Schedule:
         """Return the plan as it is now."""
         rows = [self._row(job, begin) for job, begin in self._begins.items()]
-        rows.sort(key=lambda row: (row.begin, row.group, row.resource.id))
+        rows.sort(key=_row_order)
         missing = [unplaced(job, self._room.binding(job)) for job in self._waiting()]
         return Schedule(tuple(rows), (*self._late, *missing), tuple(self._broken), self._left)
 
@@ -159,19 +202,27 @@ class _Planning:
             self._rearrange(members)
 
     def _widen(self) -> None:
-        """Let all move whose time somebody needs who has no place for want of a shared budget."""
-        needy = [job for job in self._waiting() if self._room.binding(job) in _SHARED]
-        if not needy:
-            return
-        wanted = 0
-        for job in needy:
+        """Let others move for those who have no place: all who matter if they are few, else whose time is wanted."""
+        needy = {job: self._room.binding(job) for job in self._waiting()}
+        crowded = [job for job, binding in needy.items() if binding in _CROWDED]
+        near = self._near(crowded)
+        while crowded and len(crowded) < len(near) <= MOST_JOBS:
+            crowded, near = near, self._near(near)
+        if len(near) > MOST_JOBS:
+            near = self._near([job for job, binding in needy.items() if binding in _SHARED])
+        self._rearrange(near)
+
+    def _near(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return some jobs with all whose slots lie in the time in which these might be, or within an hour of it."""
+        wanted, these = 0, frozenset(jobs)
+        for job in jobs:
             wanted |= span(job.first - CELLS_OF_HOUR, job.last + job.cells + CELLS_OF_HOUR)
-        movable = [
+        others = (
             job
             for job, begin in self._begins.items()
-            if job not in self._pinned and wanted & span(begin, begin + job.cells)
-        ]
-        self._rearrange(sorted([*needy, *movable], key=lambda job: job.order))
+            if job not in these and job not in self._pinned and wanted & span(begin, begin + job.cells)
+        )
+        return sorted([*jobs, *others], key=lambda job: job.order) if wanted else []
 
     def _rearrange(self, jobs: Sequence[Job]) -> bool:
         """Place some jobs anew, if that places more of them; say whether all have a place now."""
