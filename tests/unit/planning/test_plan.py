@@ -16,6 +16,7 @@ from cloudheal.model.plan import (
     BrokenPin,
     Budgets,
     Choice,
+    LoadProfile,
     Maintenance,
     Pin,
     PlanRequest,
@@ -384,3 +385,34 @@ def test_an_operator_may_choose_a_time_outside_the_windows() -> None:
     assert begins(plan(request)) == {"i-1": NOW + HOUR}
     full = replace(request, budgets=Budgets(at_once=1), taken=(Taken(NOW, NOW + 2 * HOUR, "other"),))
     assert plan(full).broken == (BrokenPin(pin, Binding.AT_ONCE),)
+
+
+# --- measured traffic -----------------------------------------------------------------------------
+
+
+def test_a_profile_averages_weeks_in_the_wall_time_of_its_zone() -> None:
+    """Two weeks around the night in which clocks change: ten in the morning is ten in the morning in both."""
+    ten = datetime(2026, 3, 23, 10, tzinfo=BERLIN)
+    weeks = [(ten.astimezone(UTC), 1.0), (ten.replace(day=30).astimezone(UTC), 3.0)]
+    others = [(ten.astimezone(UTC) + hour * HOUR, 2.0) for hour in range(1, 168)]
+    profile = profile_of([*weeks, *others], "Europe/Berlin", period=HOUR)
+    assert profile is not None
+    assert set(profile.loads) == {1.0}
+
+
+def test_what_was_not_measured_is_as_on_other_days_or_counts_as_busy() -> None:
+    """Monday nights are known, so are Tuesday's; noon was never measured and is not taken for quiet."""
+    night = shanghai("2026-03-02T03:00")
+    profile = profile_of([(night, 1.0), (night + 3 * HOUR, 5.0), (night, float("nan"))], "Asia/Shanghai", period=HOUR)
+    assert profile is not None
+    tuesday_night, monday_noon = profile.loads[288 + 36], profile.loads[12 * 12]
+    assert tuesday_night == pytest.approx(1 / 3)
+    assert monday_noon == pytest.approx(5 / 3)
+    assert profile_of([]) is None
+
+
+def test_a_profile_of_another_length_is_refused() -> None:
+    """It has a number for each five minutes of a week, none of them below zero."""
+    for loads in ((1.0,), (-1.0,) * 2016, (float("nan"),) * 2016):
+        with pytest.raises(ValueError, match="expected"):
+            LoadProfile(loads, "UTC")

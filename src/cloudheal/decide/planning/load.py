@@ -112,7 +112,7 @@ def traffic(profile: LoadProfile, length: int, where: tuple[int, ...]) -> Traffi
     """Return how busy slots of `length` cells are; `where` holds the places of the grid in the profile's zone."""
     turns = -(-length // STEPS_OF_WEEK) + 1
     sums = [0.0, *accumulate(profile.loads * turns)]
-    means = [
-        max(0.0, (later - sum_) / length) for sum_, later in zip(sums[:STEPS_OF_WEEK], sums[length:], strict=False)
-    ]
+    ends = sums[length : length + STEPS_OF_WEEK]
+    # Rounded, because differences of sums are equal only nearly where loads are equal.
+    means = (round((end - begin) / length, 9) for begin, end in zip(sums, ends, strict=False))
     return Traffic(tuple(means), where)

@@ -1,0 +1,97 @@
+"""How a plan is told, in both languages: why a slot is where it is, why there is none, the words of the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from typing import Final
+
+from cloudheal.model.plan import Binding, BrokenPin, Slot, Unplaced
+
+_EN: Final[dict[str, str]] = {
+    "choice.window": "in the window from {opens} to {closes}",
+    "choice.low_traffic": "little traffic: {load} of the mean; {busier} of the week is busier",
+    "choice.earliest": "the earliest time that is left",
+    "choice.pinned": "put there by an operator",
+    "binding.off_grid": "it does not begin on a step of five minutes",
+    "binding.missed": "it has passed",
+    "binding.too_early": "it lies before the earliest time",
+    "binding.too_late": "there is no time left before the deadline",
+    "binding.no_window": "no window is open long enough before the deadline",
+    "binding.group_serial": "other members of the group take all the time there is",
+    "binding.at_once": "as many servers as allowed are under maintenance all the time",
+    "binding.per_hour": "as many servers as allowed begin in each hour",
+    "then.act_now": "act now",
+    "then.ask": "ask",
+    "then.platform": "let the platform",
+    "unplaced": "{binding}: {then}",
+    "broken": "the slot at {begin} cannot be kept: {binding}",
+    "timeline.title": "Maintenance from {begin} to {end}",
+    "timeline.legend": "█ slot   ? slot that asks first   | deadline   ░ window   times in {zone}",
+    "timeline.slots": "slots: {count}",
+    "timeline.missing": "without: {count}",
+    "timeline.no_group": "(no group)",
+    "timeline.more": "and {count} more groups",
+    "timeline.nothing": "No maintenance is scheduled.",
+}
+
+_ZH: Final[dict[str, str]] = {
+    "choice.window": "在时间窗 {opens} 至 {closes} 内",
+    "choice.low_traffic": "流量低：为平均值的 {load}，一周中有 {busier} 的时间更忙",
+    "choice.earliest": "剩余时间中最早的",
+    "choice.pinned": "由运维人员指定",
+    "binding.off_grid": "没有从整五分钟开始",
+    "binding.missed": "时间已过",
+    "binding.too_early": "早于最早允许的时间",
+    "binding.too_late": "截止时间之前已没有时间",
+    "binding.no_window": "截止时间之前没有足够长的时间窗",
+    "binding.group_serial": "可用的时间都被同组的其他服务器占用",
+    "binding.at_once": "同时维护的服务器始终已达上限",
+    "binding.per_hour": "每小时开始维护的服务器都已达上限",
+    "then.act_now": "立即处理",
+    "then.ask": "询问",
+    "then.platform": "交给平台",
+    "unplaced": "{binding}：{then}",
+    "broken": "无法保留 {begin} 的时段：{binding}",
+    "timeline.title": "维护计划，{begin} 至 {end}",
+    "timeline.legend": "█ 时段   ? 须先询问的时段   | 截止时间   ░ 时间窗   时区 {zone}",
+    "timeline.slots": "时段：{count}",
+    "timeline.missing": "无时段：{count}",
+    "timeline.no_group": "（无分组）",
+    "timeline.more": "另有 {count} 个分组",
+    "timeline.nothing": "没有计划中的维护。",
+}
+
+#: By language; the settings' `language` chooses.
+PLAN_TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "zh": _ZH}
+
+
+def why_slot(row: Slot, language: str, zone: tzinfo) -> str:
+    """Return why a slot is where it is."""
+    why, opening = row.why, row.why.opening
+    return PLAN_TEXTS[language][f"choice.{why.choice}"].format(
+        opens=_time(opening.begin, zone) if opening else "-",
+        closes=_time(opening.end, zone) if opening else "-",
+        load=f"{why.load or 0:.0%}",
+        busier=f"{why.busier or 0:.0%}",
+    )
+
+
+def why_none(one: Unplaced, language: str) -> str:
+    """Return why there is no slot, and what follows."""
+    texts = PLAN_TEXTS[language]
+    return texts["unplaced"].format(binding=_binding(one.binding, language), then=texts[f"then.{one.then}"])
+
+
+def why_broken(one: BrokenPin, language: str, zone: tzinfo) -> str:
+    """Return why an operator's slot cannot be kept."""
+    text = PLAN_TEXTS[language]["broken"]
+    return text.format(begin=_time(one.pin.begin, zone), binding=_binding(one.binding, language))
+
+
+def _binding(binding: Binding, language: str) -> str:
+    return PLAN_TEXTS[language][f"binding.{binding}"]
+
+
+def _time(moment: datetime, zone: tzinfo) -> str:
+    return moment.astimezone(zone).strftime("%m-%d %H:%M")
