@@ -127,6 +127,7 @@ class Evening:
         give_up, between = time.monotonic() + seconds, threading.Event()
         while True:
             self.take_in()
+            self.watched.app.waker.tick()  # a worker does so every second of real time, which here is hours
             busy = self.watched.rows(RUN, RUN.c.state.in_(["starting", "running"]))
             queued = self.simulator.control("GET", "world")["alibaba"]["queues"][0]["messages"]
             if not busy and not queued:

@@ -20,7 +20,7 @@ def test_a_running_worker_obeys_a_pause_and_goes_on_after_it(operator: Operator)
     with operator.worker() as worker:
         operator.done("pause", "release tonight")
         operator.chaos("power_off", "i-bp1web01")
-        until(lambda: decided(operator, "i-bp1web01") == [f"{RULE['name']}: paused"], what="a decision")
+        until(lambda: f"{RULE['name']}: paused" in decided(operator, "i-bp1web01"), what="a decision")
         (hold,) = operator.json("holds")
         assert (hold["scope"], hold["who"], hold["why"]) == ("*", getpass.getuser(), "release tonight")
         assert operator.starts() == []
@@ -61,7 +61,7 @@ def test_a_hold_keeps_one_server_and_no_other(operator: Operator) -> None:
     assert "disk swap" in shown
     with operator.worker() as worker:
         operator.chaos("power_off", "i-bp1web01")
-        until(lambda: decided(operator, "i-bp1web01") == [f"{RULE['name']}: held"], what="a decision")
+        until(lambda: f"{RULE['name']}: held" in decided(operator, "i-bp1web01"), what="a decision")
         operator.chaos("power_off", "i-bp1web02")
         until(lambda: list(operator.starts()) == ["i-bp1web02"], what="the neighbour's start")
         assert worker.stop() == 0

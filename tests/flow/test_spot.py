@@ -404,7 +404,9 @@ def test_what_stops_while_it_is_reclaimed_joins_the_interruption(start: Start) -
     healing.chaos("power_off", SPOT)
     while len(healing.reasons()) < 2:
         healing.drain_queue()
-    assert healing.reasons() == ["act", "joined"]
+    begun, *rest = healing.reasons()
+    assert begun == "act"
+    assert set(rest) <= {"joined", "stale"}  # stale where a look at the cloud, or a later message, came before it
     assert healing.calls("StartInstance") == []
 
 
