@@ -16,8 +16,9 @@ from typing import Self
 class Cable:
     """Forwards connections to a host and port, in a thread of its own."""
 
-    def __init__(self, open_target: Callable[[], object], port: int = 0) -> None:
+    def __init__(self, open_target: Callable[[], object], port: int = 0, host: str = "127.0.0.1") -> None:
         """`open_target` returns a coroutine for a reader and a writer of the server."""
+        self._host = host
         self._open_target = open_target
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -74,7 +75,7 @@ class Cable:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._flows.set()
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self.port))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, self._host, self.port))
         self.port = server.sockets[0].getsockname()[1]
         self._listening.set()
         self._loop.run_forever()

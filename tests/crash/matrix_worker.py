@@ -17,14 +17,17 @@ from cloudheal.act import engine as _engine  # noqa: F401 - imported before the 
 from cloudheal.clouds.alibaba import setup as _setup  # noqa: F401
 from cloudheal.pipeline import Healer
 from cloudheal.record.database import Database, open_database
+from tests.crash.hosts import enter
 from tests.crash.points import Points, watch_calls, watch_commits
 
 #: Time to send a call: short, so that settling does not wait ten seconds.
 CALL_MILLIS = 2000
 
 
-def main(settings: str, output: str, trace: str, deadly: str, number: int) -> None:
-    """Be a worker until told to stop; at the point it sends itself a signal."""
+def main(settings: str, output: str, trace: str, deadly: str, number: int, network: str = "") -> None:
+    """Be a worker until told to stop, on a host of its own if named; at the point it sends itself a signal."""
+    if network:
+        enter(network)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)

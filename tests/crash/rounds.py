@@ -98,12 +98,14 @@ class Round:
         """Return the settings of a worker that finds the database there."""
         return self.scenario.settings(self.simulator.url, url or self.url, lease_seconds=self.lease_seconds)
 
-    def worker(self, name: str, deadly: str = "", number: int = signal.SIGKILL, url: str = "") -> BaseProcess:
-        """Start a worker, which gets a signal at a point."""
+    def worker(
+        self, name: str, deadly: str = "", number: int = signal.SIGKILL, url: str = "", network: str = ""
+    ) -> BaseProcess:
+        """Start a worker, which gets a signal at a point; on a host of its own when that is named."""
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump(self.settings(url)))
         output, trace = str(self.folder / "output"), str(self.folder / f"trace-{name}")
-        process = _FORKED.Process(target=main, args=(str(file), output, trace, deadly, int(number)))
+        process = _FORKED.Process(target=main, args=(str(file), output, trace, deadly, int(number), network))
         process.start()
         return process
 
