@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
-from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
-from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
-from cloudheal.decide.walk import Walk, walk
-from cloudheal.decide.wishes import WishTags, held_by_tag
-from cloudheal.model.decision import OUTCOMES, Outcome, Reason
+from cloudheal.decide.rulebook import RuleBook
+from cloudheal.decide.walk import Walk
+from cloudheal.model.decision import OUTCOMES, Reason
 from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.lifecycle import record
 from cloudheal.pipeline.questions import Asked, question_of
+from cloudheal.pipeline.table_counts import TableCounts
+from cloudheal.pipeline.weighing import RUN_STATES, Told, backlog, usable, weighed
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import grant, lock_budget
-from cloudheal.record.facts import Windows, count
-from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import (
     Decided,
@@ -35,28 +33,15 @@ from cloudheal.record.incidents import (
     open_incident,
     supersede,
 )
-from cloudheal.record.inventory import Sizes, describe, fill_in, known, release
+from cloudheal.record.inventory import describe, fill_in, known, release
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
-from cloudheal.record.promotions import effective_mode
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
 from cloudheal.settings.rules import Rule
-
-#: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
-RUN_STATES = {
-    Outcome.ACT: RunState.STARTING,
-    Outcome.WAIT: RunState.WAITING,
-    Outcome.ASK: RunState.ASKING,
-    Outcome.TELL: RunState.ASKING,
-}
-
-
-#: News of an age that only a downtime explains.
-BACKLOG_AGE = timedelta(minutes=10)
 
 
 class Looks(Protocol):
@@ -110,19 +95,6 @@ class Taken:
     def acting(self) -> int:
         """Runs that began."""
         return sum(one.began for one in self.fared)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A new event to decide on, with what is known of its resource and until when its trouble was known before."""
-
-    event: Event
-    row: int
-    trouble: Trouble
-    resource: Resource | None
-    newest: datetime | None
-    fell: int
-    """Members of its group that fell with it in an old backlog; 0 for fresh news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +219,17 @@ class Intake:
         """
         troubles = {event.key: trouble for event in new if (trouble := self.trouble_of(event))}
         told = [(event, troubles[event.key]) for event in new if event.key in troubles]
-        rules = {event.key: rules for event, trouble in told if (rules := self._usable(event, trouble))}
+        rules = {
+            event.key: rules for event, trouble in told if (rules := usable(self.rules, self.playbooks, event, trouble))
+        }
         newest = newest_known(connection, [(event, trouble) for event, trouble in told if event.key in rules])
         patients = patients_among(connection, new)
         if rules or patients:
             lock_budget(connection)
-        backlog = _backlog([event for event in new if event.key in rules], resources, now)
+        old = backlog([event for event in new if event.key in rules], resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
-        sizes = Sizes(connection)
+        counts = TableCounts(connection)
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
@@ -266,9 +240,9 @@ class Intake:
                 fared[key] = Fared(Fate.DONE if informs else Fate.IGNORED)
                 continue
             patients.add(event.subject)
-            known, fell = resources.get(event.subject), backlog.get(key, 0)
-            one = _Told(event, rows[key], troubles[key], known, newest.get(key), fell)
-            decisions, fared[key] = self._decide(connection, one, rules[key], now, sizes)
+            known, fell = resources.get(event.subject), old.get(key, 0)
+            one = Told(event, troubles[key], known, newest.get(key), fell)
+            decisions, fared[key] = self._decide(connection, one, rows[key], rules[key], now, counts)
             if any(one.incident for one in decisions):
                 add_decisions(connection, decisions)
             else:
@@ -276,28 +250,28 @@ class Intake:
         add_decisions(connection, refused)
         return fared
 
-    def _usable(self, event: Event, trouble: Trouble) -> Sequence[Rule]:
-        """Return the rules that match an event and know its trouble, in the order of the file."""
-        matching = self.rules.matching(event)
-        return [rule for rule in matching if trouble.kind in self.playbooks[rule.playbook].troubles]
-
     def _decide(
-        self, connection: sa.Connection, told: _Told, rules: Sequence[Rule], now: datetime, sizes: Sizes
+        self,
+        connection: sa.Connection,
+        told: Told,
+        row: int,
+        rules: Sequence[Rule],
+        now: datetime,
+        counts: TableCounts,
     ) -> tuple[list[Decided], Fared]:
         """Decide on one new event, up to the first rule that opens an incident."""
         decisions: list[Decided] = []
-        for rule in rules:
-            facts = _facts(sizes, told, rule, now)
-            facts = tag_held(facts, self.rules.wishes_of(told.event.subject), told.resource, now)
-            walked = walk(told.event.time, now, facts)
+        subject = told.event.subject
+        for one in weighed(counts, told, rules, self.rules.wishes_of(subject), now):
+            walked = one.walked
             state = RUN_STATES.get(OUTCOMES[walked.reason])
-            opening = _Opening(rule, told.event, told.trouble, facts.group.name, walked)
+            opening = _Opening(one.rule, told.event, told.trouble, one.group, walked)
             incident = self._open(connection, opening, state) if state else ""
-            joined = facts.past.open if walked.reason is Reason.JOINED else None
-            decisions.append(decided(told.row, rule, walked, incident or joined or "", now))
+            joined = one.facts.past.open if walked.reason is Reason.JOINED else None
+            decisions.append(decided(row, one.rule, walked, incident or joined or "", now))
             if incident:
                 if state is RunState.STARTING:
-                    sizes.helped(told.event.subject)
+                    counts.helped(subject)
                 return decisions, Fared(Fate.DONE, began=state is RunState.STARTING)
         return decisions, Fared(Fate.DONE)
 
@@ -324,88 +298,6 @@ class Intake:
             asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group)
             ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
-
-
-def _backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
-    """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole."""
-    groups: dict[tuple[str, str], set[ResourceId]] = {}
-    old = {event.key: event.subject for event in new if now - event.time > BACKLOG_AGE}
-    for subject in old.values():
-        known = resources.get(subject)
-        groups.setdefault((subject.account, known.group if known else ""), set()).add(subject)
-    sizes = {one: len(group) for group in groups.values() for one in group}
-    return {key: sizes[subject] for key, subject in old.items()}
-
-
-def _facts(sizes: Sizes, told: _Told, rule: Rule, now: datetime) -> Facts:
-    """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
-    event = told.event
-    stale = told.newest is not None and told.newest > event.time
-    if stale or not selects(rule.resources, event.subject, told.resource):
-        past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
-        return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
-    facts = gathered(sizes, rule, event.subject, told.trouble, told.resource, now)
-    deadline = deadline_of(event.subject, told.trouble, event.time)
-    group = replace(facts.group, fell_lately=max(facts.group.fell_lately, told.fell))
-    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline, group=group)
-
-
-def gathered(
-    sizes: Sizes,
-    rule: Rule,
-    subject: ResourceId,
-    trouble: Trouble,
-    resource: Resource | None,
-    now: datetime,
-    *,
-    group: str = "",
-) -> Facts:
-    """Count the facts that one rule's walk looks at, in the transaction of `sizes`.
-
-    `group` is the resource's where that was found out before.
-    """
-    connection = sizes.connection
-    limits = rule.limits
-    own = f"rule:{rule.name}"
-    group = group or (resource.group if resource else "") or own
-    members, unhealthy = sizes.of(subject, group, rule.resources if group == own else None)
-    windows = Windows(limits.within, limits.flap_window, limits.storm_window)
-    counted = count(connection, subject, trouble, group, now, windows)
-    holds = holds_on(connection, [EVERYTHING, subject.id, group], now)
-    pause = next((one for one in holds if one.scope == EVERYTHING), None)
-    hold = next((one for one in holds if one.scope != EVERYTHING), None)
-    return Facts(
-        selected=selects(rule.resources, subject, resource),
-        deadline=None,
-        past=Past(
-            open=counted.open_incident,
-            attempts=counted.attempts,
-            oldest_attempt=counted.oldest_attempt,
-            last_attempt=counted.last_attempt,
-            heals=counted.heals,
-            oldest_heal=counted.oldest_heal,
-        ),
-        will=Will(
-            paused_by=f"{pause.who}: {pause.why}" if pause else "",
-            held_by=f"{hold.who}: {hold.why}" if hold else "",
-            held_until=hold.until if hold else None,
-            off_hours_until=off_hours_until(rule, now),
-        ),
-        busy=Busy(counted.at_once, counted.in_last_hour),
-        group=Group(
-            group, members, unhealthy if members else counted.group_fell, counted.group_under_action, counted.group_fell
-        ),
-        bounds=bounds_of(limits),
-        mode=effective_mode(connection, rule),
-    )
-
-
-def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: datetime) -> Facts:
-    """Return the facts with the hold that the resource's own tags put on it, where no other one stands."""
-    hold = held_by_tag(wishes, resource.tags, now) if resource and not facts.will.held_by else None
-    if hold is None:
-        return facts
-    return replace(facts, will=replace(facts.will, held_by=f"tag {hold.tag}", held_until=hold.until))
 
 
 def decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:

@@ -15,8 +15,8 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
-from cloudheal.pipeline.intake import gathered, tag_held
-from cloudheal.record.inventory import Sizes
+from cloudheal.pipeline.table_counts import TableCounts
+from cloudheal.pipeline.weighing import gathered, tag_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def rehearse(
         heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
         walked = None
         if trouble is not None and heals and not failures:
-            facts = gathered(Sizes(connection), rule, event.subject, trouble, resource, now)
+            facts = gathered(TableCounts(connection), rule, event.subject, trouble, resource, now)
             facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
             facts = replace(facts, deadline=deadline_of(event.subject, trouble, event.time))
             walked = walk(event.time, now, facts)

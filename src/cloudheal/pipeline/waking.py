@@ -8,25 +8,26 @@ A question that nobody answered in time stays open: people are told once, and a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloudheal.decide.facts import Facts
 from cloudheal.decide.rulebook import RuleBook
-from cloudheal.decide.walk import Walk, walk
+from cloudheal.decide.walk import Walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
-from cloudheal.model.incident import Healed, Mode, RunState, Verdict, deadline_of
-from cloudheal.pipeline.intake import RUN_STATES, Looks, decided, gathered, tag_held
+from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.pipeline.intake import Looks, decided
 from cloudheal.pipeline.questions import Asked, question_of
+from cloudheal.pipeline.table_counts import TableCounts
+from cloudheal.pipeline.weighing import RUN_STATES, Weighed, weighed_again
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
-from cloudheal.record.inventory import Sizes, known
+from cloudheal.record.inventory import known
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 from cloudheal.settings.rules import Rule
 
@@ -100,32 +101,37 @@ class Waker:
             return None
         if patient.waits_for == Reason.UNDERWAY:
             return self._begin(connection, patient, None, said, now)
-        facts = gathered(Sizes(connection), rule, patient.subject, patient.trouble, None, now, group=patient.group)
         seen = known(connection, [patient.subject]).get(patient.subject)
-        facts = tag_held(facts, self.rules.wishes_of(patient.subject), seen.resource if seen else None, now)
-        facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
-        return self._walked(connection, patient, rule, _again(facts, patient, approved=said is not None), said, now)
+        again = weighed_again(
+            TableCounts(connection),
+            rule,
+            patient,
+            self.rules.wishes_of(patient.subject),
+            seen.resource if seen else None,
+            now,
+            approved=said is not None,
+        )
+        return self._walked(connection, patient, again, said, now)
 
     def _walked(
         self,
         connection: sa.Connection,
         patient: Patient,
-        rule: Rule,
-        facts: Facts,
+        weighed: Weighed,
         said: Approval | None,
         now: datetime,
     ) -> Reason | None:
-        again = walk(patient.occurred, now, facts)
+        again = weighed.walked
         outcome = OUTCOMES[again.reason]
         if outcome is Outcome.ACT:
-            return self._begin(connection, patient, facts.deadline, said, now)
+            return self._begin(connection, patient, weighed.facts.deadline, said, now)
         if outcome in {Outcome.CLOSE, Outcome.RECORD}:
             healed = Healed.NOT_HEALED if again.reason is Reason.EXPIRED else Healed.NOT_NEEDED
             evidence = {"code": again.reason.value, "held_by": patient.waits_for}
             end_patient(connection, patient.run, Verdict(patient.incident, healed, now, evidence))
             return again.reason
         if again.reason != patient.waits_for:
-            self._keep(connection, patient, rule, again, now)
+            self._keep(connection, patient, weighed.rule, again, now)
         return again.reason
 
     def _keep(self, connection: sa.Connection, patient: Patient, rule: Rule, again: Walk, now: datetime) -> bool:
@@ -155,16 +161,3 @@ class Waker:
         grant(connection, patient.run, now)
         self.looks.enqueue(connection, patient.run, patient.look)
         return Reason.ACT
-
-
-def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
-    """Return the facts of a second walk: its own incident is not in its way, and it was selected before.
-
-    A run that has begun goes at its playbook's own pace: its own attempts do not make it cool down.
-    """
-    last = None if patient.attempts else facts.past.last_attempt
-    mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
-    if not approved:
-        return mine
-    fresh = replace(mine.past, attempts=0, heals=0)
-    return replace(mine, mode=Mode.AUTO, past=fresh, group=replace(mine.group, fell_lately=0))

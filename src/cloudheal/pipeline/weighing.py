@@ -1,0 +1,208 @@
+"""From counts to facts, and from facts to a walk: the one way to a decision, wherever it is counted.
+
+A worker counts in its tables, inside the committing transaction; a backtest counts in memory, on a virtual clock. Both
+hand what they counted to the functions here and to no others, so that a backtest decides exactly as a worker does.
+Nothing here reads a table, calls a cloud or asks the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
+from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
+from cloudheal.decide.walk import Walk, walk
+from cloudheal.decide.wishes import WishTags, held_by_tag
+from cloudheal.model.control import Hold
+from cloudheal.model.decision import Outcome
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Mode, RunState, Trouble, deadline_of
+from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.record.facts import Counted, Windows
+from cloudheal.record.holds import EVERYTHING
+from cloudheal.record.waiting import Patient
+from cloudheal.settings.rules import Rule, Selector
+
+#: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
+RUN_STATES = {
+    Outcome.ACT: RunState.STARTING,
+    Outcome.WAIT: RunState.WAITING,
+    Outcome.ASK: RunState.ASKING,
+    Outcome.TELL: RunState.ASKING,
+}
+#: News of an age that only a downtime explains.
+BACKLOG_AGE = timedelta(minutes=10)
+
+
+class Counts(Protocol):
+    """Where the facts are counted."""
+
+    def counted(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+        """Return the history of a resource and its trouble, and how much is being done."""
+
+    def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
+        """Return how many members a group has, and how many of them nobody helps yet; a rule's own by its selector."""
+
+    def holds_on(self, scopes: Sequence[str], now: datetime) -> Sequence[Hold]:
+        """Return the holds in force on any of these scopes, oldest first."""
+
+    def mode_of(self, rule: Rule) -> Mode:
+        """Return how far a rule is trusted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A new event to decide on, with what is known of its resource and until when its trouble was known before."""
+
+    event: Event
+    trouble: Trouble
+    resource: Resource | None
+    newest: datetime | None
+    fell: int
+    """Members of its group that fell with it in an old backlog; 0 for fresh news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What one rule makes of an event: the facts, and the walk through them."""
+
+    rule: Rule
+    facts: Facts
+    walked: Walk
+
+    @property
+    def group(self) -> str:
+        """The group that the resource was counted in."""
+        return self.facts.group.name
+
+
+def usable(rules: RuleBook, playbooks: Mapping[str, Playbook], event: Event, trouble: Trouble) -> Sequence[Rule]:
+    """Return the rules that match an event and know its trouble, in the order of the file."""
+    return [rule for rule in rules.matching(event) if trouble.kind in playbooks[rule.playbook].troubles]
+
+
+def weighed(counts: Counts, told: Told, rules: Sequence[Rule], wishes: WishTags, now: datetime) -> Iterator[Weighed]:
+    """Yield what each rule makes of an event; whoever opens an incident asks no further."""
+    for rule in rules:
+        facts = tag_held(_facts(counts, told, rule, now), wishes, told.resource, now)
+        yield Weighed(rule, facts, walk(told.event.time, now, facts))
+
+
+def weighed_again(
+    counts: Counts,
+    rule: Rule,
+    patient: Patient,
+    wishes: WishTags,
+    resource: Resource | None,
+    now: datetime,
+    *,
+    approved: bool,
+) -> Weighed:
+    """Return what its rule makes of a run that waits or asks, by the same questions as at first.
+
+    Its own incident is not in its way, and it was selected before. A run that has begun goes at its playbook's own
+    pace: its own attempts do not make it cool down.
+    """
+    facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, group=patient.group)
+    facts = tag_held(facts, wishes, resource, now)
+    facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
+    facts = _again(facts, patient, approved=approved)
+    return Weighed(rule, facts, walk(patient.occurred, now, facts))
+
+
+def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
+    """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole."""
+    groups: dict[tuple[str, str], set[ResourceId]] = {}
+    old = {event.key: event.subject for event in new if now - event.time > BACKLOG_AGE}
+    for subject in old.values():
+        known = resources.get(subject)
+        groups.setdefault((subject.account, known.group if known else ""), set()).add(subject)
+    sizes = {one: len(group) for group in groups.values() for one in group}
+    return {key: sizes[subject] for key, subject in old.items()}
+
+
+def gathered(
+    counts: Counts,
+    rule: Rule,
+    subject: ResourceId,
+    trouble: Trouble,
+    resource: Resource | None,
+    now: datetime,
+    *,
+    group: str = "",
+) -> Facts:
+    """Count the facts that one rule's walk looks at.
+
+    `group` is the resource's where that was found out before.
+    """
+    limits = rule.limits
+    own = f"rule:{rule.name}"
+    group = group or (resource.group if resource else "") or own
+    members, unhealthy = counts.size(subject, group, rule.resources if group == own else None)
+    windows = Windows(limits.within, limits.flap_window, limits.storm_window)
+    counted = counts.counted(subject, trouble, group, now, windows)
+    return Facts(
+        selected=selects(rule.resources, subject, resource),
+        deadline=None,
+        past=Past(
+            open=counted.open_incident,
+            attempts=counted.attempts,
+            oldest_attempt=counted.oldest_attempt,
+            last_attempt=counted.last_attempt,
+            heals=counted.heals,
+            oldest_heal=counted.oldest_heal,
+        ),
+        will=_will(counts, rule, subject, group, now),
+        busy=Busy(counted.at_once, counted.in_last_hour),
+        group=Group(
+            group, members, unhealthy if members else counted.group_fell, counted.group_under_action, counted.group_fell
+        ),
+        bounds=bounds_of(limits),
+        mode=counts.mode_of(rule),
+    )
+
+
+def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: datetime) -> Facts:
+    """Return the facts with the hold that the resource's own tags put on it, where no other one stands."""
+    hold = held_by_tag(wishes, resource.tags, now) if resource and not facts.will.held_by else None
+    if hold is None:
+        return facts
+    return replace(facts, will=replace(facts.will, held_by=f"tag {hold.tag}", held_until=hold.until))
+
+
+def _facts(counts: Counts, told: Told, rule: Rule, now: datetime) -> Facts:
+    """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
+    event = told.event
+    stale = told.newest is not None and told.newest > event.time
+    if stale or not selects(rule.resources, event.subject, told.resource):
+        past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
+        return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
+    facts = gathered(counts, rule, event.subject, told.trouble, told.resource, now)
+    deadline = deadline_of(event.subject, told.trouble, event.time)
+    group = replace(facts.group, fell_lately=max(facts.group.fell_lately, told.fell))
+    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline, group=group)
+
+
+def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: datetime) -> Will:
+    holds = counts.holds_on([EVERYTHING, subject.id, group], now)
+    pause = next((one for one in holds if one.scope == EVERYTHING), None)
+    hold = next((one for one in holds if one.scope != EVERYTHING), None)
+    return Will(
+        paused_by=f"{pause.who}: {pause.why}" if pause else "",
+        held_by=f"{hold.who}: {hold.why}" if hold else "",
+        held_until=hold.until if hold else None,
+        off_hours_until=off_hours_until(rule, now),
+    )
+
+
+def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
+    last = None if patient.attempts else facts.past.last_attempt
+    mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
+    if not approved:
+        return mine
+    fresh = replace(mine.past, attempts=0, heals=0)
+    return replace(mine, mode=Mode.AUTO, past=fresh, group=replace(mine.group, fell_lately=0))
