@@ -57,15 +57,28 @@ def insert_worker(database: Database, *ids: str) -> None:
 
 
 def test_a_run_has_one_owner(database: Database) -> None:
-    """The first claim wins; the owner may claim again after a restart of its look, another may not."""
+    """Whoever begins the look owns the run, with a higher epoch; what was owned before stands no more."""
     insert_run(database, "r")
     with database.transaction() as connection:
-        first = claim(connection, "r", "a", 0)
-        assert first is not None
-        assert claim(connection, "r", "a", 0) == first
-        assert claim(connection, "r", "b", 0) is None
+        held = [claim(connection, "r", name, 0) for name in ("a", "a", "b")]
+        assert [one and one.epoch for one in held] == [1, 2, 3]
+        assert [one and still_holds(connection, one) for one in held] == [False, False, True]
         assert claim(connection, "r", "a", 1) is None
         assert claim(connection, "none", "a", 0) is None
+
+
+def test_any_worker_may_begin_what_an_heir_queued_again(database: Database) -> None:
+    """The heir queues a dead worker's look for all: a third worker that takes it owns the run, and nobody else does."""
+    insert_run(database, "r")
+    insert_worker(database, "dead")
+    with database.transaction() as connection:
+        before = claim(connection, "r", "dead", 0)
+        assert [one.dead for one in inherit(connection, "heir", EXPIRED)] == ["dead"]
+        third = claim(connection, "r", "third", 0)
+        assert before is not None
+        assert third is not None
+        assert not still_holds(connection, before)
+        assert still_holds(connection, third)
 
 
 def test_a_released_run_is_free_for_its_next_look(database: Database) -> None:

@@ -37,7 +37,7 @@ def main(url: str, name: str, address: str, *runs: str) -> None:
         enlist(connection, name, "host")
         estates = inherit(connection, name, lease_millis=-60_000)
     for estate in estates:
-        engine.resume(sorted({*((one.run, one.look) for one in estate.runs), *engine.begun_by(estate.dead)}))
+        engine.resume(engine.begun_by(estate.dead))
         with database.transaction() as connection:
             settle(connection, name, estate)
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Two workers on one PostgreSQL: one is cut off, frozen or killed, and nobody acts twice.
+"""Two or three workers on one PostgreSQL: one is cut off, frozen or killed, and nobody acts twice.
 
 What one of them does is stopped at exactly chosen points by a signal that it sends itself; only then the cable to its
 database is cut, or time passes.
@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.record.ledger import Kind
-from cloudheal.record.tables import LEDGER
+from cloudheal.record.tables import LEDGER, WORKER
 from tests.crash.cable import Cable
 from tests.crash.rounds import Round, effects, fresh, keys, known_ids, open_url
 from tests.crash.scenarios import RESTART, WEB
@@ -224,6 +224,45 @@ def test_a_killed_workers_run_goes_on_elsewhere_within_seconds(
     record_property("summary", f"taken over {seconds:.1f} s after kill -9, with a lease of {LEASE:.0f} s")
     assert seconds < LEASE + 10
     assert place.until(place.over), output(place)
+    assert starts(place) == 1
+
+
+def test_what_a_killed_worker_had_begun_goes_on_in_any_of_the_others(
+    place: Round, workers: Callable[..., BaseProcess]
+) -> None:
+    """One of three dies with eight runs begun: whichever of the two takes a look, the heir or not, heals it, once."""
+    several = [f"i-bp1many{number}" for number in range(8)]
+    alibaba = RESTART.world["alibaba"]
+    servers = [{**alibaba["instances"][0], "id": one} for one in several]
+    place.simulator.world({**RESTART.world, "alibaba": {**alibaba, "instances": servers}})
+    place.simulator.chaos("power_off", *several)
+    first = workers("first", "call StartInstance #8 before")
+    assert place.until(lambda: is_frozen(first)), output(place)
+    others = [workers("second"), workers("third")]
+    assert place.until(lambda: len(place.workers()) == 3), output(place)
+    first.kill()
+    assert place.until(place.over), output(place)
+    assert [place.ended(one) for one in others] == [0, 0]
+    assert place.seen(died=True).problems == (), output(place)
+    done = effects(place.simulator, {*several})
+    assert {one: done[f"instance.status {one} Stopped > Starting"] for one in several} == dict.fromkeys(several, 1)
+
+
+def test_what_was_begun_by_a_worker_that_is_on_no_list_goes_on(
+    place: Round, workers: Callable[..., BaseProcess]
+) -> None:
+    """A worker whose estate was settled takes one more look before it learns of its death: others find that look."""
+    first = workers("first", BEGUN)
+    assert place.until(lambda: is_frozen(first)), output(place)
+    with sa.create_engine(open_url(place.url), poolclass=sa.NullPool).begin() as connection:
+        connection.execute(sa.delete(WORKER))
+    second = workers("second")
+    assert place.until(place.over), output(place)
+    assert "looks.orphaned looks=1" in output(place)
+    thaw(first)
+    first.join(30)
+    assert place.ended(second) == 0
+    assert place.seen(died=True).problems == (), output(place)
     assert starts(place) == 1
 
 

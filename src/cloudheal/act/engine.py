@@ -35,6 +35,8 @@ from cloudheal.ports.store import STORE_AWAY, Store, is_away
 Json: TypeAlias = Any
 #: Runs one look of one run; called again from the start after a crash.
 Body: TypeAlias = Callable[[str, int], None]
+#: A run and the number of its look.
+Look: TypeAlias = tuple[str, int]
 
 #: The version of this module's workflow: looks queued by another one wait for a process that speaks it.
 SCHEMA = "1"
@@ -102,8 +104,8 @@ class Engine:
         self._body = body
         self._client: DBOSClient | None = None
         self._held = False
-        self._at_work: set[tuple[str, int]] = set()
-        self._idle: frozenset[tuple[str, int]] = frozenset()
+        self._at_work: set[tuple[Look, int]] = set()
+        self._idle: frozenset[Look] = frozenset()
         #: True when looks that this process began may be idle.
         self.has_left = False
 
@@ -233,17 +235,28 @@ class Engine:
             count += len(ids)
         return count
 
-    def begun_by(self, worker: str) -> list[tuple[str, int]]:
+    def begun_by(self, worker: str) -> list[Look]:
         """Return the looks that a worker had begun and not ended, whether or not it owned their runs yet."""
-        found = DBOS.list_workflows(executor_id=worker, status="PENDING", load_input=False, load_output=False)
-        return [look_of(one.workflow_id) for one in found]
+        return sorted(self._begun({"executor_id": worker}).get(worker, ()))
 
-    def resume(self, looks: Sequence[tuple[str, int]]) -> int:
-        """Queue looks again that a dead worker had begun; returns how many."""
+    def begun(self) -> dict[str, list[Look]]:
+        """Return the looks that were begun and have not ended, by the worker that began them."""
+        return self._begun({})
+
+    def _begun(self, chosen: dict[str, Any]) -> dict[str, list[Look]]:
+        by_worker: dict[str, list[Look]] = {}
+        for one in DBOS.list_workflows(name="heal", status="PENDING", load_input=False, load_output=False, **chosen):
+            by_worker.setdefault(str(one.executor_id), []).append(look_of(one.workflow_id))
+        return by_worker
+
+    def resume(self, looks: Sequence[Look]) -> int:
+        """Queue looks again that a dead worker had begun; returns how many. Any worker may take them.
+
+        A look that is queued already, or that was never begun, is left as it is.
+        """
         wanted = [workflow_id(run, look) for run, look in looks]
-        # A worker may have died between committing a run of the fast lane and beginning its look: nothing to resume.
-        found = DBOS.list_workflows(workflow_ids=wanted, load_input=False, load_output=False) if wanted else []
-        ids = sorted(one.workflow_id for one in found)
+        chosen: dict[str, Any] = {"workflow_ids": wanted, "status": "PENDING", "load_input": False}
+        ids = sorted(one.workflow_id for one in DBOS.list_workflows(**chosen, load_output=False)) if wanted else []
         if ids:
             DBOS.resume_workflows(ids, queue_name=QUEUE)
         return len(ids)
@@ -272,7 +285,8 @@ class Engine:
 
     def run_body(self, run: str, look: int) -> None:
         """Run the body of one look; a database that fails leaves the look begun. Raises LookLeft."""
-        self._at_work.add((run, look))
+        here = (run, look), threading.get_ident()
+        self._at_work.add(here)
         try:
             self._body(run, look)
         except (*STORE_AWAY, LookLeft) as problem:
@@ -280,7 +294,7 @@ class Engine:
             self.has_left = True
             raise LookLeft from problem
         finally:
-            self._at_work.discard((run, look))
+            self._at_work.discard(here)
 
     def resume_idle(self) -> int:
         """Queue the looks again that this process began and nobody works on, as a database's outage leaves them.
@@ -289,7 +303,7 @@ class Engine:
         Returns how many are idle still.
         """
         self.has_left = False
-        idle = frozenset(self.begun_by(self._worker)) - self._at_work
+        idle = frozenset(self.begun_by(self._worker)) - {one for one, _ in self._at_work.copy()}
         again, self._idle = sorted(idle & self._idle), idle
         self.resume(again)
         self.has_left = self.has_left or bool(idle)
@@ -301,7 +315,7 @@ def workflow_id(run: str, look: int) -> str:
     return f"{run}/{look}"
 
 
-def look_of(id_: str) -> tuple[str, int]:
+def look_of(id_: str) -> Look:
     """Read a workflow's name back into run and look."""
     run, _, look = id_.rpartition("/")
     return run, int(look)

@@ -26,6 +26,7 @@ from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.app.queues import Receivers, connected
 from cloudheal.app.rules import rules_of
+from cloudheal.app.succession import Succession
 from cloudheal.app.tally import Tally
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.alibaba.classic import classic_document
@@ -56,7 +57,7 @@ from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
-from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, inherit, leave, settle
+from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, leave
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
@@ -94,6 +95,7 @@ class App:
         self.database.observers.append(Tally(self.counters).note)
         self.accounts = accounts_of(settings, self.counters)
         self.engine = Engine(self.database, self.worker, self._look)
+        self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
         self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
@@ -204,7 +206,7 @@ class App:
         try:
             # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
             if not self.draining:
-                self.take_over(EVERYONE if alone else None)
+                self.succession.take_over(EVERYONE if alone else None)
             if self.listener:
                 self.listener.start()
             yield self
@@ -251,20 +253,6 @@ class App:
         thread = threading.Thread(target=repeat, name=f"cloudheal-{name}", daemon=True)
         thread.start()
         return thread
-
-    def take_over(self, lease_millis: int | None = None) -> int:
-        """Take over what workers dead for a lease left; returns how many looks were queued again."""
-        lease = round(self.settings.lease_seconds * 1000) if lease_millis is None else lease_millis
-        with self.database.transaction() as connection:
-            estates = inherit(connection, self.worker, lease, self.clock.now())
-        resumed = 0
-        for estate in estates:
-            looks = {*((one.run, one.look) for one in estate.runs), *self.engine.begun_by(estate.dead)}
-            resumed += self.engine.resume(sorted(looks))
-            with self.database.transaction() as connection:
-                settle(connection, self.worker, estate)
-            log.warning("worker.inherited dead=%s looks=%d", estate.dead, len(looks))
-        return resumed
 
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
@@ -401,7 +389,7 @@ class App:
         if self.engine.has_left:
             self.engine.resume_idle()
         if self.outage.over_for(self.settings.lease_seconds):
-            self.take_over()
+            self.succession.take_over()
         self.waker.tick()
         self.intake.begin_stranded()
 

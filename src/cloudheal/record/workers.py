@@ -1,9 +1,10 @@
 """Who is at work, and whose work it is: heartbeats, ownership of runs, and the taking over of a dead worker's runs.
 
-Ownership is one column of the run, changed only in transactions that check it. Whoever finds a dead worker becomes its
-heir by one conditional update that also renews the row's lease; the winner gets the runs, each with a higher epoch, so
-that the former owner (if it was only asleep) can commit no further intent. The row is deleted when everything the dead
-worker had begun is queued again; an heir that dies before that is followed by another. All times are the database's.
+Ownership is one column of the run and a number, the epoch, which rises whenever the run changes hands: whoever holds an
+older one can commit no further intent. Whoever finds a dead worker becomes its heir by one conditional update that also
+renews the row's lease; the winner gets the runs, and any worker may begin what the winner queues again. The row is
+deleted when everything the dead worker had begun is queued again; an heir that dies before that is followed by another.
+All times are the database's.
 """
 
 from __future__ import annotations
@@ -82,6 +83,11 @@ def leave(connection: sa.Connection, worker: str, *, all_done: bool = True) -> b
     return False
 
 
+def listed(connection: sa.Connection) -> set[str]:
+    """Return every worker on the list, the dead ones included whose work is not queued again yet."""
+    return set(connection.scalars(sa.select(WORKER.c.id)))
+
+
 def stranded(connection: sa.Connection, worker: str) -> list[Taken]:
     """Return the runs that a worker owns and has not begun: they were never queued, so nobody else begins them."""
     mine = (RUN.c.owner == worker) & (RUN.c.state == RunState.STARTING.value)
@@ -95,10 +101,14 @@ def at_work(connection: sa.Connection) -> bool:
 
 
 def claim(connection: sa.Connection, run: str, worker: str, look: int, at: datetime | None = None) -> Claim | None:
-    """Make `worker` the owner of a run whose look it begins; None when the run is another's or at another look."""
-    free = RUN.c.owner.in_(("", worker)) & (RUN.c.look == look) & RUN.c.state.in_(_AT_WORK)
-    values = {"owner": worker, "state": RunState.RUNNING.value}
-    updated = sa.update(RUN).where(RUN.c.id == run, free).values(values).returning(RUN.c.epoch)
+    """Make `worker` the owner of a run whose look it begins; None when that look is over.
+
+    The engine gives a look to one process at a time, so whoever begins it owns the run, whoever did before: an heir
+    that queued it for all, or a process that was declared dead. The epoch rises with every claim and fences those.
+    """
+    begun = (RUN.c.look == look) & RUN.c.state.in_(_AT_WORK)
+    values = {"owner": worker, "epoch": RUN.c.epoch + 1, "state": RunState.RUNNING.value}
+    updated = sa.update(RUN).where(RUN.c.id == run, begun).values(values).returning(RUN.c.epoch)
     epoch = connection.execute(updated).scalar_one_or_none()
     if epoch is None:
         return None
