@@ -29,6 +29,8 @@ SAMPLE = 4
 #: What a worker does every second, whether or not anything is to be healed: its first two times are points, no more.
 USUAL, TWICE = 6, 2
 RANDOM_ROUNDS = 100
+#: Rounds of a long run after which it says how it goes.
+TOLD_EVERY = 25
 #: Every playbook that comes with cloudheal.
 BUILT_IN = sorted(found.thing.name for found in of_kind(in_package(playbooks), Playbook))
 
@@ -49,6 +51,8 @@ class Matrix:
     url: str
     folder: Path
     scenario: Scenario
+    say: Callable[[str], None]
+    """Tells at once, so that a long run that is broken off has told what it saw."""
     rounds: int = 0
     died: int = 0
     lost: int = 0
@@ -82,6 +86,9 @@ class Matrix:
         if lost or doubled or seen.problems:
             facts = f"lost={dict(lost)} doubled={dict(doubled)} problems={list(seen.problems)}"
             self.failures.append(f"{what}: {facts}\n{seen.output[-6000:]}")
+            self.say(f"{what}: {facts}")
+        if self.rounds % TOLD_EVERY == 0:
+            self.say(self.summary)
 
     @property
     def summary(self) -> str:
@@ -129,10 +136,16 @@ def matrix(
     database_url: str,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Matrix]:
     """A matrix for each playbook that comes with cloudheal, on each database."""
     keys()
-    rounds = Matrix(simulator, database_url, tmp_path / "round", SCENARIOS[request.param])
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", flush=True)
+
+    rounds = Matrix(simulator, database_url, tmp_path / "round", SCENARIOS[request.param], say)
     yield rounds
     record_property("summary", rounds.summary)
 
