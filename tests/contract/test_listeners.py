@@ -76,8 +76,15 @@ class Hall:
             add_tasks(connection, wanted, self.clock.now())
 
     def tell(self, worker: str = "w") -> int:
-        """Make one tick."""
-        return Teller(self.database, self.audience, worker, self.clock, classic_document).tick()
+        """Make one tick for each listener."""
+        return sum(one.tick() for one in self.tellers(worker))
+
+    def tellers(self, worker: str = "w") -> list[Teller]:
+        """Return the tellers of a worker."""
+        return [
+            Teller(self.database, self.audience, name, worker, self.clock, classic_document)
+            for name in self.audience.subscriptions
+        ]
 
     def after(self, pause: timedelta) -> int:
         """Move the clock and make one tick."""
@@ -221,7 +228,7 @@ def test_what_a_dead_worker_had_taken_is_told_again(database: Database) -> None:
     at.arrive(stopped())
     with database.transaction() as connection:
         enlist(connection, "held", "host")
-        assert take_task(connection, "held", ["mine.Heedful"], NOW) is not None
+        assert take_task(connection, "held", "mine.Heedful", NOW) is not None
     assert at.tell("other") == 0
     with database.transaction() as connection:
         connection.execute(sa.text("DELETE FROM worker"))

@@ -139,6 +139,27 @@ def test_what_is_open_or_owed_stays(database: Database) -> None:
     assert [count(database, one) for one in (EVENT, LISTENER_TASK)] == [1, 0]
 
 
+def test_what_listeners_were_told_leaves_with_its_event(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heard, not wanted or failed for good: the rows go with the event, slice by slice; one open row keeps them all."""
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 2)
+    with database.transaction() as connection:
+        rows = add_events(connection, [stop_of(f"i-{n}") for n in range(5)])
+        wanted = [(row, name, an_event().subject) for row in rows.values() for name in ("a", "b", "c")]
+        add_tasks(connection, wanted, NOON)
+        for name, outcome in (("a", "heard"), ("b", "not wanted"), ("c", "failed")):
+            ended = sa.update(LISTENER_TASK).where(LISTENER_TASK.c.listener == name)
+            connection.execute(ended.values(done=1, outcome=outcome))
+        owed = rows[stop_of("i-3").key]
+        late = (LISTENER_TASK.c.event == owed) & (LISTENER_TASK.c.listener == "b")
+        connection.execute(sa.update(LISTENER_TASK).where(late).values(done=None, outcome="", attempts=3))
+    keep(database, NOON + 399 * DAY)
+    assert [count(database, one) for one in (EVENT, LISTENER_TASK)] == [5, 15]
+    keep(database, LATER)
+    with database.snapshot() as connection:
+        assert connection.scalars(sa.select(EVENT.c.id)).all() == [owed]
+        assert sorted(connection.scalars(sa.select(LISTENER_TASK.c.listener))) == ["a", "b", "c"]
+
+
 def test_a_servers_life_outlives_the_events_that_told_of_it(database: Database) -> None:
     """States and released servers have their own, longer time; the event's number is never used again."""
     with database.transaction() as connection:

@@ -1,8 +1,9 @@
 """How this worker does, for those who watch it: /healthz and /metrics.
 
 Not well means that somebody must look: the tables cannot be read, this worker was declared dead or is stopping, a queue
-does not give messages, canaries do not come back, a queue is not emptied in time, or the disk is nearly full. A pause
-and a silent account are shown and are no illness: people know the one and are told of the other.
+does not give messages, canaries do not come back, a queue is not emptied in time, a chore fails again and again, a
+listener does not return, or the disk is nearly full. A pause and a silent account are shown and are no illness: people
+know the one and are told of the other.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from cloudheal.app.chores import Chores
 from cloudheal.app.lookout import queue_name
 from cloudheal.app.outage import Outage, reason_of
 from cloudheal.app.queue_state import QueueState, QueueStates
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.model.control import Hold
+from cloudheal.pipeline.listening import Patrol
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import Database
 from cloudheal.record.health import Pulse, gauges_of, pulse, shown
@@ -68,6 +71,8 @@ class Watch:
     settings: WatchSettings
     accounts: Sequence[AccountSettings]
     outage: Outage
+    chores: Chores
+    patrol: Patrol
 
     def health(self) -> Mapping[str, object]:
         """Say how the worker does: `ok` is whether all is well, `problems` are what is not."""
@@ -95,6 +100,7 @@ class Watch:
             "database": self.outage.reason or "ok",
             "paused": seen.paused,
             "queues": states,
+            "listeners": {call.listener: round(seconds, 3) for call, seconds in self.patrol.calls()},
             "watches": {name: _watched(one) for name, one in seen.watched.items()},
             "canaries": {name: _flight(*flights) for name, flights in seen.flights.items()},
             "disk_free_bytes": disk.free,
@@ -105,6 +111,7 @@ class Watch:
         """Return the worker's counters and gauges as Prometheus reads them."""
         seen, now = self._seen(), self.clock.now()
         gauges = [*gauges_of(seen.pulse, now), *_watch_gauges(seen), *_queue_gauges(self.queues.all())]
+        gauges += _listener_gauges(self.patrol)
         gauges.append(Gauge("cloudheal_paused", 1 if seen.paused else 0, {}))
         if (disk := self.disk()).free >= 0:
             gauges.append(Gauge("cloudheal_disk_free_bytes", disk.free, {}))
@@ -140,6 +147,11 @@ class Watch:
             yield f"database.failed {self.outage.reason}"
         if disk.is_low(self.settings.disk_floor_mb):
             yield f"disk.low free={disk.free}"
+        yield from (f"chore.failing {one.chore} times={one.times} reason={one.reason}" for one in self.chores.ill())
+        yield from (
+            f"listener.hangs {call.listener} resource={call.resource} seconds={seconds:.0f}"
+            for call, seconds in self.patrol.hanging()
+        )
 
 
 def _ill_queues(states: Sequence[QueueState]) -> list[str]:
@@ -195,3 +207,9 @@ def _watch_gauges(seen: _Seen) -> Iterator[Gauge]:
 def _queue_gauges(states: Sequence[QueueState]) -> Iterator[Gauge]:
     for one in states:
         yield Gauge("cloudheal_queue_failures", one.failures, {"queue": f"{one.account}/{one.queue}"})
+
+
+def _listener_gauges(patrol: Patrol) -> Iterator[Gauge]:
+    busy = {call.listener: seconds for call, seconds in patrol.calls()}
+    for teller in patrol.tellers:
+        yield Gauge("cloudheal_listener_call_seconds", busy.get(teller.listener, 0), {"listener": teller.listener})

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
+from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.extensions import extensions_of
 from cloudheal.app.lookout import Lookout
@@ -41,7 +42,7 @@ from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.group_commit import GroupCommit
 from cloudheal.pipeline.intentions import Intentions
-from cloudheal.pipeline.listening import Teller
+from cloudheal.pipeline.listening import Patrol, Teller
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
@@ -151,7 +152,13 @@ class App:
             clock=self.clock,
             chance=SystemRandom().random,
         )
-        self.teller = Teller(self.database, self.extensions.audience, self.worker, self.clock, classic_document)
+        self.chores = Chores(self.stopping, self.outage, self.counters)
+        audience = self.extensions.audience
+        self.tellers = [
+            Teller(self.database, audience, name, self.worker, self.clock, classic_document, stopping=self.stopping)
+            for name in audience.subscriptions
+        ]
+        self.patrol = Patrol(self.tellers, settings.watch.listener_call)
         self.watch = Watch(
             database=self.database,
             worker=self.worker,
@@ -162,6 +169,8 @@ class App:
             settings=settings.watch,
             accounts=settings.accounts,
             outage=self.outage,
+            chores=self.chores,
+            patrol=self.patrol,
         )
         self.lookout = Lookout(
             store=self.database,
@@ -202,7 +211,8 @@ class App:
         tending.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
         polling.start()
-        keeping = [self._repeating(name, work) for name, work in self._chores().items()]
+        for name, work in self._chores().items():
+            self.chores.start(name, work, CHORE_SECONDS)
         try:
             # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
             if not self.draining:
@@ -217,8 +227,8 @@ class App:
             beating.join(timeout=5)
             tending.join(timeout=5)
             polling.join(timeout=15)
-            for thread in keeping:
-                thread.join(timeout=15)
+            if left := self.chores.join(timeout := 15):
+                log.warning("worker.left_chores worker=%s after=%ds chores=%s", self.worker, timeout, ",".join(left))
             self._sign_off(all_done=self.engine.stop())
             self.database.close()
 
@@ -234,25 +244,11 @@ class App:
             self.database.close()
 
     def _chores(self) -> Mapping[str, Callable[[], object]]:
-        """Return the work that goes on beside healing; slow receivers of notices keep nothing else from its pace."""
-        chores = {"keep": self.keeper.tick, "notify": self.sender.send_due, "listen": self.teller.tick}
+        """Return the work beside healing, each done in a thread: what is slow keeps nothing else from its pace."""
+        chores = {"keep": self.keeper.tick, "notify": self.sender.send_due, "watch": self.lookout.tick}
+        listening = {f"listener {one.listener}": one.tick for one in self.tellers}
         dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
-        return {**chores, "watch": self.lookout.tick, **dead_man}
-
-    def _repeating(self, name: str, work: Callable[[], object]) -> threading.Thread:
-        """Do a chore every second until the worker stops; a database that fails for a while ends nothing."""
-
-        def repeat() -> None:
-            while not self.stopping.wait(CHORE_SECONDS):
-                try:
-                    work()
-                except sa.exc.SQLAlchemyError as problem:
-                    if self.outage.failed(problem):
-                        log.warning("chore.failed chore=%s problem=%s", name, type(problem).__name__)
-
-        thread = threading.Thread(target=repeat, name=f"cloudheal-{name}", daemon=True)
-        thread.start()
-        return thread
+        return {**chores, "patrol": self.patrol.tick, **listening, **dead_man}
 
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
@@ -305,13 +301,14 @@ class App:
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""
         while not self.stopping.wait(POLL_SECONDS):
-            try:
-                if not self.draining:
-                    self.poller.tick()
-            except (CloudTransientError, CloudPermanentError) as problem:
-                log.warning("poll.failed error=%s", type(problem).__name__)
-            except sa.exc.SQLAlchemyError as problem:
-                self.outage.failed(problem)
+            if not self.draining:
+                self.chores.attempt("poll", self._poll_once)
+
+    def _poll_once(self) -> None:
+        try:
+            self.poller.tick()
+        except (CloudTransientError, CloudPermanentError) as problem:
+            log.warning("poll.failed error=%s", type(problem).__name__)
 
     def _listener(self, settings: ListenSettings) -> Listener:
         desk = Desk(
@@ -353,10 +350,7 @@ class App:
     def _beat(self) -> None:
         """Say every second that we are alive, and nothing else: whatever another holds locked, this must not wait."""
         while not self.stopping.wait(BEAT_SECONDS):
-            try:
-                self._beat_once()
-            except sa.exc.SQLAlchemyError as problem:
-                self.outage.failed(problem)
+            self.chores.attempt("beat", self._beat_once)
 
     def _beat_once(self) -> None:
         heard = time.monotonic()
@@ -375,13 +369,10 @@ class App:
         self._heard = heard
 
     def _tend(self) -> None:
-        """See every second to what waits; a database that is away, or a row that is locked, ends nothing."""
+        """See every second to what waits; nothing that fails ends this."""
         while not self.stopping.wait(BEAT_SECONDS):
-            try:
-                with self._tending:
-                    self._tend_once()
-            except sa.exc.SQLAlchemyError as problem:
-                self.outage.failed(problem)
+            with self._tending:
+                self.chores.attempt("tend", self._tend_once)
 
     def _tend_once(self) -> None:
         if self.draining:

@@ -59,14 +59,14 @@ def add_tasks(connection: sa.Connection, wanted: Sequence[tuple[int, str, Resour
     return len(rows)
 
 
-def take_task(connection: sa.Connection, worker: str, listeners: Sequence[str], now: datetime) -> Task | None:
-    """Claim the oldest row that is due for one of these listeners; None when there is none."""
+def take_task(connection: sa.Connection, worker: str, listener: str, now: datetime) -> Task | None:
+    """Claim the oldest row that is due for a listener; None when there is none."""
     earlier = LISTENER_TASK.alias()
     before = (earlier.c.resource == LISTENER_TASK.c.resource) & (earlier.c.listener == LISTENER_TASK.c.listener)
     first = ~sa.exists().where(before, earlier.c.id < LISTENER_TASK.c.id, earlier.c.done.is_(None))
     gone = LISTENER_TASK.c.owner.not_in(sa.select(WORKER.c.id).where(WORKER.c.heir == ""))
     free = (LISTENER_TASK.c.claimed_until < database_now(connection)) | gone
-    ripe = _OPEN & (LISTENER_TASK.c.due <= millis_of(now)) & LISTENER_TASK.c.listener.in_(listeners) & free & first
+    ripe = _OPEN & (LISTENER_TASK.c.due <= millis_of(now)) & (LISTENER_TASK.c.listener == listener) & free & first
     number = connection.scalar(sa.select(LISTENER_TASK.c.id).where(ripe).order_by(LISTENER_TASK.c.id).limit(1))
     if number is None:
         return None

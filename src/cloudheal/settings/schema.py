@@ -153,6 +153,9 @@ class WatchSettings(_Settings):
     dead_man: DeadManSettings | None = Field(None, description="A call to a watcher outside; absent: none.")
     queue_age: Duration = Field(duration_of("5m"), description="A message that waits longer in a queue is told.")
     escalate_after: Duration = Field(duration_of("1h"), description="A run that waits longer is told to people once.")
+    listener_call: Duration = Field(
+        duration_of("1m"), description="A listener that is busy with one event for longer is unhealthy, and logged."
+    )
     disk_floor_mb: int = Field(200, ge=0, description="Less free space beside the SQLite file is unhealthy.")
 
 
