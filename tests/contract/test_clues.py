@@ -1,0 +1,102 @@
+"""What our tables know about why a server stopped: failures reported near it, operations of ours; on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
+from cloudheal.record.clues import SKEW, failures_near, own_operations, own_requests
+from cloudheal.record.database import Database
+from cloudheal.record.inbox import add_events
+from cloudheal.record.incidents import add_run, end_incident, note_action, open_incident
+from cloudheal.record.steps import conclude, intend
+from cloudheal.record.workers import claim
+from tests.contract.test_inbox import NOON, an_event
+
+SECOND = timedelta(seconds=1)
+SUBJECT = an_event().subject
+FAILURE = replace(an_event("failure"), type="Instance:SystemFailure.Reboot", status="Executing")
+
+
+def failures(database: Database, *events: Event) -> list[str]:
+    """Store events and ask for the failures within a minute of noon."""
+    with database.transaction() as connection:
+        add_events(connection, list(events))
+    with database.snapshot() as connection:
+        found = failures_near(connection, SUBJECT, NOON - 60 * SECOND, NOON + 60 * SECOND)
+    return [f"{type_} {(at - NOON).total_seconds():.0f}" for type_, at in found]
+
+
+def test_a_failure_reported_near_the_stop_is_found(database: Database) -> None:
+    """With its type and time, to the very edge of what is near."""
+    late = replace(FAILURE, key="late", time=NOON + 60 * SECOND, type="Instance:InstanceFailure.Reboot")
+    found = failures(database, FAILURE, late)
+    assert found == ["Instance:SystemFailure.Reboot 0", "Instance:InstanceFailure.Reboot 60"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(FAILURE, time=NOON + 61 * SECOND),
+        replace(FAILURE, status="Avoided"),
+        replace(FAILURE, status="Canceled"),
+        replace(FAILURE, simulated=True),
+        replace(FAILURE, type="Instance:SystemMaintenance.Reboot"),
+        replace(FAILURE, subject=replace(SUBJECT, id="i-2")),
+        replace(FAILURE, subject=replace(SUBJECT, account="2000000000000002")),
+    ],
+    ids=["too late", "avoided", "called off", "a drill", "maintenance", "another server", "another account"],
+)
+def test_what_is_no_failure_of_this_server_explains_nothing(database: Database, other: Event) -> None:
+    """Another time, server or account, a drill, or a failure that did not come."""
+    assert failures(database, other) == []
+
+
+def operate(database: Database, step: str, outcome: str = "ok", ended: timedelta | None = None) -> None:
+    """Let another run of ours act on the server at noon, and end some time later."""
+    with database.transaction() as connection:
+        add_events(connection, [an_event()])
+        open_incident(connection, "inc", an_event(), Trouble("maintenance", "e-1"), "", NOON)
+        add_run(connection, Run("run", "inc", "r", "reboot", "d", Mode.AUTO, RunState.STARTING))
+        held = claim(connection, "run", "w", 0)
+        assert held is not None
+        note_action(connection, "inc", NOON)
+        intent = intend(connection, held, 0, step, {}, at=NOON)
+        assert intent is not None
+        conclude(connection, "run", intent.number, outcome, "", "REQ-1", at=NOON)
+        if ended is not None:
+            end_incident(connection, Verdict("inc", Healed.HEALED, NOON + ended, {}), "run")
+
+
+def operations(database: Database, stopped: timedelta, run: str = "mine") -> list[tuple[str, str]]:
+    """Ask which operations of ours were going on when the server stopped."""
+    with database.snapshot() as connection:
+        return own_operations(connection, SUBJECT, run, NOON + stopped)
+
+
+def test_a_stop_during_our_own_reboot_is_ours(database: Database) -> None:
+    """While it goes on, and as long before and after as clocks may differ; a run does not explain itself."""
+    operate(database, "reboot 1", ended=60 * SECOND)
+    inside = [-SKEW, timedelta(), 60 * SECOND + SKEW]
+    assert [operations(database, one) for one in inside] == [[("reboot 1", "run")]] * 3
+    assert operations(database, -SKEW - SECOND) == operations(database, 61 * SECOND + SKEW) == []
+    assert operations(database, timedelta(), run="run") == []
+
+
+@pytest.mark.parametrize(("step", "outcome"), [("start 1", "ok"), ("reboot 1", "permanent")])
+def test_what_stopped_nothing_explains_no_stop(database: Database, step: str, outcome: str) -> None:
+    """A start, or a reboot that the cloud refused."""
+    operate(database, step, outcome)
+    assert operations(database, timedelta()) == []
+
+
+def test_our_own_requests_are_known_by_the_clouds_ids(database: Database) -> None:
+    """For this server only."""
+    operate(database, "reboot 1")
+    with database.snapshot() as connection:
+        assert own_requests(connection, SUBJECT) == {"REQ-1"}
+        assert own_requests(connection, replace(SUBJECT, id="i-2")) == set()
