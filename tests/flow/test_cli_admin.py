@@ -98,6 +98,20 @@ def test_the_doctor_tells_troubles_of_keys_and_ways_apart(
     assert found[code]["fix"]
 
 
+@pytest.mark.parametrize(("fault", "code"), [("", "permission.ok"), ("NoPermission", "permission.missing")])
+def test_the_doctor_tries_the_audit_trail_where_it_is_evidence(operator: Operator, fault: str, code: str) -> None:
+    """A role that may not read ActionTrail is found before a stop has to be explained; who uses none needs no right."""
+    refused = {"kind": "error", "status": 403, "code": fault, "message": "no"}
+    asked = [{"service": "actiontrail", "action": "LookupEvents", "fault": refused}]
+    operator.simulator.control("PUT", "faults", asked if fault else [])
+    about = "actiontrail:LookupEvents"
+    assert not [row for row in operator.json("check") if about in row["finding"]]
+    operator.settings(account={"audit_trail": True})
+    (found,) = [row for row in operator.json("check") if about in row["finding"]]
+    operator.simulator.control("PUT", "faults", [])
+    assert found["code"] == code
+
+
 def test_the_doctor_sees_a_clock_that_the_vendor_refuses(operator: Operator) -> None:
     """Half an hour apart every call is refused; the finding is the clock, not the key."""
     operator.simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "on"})

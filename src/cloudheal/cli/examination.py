@@ -124,6 +124,7 @@ def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:
         yield account.name, "keys.missing", "error", {"problem": str(problem.args[0])}
         return
     place = place_of(account) if account.queue else None
-    patient = Patient(account.id, account.regions, keys, account.endpoint, place, _verbs_if_known(settings))
+    verbs = _verbs_if_known(settings)
+    patient = Patient(account.id, account.regions, keys, account.endpoint, place, verbs, account.audit_trail)
     for finding in examine_account(patient, clock_of(settings.clock)):
         yield account.name, finding.code, finding.level, finding.facts

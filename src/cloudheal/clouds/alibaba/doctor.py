@@ -17,8 +17,9 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from cloudheal.clouds.alibaba import trail
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
-from cloudheal.clouds.alibaba.client import CMS, ECS, SLB, STS, Client, host_of
+from cloudheal.clouds.alibaba.client import ACTIONTRAIL, CMS, ECS, SLB, STS, Client, host_of
 from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.errors import CloudPermanentError, CloudTransientError
@@ -85,6 +86,8 @@ class Patient:
     endpoint: str | None
     queue: Place | None
     verbs: frozenset[str]
+    audit_trail: bool = False
+    """Whether evidence is sought in ActionTrail."""
 
 
 def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
@@ -196,7 +199,7 @@ def _permissions(client: Client, patient: Patient, region: str) -> Iterator[Find
     """Try what the rules' playbooks need, on any server of the region; nothing is changed."""
     wanted = {"servers", *patient.verbs}
     some = ""
-    for permission in _needed(wanted):
+    for permission in [*_needed(wanted), *([trail.PERMISSION] if patient.audit_trail else [])]:
         trial = _TRIALS.get(permission)
         facts = {"permission": permission, "region": region}
         if trial is None or (trial.needs_server and not some):
@@ -225,6 +228,7 @@ _DRY = {"DryRun": "true", "InstanceId": "{server}"}
 _TRIALS: Mapping[str, _Trial] = {
     "ecs:DescribeInstances": _Trial(ECS, {"PageSize": "1"}),
     "slb:DescribeLoadBalancers": _Trial(SLB, {"PageSize": "1"}),
+    trail.PERMISSION: _Trial(ACTIONTRAIL, {"MaxResults": "1"}),
     "ecs:StartInstance": _Trial(ECS, _DRY, needs_server=True),
     "ecs:RebootInstance": _Trial(ECS, _DRY, needs_server=True),
 }
