@@ -121,6 +121,8 @@ class Playbook:
     risk: Risk = Risk.HIGH
     promises: tuple[str, ...] = ()
     """What holds when its verdict is `healed`, a sentence each."""
+    planned: bool = False
+    """It is begun at a time that the planner chooses before the event's deadline, not at once."""
     triggers: tuple[Trigger, ...] = ()
     """Events that open troubles which nothing else knows; those of the clouds are built in."""
 

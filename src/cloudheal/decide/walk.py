@@ -43,7 +43,7 @@ def walk(event_time: datetime, now: datetime, facts: Facts) -> Walk:
 
 
 def _until_refused(event_time: datetime, now: datetime, facts: Facts) -> Iterator[Station]:
-    for ask in QUESTIONS:
+    for ask in QUESTIONS_BEFORE_PLANS if facts.planned else QUESTIONS:
         station = ask(event_time, now, facts)
         yield station
         if station.reason is not None:
@@ -140,7 +140,7 @@ def _rate(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
 def _trust(facts: Facts) -> Station:
     if facts.mode is Mode.SHADOW:
         return Station("trusted", Reason.SHADOW, facts.mode)
-    if facts.mode is Mode.ASK and facts.deadline is None:
+    if facts.mode is Mode.ASK and facts.deadline is None and not facts.planned:
         return Station("trusted", Reason.ASK, facts.mode)
     return Station("trusted", Reason.PLAN if facts.planned else Reason.ACT, facts.mode)
 
@@ -162,3 +162,6 @@ QUESTIONS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (
     _rate,
     _storm,
 )
+
+#: What is asked before something is put into the plan.
+QUESTIONS_BEFORE_PLANS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (_new, _selected, _open)
