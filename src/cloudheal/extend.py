@@ -14,7 +14,20 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
-from cloudheal.ports.cloud import Group, Health, Member, Order, Ordered, Place, Server
+from cloudheal.ports.cloud import (
+    Command,
+    Group,
+    Health,
+    Made,
+    Member,
+    Order,
+    Ordered,
+    Place,
+    Result,
+    Server,
+    Shell,
+    Snapshot,
+)
 from cloudheal.settings.durations import Duration, duration_of
 
 __all__ = [
@@ -22,6 +35,7 @@ __all__ = [
     "Case",
     "CloudPermanentError",
     "CloudTransientError",
+    "Command",
     "Duration",
     "End",
     "Event",
@@ -32,6 +46,7 @@ __all__ = [
     "Health",
     "Kind",
     "Listeners",
+    "Made",
     "Member",
     "Order",
     "Ordered",
@@ -41,8 +56,11 @@ __all__ = [
     "Reason",
     "Refusal",
     "ResourceId",
+    "Result",
     "Risk",
     "Server",
+    "Shell",
+    "Snapshot",
     "Trigger",
     "Trouble",
     "duration_of",

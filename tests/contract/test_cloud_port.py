@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from cloudheal.clouds.alibaba.actions import AlibabaCompute
+from cloudheal.clouds.alibaba.backups import AlibabaBackups
 from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.errors import CloudPermanentError, CloudTransientError
-from cloudheal.ports.cloud import Member, Place, Verbs
+from cloudheal.ports.cloud import Command, Member, Place, Verbs
 from cloudheal.testing import FakeCloud
 from tests.sim.simulator import RunningSimulator, started
 
@@ -39,7 +41,12 @@ WORLD: dict[str, Any] = {
                 "backends": [{"server_id": one.server, "port": one.port, "weight": one.weight} for one in MEMBERS],
             }
         ],
-        "durations": {"starting": 0.5},
+        "durations": {
+            "starting": 0.5,
+            "rebooting_stopping": 0.3,
+            "rebooting_starting": 0.3,
+            "creating_snapshot": 0.5,
+        },
     },
 }
 
@@ -56,12 +63,20 @@ class Account:
 
     def until_running(self, server: str) -> bool:
         """Let time go by until a server runs; False when it does not come to that."""
+        return self.until(lambda: self.state(server) == "Running")
+
+    def until(self, holds: Callable[[], bool]) -> bool:
+        """Let time go by until something holds; False when it does not come to that."""
         for _ in range(200):
-            found = self.verbs.compute.servers(REGION, [server]).get(server)
-            if found is not None and found.state == "Running":
+            if holds():
                 return True
             self.passes()
         return False
+
+    def state(self, server: str) -> str:
+        """Read a server's state."""
+        found = self.verbs.compute.servers(REGION, [server]).get(server)
+        return found.state if found else ""
 
     def members(self) -> set[tuple[str, int, int]]:
         """Read the group."""
@@ -91,7 +106,13 @@ def account(request: pytest.FixtureRequest) -> Account:
         rule = {"match": {"action": actions[verb]}, "when": {"times": 1}, "fault": {"kind": "throttle"}}
         simulator.control("PUT", "faults", [rule])
 
-    verbs = Verbs(AlibabaCompute(client, ACCOUNT), AlibabaBalancers(client), AlibabaOrders(client))
+    verbs = Verbs(
+        compute=AlibabaCompute(client, ACCOUNT),
+        balancers=AlibabaBalancers(client),
+        orders=AlibabaOrders(client),
+        backups=AlibabaBackups(client),
+        guests=AlibabaGuests(client),
+    )
     return Account(verbs, lambda: time.sleep(0.05), throttles)
 
 
@@ -227,3 +248,87 @@ def test_a_token_serves_one_order_only(account: Account) -> None:
 def test_nothing_is_like_a_server_that_does_not_exist(account: Account) -> None:
     """There is no order to make."""
     assert account.verbs.orders.like(REGION, "i-none") is None
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_running_server_reboots(account: Account, *, force: bool) -> None:
+    """The call returns a request id at once; the server goes down and runs again, with a time of its start."""
+    assert account.verbs.compute.reboot(REGION, WEB, 5, force=force)
+    assert account.state(WEB) in {"Stopping", "Starting"}
+    assert account.until_running(WEB)
+    assert account.verbs.compute.servers(REGION, [WEB])[WEB].started
+
+
+@pytest.mark.parametrize(
+    ("server", "code"), [(OFF, "IncorrectInstanceStatus"), ("i-none", "InvalidInstanceId.NotFound")]
+)
+def test_a_reboot_that_cannot_be_is_refused_for_good(account: Account, server: str, code: str) -> None:
+    """A stopped server is not rebooted; the vendor's code and a request id come with the refusal."""
+    with pytest.raises(CloudPermanentError) as told:
+        account.verbs.compute.reboot(REGION, server, 5)
+    assert told.value.vendor_code == code
+    assert told.value.request_id
+
+
+def test_a_disk_is_copied_once_for_one_token(account: Account) -> None:
+    """The copy is in the making at first, done later; sent again it is the same one."""
+    backups = account.verbs.backups
+    (disk,) = backups.disks(REGION, WEB)
+    made = backups.snapshot(REGION, disk, "before-reboot", "token-1", 5)
+    assert made.request_id
+    (begun,) = backups.snapshots(REGION, WEB)
+    assert (begun.id, begun.disk, begun.is_done, begun.has_failed) == (made.id, disk, False, False)
+    assert backups.snapshot(REGION, disk, "before-reboot", "token-1", 5).id == made.id
+    assert account.until(lambda: backups.snapshots(REGION, WEB)[0].is_done)
+    assert backups.snapshots(REGION, PEER) == ()
+
+
+def test_a_disk_has_one_copy_in_the_making(account: Account) -> None:
+    """A second one is refused until the first is done; the newest is told first."""
+    backups = account.verbs.backups
+    (disk,) = backups.disks(REGION, WEB)
+    first = backups.snapshot(REGION, disk, "before-reboot", "token-1", 5)
+    with pytest.raises(CloudPermanentError) as told:
+        backups.snapshot(REGION, disk, "before-reboot", "token-2", 5)
+    assert told.value.vendor_code == "IncorrectDiskStatus.CreatingSnapshot"
+    assert account.until(lambda: backups.snapshots(REGION, WEB)[0].is_done)
+    second = backups.snapshot(REGION, disk, "before-reboot", "token-2", 5)
+    assert {one.id for one in backups.snapshots(REGION, WEB)} == {first.id, second.id}
+
+
+def test_a_server_that_does_not_exist_has_no_disks(account: Account) -> None:
+    """Nothing is there to be copied; a disk that does not exist is refused."""
+    assert account.verbs.backups.disks(REGION, "i-none") == ()
+    with pytest.raises(CloudPermanentError) as told:
+        account.verbs.backups.snapshot(REGION, "d-none", "before-reboot", "token-1", 5)
+    assert told.value.vendor_code == "InvalidDiskId.NotFound"
+
+
+def test_a_command_runs_once_for_one_token(account: Account) -> None:
+    """It is over after a while, with its exit code; sent again it is the same run."""
+    guests = account.verbs.guests
+    run = guests.run_command(REGION, WEB, Command("true"), "token-1", 5)
+    assert run.request_id
+    assert guests.run_command(REGION, WEB, Command("true"), "token-1", 5).id == run.id
+
+    def over() -> bool:
+        result = guests.command_result(REGION, WEB, run.id)
+        return result is not None and result.is_over
+
+    assert account.until(over)
+    result = guests.command_result(REGION, WEB, run.id)
+    assert result is not None
+    assert (result.exit_code, result.went_well) == (0, True)
+    assert guests.command_result(REGION, WEB, "t-none") is None
+
+
+def test_a_command_needs_a_server_that_runs(account: Account) -> None:
+    """It is refused with the vendor's code."""
+    with pytest.raises(CloudPermanentError) as told:
+        account.verbs.guests.run_command(REGION, OFF, Command("true"), "token-1", 5)
+    assert told.value.vendor_code == "InvalidInstance.NotMatch"
+
+
+def test_the_console_shows_what_the_system_printed(account: Account) -> None:
+    """The text is told as it was printed."""
+    assert "login:" in account.verbs.guests.console(REGION, WEB)

@@ -32,6 +32,10 @@ class Counting:
         """Start nothing."""
         raise NotImplementedError(region, id_, seconds)
 
+    def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
+        """Reboot nothing."""
+        raise NotImplementedError(region, id_, seconds, force)
+
 
 def asked_together(reads: SharedReads, all_are_here: threading.Barrier, *ids: str) -> list[Mapping[str, Server] | str]:
     """Ask from one thread for each id, at the same moment; errors are returned as their code."""

@@ -25,7 +25,7 @@ from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
-from cloudheal.ports.cloud import Balancers, Compute, Orders, Place, Server
+from cloudheal.ports.cloud import Backups, Balancers, Compute, Guests, Orders, Place, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Case:
     compute: Compute
     balancers: Balancers
     orders: Orders
+    backups: Backups
+    guests: Guests
     places: Callable[[], Sequence[Place]]
     """Names the balancer groups that the resource was in at the last sweep: a hint where to look first."""
     desired_on: bool

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudheal.clouds.alibaba.actions import AlibabaCompute
+from cloudheal.clouds.alibaba.backups import AlibabaBackups
 from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.clouds.alibaba.trail import AlibabaTrail
@@ -56,7 +58,13 @@ class Accounts:
         if hurried:
             client = client.hurried()
             compute = AlibabaCompute(client, resource.account)
-        return Verbs(compute, AlibabaBalancers(client), AlibabaOrders(client))
+        return Verbs(
+            compute=compute,
+            balancers=AlibabaBalancers(client),
+            orders=AlibabaOrders(client),
+            backups=AlibabaBackups(client),
+            guests=AlibabaGuests(client),
+        )
 
     def trail_of(self, resource: ResourceId) -> Trail | None:
         """Return the audit trail of a resource's account; None when the settings do not ask for it."""

@@ -124,6 +124,8 @@ class Healer:
                 compute=verbs.compute,
                 balancers=verbs.balancers,
                 orders=verbs.orders,
+                backups=verbs.backups,
+                guests=verbs.guests,
                 places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
                 intent=partial(self.intent, Stop(found.resource, found.occurred, found.rule, found.run)),

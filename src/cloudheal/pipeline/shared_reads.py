@@ -61,6 +61,10 @@ class SharedReads:
         """Ask for a stopped server to be started; returns the vendor's request id."""
         return self._compute.start(region, id_, seconds)
 
+    def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
+        """Ask for a running server to be restarted; returns the vendor's request id."""
+        return self._compute.reboot(region, id_, seconds, force=force)
+
     def _call(self, region: str, mine: _Round) -> None:
         """Make the call for everybody. Whatever happens, nobody is left waiting; what is unclear each asks again."""
         try:

@@ -39,6 +39,12 @@ class Compute(Protocol):
     def start(self, region: str, id_: str, seconds: float) -> str:
         """Ask for a stopped server to be started; returns the vendor's request id."""
 
+    def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
+        """Ask for a running server to be restarted; by force it loses what it had not written. Returns the request id.
+
+        The cloud answers an announced reboot with this call only, never with a restart from inside the server.
+        """
+
 
 #: Entries in one changing call of a balancer.
 MOST_MEMBERS = 20
@@ -159,9 +165,87 @@ class Orders(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a call brought: the id of the new thing, and the vendor's request id."""
+
+    id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of a disk. One that is neither done nor failed is being made."""
+
+    id: str
+    disk: str
+    created: datetime
+    is_done: bool = False
+    has_failed: bool = False
+
+
+class Backups(Protocol):
+    """The disks of one account's servers, and copies of them."""
+
+    def disks(self, region: str, server: str) -> tuple[str, ...]:
+        """Return the ids of the disks that are attached to a server."""
+
+    def snapshots(self, region: str, server: str) -> tuple[Snapshot, ...]:
+        """Return the copies that there are of a server's disks, the newest first."""
+
+    def snapshot(self, region: str, disk: str, name: str, token: str, seconds: float) -> Made:
+        """Begin to copy a disk, one copy at a time. The same token brings the same copy, however often it is sent."""
+
+
+class Shell(StrEnum):
+    """What a command is written for."""
+
+    SH = "sh"
+    POWERSHELL = "powershell"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to be run inside a server, and how long it may take, in seconds."""
+
+    text: str
+    shell: Shell = Shell.SH
+    timeout: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a command; `status` is the vendor's word. It went well when it is over with exit code 0."""
+
+    status: str
+    is_over: bool
+    exit_code: int | None = None
+    output: str = ""
+
+    @property
+    def went_well(self) -> bool:
+        """True when it ended by itself and without an error."""
+        return self.is_over and self.exit_code == 0
+
+
+class Guests(Protocol):
+    """The systems inside one account's servers."""
+
+    def console(self, region: str, server: str) -> str:
+        """Return what the system printed last on its console; empty where nothing is known of it."""
+
+    def run_command(self, region: str, server: str, command: Command, token: str, seconds: float) -> Made:
+        """Begin to run a command. The same token is the same run, however often it is sent."""
+
+    def command_result(self, region: str, server: str, run: str) -> Result | None:
+        """Return what came of a run so far; None when the cloud does not know it (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verbs:
     """Everything that playbooks may ask of one account."""
 
     compute: Compute
     balancers: Balancers
     orders: Orders
+    backups: Backups
+    guests: Guests

@@ -14,12 +14,16 @@ from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
+from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
 from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.faults import Kind, Line
+from cloudheal.testing.guests import FakeGuests
 from cloudheal.testing.messages import message
 
-STARTING = "Starting"
+STARTING, STOPPING = "Starting", "Stopping"
+#: How long a server takes to go down when it is rebooted.
+GOING_DOWN = timedelta(seconds=5)
 #: What a server is ordered with when nobody says.
 PLAIN = Order("ecs.g7.large", "cn-hangzhou-h", "m-plain", "vsw-plain", ("sg-plain",), "", spot=False)
 
@@ -41,11 +45,14 @@ class FakeCloud:
         self.actions: list[str] = []
         self.line = Line()
         self.balancers = FakeBalancers(self.line, self.actions)
+        self.backups = FakeBackups(self.clock, self.line, self.actions)
+        self.guests = FakeGuests(self.clock, self.line, self.actions, self.now)
         self._boot = boot
         self._histories: dict[str, list[tuple[datetime, Server | None]]] = {}
         self._orders: dict[str, Order] = {}
         self._bought: dict[str, tuple[Order, str]] = {}
         self._falls_back: dict[str, int] = {}
+        self._deaf: dict[str, int] = {}
         self._behind = timedelta()
 
     # --- what there is ---------------------------------------------------------------------------
@@ -67,6 +74,7 @@ class FakeCloud:
         since = self.clock.now() - timedelta(hours=1)
         new = Server(resource, state, name, order.zone, tuple(locks), spot=order.spot, tags=dict(tags or {}))
         self._histories[id_] = [(since, new)]
+        self.backups.attach(id_)
         return resource
 
     def group(self, balancer: str, group: str, *members: Member) -> Place:
@@ -87,7 +95,7 @@ class FakeCloud:
     @property
     def verbs(self) -> Verbs:
         """Everything that playbooks may ask of it."""
-        return Verbs(self, self.balancers, self)
+        return Verbs(compute=self, balancers=self.balancers, orders=self, backups=self.backups, guests=self.guests)
 
     def described(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
         """Return what an inventory would know of resources, also of those that are gone."""
@@ -126,6 +134,10 @@ class FakeCloud:
         """Let the next starts of a server end in Stopped instead of Running."""
         self._falls_back[server.id] = times
 
+    def ignores_reboots(self, server: ResourceId, times: int = 1) -> None:
+        """Let the next reboots of a server that are not by force be accepted and do nothing."""
+        self._deaf[server.id] = times
+
     # --- its bad days ----------------------------------------------------------------------------
 
     def refuses(self, verb: str, code: str, times: int = 1) -> None:
@@ -160,6 +172,11 @@ class FakeCloud:
         _in_time(seconds)
         return self.line.call("start", lambda: self._started(region, id_))[1]
 
+    def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
+        """Restart a running server."""
+        _in_time(seconds)
+        return self.line.call("reboot", lambda: self._rebooted(region, id_, force=force))[1]
+
     def like(self, region: str, server: str) -> Order | None:
         """Return the order that would bring a server like this one."""
         found = self._orders.get(server) if region == self.region and self.now(server) else None
@@ -180,6 +197,27 @@ class FakeCloud:
         self.actions.append(f"start {id_}")
         self._change(id_, state=STARTING)
         self.clock.plan(self._boot, lambda: self._booted(id_))
+
+    def _rebooted(self, region: str, id_: str, *, force: bool) -> None:
+        server = self.now(id_) if region == self.region else None
+        if server is None:
+            raise CloudPermanentError(f"no server {id_}", vendor_code="InvalidInstanceId.NotFound")
+        if "security" in server.locks:
+            raise CloudPermanentError(f"{id_} is locked", vendor_code="InstanceLockedForSecurity")
+        if server.state != RUNNING:
+            raise CloudPermanentError(f"{id_} is {server.state}", vendor_code="IncorrectInstanceStatus")
+        self.actions.append(f"{'reboot by force' if force else 'reboot'} {id_}")
+        if not force and self._deaf.get(id_, 0) > 0:
+            self._deaf[id_] -= 1
+            return
+        self._change(id_, state=STOPPING)
+        self.clock.plan(GOING_DOWN, lambda: self._went_down(id_))
+
+    def _went_down(self, id_: str) -> None:
+        server = self.now(id_)
+        if server is not None and server.state == STOPPING:
+            self._change(id_, state=STARTING)
+            self.clock.plan(self._boot, lambda: self._booted(id_))
 
     def _booted(self, id_: str) -> None:
         server = self.now(id_)

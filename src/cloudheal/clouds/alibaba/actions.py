@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cloudheal.clouds.alibaba import balancers, orders
+from cloudheal.clouds.alibaba import backups, balancers, guests, orders
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.model.resource import Cloud, ResourceId
@@ -16,7 +16,10 @@ from cloudheal.ports.cloud import Server
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "servers": ("ecs:DescribeInstances",),
     "start": ("ecs:StartInstance",),
+    "reboot": ("ecs:RebootInstance",),
+    **backups.PERMISSIONS,
     **balancers.PERMISSIONS,
+    **guests.PERMISSIONS,
     **orders.PERMISSIONS,
 }
 READ_SECONDS = 10.0
@@ -44,6 +47,12 @@ class AlibabaCompute:
     def start(self, region: str, id_: str, seconds: float) -> str:
         """Ask for a stopped server to be started; returns the vendor's request id."""
         reply = self._client.call(ECS, "StartInstance", region, {"InstanceId": id_}, seconds)
+        return str(reply.get("RequestId", ""))
+
+    def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
+        """Ask for a running server to be restarted; returns the vendor's request id."""
+        query = {"InstanceId": id_, "ForceStop": "true" if force else "false"}
+        reply = self._client.call(ECS, "RebootInstance", region, query, seconds)
         return str(reply.get("RequestId", ""))
 
     def _listed(self, reply: Mapping[str, Any], region: str) -> Iterator[Server]:
