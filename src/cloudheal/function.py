@@ -17,9 +17,10 @@ from pathlib import Path
 
 from cloudheal.app import App
 from cloudheal.clouds.alibaba.function import bodies_of, limit_of
-from cloudheal.errors import SettingsError
+from cloudheal.errors import PermanentError, SettingsError
 from cloudheal.model.event import Channel
 from cloudheal.settings import Settings, load_settings
+from cloudheal.settings.discretion import is_discreet, told
 
 #: What the end of an inline call is given, out of its limit.
 RESERVE_SECONDS = 10.0
@@ -28,11 +29,25 @@ LOOK_SECONDS = 0.2
 ORIGIN = "function"
 
 
+class FunctionFailedError(PermanentError):
+    """A call of the function failed with an error that held a secret."""
+
+    code = "function.failed"
+
+
 def handler(event: object, context: object) -> str:
-    """Take in what the platform hands over; returns the counts as JSON. Raises CloudhealError, naming what to do."""
+    """Take in what the platform hands over; returns the counts as JSON. Raises CloudhealError, naming what to do.
+
+    The platform shows what is raised, and all that led to it: an error that holds a secret is told without it.
+    """
     began = time.monotonic()
-    settings = load_settings(Path(os.environ.get("CLOUDHEAL_CONFIG", "cloudheal.yaml")))
-    return json.dumps(handle(settings, bodies_of(event), began + limit_of(context) - RESERVE_SECONDS))
+    try:
+        settings = load_settings(Path(os.environ.get("CLOUDHEAL_CONFIG", "cloudheal.yaml")))
+        return json.dumps(handle(settings, bodies_of(event), began + limit_of(context) - RESERVE_SECONDS))
+    except Exception as problem:
+        if is_discreet(problem):
+            raise
+        raise FunctionFailedError(told(problem)) from None
 
 
 def handle(settings: Settings, bodies: Sequence[bytes], until: float) -> Mapping[str, int]:

@@ -90,7 +90,7 @@ class Operator:
             timeout=60,
             check=False,
             cwd=self.folder,
-            env=self._environment(),
+            env=self.surroundings(),
         )
         shown = done.stdout + done.stderr
         assert SECRET not in shown
@@ -113,7 +113,7 @@ class Operator:
     def worker(self) -> Iterator[Worker]:
         """Have a worker at work until the block ends."""
         process = subprocess.Popen(
-            [*COMMAND, "run"], stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self._environment()
+            [*COMMAND, "run"], stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.surroundings()
         )
         worker = Worker(process)
         reader = threading.Thread(target=_read, args=(process, worker.lines), daemon=True)
@@ -140,7 +140,8 @@ class Operator:
         entries = self.simulator.journal(action="StartInstance")
         return [entry["resources"][0] for entry in entries if entry.get("changes")]
 
-    def _environment(self) -> dict[str, str]:
+    def surroundings(self) -> dict[str, str]:
+        """Return the environment of whatever is started."""
         keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}
         plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         merged = {**plain, "PYTHONUTF8": "1", **keys, **self.environment}

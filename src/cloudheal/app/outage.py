@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from cloudheal.settings.discretion import discreet
+
 log = logging.getLogger("cloudheal.database")
 
 
@@ -62,4 +64,4 @@ def reason_of(problem: sa.exc.SQLAlchemyError) -> str:
     told = str(getattr(problem, "orig", None) or "").partition("\n")[0]
     # The driver names the address that it could not reach; the rest of its line is about that only.
     named = type(problem).__name__
-    return f"{named}: {told}" if told and "host" not in told and "@" not in told else named
+    return discreet(f"{named}: {told}") if told and "host" not in told and "@" not in told else named

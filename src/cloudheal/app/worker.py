@@ -60,6 +60,7 @@ from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
 from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, leave
 from cloudheal.sense.reading import Message, read
+from cloudheal.settings.discretion import discreet, learn
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
@@ -79,6 +80,7 @@ class App:
     """One worker: engine, intake and healer on one database."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        learn(settings, os.environ)
         self.settings = settings
         self.clock = clock or clock_of(settings.clock)
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
@@ -339,9 +341,12 @@ class App:
 
     def _known_account(self, body: bytes, received: datetime, channel: Channel) -> Event:
         """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""
-        event = event_of(body, received, channel)
+        try:
+            event = event_of(body, received, channel)
+        except NotAnEventError as problem:
+            raise NotAnEventError(discreet(problem.args[0])) from None  # it may quote the message
         if (event.subject.cloud, event.subject.account) not in self.accounts.compute:
-            raise NotAnEventError(f"account {event.subject.account or '(none)'} is not in the settings")
+            raise NotAnEventError(discreet(f"account {event.subject.account or '(none)'} is not in the settings"))
         return event
 
     def _look(self, run: str, look: int) -> None:

@@ -36,8 +36,15 @@ def main() -> None:
     try:
         app()
     except CloudhealError as problem:
-        print(f"cloudheal: {problem}", file=sys.stderr)
+        from cloudheal.settings.discretion import discreet
+
+        print(discreet(f"cloudheal: {problem}"), file=sys.stderr)
         sys.exit(2 if isinstance(problem, SettingsError) else 1)
+    except Exception as problem:  # noqa: BLE001 - by itself it would be printed with whatever it holds
+        from cloudheal.settings.discretion import told
+
+        print(told(problem), file=sys.stderr)
+        sys.exit(1)
 
 
 def _print_version(wanted: bool) -> None:

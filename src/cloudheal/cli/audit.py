@@ -93,9 +93,10 @@ def export(
 ) -> None:
     """Write the ledger as JSON lines, oldest first."""
     from cloudheal.record.ledger import exported
+    from cloudheal.settings.discretion import discreet
 
     with desk(config) as at, at.database.snapshot() as connection:
-        lines = exported(connection, moment_of(since, at.clock.now(), at.zone, "--since"))
+        lines = map(discreet, exported(connection, moment_of(since, at.clock.now(), at.zone, "--since")))
         if output is None:
             _write(lines, sys.stdout.fileno())
             return

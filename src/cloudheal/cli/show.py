@@ -1,6 +1,7 @@
 """How answers look: tables for people, JSON for programs, times in the operator's zone in both.
 
-Texts from messages are shown without their control characters: an event must not be able to drive a terminal.
+Texts from messages are shown without their control characters: an event must not be able to drive a terminal. And
+whatever the tables hold, no secret that the settings lead to is shown.
 """
 
 from __future__ import annotations
@@ -41,17 +42,17 @@ class Show:
 
     def document(self, value: object) -> None:
         """Print one JSON document."""
-        print(json.dumps(self._plain(value), ensure_ascii=False, indent=2))
+        print(_discreet(json.dumps(self._plain(value), ensure_ascii=False, indent=2)))
 
     def say(self, key: str, **facts: object) -> None:
         """Print one sentence; nothing for a program, which reads the document only."""
         if not self.as_json:
-            print(self.text(key, **facts))
+            print(_discreet(self.text(key, **facts)))
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print sentences that were made elsewhere; nothing for a program."""
         if not self.as_json:
-            print("\n".join(self._cell(line) for line in lines))
+            print(_discreet("\n".join(self._cell(line) for line in lines)))
 
     def text(self, key: str, **facts: object) -> str:
         """Return a sentence in the operator's language."""
@@ -73,7 +74,7 @@ class Show:
         for column in columns:
             table.add_column(self.text(f"column.{column}"), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(self._cell(getattr(row, column))) for column in columns))
+            table.add_row(*(Text(_discreet(self._cell(getattr(row, column)))) for column in columns))
         console.print(table)
 
     def _cell(self, value: object) -> str:
@@ -107,6 +108,12 @@ class Show:
                 return value
             case _:
                 return str(value)
+
+
+def _discreet(text: str) -> str:
+    from cloudheal.settings.discretion import discreet
+
+    return discreet(text)
 
 
 def _seconds(duration: timedelta) -> str:

@@ -54,10 +54,13 @@ class _Plain(logging.Formatter):
 
 def log_plainly(level: int = logging.INFO) -> None:
     """Send log lines to standard error; vendors' libraries speak only when something is wrong."""
+    from cloudheal.settings.discretion import tell_of_dead_threads
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("cloudheal").setLevel(level)
+    tell_of_dead_threads()
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Final
 
 from cloudheal.ports.notify import Letter, Severity
 from cloudheal.record.outbox import Notice, Topic
+from cloudheal.settings.discretion import discreet
 
 #: Lines in one message; chats cut long ones off.
 MOST_LINES = 20
@@ -115,7 +116,7 @@ class Wording:
 
     def _line(self, same: Sequence[Notice]) -> str:
         """Say the newest of several notices of one key, with their number."""
-        line = self._say(same[-1].topic, **same[-1].facts).strip()
+        line = discreet(self._say(same[-1].topic, **same[-1].facts).strip())
         if len(same) == 1:
             return line
         return self._say("repeats", line=line, count=str(len(same)), since=self._clock(same[0]))

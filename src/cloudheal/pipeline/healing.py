@@ -49,6 +49,7 @@ from cloudheal.record.parking import bind_playbook
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.waiting import Rest, is_well_since, rest
 from cloudheal.record.workers import Claim, claim, park, release
+from cloudheal.settings.discretion import discreet
 
 log = logging.getLogger("cloudheal.healing")
 
@@ -227,7 +228,8 @@ class Healer:
         )
 
     def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
-        verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
+        evidence = {name: discreet(said) for name, said in end.evidence.items()}  # a playbook may quote an error
+        verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **evidence})
         reason = reason_of(end.code)
 
         def write(connection: sa.Connection) -> bool:

@@ -21,6 +21,7 @@ from cloudheal.model.event import Event
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.listeners import Task, end_task, give_up_task, is_owed, put_off_task, take_task
+from cloudheal.settings.discretion import discreet
 
 log = logging.getLogger("cloudheal.listeners")
 
@@ -78,7 +79,7 @@ class Teller:
         try:
             heard = self.audience.deliver(task.listener, EventDocument(self.document(task.event), task.event))
         except (Exception, SystemExit) as problem:  # noqa: BLE001 - it is not our code
-            return self._failed(task, f"{type(problem).__name__}: {problem}"[:MOST_PROBLEM])
+            return self._failed(task, discreet(f"{type(problem).__name__}: {problem}")[:MOST_PROBLEM])
         finally:
             self.call = None
         with self.store.transaction() as connection:

@@ -2,7 +2,7 @@
 
 SQLite runs in WAL mode with synchronous FULL. A transaction that may write takes the write lock when it begins, so that
 two writers wait for each other instead of failing half-way. Readers have an engine of their own and never wait for a
-writer. The password in a URL never shows in an error.
+writer. Neither the password in a URL nor the values of a statement, which strangers sent, show in an error.
 """
 
 from __future__ import annotations
@@ -73,9 +73,12 @@ def open_database(url: str) -> Database:
     """Open the database that a settings file names. Raises SettingsError when the URL cannot be one."""
     try:
         address = sa.make_url(url)
-    except sa.exc.ArgumentError as problem:
+    except (sa.exc.ArgumentError, ValueError):
         message = "database: not a URL; expected sqlite:///FILE or postgresql://USER@HOST/NAME"
-        raise SettingsError(message) from problem
+        raise SettingsError(message) from None  # it quotes what may be a password
+    if "@" in (address.host or ""):
+        # What stands behind the first @ would be taken for the host, and told as what cannot be reached.
+        raise SettingsError("database: an @ in the password is to be written %40")
     match address.get_backend_name():
         case "sqlite":
             return Database(_sqlite(address, writing=True), _sqlite(address, writing=False))
@@ -87,7 +90,9 @@ def open_database(url: str) -> Database:
 
 
 def _sqlite(address: sa.URL, *, writing: bool) -> sa.Engine:
-    engine = sa.create_engine(address, connect_args={"check_same_thread": False}, pool_reset_on_return="rollback")
+    engine = sa.create_engine(
+        address, connect_args={"check_same_thread": False}, pool_reset_on_return="rollback", hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -107,5 +112,6 @@ def _postgres(address: sa.URL, *, read_only: bool) -> sa.Engine:
     return sa.create_engine(
         address,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": options, "application_name": "cloudheal", "connect_timeout": 10},
     )

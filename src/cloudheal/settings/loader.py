@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from cloudheal.errors import SettingsError
+from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ MOST_BYTES = 1024 * 1024
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check a settings file. Raises SettingsError with every finding, one per line."""
+    """Read and check a settings file, and learn which secrets it leads to, so that none of them shows from now on.
+
+    Raises SettingsError with every finding, one per line.
+    """
     text = _text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -34,10 +39,12 @@ def load_settings(path: Path) -> Settings:
         raise SettingsError(message, what_to_do="Mend the line; indentation is the usual cause.") from problem
     try:
         context = {"folder": path.resolve().parent}
-        return Settings.model_validate(document if document is not None else {}, context=context)
+        settings = Settings.model_validate(document if document is not None else {}, context=context)
     except ValidationError as problem:
         lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
         raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem
+    learn(settings, os.environ)
+    return settings
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from darabonba.runtime import RuntimeOptions
 
 from cloudheal.clouds.alibaba.quota import Buckets
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.settings.discretion import discreet
 
 ECS, SLB, CMS, STS, ACTIONTRAIL = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01", "2020-07-06"
 #: The service itself is in trouble: whether the call took effect cannot be known.
@@ -128,7 +129,7 @@ def _outcome(error: CloudTransientError | CloudPermanentError) -> str:
 
 def _translated(action: str, problem: Exception) -> CloudTransientError | CloudPermanentError:
     """Turn whatever the vendor's client raised into one of our two, without the request in it."""
-    code = str(getattr(problem, "code", "") or "")
+    code = discreet(str(getattr(problem, "code", "") or ""))
     status = getattr(problem, "status_code", None) or getattr(problem, "statusCode", None)
     data = getattr(problem, "data", None)
     request_id = str(data.get("RequestId", "")) if isinstance(data, Mapping) else ""

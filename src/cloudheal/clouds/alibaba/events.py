@@ -18,6 +18,7 @@ from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.settings.discretion import discreet
 
 INTERRUPTION = "Instance:PreemptibleInstanceInterruption"
 STATE_CHANGE = "Instance:StateChange"
@@ -45,7 +46,7 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
     subject, name, status = _subject(notice), _bare_name(notice.name), _status(notice)
     happened = moment(notice.time)
     if happened is None:
-        message = f"the envelope's time is in no documented form: {str(notice.time)[:40]!r}"
+        message = f"the envelope's time is in no documented form: {discreet(str(notice.time))[:40]!r}"
         raise NotAnEventError(message)
     resource = ResourceId(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
     text = str(resource)

@@ -16,6 +16,7 @@ from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSSe
 from mns.queue import Message
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.settings.discretion import discreet
 
 MOST_MESSAGES = 16
 MOST_WAIT_SECONDS = 30
@@ -154,7 +155,7 @@ def _raw(body: str | bytes) -> bytes:
 
 def translated(queue: str, problem: MNSExceptionBase) -> CloudTransientError | CloudPermanentError:
     """Turn what the vendor's client raised into one of our two."""
-    code = str(getattr(problem, "type", "") or type(problem).__name__)
+    code = discreet(str(getattr(problem, "type", "") or type(problem).__name__))
     request_id = str(getattr(problem, "req_id", "") or getattr(problem, "request_id", "") or "")
     if (code == _MISSING or code.startswith(_REFUSED)) and not isinstance(problem, MNSClientNetworkException):
         what = "Create it with: cloudheal setup alibaba" if code == _MISSING else "Check the account's keys."
