@@ -10,10 +10,17 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from cloudheal.extend import Case, End, Hands, Healed, Playbook
+from cloudheal.extend import Case, End, Hands, Healed, Playbook, Reason, Refusal
+from cloudheal.model.decision import Station
 from cloudheal.ports.store import is_away
+from cloudheal.settings.discretion import learn
+from cloudheal.settings.schema import Settings
+from cloudheal.settings.secrets import MASK
 from cloudheal.testing import FakeCloud, Scene, assert_replays
 from tests.flow.test_guards import PROD, RULE
+
+KEY = "fP6/yR2+wN8kD4sV9hJ3"
+ACCOUNT = {"name": "prod", "cloud": "alibaba", "id": "1000000000000001", "regions": ["cn-hangzhou"]}
 
 
 class Nothing(BaseModel):
@@ -58,7 +65,7 @@ def beside_steps(do: Callable[[], Mapping[str, Any]]) -> Callable[[Case, Hands],
     return run
 
 
-def scene(run: Callable[[Case, Hands], End]) -> Callable[[], Scene]:
+def scene(run: Callable[[Case, Hands], End | Refusal]) -> Callable[[], Scene]:
     """Return a scene in which a playbook with this body meets a stop."""
     mine = Playbook("mine", ("stopped",), Nothing, ("servers",), reversible=True, run=run)
 
@@ -99,6 +106,35 @@ def test_a_mistake_in_a_playbook_ends_its_incident_as_unknown(run: Callable[[Cas
     assert told.verdicts == {"i-web": "unknown"}
     assert {"code": "playbook_failed", "error": error}.items() <= told.evidence["i-web"].items()
     assert assert_replays(scene(run)) > 0
+
+
+ASKED = (Station("signed?", None, f"with {KEY}"),)
+FACTS: dict[str, Any] = {"error": f"not signed with {KEY}", "tries": 3, "each": [{"key": KEY}]}
+SHOWN = {"code": f"bad.{MASK}", "error": f"not signed with {MASK}", "tries": 3, "each": [{"key": MASK}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "evidence", "waits"),
+    [
+        (End(Healed.UNKNOWN, f"bad.{KEY}", FACTS, ASKED), SHOWN, {}),
+        (Refusal(Reason.LOCKED, KEY, stations=ASKED, evidence=FACTS), {}, {"i-web": f"locked.{MASK}"}),
+    ],
+    ids=["end", "refusal"],
+)
+def test_what_a_playbook_quotes_is_stored_without_secrets(
+    said: End | Refusal, evidence: Mapping[str, Any], waits: Mapping[str, str]
+) -> None:
+    """Code, detail, evidence however deep, and the numbers of its questions; what is no secret keeps its kind."""
+    learn(Settings.model_validate({"accounts": [ACCOUNT]}), {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": KEY})
+
+    def run(_case: Case, hands: Hands) -> End | Refusal:
+        hands.read("look", dict)
+        return said
+
+    told = scene(run)().play()
+    assert KEY not in repr(told)
+    assert evidence.items() <= dict(told.evidence.get("i-web", {})).items()
+    assert told.waits == waits
 
 
 def test_a_missing_table_is_a_mistake_and_a_locked_one_is_an_outage(tmp_path: Any) -> None:

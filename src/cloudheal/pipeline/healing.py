@@ -49,7 +49,7 @@ from cloudheal.record.parking import bind_playbook
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.waiting import Rest, is_well_since, rest
 from cloudheal.record.workers import Claim, claim, park, release
-from cloudheal.settings.discretion import discreet
+from cloudheal.settings.discretion import discreet, discreet_facts
 
 log = logging.getLogger("cloudheal.healing")
 
@@ -136,7 +136,7 @@ class Healer:
                 last_attempt=found.last_attempt,
                 approved=found.approved,
             )
-            return playbook.run(case, hands)
+            return _discreet(playbook.run(case, hands))
         except (EngineError, sa.exc.SQLAlchemyError) as problem:
             if is_away(problem):
                 raise  # no fault of the playbook's, nor of the engine's, which takes the look up again
@@ -228,8 +228,7 @@ class Healer:
         )
 
     def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
-        evidence = {name: discreet(said) for name, said in end.evidence.items()}  # a playbook may quote an error
-        verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **evidence})
+        verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
         reason = reason_of(end.code)
 
         def write(connection: sa.Connection) -> bool:
@@ -248,6 +247,15 @@ class Healer:
     def _park(self, held: Claim, found: OpenRun, why: Parked) -> bool:
         log.error("run.parked run=%s reason=%s playbook=%s", found.run, why, found.playbook)
         return committed(self.store, self.pause, lambda connection: park(connection, held, why, self.clock.now()))
+
+
+def _discreet(said: End | Refusal) -> End | Refusal:
+    """Return what a playbook said without secrets: it may quote an error, and what it says is stored and told."""
+    stations = tuple(replace(one, numbers=discreet(one.numbers)) for one in said.stations)
+    evidence = discreet_facts(said.evidence)
+    if isinstance(said, End):
+        return replace(said, code=discreet(said.code), evidence=evidence, stations=stations)
+    return replace(said, detail=discreet(said.detail), evidence=evidence, stations=stations)
 
 
 def _scopes(found: OpenRun) -> list[str]:

@@ -9,6 +9,7 @@ What is cut short must go through `discreet` first, because half a secret is not
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import traceback
@@ -43,6 +44,16 @@ def learn(settings: Settings, environment: Mapping[str, str]) -> None:
 def discreet(text: str) -> str:
     """Return a text without the secrets that this process knows; half a secret is not recognised, so cut it later."""
     return _Known.scrub(text)
+
+
+def discreet_facts(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return facts, which must be JSON, without the secrets that this process knows, however deep they stand."""
+    text = json.dumps(facts)
+    shown = discreet(text)
+    if shown == text:
+        return facts
+    masked: dict[str, Any] = json.loads(shown)
+    return masked
 
 
 def told(problem: BaseException) -> str:
