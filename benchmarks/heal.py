@@ -69,7 +69,7 @@ def ours(url: str, runs: int) -> tuple[float, float]:
     app, cloud = App(Settings.model_validate(document)), Answering()
     ids = [f"i-bp1{number:06d}" for number in range(runs)]
     names = [ResourceId(Cloud.ALIBABA, ACCOUNT, REGION, "instance", one) for one in ids]
-    verbs = Verbs(cloud, None, None, None, None)  # type: ignore[arg-type]
+    verbs = Verbs(cloud, None, None, None, None, None)  # type: ignore[arg-type]
     object.__setattr__(app.healer, "verbs", lambda *_: verbs)
     with app.running():
         with app.database.transaction() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
+from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.cloud import Command, Member, Place, Verbs
 from cloudheal.testing import FakeCloud
@@ -60,6 +61,8 @@ class Account:
     """Lets a moment go by in the cloud."""
     throttles: Callable[[str], object]
     """Throttles the next call of a verb."""
+    fails: Callable[[str], str]
+    """Lets the host of a server fail; returns the id of the system event."""
 
     def until_running(self, server: str) -> bool:
         """Let time go by until a server runs; False when it does not come to that."""
@@ -112,8 +115,15 @@ def account(request: pytest.FixtureRequest) -> Account:
         orders=AlibabaOrders(client),
         backups=AlibabaBackups(client),
         guests=AlibabaGuests(client),
+        system_events=AlibabaSystemEvents(client, ACCOUNT, lambda: datetime.now(UTC), time.sleep),
     )
-    return Account(verbs, lambda: time.sleep(0.05), throttles)
+
+    def fails(server: str) -> str:
+        simulator.chaos("system_failure", server)
+        (event,) = simulator.control("GET", "world")["alibaba"]["system_events"]
+        return str(event["id"])
+
+    return Account(verbs, lambda: time.sleep(0.05), throttles, fails)
 
 
 def fake() -> Account:
@@ -123,7 +133,12 @@ def fake() -> Account:
     cloud.server(PEER, name="web-02")
     cloud.server(OFF, name="off-01", state="Stopped")
     cloud.group(GROUP.balancer, GROUP.group, *MEMBERS)
-    return Account(cloud.verbs, lambda: cloud.clock.advance(timedelta(seconds=1)), cloud.throttles)
+
+    def fails(server: str) -> str:
+        cloud.fails(cloud.id_of(server))
+        return cloud.announced(cloud.id_of(server))[0]
+
+    return Account(cloud.verbs, lambda: cloud.clock.advance(timedelta(seconds=1)), cloud.throttles, fails)
 
 
 def test_servers_are_read_and_absent_ones_are_left_out(account: Account) -> None:
@@ -332,3 +347,21 @@ def test_a_command_needs_a_server_that_runs(account: Account) -> None:
 def test_the_console_shows_what_the_system_printed(account: Account) -> None:
     """The text is told as it was printed."""
     assert "login:" in account.verbs.guests.console(REGION, WEB)
+
+
+def test_system_events_are_read_by_id_and_absent_ones_are_left_out(account: Account) -> None:
+    """A failure is going on; the id tells its type, its status and its server, and that it is no drill."""
+    id_ = account.fails(WEB)
+    found = account.verbs.system_events.system_events(REGION, [id_, "e-none"])
+    assert set(found) == {id_}
+    event = found[id_]
+    assert (event.id, event.status, event.is_over) == (id_, "Executing", False)
+    assert event.type == "Instance:SystemFailure.Reboot"
+    assert str(event.resource) == f"alibaba/{ACCOUNT}/{REGION}/instance/{WEB}"
+    assert not event.simulated
+
+
+def test_the_health_of_servers_is_told_and_absent_ones_are_left_out(account: Account) -> None:
+    """The vendor's word for it; what does not exist is no key."""
+    found = account.verbs.system_events.health(REGION, [PEER, "i-none"])
+    assert dict(found) == {PEER: "Ok"}

@@ -29,6 +29,8 @@ class Scenario:
     effects: Mapping[str, int]
     """How often each change of the cloud happens by our calls, by a name that `effects` gives it."""
     faults: Sequence[Mapping[str, Any]] = field(default=())
+    only_looks: bool = False
+    """Healing changes nothing: no effect is one too few."""
 
     def settings(self, simulator: str, database: str, **more: object) -> dict[str, Any]:
         """Return a settings file's content."""
@@ -85,4 +87,20 @@ EVACUATE = Scenario(
     server=SPOT,
     effects={},
 )
-SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE)}
+CHECK = Scenario(
+    playbook="check_after_failure",
+    world=RESTART.world,
+    rule={
+        "name": "check",
+        "when": {"type": ["Instance:SystemFailure.Reboot"]},
+        "resources": {"tags": {"env": ["prod"]}},
+        "playbook": "check_after_failure",
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="system_failure",
+    server=WEB,
+    effects={},
+    only_looks=True,
+)
+SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE, CHECK)}

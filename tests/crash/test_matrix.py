@@ -72,8 +72,8 @@ class Matrix:
         """Let nothing die; the points and effects of this round are what the others are compared with."""
         seen = self.round()
         assert seen.problems == (), f"{seen.problems}\n{seen.output}"
-        assert seen.effects, "healing had no effect at all"
-        assert set(seen.effects.values()) == {1}, seen.effects
+        assert bool(seen.effects) is not self.scenario.only_looks, f"effects of healing: {seen.effects}"
+        assert set(seen.effects.values()) <= {1}, seen.effects
         return seen
 
     def judge(self, what: str, seen: Seen, wanted: Counter[str]) -> None:

@@ -25,7 +25,7 @@ from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import Trigger
-from cloudheal.ports.cloud import Backups, Balancers, Compute, Guests, Orders, Place, Server
+from cloudheal.ports.cloud import LOOKS, Backups, Balancers, Compute, Guests, Orders, Place, Server, SystemEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Case:
     orders: Orders
     backups: Backups
     guests: Guests
+    system_events: SystemEvents
     places: Callable[[], Sequence[Place]]
     """Names the balancer groups that the resource was in at the last sweep: a hint where to look first."""
     desired_on: bool
@@ -127,6 +128,11 @@ class Playbook:
     """It is begun at a time that the planner chooses before the event's deadline, not at once."""
     triggers: tuple[Trigger, ...] = ()
     """Events that open troubles which nothing else knows; those of the clouds are built in."""
+
+    @property
+    def only_looks(self) -> bool:
+        """True when it asks for nothing that changes anything; whatever limits changes does not hold it back."""
+        return LOOKS.issuperset(self.verbs)
 
     @property
     def digest(self) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
 from cloudheal.clouds.alibaba.actions import AlibabaCompute
 from cloudheal.clouds.alibaba.backups import AlibabaBackups
@@ -19,12 +20,14 @@ from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
 from cloudheal.clouds.alibaba.trail import AlibabaTrail
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.fleet import Announcements
 from cloudheal.ports.trail import Trail
 from cloudheal.settings.schema import AccountSettings, Settings
 
@@ -44,6 +47,7 @@ class Accounts:
     compute: Mapping[tuple[Cloud, str], Compute]
     clients: Mapping[tuple[Cloud, str], Client]
     trails: Mapping[tuple[Cloud, str], Trail]
+    now: Callable[[], datetime]
 
     def of(self, resource: ResourceId) -> Compute:
         """Return the servers of a resource's account. Raises UnknownAccountError."""
@@ -64,7 +68,15 @@ class Accounts:
             orders=AlibabaOrders(client),
             backups=AlibabaBackups(client),
             guests=AlibabaGuests(client),
+            system_events=self._events(client, resource.account),
         )
+
+    def announcements_of(self, cloud: Cloud, account: str) -> Announcements:
+        """Return what an account's cloud announces."""
+        return self._events(self.clients[cloud, account], account)
+
+    def _events(self, client: Client, account: str) -> AlibabaSystemEvents:
+        return AlibabaSystemEvents(client, account, self.now, time.sleep)
 
     def trail_of(self, resource: ResourceId) -> Trail | None:
         """Return the audit trail of a resource's account; None when the settings do not ask for it."""
@@ -90,13 +102,19 @@ class Accounts:
                 yield subject, Resource(subject, now, server.state, server.name, server.zone, "", server.tags)
 
 
-def accounts_of(settings: Settings, counters: Counters | None = None) -> Accounts:
-    """Return the accounts with their credentials. Raises SettingsError naming a missing variable."""
+def accounts_of(
+    settings: Settings, counters: Counters | None = None, now: Callable[[], datetime] | None = None
+) -> Accounts:
+    """Return the accounts with their credentials. Raises SettingsError naming a missing variable.
+
+    `now` is the operator's clock; absent: this machine's.
+    """
     counters = counters or Counters()
     clients = {(one.cloud, one.id): _client(one, counters) for one in settings.accounts}
     compute = {name: SharedReads(AlibabaCompute(client, name[1]), time.sleep) for name, client in clients.items()}
     asked = [(one.cloud, one.id) for one in settings.accounts if one.audit_trail]
-    return Accounts(compute, clients, {name: AlibabaTrail(clients[name]) for name in asked})
+    trails = {name: AlibabaTrail(clients[name]) for name in asked}
+    return Accounts(compute, clients, trails, now or partial(datetime.now, UTC))
 
 
 def credentials(account: AccountSettings) -> tuple[str, str]:

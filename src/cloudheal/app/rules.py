@@ -22,7 +22,8 @@ def rules_of(settings: Settings) -> RuleBook:
     playbooks = extensions_of(settings).library.playbooks
     for number, rule in enumerate(settings.rules):
         _check(rule, playbooks, ("rules", number))
-    return rule_book(settings.rules, wishes_of(settings))
+    looking = [name for name, one in playbooks.items() if one.only_looks]
+    return rule_book(settings.rules, wishes_of(settings), looking)
 
 
 def wishes_of(settings: Settings) -> Mapping[tuple[Cloud, str], WishTags]:

@@ -27,6 +27,7 @@ from cloudheal.ports.clock import Clock
 from cloudheal.record.database import Database
 from cloudheal.record.health import Pulse, gauges_of, pulse, shown
 from cloudheal.record.holds import EVERYTHING, holds_on
+from cloudheal.record.polls import is_incomplete
 from cloudheal.record.watches import Flight, Watched, last_return, newest_flight, watches
 from cloudheal.settings.schema import AccountSettings, WatchSettings
 
@@ -94,7 +95,10 @@ class Watch:
         return {
             "ok": not problems,
             "problems": problems,
-            "warnings": [name for name, one in seen.watched.items() if one.since and name.startswith(_WARNINGS)],
+            "warnings": [
+                *(name for name, one in seen.watched.items() if one.since and name.startswith(_WARNINGS)),
+                *_incomplete(seen.pulse),
+            ],
             "worker": self.worker,
             "worker_alive": seen.pulse.alive,
             "database": self.outage.reason or "ok",
@@ -161,6 +165,13 @@ def _ill_queues(states: Sequence[QueueState]) -> list[str]:
 
 def _ill(watched: Mapping[str, Watched]) -> list[str]:
     return [name for name, one in watched.items() if one.since is not None and not name.startswith(_WARNINGS)]
+
+
+def _incomplete(found: Pulse) -> Iterator[str]:
+    """Name the looks that broke off: what they did not find may be there all the same."""
+    for name, (_, outcome) in sorted(found.polls.items()):
+        if is_incomplete(outcome):
+            yield f"poll.incomplete {name} code={outcome}"
 
 
 def _queue(state: QueueState) -> dict[str, object]:

@@ -96,7 +96,7 @@ class App:
         self.database = open_database(settings.database)
         self.counters = Counters()
         self.database.observers.append(Tally(self.counters).note)
-        self.accounts = accounts_of(settings, self.counters)
+        self.accounts = accounts_of(settings, self.counters, self.clock.now)
         self.engine = Engine(self.database, self.worker, self._look)
         self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
         self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
@@ -150,7 +150,7 @@ class App:
             intake=self.intake,
             worker=self.worker,
             watched=[self._watched(one) for one in settings.accounts],
-            cadence=Cadence(settings.poll.sweep, settings.poll.reclaimed),
+            cadence=Cadence(settings.poll.sweep, settings.poll.reclaimed, settings.poll.system_events),
             clock=self.clock,
             chance=SystemRandom().random,
         )
@@ -337,7 +337,8 @@ class App:
             verb for rule in self.settings.rules for verb in self.extensions.library.playbooks[rule.playbook].verbs
         }
         balanced = "memberships" in verbs or account.group_by == BY_SERVER_GROUP
-        return Watched(account.cloud, account.id, tuple(account.regions), fleet, balanced)
+        announced = self.accounts.announcements_of(account.cloud, account.id)
+        return Watched(account.cloud, account.id, tuple(account.regions), fleet, announced, balanced)
 
     def _known_account(self, body: bytes, received: datetime, channel: Channel) -> Event:
         """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""

@@ -51,7 +51,9 @@ def _start(settings: Settings, config: Path) -> Iterator[Seen]:
 
 def verbs_of(settings: Settings) -> frozenset[str]:
     """Return the verbs of watching, and of the playbooks of rules that may act, now or when they are promoted."""
-    watching = {"memberships"} if any(one.group_by == "server_group" for one in settings.accounts) else set()
+    grouped = any(one.group_by == "server_group" for one in settings.accounts)
+    asked = {"memberships": grouped, "system_events": settings.poll.system_events is not None}
+    watching = {verb for verb, wanted in asked.items() if wanted}
     acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
     known = extensions_of(settings).library.playbooks
     needed = {verb for rule in acting if rule.playbook in known for verb in known[rule.playbook].verbs}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cloudheal.cli.desk import Desk, desk
 from cloudheal.cli.options import HERE, AsJson, Config, Limit, Open, Resource, Since, moment_of
+
+if TYPE_CHECKING:
+    from cloudheal.settings.schema import Settings
 
 app = typer.Typer()
 runs = typer.Typer()
@@ -85,6 +88,36 @@ def instances(
 
 
 @app.command()
+def maintenance(
+    config: Config = HERE,
+    since: Since = "",
+    resource: Resource = "",
+    type_: Annotated[str, typer.Option("--type", help="Only types that contain this, such as Reboot.")] = "",
+    over: Annotated[bool, typer.Option("--all", help="Also events that are over.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what clouds plan for servers or did to them; exits with 1 when a region could not be read whole."""
+    from cloudheal.record.lists import Narrow
+    from cloudheal.record.system_lists import list_readings, list_system_events
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        narrow = Narrow(_since(at, since), resource, limit)
+        rows = list_system_events(connection, narrow, type_=type_, over=over)
+        readings = list_readings(connection, _regions(at.settings))
+    unread = [one for one in readings if not one.whole]
+    if as_json:
+        at.show.document({"events": at.show.records(rows), "regions": at.show.records(readings)})
+    elif rows or not unread:
+        columns = ("id", "resource", "type", "status", "not_before", "published", "finished", "simulated", "channels")
+        at.show.rows("title.maintenance", rows, columns)
+    for one in unread:
+        text = "unread.broken" if one.outcome else "unread.never"
+        at.show.say(text, region=one.region, account=one.account, at=one.read, code=one.outcome)
+    raise typer.Exit(1 if unread else 0)
+
+
+@app.command()
 def explain(
     event: Annotated[
         str, typer.Argument(help="The event's number or key, or a resource id: its newest event that was decided on.")
@@ -105,6 +138,13 @@ def explain(
         if as_json:
             at.show.document(story)
         at.show.lines(story)
+
+
+def _regions(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return every place whose system events are read: cloud, account, region; none when they are not."""
+    if settings.poll.system_events is None:
+        return []
+    return [(one.cloud.value, one.id, region) for one in settings.accounts for region in one.regions]
 
 
 def _since(at: Desk, text: str) -> datetime | None:

@@ -18,6 +18,14 @@ class Said:
 
 TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
     "zh": {
+        "check_after_failure": Said(
+            "陪服务器度过由云自行修复的故障：等待其恢复运行并告知结果。从不重启。",
+            (
+                "再次读取时，服务器状态为 Running 且健康，云上的事件已经结束或已查不到。",
+                "没有调用任何会改变资源的接口。",
+            ),
+            {"within": "故障之后服务器最多用多久恢复；云厂商称 10 分钟。"},
+        ),
         "restart_stopped": Said(
             "把本应运行却停止了的服务器重新启动。",
             ("再次读取时，服务器状态为 Running。",),

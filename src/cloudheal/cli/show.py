@@ -34,11 +34,16 @@ class Show:
     def rows(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
         """Print rows: the named columns as a table, or every field as a JSON array."""
         if self.as_json:
-            self.document([{one.name: getattr(row, one.name) for one in fields(row)} for row in rows])
+            self.document(self.records(rows))
         elif not rows:
             print(self.text("none"))
         else:
             self._table(title, rows, columns)
+
+    @staticmethod
+    def records(rows: Sequence[DataclassInstance]) -> list[dict[str, Any]]:
+        """Return rows with every field by its name, as part of a document."""
+        return [{one.name: getattr(row, one.name) for one in fields(row)} for row in rows]
 
     def document(self, value: object) -> None:
         """Print one JSON document."""

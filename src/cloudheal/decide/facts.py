@@ -81,3 +81,5 @@ class Facts:
     bounds: Bounds
     mode: Mode
     planned: bool = False
+    only_looks: bool = False
+    """What the rule runs changes nothing: no budget and no storm holds it back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -27,6 +27,9 @@ class RuleBook:
     wishes: Mapping[tuple[Cloud, str], WishTags] = field(default_factory=dict)
     """By which tags the people of an account say what they want, whatever the rules say."""
 
+    looking: frozenset[str] = frozenset()
+    """The rules whose playbooks only look."""
+
     def wishes_of(self, subject: ResourceId) -> WishTags:
         """Return the tags of a resource's account."""
         return self.wishes.get((subject.cloud, subject.account), WishTags())
@@ -36,10 +39,15 @@ class RuleBook:
         return [self.rules[name] for name in self.index.matching(fields_of(event))]
 
 
-def rule_book(rules: Sequence[Rule], wishes: Mapping[tuple[Cloud, str], WishTags] | None = None) -> RuleBook:
-    """Compile rules. Raises SettingsError naming the rule and the field."""
+def rule_book(
+    rules: Sequence[Rule],
+    wishes: Mapping[tuple[Cloud, str], WishTags] | None = None,
+    looking: Collection[str] = (),
+) -> RuleBook:
+    """Compile rules; `looking` names the playbooks that only look. Raises SettingsError naming the rule and field."""
     patterns = [(rule.name, compiled(rule.when, f"rules.{rule.name}.when")) for rule in rules]
-    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {})
+    only_look = frozenset(rule.name for rule in rules if rule.playbook in looking)
+    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {}, only_look)
 
 
 def fields_of(event: Event) -> Mapping[str, Any]:

@@ -4,7 +4,8 @@
 
 It is a pure function of facts that were counted before; each station that was passed is kept, so that `explain` can
 print the whole walk. Interruptions have a deadline of minutes: hold, hours, room, storm and ask do not stop
-them, because a mass reclaim is when they matter most. A pause, used attempts and shadow do.
+them, because a mass reclaim is when they matter most. A pause, used attempts and shadow do. What only looks
+touches nothing: room and storm do not stop it.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _storm(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
     group, bounds = facts.group, facts.bounds
     # A group of one or two is not a storm when all of it falls; three that fall together may be.
     many = max(3, math.ceil(group.known * bounds.storm_share)) if group.known else bounds.storm_members
-    storm = facts.deadline is None and group.fell_lately >= min(many, bounds.storm_members)
+    storm = _is_bounded(facts) and group.fell_lately >= min(many, bounds.storm_members)
     return Station("no storm", Reason.STORM if storm else None, f"{group.fell_lately} of {group.known} fell")
 
 
@@ -119,22 +120,27 @@ def _share(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
     # One is always allowed: what is down already cannot be made worse by starting it. Beyond that the group's whole
     # trouble counts, so that a badly hit group is healed one by one. One at a time, too, while its size is not known.
     allowed = max(1, math.floor(group.known * facts.bounds.share)) if group.known else 1
-    full = facts.deadline is None and group.under_action >= 1 and group.under_action + group.unhealthy > allowed
+    full = _is_bounded(facts) and group.under_action >= 1 and group.under_action + group.unhealthy > allowed
     return Station(
         "share", Reason.BUDGET_SHARE if full else None, f"{group.under_action}+{group.unhealthy} of {allowed}"
     )
 
 
 def _at_once(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = facts.deadline is None and facts.busy.at_once >= facts.bounds.at_once
+    full = _is_bounded(facts) and facts.busy.at_once >= facts.bounds.at_once
     numbers = f"{facts.busy.at_once} of {facts.bounds.at_once}"
     return Station("room at once", Reason.BUDGET_AT_ONCE if full else None, numbers)
 
 
 def _rate(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = facts.deadline is None and facts.busy.per_hour >= facts.bounds.per_hour
+    full = _is_bounded(facts) and facts.busy.per_hour >= facts.bounds.per_hour
     numbers = f"{facts.busy.per_hour} of {facts.bounds.per_hour}"
     return Station("room this hour", Reason.BUDGET_RATE if full else None, numbers)
+
+
+def _is_bounded(facts: Facts) -> bool:
+    """Say whether the blast radius is a question: not where minutes count, and not where nothing is touched."""
+    return facts.deadline is None and not facts.only_looks
 
 
 def _trust(facts: Facts) -> Station:

@@ -37,6 +37,7 @@ GAUGES: Mapping[str, str] = {
     "cloudheal_dead_letters": "Unreadable messages that were not replayed.",
     "cloudheal_runs": "Runs that have not ended, by state.",
     "cloudheal_poll_age_seconds": "Time since a poll ended.",
+    "cloudheal_poll_incomplete": "1 while the last look of a poll broke off, so that it may have missed something.",
     "cloudheal_last_event_age_seconds": "Time since an event was taken in.",
     "cloudheal_queue_age_seconds": "How long the oldest message of a queue waits.",
     "cloudheal_queue_failures": "Calls of a queue that failed in a row; 0 while it answers.",

@@ -31,6 +31,10 @@ class Trouble:
 
 #: The trouble of a resource that its cloud is about to take away; it goes before every other trouble.
 INTERRUPTION = "interruption"
+#: What a cloud has planned for a resource, by the id of its event; it can be answered ahead of time.
+MAINTENANCE = "maintenance"
+#: What befell a resource or its host without notice, by the id of the cloud's event; all that is left is to look.
+FAILURE = "failure"
 #: What each cloud leaves between the notice and the end of a spot server.
 RECLAIM_NOTICE: Mapping[Cloud, timedelta] = {Cloud.ALIBABA: timedelta(minutes=5), Cloud.TENCENT: timedelta(minutes=2)}
 

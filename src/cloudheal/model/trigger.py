@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
@@ -16,11 +17,14 @@ class Trigger:
     type: str
     statuses: tuple[str, ...] = ()
     id_field: str = ""
-    """The field of the event's data that tells two troubles of one resource apart, such as `eventId`."""
+    """The field of the event's data that tells two troubles of one resource apart, such as `event_id`."""
+    fresh: timedelta | None = None
+    """News that is older than this when it comes is history and opens nothing; None: it never is."""
 
     def matches(self, event: Event) -> bool:
         """Say whether an event opens this trouble."""
-        return event.type == self.type and (not self.statuses or event.status in self.statuses)
+        fits = event.type == self.type and (not self.statuses or event.status in self.statuses)
+        return fits and (self.fresh is None or event.received - event.time <= self.fresh)
 
     def opened_by(self, event: Event) -> Trouble:
         """Return the trouble that a matching event opens."""

@@ -17,6 +17,7 @@ MOST_LINES = 20
 SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.NOT_HEALED: Severity.FAILURE,
     Topic.UNKNOWN: Severity.FAILURE,
+    Topic.FAILURE_SURVIVED: Severity.INFO,
     Topic.STORM: Severity.FAILURE,
     Topic.ESCALATED: Severity.WARNING,
     Topic.APPROVAL_ASKED: Severity.WARNING,
@@ -37,6 +38,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "incident.not_healed": "{resource} ({trouble}) was not healed: {code}. {advice}",
         "incident.unknown": "It is not known whether {resource} ({trouble}) was healed: {code}. Please look. {advice}",
+        "failure.survived": "{resource} or its host failed and is up again: {advice}.",
         "storm": "Many servers of one group are in trouble at once (rule {rule}, now {resource})."
         " The rest is held until somebody looks.",
         "escalated": "{resource} needs a person: rule {rule} ended with {reason}.",
@@ -65,6 +67,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "zh": {
         "incident.not_healed": "{resource} ({trouble}) 未能恢复: {code}. {advice}",
         "incident.unknown": "无法确定 {resource} ({trouble}) 是否已恢复: {code}. 请人工查看. {advice}",
+        "failure.survived": "{resource} 或其宿主机发生故障, 现已恢复运行: {advice}.",
         "storm": "同一分组有大量服务器同时发生故障 (规则 {rule}, 当前 {resource}). 其余操作已暂停, 等待人工确认.",
         "escalated": "{resource} 需要人工处理: 规则 {rule} 的结论是 {reason}.",
         "approval.asked": "请在 {expires} 之前答复: {question} 执行 cloudheal approve {id} 或 cloudheal deny {id}.",

@@ -47,6 +47,7 @@ from cloudheal.record.incidents import (
 from cloudheal.record.memberships import places_of
 from cloudheal.record.parking import bind_playbook
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
+from cloudheal.record.system_events import is_news
 from cloudheal.record.waiting import Rest, is_well_since, rest
 from cloudheal.record.workers import Claim, claim, park, release
 from cloudheal.settings.discretion import discreet, discreet_facts
@@ -127,6 +128,7 @@ class Healer:
                 orders=verbs.orders,
                 backups=verbs.backups,
                 guests=verbs.guests,
+                system_events=verbs.system_events,
                 places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
                 intent=partial(self.intent, Stop(found.resource, found.occurred, found.rule, found.run)),
@@ -176,7 +178,9 @@ class Healer:
         def write(connection: sa.Connection) -> bool:
             now = self.clock.now()
             lock_budget(connection)
-            if is_well_since(connection, found.resource, began):
+            if is_well_since(connection, found.resource, began) or is_news(
+                connection, found.resource, found.trouble, began
+            ):
                 return rest(connection, held, Rest(RunState.WAITING, Reason.UNDERWAY.value, now), now)
             until = self._until(connection, found, refusal, now)
             if not rest(connection, held, Rest(state, refusal.code, until), now):

@@ -19,13 +19,14 @@ from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.lifecycle import record
 from cloudheal.pipeline.questions import Asked, question_of
+from cloudheal.pipeline.system_events import follow
 from cloudheal.pipeline.table_counts import TableCounts
 from cloudheal.pipeline.weighing import RUN_STATES, Told, backlog, usable, weighed
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import grant, lock_budget
-from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
+from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events, unknown_among
 from cloudheal.record.incidents import (
     Decided,
     add_decisions,
@@ -36,6 +37,7 @@ from cloudheal.record.incidents import (
 from cloudheal.record.inventory import describe, fill_in, known, release
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
+from cloudheal.record.system_events import note_system_events
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
 from cloudheal.record.workers import stranded
@@ -169,6 +171,23 @@ class Intake:
             self.begin_stranded()
         return taken
 
+    def hear(self, events: Sequence[Event]) -> Taken:
+        """Take in system events that a look at the cloud listed, most of which are known: they are joined by their id.
+
+        What a look knows better than the messages did (that it is a drill, a time that was moved) is kept of known
+        ones too.
+        """
+        now = self.clock.now()
+        with self.store.snapshot() as connection:
+            new = unknown_among(connection, events)
+        resources = self.lookup(sorted({event.subject for event in new if self.trouble_of(event)}))
+        with self.store.transaction() as connection:
+            taken = self._commit(connection, events, resources, now)
+        self.heard({event.subject for event in new})
+        if taken.acting:
+            self.begin_stranded()
+        return taken
+
     def begin_stranded(self) -> int:
         """Begin the runs that hurry, which are not queued: right after their commit, and whenever one was left over."""
         if not self.looks.begins_here:
@@ -194,6 +213,7 @@ class Intake:
         rows = add_events(connection, events)
         first = {event.key: event for event in reversed(events)}
         record(connection, {key: first[key] for key in rows}, rows)
+        note_system_events(connection, events, now)
         wanted = [(row, name, first[key].subject) for key, row in rows.items() for name in self.wanted_by(first[key])]
         add_tasks(connection, wanted, now)
         heard = {row for row, _, _ in wanted}
@@ -217,6 +237,7 @@ class Intake:
         Most events neither end a wait nor match a rule, or concern a server that no rule selects. What they cost is
         asked and written by the batch, never one by one.
         """
+        joined = follow(connection, new, rows, self.rules, now)
         troubles = {event.key: trouble for event in new if (trouble := self.trouble_of(event))}
         told = [(event, troubles[event.key]) for event in new if event.key in troubles]
         rules = {
@@ -236,7 +257,8 @@ class Intake:
                 wake_early(connection, event, now)
             key = event.key
             if key not in rules:
-                informs = key not in troubles and any(sightings([event]))
+                refused += [joined[key]] if key in joined else []
+                informs = key in joined or (key not in troubles and any(sightings([event])))
                 fared[key] = Fared(Fate.DONE if informs else Fate.IGNORED)
                 continue
             patients.add(event.subject)
@@ -262,7 +284,7 @@ class Intake:
         """Decide on one new event, up to the first rule that opens an incident."""
         decisions: list[Decided] = []
         subject = told.event.subject
-        for one in weighed(counts, told, rules, self.rules.wishes_of(subject), now):
+        for one in weighed(counts, told, rules, self.rules, now):
             walked = one.walked
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             opening = _Opening(one.rule, told.event, told.trouble, one.group, walked)
@@ -290,7 +312,7 @@ class Intake:
         add_run(connection, new, waits_for="" if starts else walked.reason, at=now, owner=owner)
         if hurries:
             supersede(connection, event.subject, incident, now)
-        if starts:
+        if starts and rule.name not in self.rules.looking:
             grant(connection, run, now)
         if starts and not owner:
             self.looks.enqueue(connection, run, 0)

@@ -5,7 +5,10 @@ nobody told is recorded, and groups have their true sizes. Servers being reclaim
 for more often. Servers known from an event only are described in batches. One worker at a time polls, by lease; when
 each poll is due stands in the database, so that a restart does not spend the quota anew.
 
-A sweep that broke off says so and calls nothing absent. Cadence and jitter are on the operator's clock.
+What the cloud has planned for servers, or did to them, is listed too and joined with what messages told; it is days
+ahead, so there is no hurry, but half a list is never taken for the whole.
+
+A look that broke off says so and calls nothing absent. Cadence and jitter are on the operator's clock.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.event import Event
 from cloudheal.model.inventory import Description, Known
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.intake import Intake
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place
-from cloudheal.ports.fleet import Fleet
+from cloudheal.ports.fleet import Announcements, Fleet
 from cloudheal.ports.store import Store
 from cloudheal.record.inventory import known, not_described, not_seen_since
 from cloudheal.record.leases import take_lease
 from cloudheal.record.memberships import replace_memberships
-from cloudheal.record.polls import due_polls, plan_poll
+from cloudheal.record.polls import COMPLETE, HANDED_OVER, due_polls, plan_poll
+from cloudheal.record.system_events import note_vanished, open_elsewhere
 
 log = logging.getLogger("cloudheal.polling")
 
@@ -40,8 +45,12 @@ JITTER = 0.1
 ENRICH_EVERY, ENRICH_MOST = timedelta(seconds=5), 1000
 #: A server that an event named and that the cloud does not know after so long is gone.
 GONE_AFTER = timedelta(minutes=5)
-#: How a poll ended, unless with a vendor's code.
-COMPLETE, HANDED_OVER = "complete", "handed over"
+#: The poll of what the cloud announces.
+SYSTEM_EVENTS = "system_events"
+#: A list of system events that broke off is read again so soon; a refusal passes by nobody's waiting.
+READ_AGAIN = timedelta(minutes=2)
+#: An event that a message told may be missing from the list for so long.
+UNLISTED = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class Watched:
     account: str
     regions: tuple[str, ...]
     fleet: Fleet
+    announcements: Announcements
     balanced: bool = False
     """True when balancers are swept too: a playbook of the rules changes them, or they form the groups."""
 
@@ -62,6 +72,7 @@ class Cadence:
 
     sweep: timedelta
     reclaimed: timedelta | None
+    system_events: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,9 @@ class Poller:
                 yield f"sweep/{place}/{region}", self.cadence.sweep, partial(self._sweep, one, region)
                 if self.cadence.reclaimed is not None:
                     yield f"reclaimed/{place}/{region}", self.cadence.reclaimed, partial(self._reclaimed, one, region)
+                if self.cadence.system_events is not None:
+                    name = f"{SYSTEM_EVENTS}/{place}/{region}"
+                    yield name, self.cadence.system_events, partial(self._announced, one, region)
             yield f"enrich/{place}", ENRICH_EVERY, partial(self._enrich, one)
 
     def _made(self, name: str, every: timedelta, poll: Callable[[], str]) -> bool:
@@ -114,6 +128,8 @@ class Poller:
         except (CloudTransientError, CloudPermanentError) as problem:
             outcome = problem.vendor_code or problem.code
             log.warning("poll.incomplete poll=%s code=%s", name, outcome)
+            if name.startswith(SYSTEM_EVENTS) and isinstance(problem, CloudTransientError):
+                every = min(every, READ_AGAIN)
         now = self.clock.now()
         due = now + every * (1 + JITTER * self.chance())
         with self.store.transaction() as connection:
@@ -148,6 +164,31 @@ class Poller:
     def _reclaimed(self, watched: Watched, region: str) -> str:
         pages = watched.fleet.reclaimed(region)
         return COMPLETE if all(self._noticed(page, (), self.clock.now()) for page in pages) else HANDED_OVER
+
+    def _announced(self, watched: Watched, region: str) -> str:
+        """List what the cloud announces in a region; what was open and is not shown any more is asked for by its id."""
+        began, seen = self.clock.now(), set[str]()
+        for page in watched.announcements.announced(region):
+            seen.update(str(event.data["event_id"]) for event in page)
+            if not self._heard(page):
+                return HANDED_OVER
+        with self.store.snapshot() as connection:
+            missing = open_elsewhere(connection, watched.cloud, watched.account, region, began - UNLISTED, seen)
+        shown = watched.announcements.system_events(region, missing) if missing else {}
+        with self.store.transaction() as connection:
+            gone = [(watched.cloud, watched.account, one) for one in missing if one not in shown]
+            vanished = note_vanished(connection, gone, self.clock.now())
+        if vanished:
+            log.warning("system_events.vanished region=%s events=%d", region, vanished)
+        return COMPLETE
+
+    def _heard(self, page: Sequence[Event]) -> bool:
+        """Take a page in; False when the polls have become another worker's meanwhile."""
+        taken = self.intake.hear(page)
+        if taken.new:
+            log.info("poll.found new=%d acting=%d", taken.new, taken.acting)
+        with self.store.transaction() as connection:
+            return take_lease(connection, LEASE, self.worker, LEASE_MILLIS)
 
     def _enrich(self, watched: Watched) -> str:
         """Describe servers that only an event has named; one that the cloud does not know after a while is gone.

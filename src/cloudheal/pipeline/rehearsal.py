@@ -48,6 +48,7 @@ def rehearse(
         if trouble is not None and heals and not failures:
             facts = gathered(TableCounts(connection), rule, event.subject, trouble, resource, now)
             facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
-            facts = replace(facts, deadline=deadline_of(event.subject, trouble, event.time))
+            deadline = deadline_of(event.subject, trouble, event.time)
+            facts = replace(facts, deadline=deadline, only_looks=rule.name in rules.looking)
             walked = walk(event.time, now, facts)
         yield Rehearsed(rule.name, rule.playbook, failures, walked)

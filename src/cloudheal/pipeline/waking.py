@@ -106,7 +106,7 @@ class Waker:
             TableCounts(connection),
             rule,
             patient,
-            self.rules.wishes_of(patient.subject),
+            self.rules,
             seen.resource if seen else None,
             now,
             approved=said is not None,
@@ -158,6 +158,7 @@ class Waker:
             return None
         if deadline is not None:
             supersede(connection, patient.subject, patient.incident, now)
-        grant(connection, patient.run, now)
+        if patient.rule not in self.rules.looking:
+            grant(connection, patient.run, now)
         self.looks.enqueue(connection, patient.run, patient.look)
         return Reason.ACT

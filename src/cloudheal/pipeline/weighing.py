@@ -85,10 +85,12 @@ def usable(rules: RuleBook, playbooks: Mapping[str, Playbook], event: Event, tro
     return [rule for rule in rules.matching(event) if trouble.kind in playbooks[rule.playbook].troubles]
 
 
-def weighed(counts: Counts, told: Told, rules: Sequence[Rule], wishes: WishTags, now: datetime) -> Iterator[Weighed]:
-    """Yield what each rule makes of an event; whoever opens an incident asks no further."""
+def weighed(counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, now: datetime) -> Iterator[Weighed]:
+    """Yield what each of some rules of a book makes of an event; whoever opens an incident asks no further."""
+    wishes = book.wishes_of(told.event.subject)
     for rule in rules:
         facts = tag_held(_facts(counts, told, rule, now), wishes, told.resource, now)
+        facts = replace(facts, only_looks=rule.name in book.looking)
         yield Weighed(rule, facts, walk(told.event.time, now, facts))
 
 
@@ -96,7 +98,7 @@ def weighed_again(
     counts: Counts,
     rule: Rule,
     patient: Patient,
-    wishes: WishTags,
+    book: RuleBook,
     resource: Resource | None,
     now: datetime,
     *,
@@ -108,8 +110,9 @@ def weighed_again(
     pace: its own attempts do not make it cool down.
     """
     facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, group=patient.group)
-    facts = tag_held(facts, wishes, resource, now)
-    facts = replace(facts, deadline=deadline_of(patient.subject, patient.trouble, patient.occurred))
+    facts = tag_held(facts, book.wishes_of(patient.subject), resource, now)
+    deadline = deadline_of(patient.subject, patient.trouble, patient.occurred)
+    facts = replace(facts, deadline=deadline, only_looks=rule.name in book.looking)
     facts = _again(facts, patient, approved=approved)
     return Weighed(rule, facts, walk(patient.occurred, now, facts))
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cloudheal.model.resource import ResourceId
+from cloudheal.model.system_event import SystemEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,25 @@ class Guests(Protocol):
         """Return what came of a run so far; None when the cloud does not know it (yet)."""
 
 
+class SystemEvents(Protocol):
+    """What the cloud plans for the servers of one account, or did to them."""
+
+    def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Read system events afresh, by id; one that the cloud does not show is absent."""
+
+    def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the health of servers in the vendor's words; one that does not exist is absent."""
+
+
+#: Verbs that change nothing.
+LOOKS = frozenset(
+    {
+        *("servers", "memberships", "named", "members", "like", "system_events", "health"),
+        *("disks", "snapshots", "console", "command_result"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Verbs:
     """Everything that playbooks may ask of one account."""
@@ -249,3 +269,4 @@ class Verbs:
     orders: Orders
     backups: Backups
     guests: Guests
+    system_events: SystemEvents

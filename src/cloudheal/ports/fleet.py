@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from cloudheal.model.event import Event
 from cloudheal.model.inventory import Description
-from cloudheal.ports.cloud import Place
+from cloudheal.ports.cloud import Place, SystemEvents
 
 
 class Fleet(Protocol):
@@ -26,3 +27,10 @@ class Fleet(Protocol):
 
     def look(self, region: str, ids: Sequence[str]) -> Iterator[Description]:
         """Describe servers by id; one that does not exist is absent."""
+
+
+class Announcements(SystemEvents, Protocol):
+    """What one account's cloud announces, beside the messages about it."""
+
+    def announced(self, region: str) -> Iterator[Sequence[Event]]:
+        """Yield the system events of a region in every status, page by page; half a list is not the list."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import INTERRUPTION, Healed, Trouble
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import AT_ONCE
 from cloudheal.record.incidents import attempts_where
@@ -73,10 +73,19 @@ def _about(subject: ResourceId) -> sa.ColumnElement[bool]:
 
 
 def _open(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> str | None:
-    """Return the incident that a trouble joins: its own, or the interruption that takes the resource away."""
+    """Return the incident that a trouble joins: its own, or the interruption that takes the resource away.
+
+    A failure joins what is being done about the same event, and its own incident also when that has ended well: one
+    event is looked into once, however many statuses tell of it.
+    """
     same = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.trouble_id == trouble.id)
-    joined = same | (INCIDENT.c.trouble == INTERRUPTION)
-    return connection.scalar(sa.select(INCIDENT.c.id).where(_about(subject), joined, INCIDENT.c.ended.is_(None)))
+    joined = INCIDENT.c.ended.is_(None) & (same | (INCIDENT.c.trouble == INTERRUPTION))
+    if trouble.kind == FAILURE:
+        planned = (INCIDENT.c.trouble == MAINTENANCE) & (INCIDENT.c.trouble_id == trouble.id)
+        well = INCIDENT.c.verdict.in_((Healed.HEALED.value, Healed.NOT_NEEDED.value))
+        joined |= (planned & INCIDENT.c.ended.is_(None)) | (same & well)
+    newest = sa.select(INCIDENT.c.id).where(_about(subject), joined).order_by(INCIDENT.c.detected.desc())
+    return connection.scalar(newest.limit(1))
 
 
 def _attempts(

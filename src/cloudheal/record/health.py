@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from cloudheal.metrics.counters import Gauge
 from cloudheal.record.draining import is_draining
-from cloudheal.record.polls import polls
+from cloudheal.record.polls import is_incomplete, polls
 from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 
 
@@ -64,6 +64,7 @@ def gauges_of(found: Pulse, now: datetime) -> Iterator[Gauge]:
     for name, (at, how) in sorted(found.polls.items()):
         age = (now - at).total_seconds()
         yield Gauge("cloudheal_poll_age_seconds", age, {"poll": name, "outcome": how})
+        yield Gauge("cloudheal_poll_incomplete", is_incomplete(how), {"poll": name})
     if found.received:
         age = (now - found.received).total_seconds()
         yield Gauge("cloudheal_last_event_age_seconds", age, {})

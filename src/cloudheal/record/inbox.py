@@ -64,6 +64,15 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
     return added
 
 
+def unknown_among(connection: sa.Connection, events: Iterable[Event]) -> list[Event]:
+    """Return the events whose keys are not stored yet."""
+    found: list[Event] = []
+    for part in _slices(events):
+        known = _known(connection, [event.key for event in part])
+        found += [event for event in part if event.key not in known]
+    return found
+
+
 def _stored(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
     """Store events that were not there a moment ago; returns the row numbers of those that still were not, by key."""
     if connection.dialect.name == "sqlite":

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
+from cloudheal.model.incident import FAILURE, INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import give_back
 from cloudheal.record.ledger import Entry, Kind, about_run, append
@@ -318,11 +318,18 @@ def _tell_end(connection: sa.Connection, verdict: Verdict, run: str) -> None:
     result = verdict.healed.value
     ended = Entry(Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, playbook, None, verdict.incident, run)
     append(connection, [replace(ended, body=evidence)])
-    topic = {Healed.NOT_HEALED: Topic.NOT_HEALED, Healed.UNKNOWN: Topic.UNKNOWN}.get(verdict.healed)
+    topic = _topic(verdict, row.trouble)
     if topic is not None and evidence.get("code") != "denied":
         facts = {"resource": row.resource, "trouble": trouble, "code": evidence.get("code", "")}
-        facts["advice"] = evidence.get("advice", "")
+        facts["advice"] = evidence.get("type", "") if topic is Topic.FAILURE_SURVIVED else evidence.get("advice", "")
         tell(connection, Notice(topic, verdict.at, f"{topic}|{row.resource}", verdict.incident, facts))
+
+
+def _topic(verdict: Verdict, trouble: str) -> Topic | None:
+    """Return under which heading people are told of an end; what we healed ourselves is in the record only."""
+    if verdict.healed is Healed.HEALED and trouble == FAILURE:
+        return Topic.FAILURE_SURVIVED
+    return {Healed.NOT_HEALED: Topic.NOT_HEALED, Healed.UNKNOWN: Topic.UNKNOWN}.get(verdict.healed)
 
 
 def _resource(subject: ResourceId) -> dict[str, str]:

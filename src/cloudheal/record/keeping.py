@@ -20,6 +20,7 @@ from cloudheal.record.retention import (
     remove_old_lifecycle,
     remove_old_notices,
     remove_old_segments,
+    remove_old_system_events,
     remove_released,
 )
 from cloudheal.record.seal import Sealer
@@ -74,6 +75,7 @@ class Keeper:
             "notices": self._all(lambda connection: remove_old_notices(connection, now - self.notices)),
             "incidents": self._all(lambda connection: remove_old_incidents(connection, history)),
             "events": self._all(lambda connection: remove_old_events(connection, history)),
+            "system_events": self._all(lambda connection: remove_old_system_events(connection, history)),
             "holds": self._all(lambda connection: remove_old_holds(connection, history)),
             "dead_letters": self._all(lambda connection: remove_old_dead_letters(connection, now - spans.dead_letters)),
             "lifecycle": self._all(lambda connection: remove_old_lifecycle(connection, now - spans.instances)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.system_event import rank
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.system_events import known_events, name_of
 from cloudheal.record.tables import EVENT, INCIDENT
 
 #: Names in one statement, below every dialect's limit.
@@ -23,9 +25,26 @@ def newest_known(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]
     """Return by event key until when its trouble is known: an event of before that tells nothing new.
 
     That is the time of the newest event of the same type and resource, these ones included, or the time when an
-    incident of the trouble ended without a heal, because its run had looked at the resource by then.
+    incident of the trouble ended without a heal, because its run had looked at the resource by then. Of a system event
+    the furthest status that is known is the newest.
     """
-    return {key: newest for part in _slices(told) for key, newest in _newest(connection, part)}
+    others = [one for one in told if name_of(one[0]) is None]
+    system = [event for event, _ in told if name_of(event) is not None]
+    newest = {key: newest for part in _slices(others) for key, newest in _newest(connection, part)}
+    return {**newest, **dict(_overtaken(connection, system))}
+
+
+def _overtaken(connection: sa.Connection, events: Sequence[Event]) -> Iterator[tuple[str, datetime]]:
+    """Yield the system events that are further along already, whatever the clocks say: their life leads one way.
+
+    Another event of the same type and resource is another trouble, and makes none of them old.
+    """
+    known = known_events(connection, sorted({name for event in events if (name := name_of(event))}))
+    for event in events:
+        name = name_of(event)
+        heard = known.get(name) if name else None
+        if heard is not None and rank(heard.event.status) > rank(event.status):
+            yield event.key, max(heard.changed, event.time + timedelta(milliseconds=1))
 
 
 def _newest(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> Iterator[tuple[str, datetime]]:

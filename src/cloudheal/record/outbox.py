@@ -31,6 +31,7 @@ class Topic(StrEnum):
 
     NOT_HEALED = "incident.not_healed"
     UNKNOWN = "incident.unknown"
+    FAILURE_SURVIVED = "failure.survived"
     STORM = "storm"
     ESCALATED = "escalated"
     APPROVAL_ASKED = "approval.asked"

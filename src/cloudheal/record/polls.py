@@ -11,6 +11,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import POLL
 
+#: How a poll ended, unless with a vendor's code.
+COMPLETE, HANDED_OVER = "complete", "handed over"
+
+
+def is_incomplete(outcome: str) -> bool:
+    """Say whether a poll broke off, so that what it did not find may be there all the same."""
+    return outcome not in {COMPLETE, HANDED_OVER}
+
 
 def due_polls(connection: sa.Connection, names: Sequence[str], now: datetime) -> list[str]:
     """Return which of these polls are due; one that was never made is."""

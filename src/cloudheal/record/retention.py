@@ -34,6 +34,7 @@ from cloudheal.record.tables import (
     RUN,
     SEAL,
     STEP,
+    SYSTEM_EVENT,
 )
 
 #: The most segments that leave in one transaction, so that writers wait for a moment only.
@@ -96,6 +97,14 @@ def remove_old_events(connection: sa.Connection, before: datetime) -> int:
         connection.execute(sa.delete(table).where(table.c.event.in_(events)))
     connection.execute(sa.delete(EVENT).where(EVENT.c.id.in_(events)))
     return len(events)
+
+
+def remove_old_system_events(connection: sa.Connection, before: datetime) -> int:
+    """Remove system events that were over before that instant; returns how many."""
+    old = sa.select(SYSTEM_EVENT.c.id).where(SYSTEM_EVENT.c.finished < millis_of(before))
+    ids = connection.scalars(old.order_by(SYSTEM_EVENT.c.finished).limit(ROWS_AT_ONCE)).all()
+    gone = SYSTEM_EVENT.c.id.in_(ids) & (SYSTEM_EVENT.c.finished < millis_of(before))
+    return connection.execute(sa.delete(SYSTEM_EVENT).where(gone)).rowcount
 
 
 def remove_old_dead_letters(connection: sa.Connection, before: datetime) -> int:

@@ -284,6 +284,33 @@ LIFECYCLE = sa.Table(
     sa.Index("lifecycle_by_resource", "resource", "at"),
 )
 
+#: What the clouds plan for resources, or do to them: one row for an event, at the furthest status that anybody told.
+SYSTEM_EVENT = sa.Table(
+    "system_event",
+    METADATA,
+    sa.Column("cloud", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("published", sa.BigInteger),
+    sa.Column("not_before", sa.BigInteger),
+    sa.Column("finished", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("impact", sa.Text, nullable=False, server_default=""),
+    sa.Column("disk", sa.Text, nullable=False, server_default=""),
+    sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("first_heard", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),  # when we learned what stands here
+    sa.Column("channels", sa.Text, nullable=False, server_default=""),  # by which ways it was heard of
+    sa.Index("system_event_by_resource", "resource"),
+    sa.Index("system_event_by_status", "status", "not_before"),
+    sa.Index("system_event_by_change", "changed"),
+)
+
 POLL = sa.Table(
     "poll",
     METADATA,

@@ -180,6 +180,13 @@ def end_patient(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
     return ended and end_incident(connection, verdict, run)
 
 
+def end_unbegun(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
+    """End a run that waits, asks or is planned, with its incident; False when it began meanwhile."""
+    idle = (RUN.c.id == run) & RUN.c.state.in_((*_PATIENT, RunState.PLANNED.value))
+    ended = connection.execute(sa.update(RUN).where(idle).values(state=RunState.ENDED.value)).rowcount == 1
+    return ended and end_incident(connection, verdict, run)
+
+
 def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[ResourceId]:
     """Return the resources that events show to have come to rest and that have a run which waits or asks."""
     well = sorted({event.subject for event in events if event.status in {*_TELLING, DELETED}})

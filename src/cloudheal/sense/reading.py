@@ -5,13 +5,13 @@ The reader of a cloud's messages is handed in; what it cannot read becomes a dea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import INTERRUPTION, Trouble
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Trouble
 from cloudheal.model.trigger import Trigger
 from cloudheal.sense.canary import canary_of
 
@@ -22,11 +22,40 @@ Reader = Callable[[bytes, datetime, Channel], Event]
 _CANARIES_COME_BY = frozenset({Channel.QUEUE, Channel.FUNCTION})
 #: Characters of a reason; what is longer quotes the message.
 MOST_REASON = 300
+#: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
+FAILURE_NEWS = timedelta(days=1)
+_PLANNED = ("Inquiring", "Scheduled")
+_BEFALLEN = ("Executing", "Executed", "Failed")
+_MAINTENANCE_TYPES = (
+    "Instance:SystemMaintenance.Reboot",
+    "Instance:SystemMaintenance.Stop",
+    "Instance:SystemMaintenance.Redeploy",
+    "Instance:SystemMaintenance.RebootAndIsolateErrorDisk",
+    "Instance:SystemMaintenance.RebootAndReInitErrorDisk",
+    "Instance:SystemMaintenance.IsolateErrorDisk",
+    "Instance:SystemMaintenance.ReInitErrorDisk",
+    "Instance:SystemMaintenance.CleanInactiveDisks",
+    "Instance:SystemMaintenance.CleanReleasedDisks",
+    "Instance:SystemFailure.Redeploy",
+)
+_FAILURE_TYPES = (
+    "Instance:SystemFailure.Reboot",
+    "Instance:SystemFailure.Stop",
+    "Instance:SystemFailure.Redeploy",
+    "Instance:SystemFailure.Delete",
+    "Instance:InstanceFailure.Reboot",
+)
 #: What the clouds' own events open; a type that no trigger names is recorded and starts nothing.
 TRIGGERS = (
     Trigger("stopped", "Instance:StateChange", ("Stopped",)),
     Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
+    *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
+    *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
 )
+#: By type, because every event is asked about.
+_BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
+    one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +126,5 @@ def _kept(reason: str) -> str:
 
 def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
     """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
-    found = next((one for one in (*TRIGGERS, *more) if one.matches(event)), None)
+    found = next((one for one in (*_BY_TYPE.get(event.type, ()), *more) if one.matches(event)), None)
     return None if found is None else found.opened_by(event)

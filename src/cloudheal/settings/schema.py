@@ -24,7 +24,11 @@ RECORD_FLOORS = {
     "workflows": timedelta(days=1),
     "instances": timedelta(days=30),
 }
-SWEEP_FLOOR, RECLAIMED_FLOOR = timedelta(seconds=60), timedelta(seconds=30)
+POLL_FLOORS = {
+    "sweep": timedelta(seconds=60),
+    "reclaimed": timedelta(seconds=30),
+    "system_events": timedelta(seconds=60),
+}
 
 
 class _Settings(BaseModel):
@@ -101,10 +105,16 @@ class PollSettings(_Settings):
         "is too late for most, since they have five minutes.",
     )
 
-    @field_validator("sweep", "reclaimed")
+    system_events: Duration | None = Field(
+        duration_of("15m"),
+        description="What the cloud announces for servers (maintenance) and did to them (failures), at least 1m apart; "
+        "null: only messages tell.",
+    )
+
+    @field_validator("sweep", "reclaimed", "system_events")
     @classmethod
     def _floor(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        floor = SWEEP_FLOOR if info.field_name == "sweep" else RECLAIMED_FLOOR
+        floor = POLL_FLOORS[str(info.field_name)]
         if value is not None and value < floor:
             msg = (
                 f"expected {written(floor)} or more, got {written(value)}: the queue tells of changes as they happen, "

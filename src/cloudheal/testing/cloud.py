@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.model.system_event import Cycle, SystemEvent
 from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
 from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
@@ -54,6 +55,8 @@ class FakeCloud:
         self._falls_back: dict[str, int] = {}
         self._deaf: dict[str, int] = {}
         self._behind = timedelta()
+        self._announced: dict[str, SystemEvent] = {}
+        self._unwell: dict[str, str] = {}
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -95,7 +98,14 @@ class FakeCloud:
     @property
     def verbs(self) -> Verbs:
         """Everything that playbooks may ask of it."""
-        return Verbs(compute=self, balancers=self.balancers, orders=self, backups=self.backups, guests=self.guests)
+        return Verbs(
+            compute=self,
+            balancers=self.balancers,
+            orders=self,
+            backups=self.backups,
+            guests=self.guests,
+            system_events=self,
+        )
 
     def described(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
         """Return what an inventory would know of resources, also of those that are gone."""
@@ -121,6 +131,32 @@ class FakeCloud:
         self.clock.plan(timedelta(minutes=5), lambda: self._taken(server.id, action))
         content = {"instanceId": server.id, "action": action}
         return message(server, "Instance:PreemptibleInstanceInterruption", content, self.clock.now())
+
+    def fails(
+        self, server: ResourceId, type_: str = "SystemFailure.Reboot", *, down: timedelta = timedelta(minutes=2)
+    ) -> bytes:
+        """Let a server's host fail, with a restart by the cloud after so long; returns the message about it."""
+        now, id_ = self.clock.now(), f"e-{server.id}-{len(self._announced) + 1}"
+        name = f"Instance:{type_}"
+        self._announced[id_] = SystemEvent(id_, name, server, Cycle.EXECUTING.value, published=now, disk="")
+        self._change(server.id, state=STARTING)
+        self.clock.plan(down, lambda: self._mended(server, id_))
+        return self.bulletin(id_)
+
+    def bulletin(self, id_: str) -> bytes:
+        """Return the message about a system event as it is now."""
+        event = self._announced[id_]
+        type_ = event.type.partition(":")[2]
+        content = {"eventId": id_, "instanceId": event.resource.id, "eventType": type_, "eventStatus": event.status}
+        return message(event.resource, f"{event.type}:{event.status}", content, self.clock.now(), event.status)
+
+    def announced(self, server: ResourceId) -> list[str]:
+        """Return the ids of the system events about a server, in order."""
+        return [one.id for one in self._announced.values() if one.resource == server]
+
+    def is_unwell(self, server: ResourceId, health: str) -> None:
+        """Let the cloud show another health for a server than Ok."""
+        self._unwell[server.id] = health
 
     def lock(self, server: ResourceId, *reasons: str) -> None:
         """Lock a server for these reasons, in the vendor's words; for none: unlock it."""
@@ -187,6 +223,20 @@ class FakeCloud:
         _in_time(seconds)
         server, request = self.line.call("order", lambda: self._ordered(region, order, token))
         return Ordered(server, request)
+
+    def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Read system events by id; one that was never announced is absent."""
+        found = {one: self._announced[one] for one in ids if region == self.region and one in self._announced}
+        return self.line.call("system_events", lambda: found)[0]
+
+    def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the health of servers; one that does not exist is absent."""
+        found = {one: self._unwell.get(one, "Ok") for one in ids if region == self.region and self.now(one)}
+        return self.line.call("health", lambda: found)[0]
+
+    def _mended(self, server: ResourceId, event: str) -> None:
+        self._announced[event] = replace(self._announced[event], status=Cycle.EXECUTED.value, finished=self.clock.now())
+        self._booted(server.id)
 
     def _started(self, region: str, id_: str) -> None:
         server = self.now(id_) if region == self.region else None

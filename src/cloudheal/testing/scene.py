@@ -135,7 +135,9 @@ class Scene:
 
     def parts(self, database: Database, life: _Life) -> tuple[Intake, Healer, Waker]:
         """Join the stages as a worker does, on this scene's clock and cloud."""
-        rules, clock, library = rule_book(self._rules), self.cloud.clock, self._library
+        clock, library = self.cloud.clock, self._library
+        looking = [name for name, one in library.playbooks.items() if one.only_looks]
+        rules = rule_book(self._rules, looking=looking)
         waker = Waker(database, self.engine, rules, clock, self._id)
         intake = Intake(
             store=database,

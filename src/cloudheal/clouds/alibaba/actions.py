@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cloudheal.clouds.alibaba import backups, balancers, guests, orders
+from cloudheal.clouds.alibaba import backups, balancers, guests, orders, system_events
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.model.resource import Cloud, ResourceId
@@ -21,6 +21,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     **balancers.PERMISSIONS,
     **guests.PERMISSIONS,
     **orders.PERMISSIONS,
+    **system_events.PERMISSIONS,
 }
 READ_SECONDS = 10.0
 #: The API's own limit of ids in one call.

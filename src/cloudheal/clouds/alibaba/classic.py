@@ -11,9 +11,9 @@ from datetime import timedelta, timezone
 from typing import Any
 
 from cloudheal.clouds.alibaba.encoding import document_of
-from cloudheal.clouds.alibaba.events import STATUSES
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Event
+from cloudheal.model.system_event import STATUSES
 
 #: Times of these messages are told in the vendor's own zone.
 _ZONE = timezone(timedelta(hours=8))

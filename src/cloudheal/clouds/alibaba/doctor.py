@@ -227,6 +227,8 @@ class _Trial:
 _DRY = {"DryRun": "true", "InstanceId": "{server}"}
 _TRIALS: Mapping[str, _Trial] = {
     "ecs:DescribeInstances": _Trial(ECS, {"PageSize": "1"}),
+    "ecs:DescribeInstanceHistoryEvents": _Trial(ECS, {"MaxResults": "10"}),
+    "ecs:DescribeInstancesFullStatus": _Trial(ECS, {"PageSize": "1"}),
     "slb:DescribeLoadBalancers": _Trial(SLB, {"PageSize": "1"}),
     trail.PERMISSION: _Trial(ACTIONTRAIL, {"MaxResults": "1"}),
     "ecs:StartInstance": _Trial(ECS, _DRY, needs_server=True),

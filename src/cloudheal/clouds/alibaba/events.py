@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 
 from cloudheal.clouds.alibaba.encoding import document_of
 from cloudheal.clouds.alibaba.envelopes import Notice, notice_of
+from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_of, status_of, texts_of
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.system_event import STATUSES
 from cloudheal.settings.discretion import discreet
 
 INTERRUPTION = "Instance:PreemptibleInstanceInterruption"
 STATE_CHANGE = "Instance:StateChange"
-#: A drill's events carry this reason; the message itself does not, so a fetch by EventId decides (law 10).
-SIMULATED_REASON = "A simulated event."
-STATUSES = frozenset({"Inquiring", "Scheduled", "Executing", "Executed", "Avoided", "Canceled", "Failed"})
 _ARN = re.compile(r"acs:(?P<product>[a-z]+):(?P<region>[^:]*):(?P<account>\d*):(?P<kind>[a-z-]+)/(?P<id>[\w.-]{1,128})")
 _ID = re.compile(r"[A-Za-z][\w.-]{1,127}")
 _OWN_IDS = {"Instance": ("instanceId", "resourceId"), "Disk": ("diskId",), "Snapshot": ("snapshotId",)}
@@ -43,14 +42,17 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
     """Read one message into an Event. Raises NotAnEventError with the reason for the dead letter."""
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     notice = notice_of(document_of(raw))
-    subject, name, status = _subject(notice), _bare_name(notice.name), _status(notice)
+    status = _status(notice)
+    subject, name = _subject(notice), _bare_name(notice.name, status)
     happened = moment(notice.time)
     if happened is None:
         message = f"the envelope's time is in no documented form: {discreet(str(notice.time))[:40]!r}"
         raise NotAnEventError(message)
     resource = ResourceId(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
     text = str(resource)
-    _check_text(f"{text}{name}{status}{notice.id}{notice.product}", notice.content)
+    content = notice.content
+    data = facts_of(content, name, status) if event_id_of(content) else content
+    _check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", content)
     return Event(
         key=_key(text, name, status, happened, notice),
         id=notice.id,
@@ -60,9 +62,9 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
         time=happened,
         received=received.astimezone(UTC),
         status=status,
-        data=notice.content,
+        data=data,
         channel=channel,
-        simulated=notice.content.get("reason") == SIMULATED_REASON,
+        simulated=content.get("reason") == SIMULATED_REASON,
         raw=raw,
     )
 
@@ -108,10 +110,10 @@ def _own_id(kind: str, content: Mapping[str, Any]) -> str:
     return ""
 
 
-def _bare_name(name: str) -> str:
+def _bare_name(name: str, status: str) -> str:
     """Drop a status from the end of a name: `Instance:SystemMaintenance.Reboot:Scheduled`."""
     stem, _, last = name.rpartition(":")
-    return stem if ":" in stem and last in STATUSES else name
+    return stem if ":" in stem and (last in STATUSES or last == status) else name
 
 
 def _status(notice: Notice) -> str:
@@ -120,14 +122,13 @@ def _status(notice: Notice) -> str:
         return str(content.get("state") or "")
     if notice.name.startswith(INTERRUPTION):
         return str(content.get("action") or "")
-    last = notice.name.rpartition(":")[2]
-    return str(content.get("eventStatus") or (last if last in STATUSES else "") or notice.status)
+    return status_of(content, notice.name.rpartition(":")[2], notice.status)
 
 
 def _key(resource: str, name: str, status: str, happened: datetime, notice: Notice) -> str:
     """Say what makes two messages the same event (DESIGN section 3)."""
-    event_id = notice.content.get("eventId")
-    if isinstance(event_id, str) and event_id:
+    event_id = event_id_of(notice.content)
+    if event_id:
         cloud, account, _ = resource.split("/", 2)
         return f"system|{cloud}|{account}|{event_id}|{status}"
     millis = int(happened.timestamp() * 1000 + 0.5)

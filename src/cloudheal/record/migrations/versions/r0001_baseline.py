@@ -343,6 +343,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run", "number"),
     )
     op.create_table(
+        "system_event",
+        sa.Column("cloud", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("published", sa.BigInteger(), nullable=True),
+        sa.Column("not_before", sa.BigInteger(), nullable=True),
+        sa.Column("finished", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("impact", sa.Text(), server_default="", nullable=False),
+        sa.Column("disk", sa.Text(), server_default="", nullable=False),
+        sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("first_heard", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.Column("channels", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("cloud", "account", "id"),
+    )
+    op.create_index("system_event_by_change", "system_event", ["changed"], unique=False)
+    op.create_index("system_event_by_resource", "system_event", ["resource"], unique=False)
+    op.create_index("system_event_by_status", "system_event", ["status", "not_before"], unique=False)
+    op.create_table(
         "watch",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("looked", sa.BigInteger(), nullable=False),
