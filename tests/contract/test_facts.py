@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cloudheal.model.incident import Mode, Run, RunState, Trouble
+from cloudheal.record.budget import grant
 from cloudheal.record.database import Database
-from cloudheal.record.facts import Windows, count
+from cloudheal.record.facts import Counting, Windows
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import add_run, note_action, open_incident
 from cloudheal.record.steps import intend
@@ -33,7 +35,34 @@ def test_leaving_a_balancer_is_no_attempt_at_starting(database: Database) -> Non
             assert intend(connection, held, 0, f"act-{number}", {}) is not None
             note_action(connection, run, NOON)
         counted = {
-            trouble: count(connection, event.subject, trouble, "web", NOON, Windows(HOUR, HOUR, HOUR)).attempts
+            trouble: Counting(connection).of(event.subject, trouble, "web", NOON, Windows(HOUR, HOUR, HOUR)).attempts
             for trouble in (INTERRUPTION, STOPPED)
         }
     assert counted == {INTERRUPTION: 2, STOPPED: 1}
+
+
+def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database) -> None:
+    """While incidents are opened and grants given, the kept numbers and fresh ones never differ."""
+    windows, events = Windows(HOUR, HOUR, HOUR), []
+    for number in range(4):
+        events.append(replace(an_event(f"e{number}"), subject=replace(an_event().subject, id=f"i-{number}")))
+    with database.transaction() as connection:
+        add_events(connection, events)
+        kept = Counting(connection)
+        assert kept.expect(event.subject for event in events) == len(events)
+        for number, event in enumerate(events):
+            group = "web" if number < 3 else "db"
+            assert kept.of(event.subject, STOPPED, group, NOON, windows).open_incident is None
+            open_incident(connection, f"n{number}", event, STOPPED, group, NOON)
+            kept.opened(event.subject, STOPPED, group)
+            add_run(connection, Run(f"r{number}", f"n{number}", "rule", "p", "d", Mode.AUTO, RunState.STARTING))
+            if number != 1:
+                grant(connection, f"r{number}", NOON)
+                kept.granted()
+            for other in events:
+                for name in ("web", "db"):
+                    mine = kept.of(other.subject, STOPPED, name, NOON, windows)
+                    assert mine == Counting(connection).of(other.subject, STOPPED, name, NOON, windows)
+        last = kept.of(events[0].subject, STOPPED, "web", NOON, windows)
+    assert (last.at_once, last.in_last_hour, last.group_under_action, last.group_fell) == (3, 3, 2, 3)
+    assert last.open_incident == "n0"

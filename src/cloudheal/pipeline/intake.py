@@ -251,6 +251,7 @@ class Intake:
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
         counts = TableCounts(connection)
+        counts.expect(event.subject for event in new if event.key in rules)
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
@@ -292,8 +293,9 @@ class Intake:
             joined = one.facts.past.open if walked.reason is Reason.JOINED else None
             decisions.append(decided(row, one.rule, walked, incident or joined or "", now))
             if incident:
+                counts.opened(subject, told.trouble, one.group)
                 if state is RunState.STARTING:
-                    counts.helped(subject)
+                    counts.granted(subject)
                 return decisions, Fared(Fate.DONE, began=state is RunState.STARTING)
         return decisions, Fared(Fate.DONE)
 
@@ -309,7 +311,8 @@ class Intake:
         starts = state is RunState.STARTING
         hurries = starts and deadline_of(event.subject, opening.trouble, event.time) is not None
         owner = self.worker if hurries and self.looks.begins_here else ""
-        add_run(connection, new, waits_for="" if starts else walked.reason, at=now, owner=owner)
+        waits_for = "" if starts else walked.reason
+        add_run(connection, new, waits_for, now, owner, resource=event.subject.id)
         if hurries:
             supersede(connection, event.subject, incident, now)
         if starts and rule.name not in self.rules.looking:

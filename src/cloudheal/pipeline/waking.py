@@ -65,6 +65,7 @@ class Waker:
 
     def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime) -> int:
         answers = answers_to(connection, [one.run for one in patients])
+        counts = TableCounts(connection)
         woken, full, late = 0, set[tuple[str, str, str]](), set[str]()
         for one in patients:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.group) in full:
@@ -74,8 +75,10 @@ class Waker:
                 self._expire(connection, one, now, tell=said.id not in late)
                 late.add(said.id)
                 continue
-            refused = self._consider(connection, one, said, now)
-            woken += refused is Reason.ACT
+            refused = self._consider(connection, counts, one, said, now)
+            if refused is Reason.ACT:
+                counts.granted(one.subject)
+                woken += 1
             if refused in _SHARED:
                 full.add((one.rule, refused, one.group if refused in _OF_GROUP else ""))
         return woken
@@ -87,7 +90,7 @@ class Waker:
         return keep_waiting(connection, patient.run, RunState.ASKING, Reason.ASK_EXPIRED, None, now)
 
     def _consider(
-        self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime
+        self, connection: sa.Connection, counts: TableCounts, patient: Patient, said: Approval | None, now: datetime
     ) -> Reason | None:
         """Take up one run; returns the reason that its walk ended with, None when it was not walked."""
         if said is not None and said.answer is Answer.DENIED:
@@ -103,7 +106,7 @@ class Waker:
             return self._begin(connection, patient, None, said, now)
         seen = known(connection, [patient.subject]).get(patient.subject)
         again = weighed_again(
-            TableCounts(connection),
+            counts,
             rule,
             patient,
             self.rules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,9 @@ from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
 
 HOUR = timedelta(hours=1)
+#: Names in one statement, below every dialect's limit.
+SLICE = 1000
+_NONE: tuple[int, int | None, int | None] = (0, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +37,6 @@ class Counted:
     group_fell: int
 
 
-def count(
-    connection: sa.Connection, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows
-) -> Counted:
-    """Count everything that the walk compares with limits."""
-    attempts = _attempts(connection, subject, trouble, now - windows.within)
-    heals = _heals(connection, subject, trouble, now - windows.flap)
-    return Counted(
-        open_incident=_open(connection, subject, trouble),
-        attempts=attempts[0],
-        oldest_attempt=_moment(attempts[1]),
-        last_attempt=_moment(attempts[2]),
-        heals=heals[0],
-        oldest_heal=_moment(heals[1]),
-        at_once=connection.scalar(sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)) or 0,
-        in_last_hour=_acted_since(connection, now - HOUR),
-        group_under_action=_under_action(connection, group),
-        group_fell=_fell(connection, group, trouble, now - windows.storm),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Windows:
     """The windows in which a rule counts attempts, heals and falls."""
@@ -60,6 +44,83 @@ class Windows:
     within: timedelta
     flap: timedelta
     storm: timedelta
+
+
+class Counting:
+    """Counts for the decisions of one transaction.
+
+    Of thousands that fall in one batch most are compared with the same few numbers: these are counted once, until a
+    decision of the transaction changes them.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._granted: dict[object, int] = {}
+        self._fell: dict[tuple[str, str, datetime], set[str]] = {}
+        self._unheard: set[ResourceId] = set()
+
+    def expect(self, subjects: Iterable[ResourceId]) -> int:
+        """Learn at one go which of these never had an incident: there is nothing to count of them; returns how many."""
+        asked = sorted(set(subjects))
+        for start in range(0, len(asked), SLICE):
+            part = asked[start : start + SLICE]
+            heard = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_({one.id for one in part}))
+            names = set(self._connection.scalars(heard.distinct()))
+            self._unheard.update(one for one in part if one.id not in names)
+        return len(self._unheard)
+
+    def of(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+        """Count everything that the walk compares with limits."""
+        unheard = subject in self._unheard
+        attempts = _NONE if unheard else _attempts(self._connection, subject, trouble, now - windows.within)
+        heals = _NONE[:2] if unheard else _heals(self._connection, subject, trouble, now - windows.flap)
+        return Counted(
+            open_incident=None if unheard else _open(self._connection, subject, trouble),
+            attempts=attempts[0],
+            oldest_attempt=_moment(attempts[1]),
+            last_attempt=_moment(attempts[2]),
+            heals=heals[0],
+            oldest_heal=_moment(heals[1]),
+            at_once=self._at_once(),
+            in_last_hour=self._in_last_hour(now),
+            group_under_action=self._under_action(group),
+            group_fell=self._fallen(group, trouble, now - windows.storm),
+        )
+
+    def opened(self, subject: ResourceId, trouble: Trouble, group: str) -> int:
+        """Take in that an incident was opened; returns how many numbers that changed."""
+        self._unheard.discard(subject)
+        same = [fallen for (name, kind, _), fallen in self._fell.items() if (name, kind) == (group, trouble.kind)]
+        for fallen in same:
+            fallen.add(subject.id)
+        return len(same)
+
+    def granted(self) -> int:
+        """Take in that grants were given, or given back; returns how many numbers will be counted anew."""
+        stale = len(self._granted)
+        self._granted.clear()
+        return stale
+
+    def _at_once(self) -> int:
+        counted = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
+        return self._once("at once", lambda: self._connection.scalar(counted) or 0)
+
+    def _in_last_hour(self, now: datetime) -> int:
+        return self._once(now, lambda: _acted_since(self._connection, now - HOUR))
+
+    def _under_action(self, group: str) -> int:
+        return self._once(("group", group), lambda: _under_action(self._connection, group))
+
+    def _fallen(self, group: str, trouble: Trouble, since: datetime) -> int:
+        name = (group, trouble.kind, since)
+        if name not in self._fell:
+            self._fell[name] = _fell(self._connection, group, trouble, since)
+        return len(self._fell[name])
+
+    def _once(self, name: object, counted: Callable[[], int]) -> int:
+        if name not in self._granted:
+            self._granted[name] = counted()
+        return self._granted[name]
 
 
 def _about(subject: ResourceId) -> sa.ColumnElement[bool]:
@@ -126,10 +187,10 @@ def _under_action(connection: sa.Connection, group: str) -> int:
     return connection.scalar(counted.where(INCIDENT.c.group == group)) or 0
 
 
-def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> int:
-    counted = sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource)))
+def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> set[str]:
     fell = (INCIDENT.c.group == group) & (INCIDENT.c.trouble == trouble.kind)
-    return connection.scalar(counted.where(fell, INCIDENT.c.detected >= millis_of(since))) or 0
+    named = sa.select(INCIDENT.c.resource).where(fell, INCIDENT.c.detected >= millis_of(since))
+    return set(connection.scalars(named))
 
 
 def _moment(millis: int | None) -> datetime | None:

@@ -42,8 +42,17 @@ def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
 
 def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) -> list[Hold]:
     """Return the holds in force on any of these scopes, oldest first."""
+    return _in_force(connection, now, HOLD.c.scope.in_(scopes))
+
+
+def holds_in_force(connection: sa.Connection, now: datetime) -> list[Hold]:
+    """Return every hold in force, oldest first."""
+    return _in_force(connection, now, sa.true())
+
+
+def _in_force(connection: sa.Connection, now: datetime, which: sa.ColumnElement[bool]) -> list[Hold]:
     in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
-    rows = connection.execute(sa.select(HOLD).where(HOLD.c.scope.in_(scopes), in_force).order_by(HOLD.c.id))
+    rows = connection.execute(sa.select(HOLD).where(which, in_force).order_by(HOLD.c.id))
     return [
         Hold(row.scope, row.who, row.why, moment_of(row.since), None if row.until is None else moment_of(row.until))
         for row in rows

@@ -112,11 +112,17 @@ def open_incident(
 
 
 def add_run(
-    connection: sa.Connection, run: Run, waits_for: str = "", at: datetime | None = None, owner: str = ""
+    connection: sa.Connection,
+    run: Run,
+    waits_for: str = "",
+    at: datetime | None = None,
+    owner: str = "",
+    *,
+    resource: str = "",
 ) -> None:
     """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does.
 
-    An `owner` is the worker that begins it without the queue.
+    An `owner` is the worker that begins it without the queue. The incident's `resource` is looked up when not given.
     """
     row = {
         "id": run.id,
@@ -132,7 +138,7 @@ def add_run(
         "next_eligible": None if run.next_eligible is None else millis_of(run.next_eligible),
     }
     connection.execute(sa.insert(RUN).values(row))
-    resource, _ = about_run(connection, run.id)
+    resource = resource or about_run(connection, run.id)[0]
     body = {"mode": row["mode"], "playbook_digest": run.playbook_digest, "waits_for": waits_for}
     told = Entry(
         Kind.RUN_ADDED, at, resource, run.playbook, run.state.value, run.rule, None, run.incident, run.id, body
