@@ -43,9 +43,11 @@ def test_leaving_a_balancer_is_no_attempt_at_starting(database: Database) -> Non
 
 def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database) -> None:
     """While incidents are opened and grants given, the kept numbers and fresh ones never differ."""
-    windows, events = Windows(HOUR, HOUR, HOUR), []
-    for number in range(4):
-        events.append(replace(an_event(f"e{number}"), subject=replace(an_event().subject, id=f"i-{number}")))
+    windows, subjects = (
+        Windows(HOUR, HOUR, HOUR),
+        [replace(an_event().subject, id=f"i-{number}") for number in range(4)],
+    )
+    events = [replace(an_event(f"e-{one.id}"), subject=one) for one in subjects]
     with database.transaction() as connection:
         add_events(connection, events)
         kept = Counting(connection)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import database_url, postgres_url
 from tests.flow.operators import Operator
 from tests.flow.test_restart import WORLD
 from tests.sim.simulator import RunningSimulator, started
+
+__all__ = ["database_url", "postgres_url"]
 
 
 @pytest.fixture(scope="module")
