@@ -10,7 +10,7 @@ import pytest
 
 from cloudheal.model.event import Channel
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RESOURCE
+from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RESOURCE, SYSTEM_EVENT
 from cloudheal.settings.schema import Settings
 from tests.flow.watching import Watching, watching
 from tests.sim.simulator import RunningSimulator, started
@@ -101,3 +101,16 @@ def test_an_event_of_a_stranger_is_a_dead_letter(watch: Watching) -> None:
     assert STRANGER in letter.reason
     assert watch.rows(EVENT) == watch.rows(INCIDENT) == []
     assert len(watch.simulator.journal(kind="request")) == before
+
+
+def test_the_system_events_of_every_account_are_listed_with_its_own_key(watch: Watching) -> None:
+    """What is planned in either account is found without a message, under its own account's number."""
+    watch.chaos("maintenance_event", "i-shop", "i-desk")
+    watch.tick()
+    found = {(row.account, row.region, row.resource, row.status) for row in watch.rows(SYSTEM_EVENT)}
+    assert found == {
+        (SHOP, "cn-hangzhou", "i-shop", "Scheduled"),
+        (DESK, "cn-beijing", "i-desk", "Scheduled"),
+    }
+    signed = {(one["region"], one["access_key"]) for one in watch.calls("DescribeInstanceHistoryEvents")}
+    assert signed == {("cn-hangzhou", "shopkey"), ("cn-beijing", "deskkey")}
