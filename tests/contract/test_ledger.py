@@ -17,11 +17,12 @@ from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.record.approvals import answer, ask, expire
 from cloudheal.record.database import Database
+from cloudheal.record.history import exported
 from cloudheal.record.holds import add_hold, lift_holds
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, note_action, open_incident
 from cloudheal.record.leases import give_up_leases, take_lease
-from cloudheal.record.ledger import Entry, Kind, append, exported
+from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.retention import remove_old_segments
 from cloudheal.record.seal import Sealer
 from cloudheal.record.steps import conclude, intend

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.app import App
-from cloudheal.record.ledger import exported
+from cloudheal.record.history import exported
 from cloudheal.record.tables import METADATA
 from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings

@@ -2,7 +2,7 @@
 
 from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, credentials
 from cloudheal.app.extensions import Extensions, extensions_of
-from cloudheal.app.rules import rules_of
+from cloudheal.app.rules import rules_in, rules_of
 from cloudheal.app.worker import App
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "accounts_of",
     "credentials",
     "extensions_of",
+    "rules_in",
     "rules_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.decide.wishes import WishTags
 from cloudheal.errors import SettingsError
 from cloudheal.model.resource import Cloud
+from cloudheal.settings.loader import load_rules, located
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
 
@@ -24,6 +26,12 @@ def rules_of(settings: Settings) -> RuleBook:
         _check(rule, playbooks, ("rules", number))
     looking = [name for name, one in playbooks.items() if one.only_looks]
     return rule_book(settings.rules, wishes_of(settings), looking)
+
+
+def rules_in(path: Path, settings: Settings) -> RuleBook:
+    """Compile the rules of another file as if they stood in these settings. Raises SettingsError by line and field."""
+    with located(path):
+        return rules_of(settings.model_copy(update={"rules": load_rules(path, settings.timezone)}))
 
 
 def wishes_of(settings: Settings) -> Mapping[tuple[Cloud, str], WishTags]:

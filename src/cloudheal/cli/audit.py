@@ -91,8 +91,8 @@ def export(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; absent: standard output.")] = None,
     since: Since = "",
 ) -> None:
-    """Write the ledger as JSON lines, oldest first."""
-    from cloudheal.record.ledger import exported
+    """Write the ledger as JSON lines, oldest first, events with what they say; `backtest` reads them."""
+    from cloudheal.record.history import exported
     from cloudheal.settings.discretion import discreet
 
     with desk(config) as at, at.database.snapshot() as connection:

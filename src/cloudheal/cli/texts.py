@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cloudheal.cli.backtest_texts import BACKTEST_EN, BACKTEST_ZH
+
 _EN: Final[dict[str, str]] = {
     "none": "Nothing found.",
     "yes": "yes",
@@ -449,4 +451,4 @@ _ZH: Final[dict[str, str]] = {
 }
 
 #: By language; the settings' `language` chooses.
-TEXTS: Final[dict[str, dict[str, str]]] = {"en": _EN, "zh": _ZH}
+TEXTS: Final[dict[str, dict[str, str]]] = {"en": {**_EN, **BACKTEST_EN}, "zh": {**_ZH, **BACKTEST_ZH}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Cloud(StrEnum):
@@ -25,8 +26,18 @@ class ResourceId:
     kind: str
     id: str
 
+    def __hash__(self) -> int:
+        # Ids hardly ever repeat over clouds and regions, and a text remembers its hash.
+        return hash(self.id)
+
     def __str__(self) -> str:
         return f"{self.cloud}/{self.account}/{self.region}/{self.kind}/{self.id}"
+
+
+@lru_cache(maxsize=100_000)
+def named(cloud: str, account: str, region: str, kind: str, id_: str) -> ResourceId:
+    """Return a full name, the same object each time: among millions of events servers are told apart faster so."""
+    return ResourceId(Cloud(cloud), account, region, kind, id_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.table_counts import TableCounts
-from cloudheal.pipeline.weighing import gathered, tag_held
+from cloudheal.pipeline.weighing import Before, gathered, tag_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def rehearse(
         heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
         walked = None
         if trouble is not None and heals and not failures:
-            facts = gathered(TableCounts(connection), rule, event.subject, trouble, resource, now)
-            facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
             deadline = deadline_of(event.subject, trouble, event.time)
-            facts = replace(facts, deadline=deadline, only_looks=rule.name in rules.looking)
+            before = Before(deadline=deadline, only_looks=rule.name in rules.looking)
+            facts = gathered(TableCounts(connection), rule, event.subject, trouble, resource, now, before=before)
+            facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
             walked = walk(event.time, now, facts)
         yield Rehearsed(rule.name, rule.playbook, failures, walked)

@@ -21,7 +21,7 @@ from cloudheal.model.incident import Healed, RunState, Verdict
 from cloudheal.pipeline.intake import Looks, decided
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.pipeline.table_counts import TableCounts
-from cloudheal.pipeline.weighing import RUN_STATES, Weighed, weighed_again
+from cloudheal.pipeline.weighing import OF_GROUP, RUN_STATES, SHARED, Weighed, weighed_again
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
@@ -30,11 +30,6 @@ from cloudheal.record.incidents import add_decision, event_of, supersede, tell_l
 from cloudheal.record.inventory import known
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 from cloudheal.settings.rules import Rule
-
-#: Reasons that every run of the same rule waits for together: when one is refused, the others need not be asked.
-_SHARED = frozenset({Reason.BUDGET_AT_ONCE, Reason.BUDGET_RATE, Reason.BUDGET_SHARE, Reason.STORM, Reason.PAUSED})
-#: Of these, those that belong to one group only.
-_OF_GROUP = frozenset({Reason.BUDGET_SHARE, Reason.STORM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +74,8 @@ class Waker:
             if refused is Reason.ACT:
                 counts.granted(one.subject)
                 woken += 1
-            if refused in _SHARED:
-                full.add((one.rule, refused, one.group if refused in _OF_GROUP else ""))
+            if refused in SHARED:
+                full.add((one.rule, refused, one.group if refused in OF_GROUP else ""))
         return woken
 
     def _expire(self, connection: sa.Connection, patient: Patient, now: datetime, *, tell: bool) -> bool:

@@ -18,7 +18,7 @@ from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, sele
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.decide.wishes import WishTags, held_by_tag
 from cloudheal.model.control import Hold
-from cloudheal.model.decision import Outcome
+from cloudheal.model.decision import Outcome, Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Mode, RunState, Trouble, deadline_of
 from cloudheal.model.resource import Resource, ResourceId
@@ -34,6 +34,10 @@ RUN_STATES = {
     Outcome.ASK: RunState.ASKING,
     Outcome.TELL: RunState.ASKING,
 }
+#: Reasons that every run of the same rule waits for together: when one is refused, the others need not be asked.
+SHARED = frozenset({Reason.BUDGET_AT_ONCE, Reason.BUDGET_RATE, Reason.BUDGET_SHARE, Reason.STORM, Reason.PAUSED})
+#: Of these, those that belong to one group only.
+OF_GROUP = frozenset({Reason.BUDGET_SHARE, Reason.STORM})
 #: News of an age that only a downtime explains.
 BACKLOG_AGE = timedelta(minutes=10)
 
@@ -52,6 +56,20 @@ class Counts(Protocol):
 
     def mode_of(self, rule: Rule) -> Mode:
         """Return how far a rule is trusted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was found out of an event before its facts are counted."""
+
+    group: str = ""
+    """The resource's; empty: as the inventory knows it."""
+    deadline: datetime | None = None
+    newest: datetime | None = None
+    fell: int = 0
+    """So many of the group are known to have fallen lately, at least."""
+    only_looks: bool = False
+    """The rule's playbook only looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +107,7 @@ def weighed(counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, n
     """Yield what each of some rules of a book makes of an event; whoever opens an incident asks no further."""
     wishes = book.wishes_of(told.event.subject)
     for rule in rules:
-        facts = tag_held(_facts(counts, told, rule, now), wishes, told.resource, now)
-        facts = replace(facts, only_looks=rule.name in book.looking)
+        facts = tag_held(_facts(counts, told, rule, book, now), wishes, told.resource, now)
         yield Weighed(rule, facts, walk(told.event.time, now, facts))
 
 
@@ -109,11 +126,10 @@ def weighed_again(
     Its own incident is not in its way, and it was selected before. A run that has begun goes at its playbook's own
     pace: its own attempts do not make it cool down.
     """
-    facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, group=patient.group)
-    facts = tag_held(facts, book.wishes_of(patient.subject), resource, now)
     deadline = deadline_of(patient.subject, patient.trouble, patient.occurred)
-    facts = replace(facts, deadline=deadline, only_looks=rule.name in book.looking)
-    facts = _again(facts, patient, approved=approved)
+    before = Before(patient.group, deadline, only_looks=rule.name in book.looking)
+    facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, before=before)
+    facts = _again(tag_held(facts, book.wishes_of(patient.subject), resource, now), patient, approved=approved)
     return Weighed(rule, facts, walk(patient.occurred, now, facts))
 
 
@@ -136,22 +152,20 @@ def gathered(
     resource: Resource | None,
     now: datetime,
     *,
-    group: str = "",
+    before: Before,
 ) -> Facts:
-    """Count the facts that one rule's walk looks at.
-
-    `group` is the resource's where that was found out before.
-    """
+    """Count the facts that one rule's walk looks at."""
     limits = rule.limits
     own = f"rule:{rule.name}"
-    group = group or (resource.group if resource else "") or own
+    group = before.group or (resource.group if resource else "") or own
     members, unhealthy = counts.size(subject, group, rule.resources if group == own else None)
     windows = Windows(limits.within, limits.flap_window, limits.storm_window)
     counted = counts.counted(subject, trouble, group, now, windows)
     return Facts(
         selected=selects(rule.resources, subject, resource),
-        deadline=None,
+        deadline=before.deadline,
         past=Past(
+            newest=before.newest,
             open=counted.open_incident,
             attempts=counted.attempts,
             oldest_attempt=counted.oldest_attempt,
@@ -162,10 +176,15 @@ def gathered(
         will=_will(counts, rule, subject, group, now),
         busy=Busy(counted.at_once, counted.in_last_hour),
         group=Group(
-            group, members, unhealthy if members else counted.group_fell, counted.group_under_action, counted.group_fell
+            group,
+            members,
+            unhealthy if members else counted.group_fell,
+            counted.group_under_action,
+            max(counted.group_fell, before.fell),
         ),
         bounds=bounds_of(limits),
         mode=counts.mode_of(rule),
+        only_looks=before.only_looks,
     )
 
 
@@ -177,17 +196,16 @@ def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: dat
     return replace(facts, will=replace(facts.will, held_by=f"tag {hold.tag}", held_until=hold.until))
 
 
-def _facts(counts: Counts, told: Told, rule: Rule, now: datetime) -> Facts:
+def _facts(counts: Counts, told: Told, rule: Rule, book: RuleBook, now: datetime) -> Facts:
     """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
     event = told.event
     stale = told.newest is not None and told.newest > event.time
     if stale or not selects(rule.resources, event.subject, told.resource):
         past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
         return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
-    facts = gathered(counts, rule, event.subject, told.trouble, told.resource, now)
     deadline = deadline_of(event.subject, told.trouble, event.time)
-    group = replace(facts.group, fell_lately=max(facts.group.fell_lately, told.fell))
-    return replace(facts, past=replace(facts.past, newest=told.newest), deadline=deadline, group=group)
+    before = Before("", deadline, told.newest, told.fell, rule.name in book.looking)
+    return gathered(counts, rule, event.subject, told.trouble, told.resource, now, before=before)
 
 
 def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: datetime) -> Will:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Description, Known, Sighting
-from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.model.resource import Cloud, Resource, ResourceId, named
 from cloudheal.record.bulk import write
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
@@ -42,6 +42,12 @@ def known(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[Res
         rows = connection.execute(sa.select(RESOURCE).where(_among(part)))
         found.update((one.resource.id, one) for one in map(_known, rows))
     return found
+
+
+def everything(connection: sa.Connection) -> Iterator[Known]:
+    """Yield all that is known of all resources, the released ones included."""
+    streamed = connection.execution_options(yield_per=1000).execute(sa.select(RESOURCE))
+    return map(_known, streamed)
 
 
 def sight(connection: sa.Connection, sightings: Iterable[Sighting]) -> int:
@@ -313,7 +319,7 @@ def _known(row: sa.Row[Any]) -> Known:
 
 
 def _id(row: sa.Row[Any]) -> ResourceId:
-    return ResourceId(Cloud(row.cloud), row.account, row.region, row.kind, row.id)
+    return named(row.cloud, row.account, row.region, row.kind, row.id)
 
 
 def _slices(subjects: Sequence[ResourceId]) -> Iterator[Sequence[ResourceId]]:

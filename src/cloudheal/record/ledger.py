@@ -11,7 +11,7 @@ within one incident, because each of its transactions follows the one before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,8 +24,6 @@ from cloudheal.record.database import note_commit
 from cloudheal.record.moments import database_now, millis_of
 from cloudheal.record.tables import INCIDENT, LEDGER, RUN
 
-#: Rows fetched at a time when the whole ledger is streamed.
-STREAM_ROWS = 1000
 _INSERT = sa.insert(LEDGER)
 
 
@@ -139,33 +137,6 @@ def written(row: sa.RowMapping) -> Written:
         run=row["run"],
         body=json.loads(row["body"]),
     )
-
-
-def exported(connection: sa.Connection, since: datetime | None = None) -> Iterator[str]:
-    """Yield the ledger as JSON lines, oldest first, a thousand rows in memory at a time."""
-    chosen = sa.select(LEDGER).order_by(LEDGER.c.id)
-    if since is not None:
-        chosen = chosen.where(LEDGER.c.at >= millis_of(since))
-    for row in connection.execution_options(yield_per=STREAM_ROWS).execute(chosen).mappings():
-        yield line_of(written(row))
-
-
-def line_of(entry: Written) -> str:
-    """Return one row as a line of JSON; empty fields are left out."""
-    document = {
-        "id": entry.id,
-        "at": entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "kind": entry.kind,
-        "resource": entry.resource,
-        "type": entry.type,
-        "result": entry.result,
-        "name": entry.name,
-        "event": entry.event,
-        "incident": entry.incident,
-        "run": entry.run,
-        "body": dict(entry.body),
-    }
-    return json.dumps({key: value for key, value in document.items() if value not in ("", None)}, ensure_ascii=False)
 
 
 def _row(entry: Entry, told: int | None) -> dict[str, Any]:

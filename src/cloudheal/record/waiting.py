@@ -24,7 +24,7 @@ from cloudheal.record.workers import Claim
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
 #: A state that ends a trouble by itself, by the trouble's name.
-_RECOVERIES = {"Running": "stopped"}
+RECOVERIES = {"Running": "stopped"}
 #: States of which an event tells that a look is worth while.
 _TELLING = frozenset({"Running", "Stopped"})
 #: Runs that wait for the same: so many are looked at in one go.
@@ -202,7 +202,7 @@ def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[Re
 
 def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> int:
     """End what waited for a resource that is well again by itself, or gone; returns how many incidents."""
-    trouble = _RECOVERIES.get(event.status)
+    trouble = RECOVERIES.get(event.status)
     if trouble is None and event.status != DELETED:
         return 0
     # What is being taken away may be gone and still have to be replaced.
@@ -232,7 +232,7 @@ def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now
 def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:
     """Say whether news that a resource is well came after a look at it began."""
     about = [EVENT.c[name] == value for name, value in _names(subject).items()]
-    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(_RECOVERIES), EVENT.c.received >= millis_of(began))
+    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(RECOVERIES), EVENT.c.received >= millis_of(began))
     return connection.execute(news.limit(1)).first() is not None
 
 

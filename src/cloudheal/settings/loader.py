@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from cloudheal.errors import SettingsError
 from cloudheal.settings.discretion import learn
+from cloudheal.settings.rules import Rule, RuleFile
 from cloudheal.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
+T = TypeVar("T")
 #: Far above any real file; a larger one is a mistake.
 MOST_BYTES = 1024 * 1024
 
@@ -28,6 +30,26 @@ def load_settings(path: Path) -> Settings:
 
     Raises SettingsError with every finding, one per line.
     """
+    context = {"folder": path.resolve().parent}
+    settings = _checked(path, lambda document: Settings.model_validate(document, context=context))
+    learn(settings, os.environ)
+    return settings
+
+
+def load_rules(path: Path, timezone: str) -> list[Rule]:
+    """Read and check the rules of a file: one that holds nothing else, or a whole settings file. Raises SettingsError.
+
+    Windows that name no zone are in `timezone`.
+    """
+
+    def rules(document: object) -> RuleFile:
+        whole = isinstance(document, dict) and "rules" in document
+        return RuleFile.model_validate({"rules": document["rules"]} if whole else document)  # type: ignore[index]
+
+    return [one.in_zone(timezone) for one in _checked(path, rules).rules]
+
+
+def _checked(path: Path, validate: Callable[[object], T]) -> T:
     text = _text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -38,13 +60,10 @@ def load_settings(path: Path) -> Settings:
         message = f"{where}: not YAML: {getattr(problem, 'problem', problem)}"
         raise SettingsError(message, what_to_do="Mend the line; indentation is the usual cause.") from problem
     try:
-        context = {"folder": path.resolve().parent}
-        settings = Settings.model_validate(document if document is not None else {}, context=context)
+        return validate(document if document is not None else {})
     except ValidationError as problem:
         lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
         raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem
-    learn(settings, os.environ)
-    return settings
 
 
 @contextmanager

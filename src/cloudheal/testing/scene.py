@@ -114,11 +114,15 @@ class Scene:
     def play(self) -> Told:
         """Play the scene to its end."""
         with stage() as database:
-            if self._trusted:
-                with database.transaction() as connection:
-                    promote(connection, self._rules, "scene", self.cloud.clock.now())
-            self._live(database)
-            return _told(database, self)
+            return self.play_on(database)
+
+    def play_on(self, database: Database) -> Told:
+        """Play the scene to its end on a database of the caller's, in which its record stays."""
+        if self._trusted:
+            with database.transaction() as connection:
+                promote(connection, self._rules, "scene", self.cloud.clock.now())
+        self._live(database)
+        return _told(database, self)
 
     def _live(self, database: Database) -> None:
         """Be one process after the other, until one lives to the end."""

@@ -18,7 +18,7 @@ from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.resource import Cloud, named
 from cloudheal.model.system_event import STATUSES
 from cloudheal.settings.discretion import discreet
 
@@ -48,7 +48,7 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
     if happened is None:
         message = f"the envelope's time is in no documented form: {discreet(str(notice.time))[:40]!r}"
         raise NotAnEventError(message)
-    resource = ResourceId(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
+    resource = named(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
     text = str(resource)
     content = notice.content
     data = facts_of(content, name, status) if event_id_of(content) else content

@@ -1,0 +1,126 @@
+"""Where a backtest differs from what it is held against: the record, or another rule file before the same history.
+
+Of every event both sides say what they made of it: by which rules, with which reasons. All are counted; of those that
+differ only the first so many are kept, so that memory stays flat however long the history is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cloudheal.pipeline.backtest.tally import Reasons
+from cloudheal.record.history import Arrived
+from cloudheal.record.ledger import Kind, Written
+
+#: Events whose recorded decisions may still be about to come.
+MOST_OPEN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An event of which both sides make different things."""
+
+    at: datetime
+    event: int
+    type: str
+    status: str
+    resource: str
+    would: tuple[str, ...]
+    """What the rules would do, as `rule: reason`."""
+    other: tuple[str, ...]
+    """What was done, or what the other rules would do."""
+
+
+@dataclass(slots=True)
+class Differences:
+    """Counts pairs, and keeps the first of those that differ."""
+
+    most: int
+    compared: int = 0
+    differing: int = 0
+    kept: list[Difference] = field(default_factory=list)
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often which became which: what was, or the other rules would do; and what these would do."""
+
+    def pair(self, arrived: Arrived, would: Reasons, other: Reasons) -> bool:
+        """Hold both sides of one event against each other; True when they agree."""
+        self.compared += 1
+        if would == other or dict(would) == dict(other):
+            return True
+        self.differing += 1
+        told, was = _told(would), _told(other)
+        self.changes["; ".join(was), "; ".join(told)] += 1
+        if len(self.kept) < self.most:
+            event = arrived.event
+            about = (arrived.number, event.type, event.status, event.subject.id)
+            self.kept.append(Difference(arrived.at, *about, told, was))
+        return False
+
+
+@dataclass(slots=True)
+class AgainstRules:
+    """Holds one rule file against another: both have seen the same events in the same order."""
+
+    differences: Differences
+    _ours: deque[tuple[Arrived, Reasons]] = field(default_factory=deque)
+
+    def would(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what the rules would do; asked first."""
+        self._ours.append((arrived, made))
+
+    def other(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what the other rules would do with the same event."""
+        ours, would = self._ours.popleft()
+        if ours is not arrived:
+            message = f"event {ours.number} was held against event {arrived.number}"
+            raise AssertionError(message)
+        self.differences.pair(arrived, would, made)
+
+
+@dataclass(slots=True)
+class AgainstRecord:
+    """Holds the rules against what was recorded: the first decision of each rule on each event.
+
+    What the record says of an event follows it within its transaction; what a run decided later is its course.
+    """
+
+    differences: Differences
+    was: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What was decided on events, by rule and reason."""
+    _open: deque[tuple[Arrived, Reasons]] = field(default_factory=deque)
+    _was: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def would(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what the rules would do; an event that was never in the record is held against nothing."""
+        if arrived.recorded:
+            self._open.append((arrived, made))
+            if len(self._open) > MOST_OPEN:
+                self._close()
+
+    def recorded(self, row: Written) -> None:
+        """Take what was decided."""
+        if row.kind != Kind.DECISION or row.event is None or not self._is_open(row.event):
+            return
+        was = self._was.setdefault(row.event, {})
+        if row.name not in was:
+            was[row.name] = row.result
+            self.was[row.name, row.result] += 1
+
+    def finish(self) -> None:
+        """Hold what is left against what was recorded."""
+        while self._open:
+            self._close()
+
+    def _is_open(self, event: int) -> bool:
+        return bool(self._open) and event >= self._open[0][0].number
+
+    def _close(self) -> None:
+        arrived, made = self._open.popleft()
+        was = self._was.pop(arrived.number, None)
+        self.differences.pair(arrived, made, tuple(was.items()) if was else ())
+
+
+def _told(made: Reasons) -> tuple[str, ...]:
+    return tuple(f"{rule}: {reason}" for rule, reason in made)

@@ -1,0 +1,358 @@
+"""Counts in memory, on a virtual clock: what the guards look at, kept true by what happens in a backtest.
+
+It answers what `TableCounts` answers from the tables, and is asked by the same functions. Time never goes back, so that
+what has left every window is forgotten: memory grows with the servers, groups and open incidents, not with the events.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from cloudheal.decide.rulebook import selects
+from cloudheal.model.control import Hold
+from cloudheal.model.event import Channel, Event
+from cloudheal.model.incident import INTERRUPTION, Mode, Trouble
+from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Known
+from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.record.facts import HOUR, Counted, Windows
+from cloudheal.record.inventory import NOT_RUNNING
+from cloudheal.sense.inventory import STATE_CHANGE
+from cloudheal.settings.rules import Rule, Selector
+
+#: Keys of one server that are remembered to know a message that comes again.
+KEYS = 32
+#: What wins when two observations bear the same instant: the end of a movement over the movement.
+_RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
+_TRUST = (Mode.SHADOW, Mode.ASK, Mode.AUTO)
+
+
+class Freed(Enum):
+    """What a grant that was given back leaves free."""
+
+    NOTHING = "nothing"
+    ROOM = "room"
+    """A place under action; who has acted still counts for an hour."""
+    RATE = "rate"
+    """That, and a place in the hour: it has not acted."""
+
+
+@dataclass(slots=True)
+class _Members:
+    """A group: how many it has, and who of them is down without help."""
+
+    total: int = 0
+    down: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Server:
+    """One resource as the history has told of it so far."""
+
+    state: str = ""
+    as_of: datetime | None = None
+    counted: list[_Members] = field(default_factory=list)
+    newest: dict[str, datetime] = field(default_factory=dict)
+    """By type: what messages told."""
+    looked: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """By type and status: what looks at the cloud showed."""
+    keys: deque[int] = field(default_factory=lambda: deque(maxlen=KEYS))
+    attempts: deque[tuple[datetime, bool, object]] = field(default_factory=deque)
+    heals: dict[str, deque[datetime]] = field(default_factory=dict)
+    given_up: dict[str, datetime] = field(default_factory=dict)
+    open: dict[Trouble, str] = field(default_factory=dict)
+    granted: int = 0
+
+
+class Memory:
+    """Everything that is counted; the machine of runs tells it what happens."""
+
+    def __init__(self, inventory: Iterable[Known], rules: Iterable[Rule], begin: datetime | None = None) -> None:
+        """Begin with the resources that are known, taken to be up until an event says otherwise."""
+        self._servers: dict[ResourceId, _Server] = {}
+        self._known: dict[ResourceId, Resource] = {}
+        self._described: set[ResourceId] = set()
+        self._groups: dict[tuple[str, str, str], _Members] = {}
+        self._holds: dict[str, list[Hold]] = {}
+        self._promoted: dict[tuple[str, str], Mode] | None = None
+        self._grants: dict[str, tuple[ResourceId, str]] = {}
+        self._acted: dict[str, datetime] = {}
+        self._idle: set[str] = set()
+        self._under_action: dict[str, dict[str, int]] = defaultdict(dict)
+        self._fell: dict[tuple[str, str, timedelta], dict[str, datetime]] = {}
+        limits = [one.limits for one in rules]
+        self._storms = {one.storm_window for one in limits}
+        self._within = max((one.within for one in limits), default=HOUR)
+        self._flaps = max((one.flap_window for one in limits), default=HOUR)
+        self._digests: dict[str, str] = {}
+        for one in inventory:
+            if begin is None or one.released is None or one.released > begin:
+                self._add(one)
+
+    # What the guards ask.
+
+    def counted(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+        """Return the history of a resource and its trouble, and how much is being done."""
+        server = self._server(subject)
+        hurried = trouble.kind == INTERRUPTION
+        since = now - windows.within
+        tried = [at for at, hurry, _ in server.attempts if hurry is hurried and at >= since]
+        flapped = now - windows.flap
+        heals = [at for at in server.heals.get(trouble.kind, ()) if at >= flapped]
+        self._forget_acted(now - HOUR)
+        return Counted(
+            open_incident=self._open(server, trouble),
+            attempts=len(tried),
+            oldest_attempt=min(tried, default=None),
+            last_attempt=max(tried, default=None),
+            heals=len(heals),
+            oldest_heal=min(heals, default=None),
+            at_once=len(self._grants),
+            in_last_hour=len(self._acted) + len(self._idle),
+            group_under_action=len(self._under_action.get(group, ())),
+            group_fell=self._fell_since(group, trouble.kind, windows.storm, now),
+        )
+
+    def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
+        """Return how many members a group has, and how many of them nobody helps yet."""
+        name = (str(subject.cloud), subject.account, group)
+        members = self._groups.get(name)
+        if members is None:
+            members = self._groups[name] = _Members()
+            if selector is not None:
+                self._select(members, subject, selector)
+        return members.total, len(members.down)
+
+    def holds_on(self, scopes: Sequence[str], now: datetime) -> list[Hold]:
+        """Return the holds in force on any of these scopes, oldest first."""
+        if not self._holds:
+            return []
+        found = [one for scope in dict.fromkeys(scopes) for one in self._holds.get(scope, ())]
+        return sorted((one for one in found if one.until is None or one.until > now), key=lambda one: one.since)
+
+    def mode_of(self, rule: Rule) -> Mode:
+        """Return how far a rule is trusted: as far as its file asks, or at most as far as it was promoted then."""
+        if self._promoted is None:
+            return rule.mode
+        allowed = self._promoted.get((rule.name, self.digest_of(rule)), Mode.SHADOW)
+        return min(rule.mode, allowed, key=_TRUST.index)
+
+    def digest_of(self, rule: Rule) -> str:
+        """Return what makes two versions of a rule different, worked out once."""
+        found = self._digests.get(rule.name)
+        if found is None:
+            found = self._digests[rule.name] = rule.digest
+        return found
+
+    def newest(self, event: Event, trouble: Trouble) -> datetime | None:
+        """Return until when the trouble of an event is known: see `record.observations.newest_known`."""
+        server = self._server(event.subject)
+        told = (server.newest.get(event.type), server.looked.get((event.type, event.status)))
+        return max((one for one in (*told, server.given_up.get(trouble.kind)) if one is not None), default=None)
+
+    def resource(self, subject: ResourceId) -> Resource | None:
+        """Return who a resource is, as the inventory knows it today."""
+        return self._known.get(subject)
+
+    def state(self, subject: ResourceId) -> str:
+        """Return the state of a resource as far as events have told it; empty when none has."""
+        return self._server(subject).state
+
+    # What happens.
+
+    def notes(self, event: Event) -> bool:
+        """Take in what an event says; False when it was taken in before."""
+        server, key = self._server(event.subject), hash(event.key)
+        if key in server.keys:
+            return False
+        server.keys.append(key)
+        if event.channel is Channel.POLL:
+            place = (event.type, event.status)
+            server.looked[place] = max(event.time, server.looked.get(place, event.time))
+        elif server.newest.get(event.type, event.time) <= event.time:
+            server.newest[event.type] = event.time
+        if event.type == STATE_CHANGE and event.status:
+            self._changes(server, event.subject, event.status, event.time)
+        return True
+
+    def is_now(self, subject: ResourceId, state: str, at: datetime) -> bool:
+        """Take in a state; an older one changes nothing."""
+        return self._changes(self._server(subject), subject, state, at)
+
+    def _changes(self, server: _Server, subject: ResourceId, state: str, at: datetime) -> bool:
+        if server.as_of is not None and at <= server.as_of:
+            further = at == server.as_of and _RANKS.get(state, 0) >= _RANKS.get(server.state, 0)
+            if not further:
+                return False
+        if server.state == DELETED:
+            return False
+        server.state, server.as_of = state, at
+        if state == DELETED:
+            self._leave(server, subject)
+        self._count_down(server, subject)
+        return True
+
+    def opened(self, incident: str, subject: ResourceId, trouble: Trouble, group: str, at: datetime) -> None:
+        """Take in that an incident was opened."""
+        self._server(subject).open[trouble] = incident
+        for window in self._storms:
+            fell = self._fell.setdefault((group, trouble.kind, window), {})
+            fell.pop(subject.id, None)
+            fell[subject.id] = at
+
+    def granted(self, incident: str, subject: ResourceId, group: str) -> None:
+        """Take in that a run may touch a resource."""
+        if incident in self._grants:
+            return
+        self._grants[incident] = (subject, group)
+        if incident not in self._acted:
+            self._idle.add(incident)
+        touched = self._under_action[group]
+        touched[subject.id] = touched.get(subject.id, 0) + 1
+        server = self._server(subject)
+        server.granted += 1
+        self._count_down(server, subject)
+
+    def given_back(self, incident: str) -> Freed:
+        """Take in that a run has ended, waits or asks; returns what became free."""
+        if incident not in self._grants:
+            return Freed.NOTHING
+        subject, group = self._grants.pop(incident)
+        freed = Freed.RATE if incident in self._idle else Freed.ROOM
+        self._idle.discard(incident)
+        touched = self._under_action[group]
+        touched[subject.id] -= 1
+        if not touched[subject.id]:
+            del touched[subject.id]
+        server = self._server(subject)
+        server.granted -= 1
+        self._count_down(server, subject)
+        return freed
+
+    def acted(self, incident: str, subject: ResourceId, trouble: Trouble, at: datetime, attempt: object) -> None:
+        """Take in an attempt; `attempt` names it, in case that its call turns out not to have been taken."""
+        server = self._server(subject)
+        server.attempts.append((at, trouble.kind == INTERRUPTION, attempt))
+        while server.attempts and server.attempts[0][0] < at - self._within:
+            server.attempts.popleft()
+        self._acted.pop(incident, None)
+        self._acted[incident] = at
+        self._idle.discard(incident)
+
+    def not_taken(self, subject: ResourceId, attempt: object) -> None:
+        """Take in that the call of an attempt was not taken: it does not count."""
+        server = self._server(subject)
+        server.attempts = deque(one for one in server.attempts if one[2] != attempt)
+
+    def ended(self, subject: ResourceId, trouble: Trouble, at: datetime, *, healed: bool, given_up: bool) -> None:
+        """Take in the end of an incident."""
+        server = self._server(subject)
+        server.open.pop(trouble, None)
+        if given_up:
+            server.given_up[trouble.kind] = at
+        if healed:
+            heals = server.heals.setdefault(trouble.kind, deque())
+            heals.append(at)
+            while heals[0] < at - self._flaps:
+                heals.popleft()
+
+    def holds(self, hold: Hold) -> None:
+        """Take in a person's hold."""
+        self._holds.setdefault(hold.scope, []).append(hold)
+
+    def lifted(self, scope: str) -> None:
+        """Take in that the holds on exactly this scope were lifted."""
+        self._holds.pop(scope, None)
+
+    def trusts_promotions(self) -> None:
+        """Trust rules from now on at most as far as they were promoted."""
+        self._promoted = self._promoted or {}
+
+    def promoted(self, rule: str, digest: str, mode: Mode) -> None:
+        """Take in a person's word on a rule."""
+        if self._promoted is not None:
+            self._promoted[rule, digest] = mode
+
+    @property
+    def at_once(self) -> int:
+        """How many resources are under action."""
+        return len(self._grants)
+
+    def oldest_act(self, since: datetime) -> datetime | None:
+        """Return when the oldest act of those was taken that the rate still counts."""
+        self._forget_acted(since)
+        return next(iter(self._acted.values()), None)
+
+    # How it is kept.
+
+    def _server(self, subject: ResourceId) -> _Server:
+        found = self._servers.get(subject)
+        if found is None:
+            found = self._servers[subject] = _Server()
+        return found
+
+    def _add(self, known: Known) -> None:
+        one = known.resource
+        self._known[one.id] = one
+        if known.described is None:
+            return
+        self._described.add(one.id)
+        if one.group:
+            name = (str(one.id.cloud), one.id.account, one.group)
+            self._join(self._groups.setdefault(name, _Members()), one.id)
+
+    def _join(self, members: _Members, subject: ResourceId) -> None:
+        server = self._server(subject)
+        if server.state != DELETED:
+            members.total += 1
+            server.counted.append(members)
+            self._count_down(server, subject)
+
+    def _leave(self, server: _Server, subject: ResourceId) -> None:
+        for members in server.counted:
+            members.total -= 1
+            members.down.discard(subject.id)
+        server.counted.clear()
+
+    def _select(self, members: _Members, subject: ResourceId, selector: Selector) -> None:
+        """Fill a group that is a rule's own: everything that it selects in the account."""
+        for one in self._described:
+            same = (one.cloud, one.account) == (subject.cloud, subject.account)
+            if same and selects(selector, one, self._known[one]):
+                self._join(members, one)
+
+    def _count_down(self, server: _Server, subject: ResourceId) -> None:
+        down = server.state in NOT_RUNNING and not server.granted
+        for members in server.counted:
+            (members.down.add if down else members.down.discard)(subject.id)
+
+    def _open(self, server: _Server, trouble: Trouble) -> str | None:
+        if not server.open:
+            return None
+        same = server.open.get(trouble)
+        if same is not None:
+            return same
+        return next((one for other, one in server.open.items() if other.kind == INTERRUPTION), None)
+
+    def _forget_acted(self, since: datetime) -> None:
+        while self._acted:
+            incident, at = next(iter(self._acted.items()))
+            if at >= since:
+                return
+            del self._acted[incident]
+            if incident in self._grants:
+                self._idle.add(incident)
+
+    def _fell_since(self, group: str, kind: str, window: timedelta, now: datetime) -> int:
+        fell = self._fell.get((group, kind, window))
+        if not fell:
+            return 0
+        while fell:
+            first = next(iter(fell))
+            if fell[first] >= now - window:
+                break
+            del fell[first]
+        return len(fell)

@@ -1,0 +1,157 @@
+"""A history goes through one rule book: every event is decided on, and what the record tells of runs is followed.
+
+It is `pipeline.intake` on a virtual clock: the same batch, in the same order, by the same walk; what differs is that
+nothing is written or called. Events that were taken in at one instant are one batch, as they were for the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cloudheal.act.playbook import Playbook
+from cloudheal.decide.rulebook import RuleBook
+from cloudheal.model.decision import Reason
+from cloudheal.model.event import Event
+from cloudheal.model.incident import Trouble
+from cloudheal.model.inventory import Known
+from cloudheal.pipeline.backtest.following import Following
+from cloudheal.pipeline.backtest.machine import Machine, Run, Step
+from cloudheal.pipeline.backtest.memory import Memory
+from cloudheal.pipeline.weighing import Told, backlog, usable, weighed
+from cloudheal.record.history import Arrived
+from cloudheal.record.ledger import Written
+from cloudheal.settings.rules import Rule
+
+#: How long the clock runs on after the last event, for what waits then.
+LONGEST = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one rule made of an event, and until when it holds."""
+
+    rule: str
+    reason: Reason
+    until: datetime | None = None
+
+
+class Audience(Protocol):
+    """Who is told what a backtest decides."""
+
+    def decided(self, arrived: Arrived, made: Sequence[Made], run: Run | None) -> object:
+        """Take what the rules made of an event, in the order of the file, and the run that it opened or joined."""
+
+    def stepped(self, step: Step) -> object:
+        """Take what a run does later."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What does not change in a backtest."""
+
+    playbooks: Mapping[str, Playbook]
+    trouble_of: Callable[[Event], Trouble | None]
+    inventory: Sequence[Known] = ()
+    heal_time: timedelta = timedelta(minutes=1)
+    as_promoted: bool = False
+    """Trust rules at most as far as they had been promoted at the time, not as far as their file asks."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """One rule book before one history."""
+
+    rules: RuleBook
+    world: World
+    audience: Audience
+    machine: Machine = field(init=False)
+    duplicates: int = 0
+    _memory: Memory = field(init=False)
+    _following: Following = field(init=False)
+    _batch: list[Arrived] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Set everything up as nothing has happened yet."""
+        self._memory = Memory(self.world.inventory, self.rules.rules.values())
+        if self.world.as_promoted:
+            self._memory.trusts_promotions()
+        self.machine = Machine(self.rules, self._memory, self.world.heal_time, self.audience.stepped)
+        self._following = Following(self._memory, self.machine)
+
+    def play(self, history: Iterable[Arrived | Written]) -> None:
+        """Take a whole history, and let what waits at its end come to an end."""
+        for one in history:
+            self.take(one)
+        self.finish()
+
+    def take(self, one: Arrived | Written) -> None:
+        """Take the next thing that happened."""
+        if isinstance(one, Arrived):
+            if self._batch and self._batch[0].at != one.at:
+                self._decide()
+            self._batch.append(one)
+            return
+        if self._batch:
+            self._decide()
+        self._following.take(one)
+
+    def finish(self) -> None:
+        """Decide on what is left, and let the clock run on."""
+        if self._batch:
+            self._decide()
+        self.machine.advance(self.machine.now + LONGEST)
+
+    def _decide(self) -> None:
+        batch, self._batch = self._batch, []
+        self.machine.advance(max(batch[0].at, self.machine.now))
+        new: list[Arrived] = []
+        asked: dict[str, tuple[Trouble, Sequence[Rule]]] = {}
+        for one in batch:
+            if self._memory.notes(one.event):
+                new.append(one)
+                found = self._asked(one.event)
+                if found is not None:
+                    asked[one.event.key] = found
+        self.duplicates += len(batch) - len(new)
+        fell = self._backlog(new, asked) if asked else {}
+        joined = {one.event.key: run for one in new if (run := self.machine.follows(one.event)) is not None}
+        for one in new:
+            event = one.event
+            if self.machine.patients_of(event.subject):
+                self.machine.hears(event)
+            found = asked.get(event.key)
+            if found is None:
+                run = joined.get(event.key)
+                self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
+                continue
+            trouble, rules = found
+            known, newest = self._memory.resource(event.subject), self._memory.newest(event, trouble)
+            self._ask(one, Told(event, trouble, known, newest, fell.get(event.key, 0)), rules)
+        self.machine.changed()
+
+    def _asked(self, event: Event) -> tuple[Trouble, Sequence[Rule]] | None:
+        """Return the trouble of an event and the rules that want it; None when none does."""
+        trouble = self.world.trouble_of(event)
+        if trouble is None:
+            return None
+        rules = usable(self.rules, self.world.playbooks, event, trouble)
+        return (trouble, rules) if rules else None
+
+    def _backlog(self, new: Sequence[Arrived], asked: Mapping[str, object]) -> Mapping[str, int]:
+        events = [one.event for one in new if one.event.key in asked]
+        known = {one.subject: found for one in events if (found := self._memory.resource(one.subject)) is not None}
+        return backlog(events, known, self.machine.now)
+
+    def _ask(self, arrived: Arrived, told: Told, rules: Sequence[Rule]) -> None:
+        made: list[Made] = []
+        begun: Run | None = None
+        for one in weighed(self._memory, told, rules, self.rules, self.machine.now):
+            made.append(Made(one.rule.name, one.walked.reason, one.walked.next_eligible))
+            begun = self.machine.open(told, one, arrived.number)
+            if begun is not None:
+                self._following.may_follow(told.event.key, begun)
+                break
+        self.audience.decided(arrived, made, begun)
