@@ -23,11 +23,13 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
+from cloudheal.model.control import Answer
+from cloudheal.record.approvals import answer
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.ledger import Kind
 from cloudheal.record.promotions import promote
 from cloudheal.record.schema import migrate
-from cloudheal.record.tables import EVENT, GRANT, INCIDENT, LEDGER, RUN, STEP, WORKER
+from cloudheal.record.tables import APPROVAL, EVENT, GRANT, INCIDENT, LEDGER, RUN, STEP, WORKER
 from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings
 from tests.crash.matrix_worker import main
@@ -73,7 +75,7 @@ class Round:
         self.simulator.control("POST", "reset", {"seed": 7})
         self.simulator.world(dict(self.scenario.world))
         self.simulator.control("PUT", "faults", [dict(one) for one in self.scenario.faults])
-        self.simulator.chaos(self.scenario.chaos, self.scenario.server)
+        self.simulator.chaos(self.scenario.chaos, self.scenario.server, **self.scenario.options)
 
     def run(self, deadly: str = "", kill_after: float | None = None) -> Seen:
         """Let a worker die at a point or after so many seconds, and another one finish."""
@@ -110,8 +112,10 @@ class Round:
         return process
 
     def over(self) -> bool:
-        """Say whether everything has come to its end."""
+        """Say whether everything has come to its end; on the way there somebody answers what is asked."""
         with self._open() as connection:
+            if self.scenario.somebody_approves and approve_all(connection):
+                self._deal_with_it()
             return not unfinished(connection) and not self._queued()
 
     def workers(self) -> set[str]:
@@ -123,7 +127,10 @@ class Round:
         """Read the books."""
         database = open_database(self.url)
         try:
-            problems = [*faults_of(database), *(f"still queued: {one}" for one in self._queued())]
+            problems = [
+                *faults_of(database, self.scenario.verdict),
+                *(f"still queued: {one}" for one in self._queued()),
+            ]
         finally:
             database.close()
         trace = list(self.passed("first"))
@@ -135,6 +142,11 @@ class Round:
         file = self.folder / f"trace-{name}"
         lines = [line.partition(" ") for line in file.read_text().splitlines()] if file.exists() else []
         return {point: float(moment) for moment, _, point in lines}
+
+    def _deal_with_it(self) -> None:
+        servers = self.simulator.control("GET", "world")["alibaba"]["instances"]
+        if self.scenario.deals_with_it and any(one["id"] == self.scenario.server for one in servers):
+            self.simulator.chaos(self.scenario.deals_with_it, self.scenario.server)
 
     def _open(self) -> sa.Connection:
         # No pool: a round has a database of its own, which the next one drops.
@@ -193,14 +205,24 @@ def unfinished(connection: sa.Connection) -> list[str]:
     return found
 
 
-def faults_of(database: Database) -> Iterator[str]:
+def approve_all(connection: sa.Connection) -> int:
+    """Answer every open question with yes; returns how many."""
+    if not sa.inspect(connection).has_table("approval"):
+        return 0
+    asked = connection.scalars(sa.select(APPROVAL.c.id).where(APPROVAL.c.answer == "")).all()
+    answered = sum(answer(connection, one, Answer.APPROVED, "somebody", datetime.now(UTC)) for one in asked)
+    connection.commit()
+    return answered
+
+
+def faults_of(database: Database, verdict: str = "healed") -> Iterator[str]:
     """Say everything that is wrong with a database whose workers have ended."""
     with database.snapshot() as connection:
         yield from unfinished(connection)
         yield from gaps(connection)
         yield from (f"worker on the list: {one}" for one in connection.scalars(sa.select(WORKER.c.id)))
         verdicts = connection.execute(sa.select(INCIDENT.c.resource, INCIDENT.c.verdict, INCIDENT.c.evidence))
-        yield from (f"{one.resource}: {one.verdict} {one.evidence}" for one in verdicts if one.verdict != "healed")
+        yield from (f"{one.resource}: {one.verdict} {one.evidence}" for one in verdicts if one.verdict != verdict)
     book = verify(database)
     if not book.whole or book.unsealed.rows:
         yield f"ledger: {len(book.findings)} findings, {book.unsealed.rows} rows not sealed"
@@ -253,7 +275,7 @@ def effects(simulator: RunningSimulator, known: set[str]) -> Counter[str]:
 
 def _anonymous(text: str, known: set[str]) -> str:
     words = text.replace("'", " ").replace(",", " ").split()
-    return " ".join("new" if one.startswith("i-") and one not in known else one for one in words)
+    return " ".join("new" if one.startswith(("i-", "s-")) and one not in known else one for one in words)
 
 
 def fresh(url: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.flow.test_spot import SPOT
 from tests.flow.test_spot import WORLD as SPOT_WORLD
 
+#: Playbooks of the tests' own.
+PLAYBOOKS = Path(__file__).parent / "playbooks"
 QUEUE, REGION, ACCOUNT = "ecs-cms-event", "cn-hangzhou", "1000000000000001"
 WEB = "i-bp1web01"
 #: What was received and not deleted comes again soon; the default of 30 s is what a round does not wait for.
@@ -31,6 +34,13 @@ class Scenario:
     faults: Sequence[Mapping[str, Any]] = field(default=())
     only_looks: bool = False
     """Healing changes nothing: no effect is one too few."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the trouble."""
+    verdict: str = "healed"
+    somebody_approves: bool = False
+    """What is asked is answered with yes at once."""
+    deals_with_it: str = ""
+    """What somebody who approves does to the server then."""
 
     def settings(self, simulator: str, database: str, **more: object) -> dict[str, Any]:
         """Return a settings file's content."""
@@ -43,7 +53,7 @@ class Scenario:
             "calls_per_second": 1000,
             "queue": {"endpoint": simulator, "name": QUEUE, "wait_seconds": 1},
         }
-        rest = {"lease_seconds": 1, "settle_seconds": 0.5, **more}
+        rest = {"lease_seconds": 1, "settle_seconds": 0.5, "extensions": {"folders": [str(PLAYBOOKS)]}, **more}
         return {"accounts": [account], "database": database, "rules": [dict(self.rule)], **rest}
 
 
@@ -103,4 +113,49 @@ CHECK = Scenario(
     effects={},
     only_looks=True,
 )
-SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE, CHECK)}
+_QUICK = {
+    **RESTART.world["alibaba"],
+    "durations": {"rebooting_stopping": 0.2, "rebooting_starting": 0.4, "creating_snapshot": 0.4},
+    "event_durations": {"avoiding": 0.4, "executing": 0.4},
+}
+#: Where a worker dies between the intent and the call nobody can know whether the server was rebooted: a person is
+#: asked, who says yes, and then it is.
+REBOOT = Scenario(
+    playbook="reboot_in_window",
+    world={**RESTART.world, "alibaba": _QUICK},
+    rule={
+        "name": "maintenance",
+        "when": {"type": ["Instance:SystemMaintenance.Reboot"], "status": ["Scheduled"]},
+        "resources": {"tags": {"env": ["prod"]}},
+        "playbook": "reboot_at_once",
+        "with": {"snapshot": True, "drain": "0s", "reboot_timeout": "4s"},
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="maintenance_event",
+    options={"in_seconds": 7200},
+    server=WEB,
+    effects={},
+    somebody_approves=True,
+)
+ASK = Scenario(
+    playbook="ask_about_event",
+    world={**RESTART.world, "alibaba": _QUICK},
+    rule={
+        "name": "ask",
+        "when": {"type": ["Instance:SystemMaintenance.Stop"]},
+        "resources": {"tags": {"env": ["prod"]}},
+        "playbook": "ask_about_event",
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="maintenance_event",
+    options={"type": "SystemMaintenance.Stop", "in_seconds": 7200},
+    server=WEB,
+    effects={},
+    only_looks=True,
+    verdict="not needed",
+    somebody_approves=True,
+    deals_with_it="release",
+)
+SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE, CHECK, REBOOT, ASK)}

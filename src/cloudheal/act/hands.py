@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.deed import CLAIM
+from cloudheal.model.incident import StepKind
 
 #: Ids of intents are (run, number).
 IntentId = tuple[str, int]
@@ -43,8 +45,13 @@ class Steps(Protocol):
 class Intents(Protocol):
     """The intent journal as `record` keeps it, bound to one claim of one run."""
 
-    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
-        """Commit an intent, or return the reason code why it may not be."""
+    def intend(
+        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+    ) -> IntentId | str:
+        """Commit an intent, or return the reason code why it may not be; a `sole` one: `shared` if another run's."""
+
+    def note(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Keep facts in the journal, once in a look; no guard is asked. False when the run is not ours any more."""
 
     def left_open(self, name: str) -> IntentId | None:
         """Return the intent of that name that an earlier process committed in this look and did not conclude."""
@@ -77,18 +84,40 @@ class Hands:
 
     def act(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle) -> Outcome:
         """Do one thing to the world at most once. `before` is the image that `settle` compares with."""
-        return self._act(name, before, call, lambda intent: self._settled(intent, before, settle))
+        intend = partial(self._intents.intend, name, before)
+        return self._act(name, intend, call, lambda intent: self._settled(intent, before, settle))
 
-    def act_repeatable(self, name: str, before: Mapping[str, Any], call: Call, settle: Settle | None) -> Outcome:
+    def act_repeatable(
+        self, name: str, before: Mapping[str, Any], call: Call, settle: Settle | None, *, helps: bool = False
+    ) -> Outcome:
         """Do one thing that does no harm when done twice: a lost answer is settled at once, by one read.
 
         Without `settle` the caller is told `answer_lost` and sends again, as for an order whose token makes it the
-        same order.
+        same order. What only `helps` (a preparation, a tidying up) is no attempt at healing.
         """
-        return self._act(name, before, call, lambda _: self._answer(before, settle) if settle else _LOST)
+        intend = partial(self._intents.intend, name, before, StepKind.HELP if helps else StepKind.ACT)
+        return self._act(name, intend, call, lambda _: self._answer(before, settle) if settle else _LOST)
 
-    def _act(self, name: str, before: Mapping[str, Any], call: Call, settled: Callable[[IntentId], Outcome]) -> Outcome:
-        written = self._steps.step(f"{name}: intent", partial(self._intend, name, before))
+    def claim(self, before: Mapping[str, Any]) -> Outcome:
+        """Take the resource on, so that no other run does the same work on it until this one has ended.
+
+        Refused as `shared` while another run has it, and by the guards as every intent is.
+        """
+        intend = partial(self._intents.intend, CLAIM, before, StepKind.HELP, sole=True)
+        return self._act(CLAIM, intend, lambda _: Outcome(Kind.OK), lambda _: Outcome(Kind.OK))
+
+    def note(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Keep facts in the journal, for people and for later looks. Nothing is touched, so that no guard is asked."""
+        return bool(self._steps.step(f"{name}: kept", lambda: self._intents.note(name, facts)))
+
+    def _act(
+        self,
+        name: str,
+        intend: Callable[[], IntentId | str],
+        call: Call,
+        settled: Callable[[IntentId], Outcome],
+    ) -> Outcome:
+        written = self._steps.step(f"{name}: intent", partial(self._intend, name, intend))
         if isinstance(written, str):
             return Outcome(Kind.REFUSED, written)
         intent: IntentId = (written[0], written[1])
@@ -96,11 +125,11 @@ class Hands:
             self._steps.step(f"{name}: call", lambda: self._perform(intent, call, settled).to_json())
         )
 
-    def _intend(self, name: str, before: Mapping[str, Any]) -> list[Any] | str:
+    def _intend(self, name: str, intend: Callable[[], IntentId | str]) -> list[Any] | str:
         left = self._intents.left_open(name)
         if left is not None:
             return list(left)
-        intent = self._intents.intend(name, before)
+        intent = intend()
         if isinstance(intent, str):
             return intent
         self._fresh.add(intent)

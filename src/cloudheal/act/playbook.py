@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cloudheal.act.hands import Hands
+from cloudheal.act.memory import Memory, NoMemory
 from cloudheal.model.decision import Reason, Station, coded
 from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Trouble
@@ -61,6 +62,10 @@ class Case:
     last_attempt: datetime | None = None
     approved: bool = False
     """A person said that it is to be done."""
+    memory: Memory = field(default_factory=NoMemory)
+    allowed_drill: Callable[[str], bool] = lambda _: False
+    """Says whether a drill allows real actions on this resource for a system event, by its id. Without one nobody does:
+    what is simulated is answered by dry actions only. Asks the tables, so a playbook calls it only inside a read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Refusal:
     """When to look again at the latest; None when something must happen first."""
     stations: tuple[Station, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
+    """What a person is asked, where the reason leads to one; empty: whether the playbook may go on."""
 
     @property
     def code(self) -> str:

@@ -53,5 +53,36 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "healthy_timeout": "健康检查最多用多久通过；0s 表示不等待。",
             },
         ),
+        "reboot_in_window": Said(
+            "在计划的时段里抢先完成云厂商预告的重启，并加以证明。",
+            (
+                "按 ID 读到该事件的状态为 Avoided。",
+                "已证明服务器重启过，并读到它处于 Running 且健康；由另一次执行完成的除外。",
+                "服务器在负载均衡中的权重与之前相同。",
+            ),
+            {
+                "snapshot": "先为每块磁盘创建快照，并等待完成。",
+                "snapshot_fresh": "不早于这个时间的快照即可。",
+                "snapshot_timeout": "创建快照最多用多久。",
+                "take_out": "重启之前在负载均衡中把权重设为 0，之后恢复。",
+                "drain": "重启之前权重为 0 的时间。",
+                "remove_last": "即使是分组中最后一台健康的服务器也排空。",
+                "command": "重启之前在服务器内执行；退出码必须为 0。",
+                "shell": "命令的类型：`sh` 或 `powershell`。",
+                "command_timeout": "命令最多用多久。",
+                "if_not_prepared": "`abort`：不重启并通知；`continue`：重启并记录警告。",
+                "reboot_timeout": "服务器最多用多久恢复。",
+                "force": "在此时间内没有停下时：再强制重启一次，可能丢失数据。",
+                "healthy_timeout": "之后负载均衡的健康检查最多用多久。",
+                "avoided_timeout": "事件最多用多久变为已避免。",
+                "unread_timeout": "读不到事件时再继续查询多久。",
+                "settle": "另一次执行重启之后这段时间内不再重启。",
+            },
+        ),
+        "ask_about_event": Said(
+            "收集系统事件的证据并询问值班人员，自己不做任何处理。",
+            ("没有调用任何会改变资源的操作。", "按 ID 读到了事件的结局。"),
+            {"within": "批准之后等待事件结束的时间。"},
+        ),
     }
 }

@@ -97,10 +97,14 @@ class Run:
 
 
 class StepKind(StrEnum):
-    """What a step does; only `act` touches the world."""
+    """What a step does; only `act` and `help` touch the world."""
 
     READ = "read"
+    """Something that was seen and is kept."""
     ACT = "act"
+    """An attempt at healing."""
+    HELP = "help"
+    """A change beside it, to prepare or to tidy up: it may be repeated, and is no attempt."""
     WAIT = "wait"
     CHECK = "check"
     NOTIFY = "notify"

@@ -25,6 +25,7 @@ from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.pipeline.intentions import Stop
+from cloudheal.pipeline.memory import TableMemory
 from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
@@ -76,6 +77,8 @@ class Healer:
     new_id: Callable[[], str]
     intent: Callable[[Stop, Server], Evidence]
     """Says what speaks for a stop on purpose and what for an accident."""
+    allowed_drill: Callable[[ResourceId, str], bool] = lambda _resource, _event: False
+    """Says whether a drill allows real actions on a resource for a system event."""
     settle_seconds: float = SETTLE_SECONDS
     call_millis: int = CALL_MILLIS
 
@@ -134,6 +137,8 @@ class Healer:
                 intent=partial(self.intent, Stop(found.resource, found.occurred, found.rule, found.run)),
                 now=self.clock.now,
                 wait=partial(self.wait, found.resource),
+                memory=TableMemory(self.store, found.resource, found.run, look),
+                allowed_drill=partial(self.allowed_drill, found.resource),
                 attempts=found.attempts,
                 last_attempt=found.last_attempt,
                 approved=found.approved,
@@ -173,7 +178,8 @@ class Healer:
 
     def _rest(self, held: Claim, found: OpenRun, refusal: Refusal, began: datetime) -> bool:
         """End the look without a verdict: the run waits, or asks a person, and people see why and until when."""
-        state = RunState.ASKING if OUTCOMES[refusal.reason] is Outcome.TELL else RunState.WAITING
+        asks = OUTCOMES[refusal.reason] in {Outcome.TELL, Outcome.ASK}
+        state = RunState.ASKING if asks else RunState.WAITING
 
         def write(connection: sa.Connection) -> bool:
             now = self.clock.now()
@@ -188,7 +194,7 @@ class Healer:
             self._decide(connection, found, refusal.reason, refusal, until)
             if state is RunState.ASKING:
                 asked = Asked(found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
-                ask(connection, *question_of(asked, refusal.code, self.new_id(), now))
+                ask(connection, *question_of(asked, refusal.code, self.new_id(), now, refusal.question))
             self.freed(connection, now)
             return True
 
@@ -259,7 +265,8 @@ def _discreet(said: End | Refusal) -> End | Refusal:
     evidence = discreet_facts(said.evidence)
     if isinstance(said, End):
         return replace(said, code=discreet(said.code), evidence=evidence, stations=stations)
-    return replace(said, detail=discreet(said.detail), evidence=evidence, stations=stations)
+    question = discreet(said.question)
+    return replace(said, detail=discreet(said.detail), question=question, evidence=evidence, stations=stations)
 
 
 def _scopes(found: OpenRun) -> list[str]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.hands import IntentId, Intents
 from cloudheal.model.decision import Reason
+from cloudheal.model.incident import StepKind
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 
@@ -46,15 +47,25 @@ class PatientIntents:
     clock: Clock
     deadline: datetime | None
 
-    def intend(self, name: str, before: Mapping[str, Any]) -> IntentId | str:
+    def intend(
+        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+    ) -> IntentId | str:
         """Commit an intent, or return the reason code why it may not be."""
-        while True:
+
+        def once() -> IntentId | str:
             # An answer that was lost may hide a commit: then the intent is there, and nobody has sent for it yet.
-            written = _outlasting(self.pause, lambda: self.intents.left_open(name) or self.intents.intend(name, before))
+            return self.intents.left_open(name) or self.intents.intend(name, before, kind, sole=sole)
+
+        while True:
+            written = _outlasting(self.pause, once)
             hurries = self.deadline is not None and self.clock.now() < self.deadline
             if written != Reason.PAUSED or not hurries:
                 return written
             self.pause(AGAIN_SECONDS)
+
+    def note(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Keep facts in the journal."""
+        return _outlasting(self.pause, lambda: self.intents.note(name, facts))
 
     def left_open(self, name: str) -> IntentId | None:
         """Return the intent of that name that an earlier process committed in this look and did not conclude."""

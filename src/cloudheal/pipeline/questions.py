@@ -26,10 +26,13 @@ class Asked:
     group: str
 
 
-def question_of(about: Asked, code: str, id_: str, now: datetime) -> tuple[Approval, str]:
-    """Return a question and its scope: questions of one scope are asked once, and the answer is for all of them."""
+def question_of(about: Asked, code: str, id_: str, now: datetime, said: str = "") -> tuple[Approval, str]:
+    """Return a question and its scope: questions of one scope are asked once, and the answer is for all of them.
+
+    `said` is the question in the playbook's own words.
+    """
     if code == Reason.STORM:
-        text = f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
+        text = said or f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
         scope = f"{Reason.STORM}|{about.rule}|{about.group}|{about.trouble}"
         return Approval(id_, about.run, text, now, now + ASK_EXPIRES), scope
     text = f"{about.playbook} on {about.subject.id} ({about.trouble})? held back by {code}"

@@ -20,7 +20,7 @@ from cloudheal.model.system_event import ENDINGS
 from cloudheal.record.budget import lock_budget
 from cloudheal.record.incidents import Decided
 from cloudheal.record.system_events import OpenIncident, incidents_about, name_of, wake
-from cloudheal.record.waiting import end_unbegun
+from cloudheal.record.waiting import end_unbegun, keep_waiting
 
 #: Runs that have begun nothing.
 _UNBEGUN = frozenset({RunState.WAITING, RunState.ASKING, RunState.PLANNED})
@@ -55,7 +55,10 @@ def follow(
 def _tell(connection: sa.Connection, incident: OpenIncident, event: Event, now: datetime) -> bool:
     """End an incident on which nothing was done, or wake its run; says whether it ended."""
     ending = ENDINGS.get(event.status)
-    underway = incident.waits_for == Reason.UNDERWAY
+    underway = incident.waits_for == Reason.UNDERWAY or incident.has_begun
+    if ending is not None and incident.has_begun and incident.state is RunState.ASKING:
+        # Whatever it asked, it has something to tidy up, and the end of the event may be the answer.
+        return not keep_waiting(connection, incident.run, RunState.WAITING, Reason.UNDERWAY, now, now)
     if ending is None or not incident.maintenance or underway or incident.state not in _UNBEGUN:
         wake(connection, incident.run, now)
         return False

@@ -1,4 +1,4 @@
-"""Steps for taking a server out of its balancer's groups and putting another one in, for playbooks that need them.
+"""Steps for taking a server out of its balancer's groups, and putting it or another one in, for playbooks that do so.
 
 The ports and weights found first are what counts for the whole run. Each change is read back; what a busy balancer
 refused and what got lost is sent again until the group reads as wanted or time is up: setting a weight, removing and
@@ -17,6 +17,7 @@ from typing import Any, Self
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.playbook import Case
+from cloudheal.model.deed import Deed
 from cloudheal.ports.cloud import MOST_MEMBERS, Group, Health, Member, Place
 from cloudheal.verify.membership import is_able, is_last_healthy, is_member, lacking, receives
 
@@ -73,12 +74,16 @@ Homes = tuple[Home, ...]
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The groups of one case's server; gives up changing them at `give_up` on the operator's clock."""
+    """The groups of one case's server; gives up changing them at `give_up` on the operator's clock.
+
+    Where changing them only `helps` it is no attempt at healing.
+    """
 
     case: Case
     hands: Hands
     give_up: datetime
     remove_last: bool
+    helps: bool = False
 
     def find_first(self) -> Homes | None:
         """Find most of the groups quickly: those of the last sweep, else those that the cloud's own filter names."""
@@ -117,6 +122,26 @@ class Groups:
             "add", home, wanted, self.case.balancers.add, lambda members: not lacking(wanted, members), joins=True
         )
 
+    def restore(self, home: Home) -> Outcome:
+        """Give the server the weights back that a drain took, where they are 0 still; what somebody changed stays."""
+        server, place = self.case.resource, home.place
+        taken = [one for one in home.mine if one.weight > 0]
+
+        def owed(members: Sequence[Member]) -> list[Member]:
+            drained = {one.port for one in members if one.server == server.id and one.weight == 0}
+            return [one for one in taken if one.port in drained]
+
+        def look() -> dict[str, Any]:
+            return {"ports": [one.port for one in owed(self.case.balancers.members(server.region, place))]}
+
+        seen = self.hands.read(f"restore {place} look", look)
+        if not seen.ok:
+            return seen
+        entries = [one for one in taken if one.port in seen.value["ports"]]
+        return self._change(
+            "restore", home, entries, self.case.balancers.set_weights, lambda members: not owed(members), joins=True
+        )
+
     def _change(
         self,
         name: str,
@@ -129,7 +154,7 @@ class Groups:
     ) -> Outcome:
         """Send a change, by the twenty, until the group reads as wanted. Raises SupersededError."""
         region, place = self.case.resource.region, home.place
-        before = {"members": [asdict(one) for one in home.mine]}
+        before = home.to_json()
 
         def done() -> bool:
             return is_done(self.case.balancers.members(region, place))
@@ -143,7 +168,7 @@ class Groups:
         for attempt in range(1, MOST_TRIES):
             for number, part in enumerate(_parts(entries), 1):
                 step = f"{name} {place} {attempt}.{number}"
-                sent = self.hands.act_repeatable(step, before, partial(send, part), lambda _: done())
+                sent = self.hands.act_repeatable(step, before, partial(send, part), lambda _: done(), helps=self.helps)
                 if sent.kind is Kind.REFUSED and sent.code == SUPERSEDED:
                     raise SupersededError
                 if sent.kind in {Kind.REFUSED, Kind.PERMANENT}:
@@ -180,6 +205,26 @@ class Groups:
 
     def _late(self, name: str) -> bool:
         return bool(self.hands.read(name, lambda: self._read_back(lambda: False)).value["late"])
+
+
+def taken_out(deeds: Sequence[Deed]) -> dict[Place, Home]:
+    """Return the groups in which a run drained its server and did not give it back, as they were before."""
+    owed: dict[Place, Home] = {}
+    for deed in deeds:
+        verb, _, _ = deed.name.partition(" ")
+        if verb == "drain" and deed.may_have_happened:
+            home = Home.of_json(deed.before)
+            owed.setdefault(home.place, home)
+        elif verb == "restore" and deed.outcome == Kind.OK:
+            owed.pop(Home.of_json(deed.before).place, None)
+    return owed
+
+
+def given_back(deeds: Sequence[Deed]) -> list[Place]:
+    """Return the groups in which a run gave its server the weights back."""
+    return [
+        Home.of_json(one.before).place for one in deeds if one.name.startswith("restore ") and one.outcome == Kind.OK
+    ]
 
 
 def _could_serve(group: Group, member: Member) -> bool:

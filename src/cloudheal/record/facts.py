@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, Trouble
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, StepKind, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import AT_ONCE
 from cloudheal.record.incidents import attempts_where
@@ -175,7 +175,8 @@ def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, sin
 
 def _acted_since(connection: sa.Connection, since: datetime) -> int:
     """Count the incidents acted on, with those that may act at any moment because they have a grant."""
-    acted = sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(STEP.c.at >= millis_of(since))
+    touched = (STEP.c.at >= millis_of(since)) & (STEP.c.kind != StepKind.READ.value)
+    acted = sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(touched)
     granted = sa.select(RUN.c.incident).join(GRANT, GRANT.c.run == RUN.c.id)
     either = sa.union(acted, granted).subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(either)) or 0

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import FAILURE, INTERRUPTION, Healed, Mode, Run, RunState, Trouble, Verdict
+from cloudheal.model.incident import FAILURE, INTERRUPTION, Healed, Mode, Run, RunState, StepKind, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import give_back
 from cloudheal.record.ledger import Entry, Kind, about_run, append
@@ -202,8 +202,8 @@ def first_attempt(connection: sa.Connection, run: str, since: datetime) -> datet
 
 
 def attempts_where(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return what counts as an attempt: a committed intent, unless its call is known not to have been taken."""
-    return sa.and_(*which, STEP.c.outcome != _NOT_TAKEN)
+    """Return what counts as an attempt: a committed intent to heal, unless its call is known not to have been taken."""
+    return sa.and_(*which, STEP.c.kind == StepKind.ACT.value, STEP.c.outcome != _NOT_TAKEN)
 
 
 def _approved(connection: sa.Connection, question: str) -> int | None:

@@ -16,12 +16,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloudheal.model.decision import Reason
+from cloudheal.model.deed import SHARED
 from cloudheal.model.incident import StepKind
+from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.store import Store
+from cloudheal.record.budget import lock_budget
+from cloudheal.record.deeds import claimant
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_now, millis_of
-from cloudheal.record.tables import RUN, STEP
+from cloudheal.record.tables import INCIDENT, RUN, STEP
 from cloudheal.record.workers import Claim, still_holds
 
 #: How long the writer of an intent has to send its call, in milliseconds.
@@ -38,32 +42,50 @@ class Intent:
     remaining_millis: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An intent to be: the step's name, how things are before it, and how long its writer has to send the call."""
+
+    name: str
+    before: Mapping[str, Any]
+    kind: StepKind = StepKind.ACT
+    call_millis: int = CALL_MILLIS
+
+
 def intend(
     connection: sa.Connection,
     held: Claim,
     look: int,
     name: str,
     before: Mapping[str, Any],
-    call_millis: int = CALL_MILLIS,
     *,
     at: datetime | None = None,
 ) -> Intent | None:
-    """Write an intent in the caller's transaction and count the attempt; None when the run is not ours any more.
+    """Write an intent to heal in the caller's transaction; None when the run is not ours any more."""
+    return write_intent(connection, held, look, Wanted(name, before), at=at)
+
+
+def write_intent(
+    connection: sa.Connection, held: Claim, look: int, wanted: Wanted, *, at: datetime | None = None
+) -> Intent | None:
+    """Write an intent in the caller's transaction; None when the run is not ours any more. An `act` is an attempt.
 
     `at` is the operator's time, for the ledger only; the time to send runs on the database's clock.
     """
+    name, before, call_millis = wanted.name, wanted.before, wanted.call_millis
     if not still_holds(connection, held):
         return None
     now = int(connection.execute(sa.select(database_now(connection))).scalar_one())
     _disown(connection, held.run, look, name)
     last = connection.scalar(sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == held.run))
     number = (last or 0) + 1
-    row = {"run": held.run, "number": number, "look": look, "name": name, "kind": StepKind.ACT.value}
+    row = {"run": held.run, "number": number, "look": look, "name": name, "kind": wanted.kind.value}
     moment = now if at is None else millis_of(at)
     written = {**row, "epoch": held.epoch, "before": json.dumps(before), "at": moment}
     written |= {"intended": now, "call_by": now + call_millis}
     connection.execute(sa.insert(STEP).values(written))
-    connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
+    if wanted.kind is StepKind.ACT:
+        connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
     body = {"number": number, "look": look, "worker": held.owner, "before": dict(before)}
     _tell(connection, held.run, Entry(Kind.STEP_INTENDED, at, type=name, body=body))
     return Intent(held.run, number, now + call_millis, call_millis)
@@ -127,14 +149,44 @@ class ClaimedIntents:
     call_millis: int = CALL_MILLIS
     clock: Clock = field(default_factory=SystemClock)
 
-    def intend(self, name: str, before: Mapping[str, Any]) -> tuple[str, int] | str:
-        """Commit an intent, or return the reason code why not: a guard objects, or the run is not ours any more."""
+    def intend(
+        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+    ) -> tuple[str, int] | str:
+        """Commit an intent, or return the reason code why not: a guard objects, or the run is not ours any more.
+
+        A `sole` one is refused as `shared` while another run has taken the resource on.
+        """
+        at = self.clock.now()
         with self.store.transaction() as connection:
+            if sole and self._is_taken(connection):
+                return SHARED
             objection = self.permit(connection)
             if objection:
                 return objection
-            intent = intend(connection, self.held, self.look, name, before, self.call_millis, at=self.clock.now())
+            wanted = Wanted(name, before, kind, self.call_millis)
+            intent = write_intent(connection, self.held, self.look, wanted, at=at)
         return Reason.SUPERSEDED.value if intent is None else (intent.run, intent.number)
+
+    def _is_taken(self, connection: sa.Connection) -> bool:
+        """Say whether another run has the resource; two that ask at the same moment are told one after the other."""
+        lock_budget(connection)
+        about = sa.select(INCIDENT).join(RUN, RUN.c.incident == INCIDENT.c.id).where(RUN.c.id == self.held.run)
+        row = connection.execute(about).mappings().one_or_none()
+        if row is None:
+            return False
+        subject = ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"])
+        return bool(claimant(connection, subject, self.held.run))
+
+    def note(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Keep facts in the journal, once in a look; no guard is asked, since nothing is touched. False if not ours."""
+        at = self.clock.now()
+        one = (STEP.c.run == self.held.run) & (STEP.c.look == self.look) & (STEP.c.name == name)
+        with self.store.transaction() as connection:
+            if connection.scalar(sa.select(STEP.c.number).where(one)) is not None:
+                return True
+            wanted = Wanted(name, facts, StepKind.READ, call_millis=0)
+            kept = write_intent(connection, self.held, self.look, wanted, at=at)
+            return kept is not None and conclude(connection, kept.run, kept.number, "ok", at=at)
 
     def left_open(self, name: str) -> tuple[str, int] | None:
         """Return the intent of that name that an earlier process committed in this look and did not conclude."""

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import FAILURE, MAINTENANCE, RunState, Trouble
+from cloudheal.model.incident import FAILURE, MAINTENANCE, RunState, StepKind, Trouble
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import FINAL, SystemEvent, rank
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import INCIDENT, RUN, SYSTEM_EVENT
+from cloudheal.record.tables import INCIDENT, RUN, STEP, SYSTEM_EVENT
 
 #: Rows in one statement, below every dialect's limit of parameters.
 SLICE = 500
@@ -51,6 +51,8 @@ class OpenIncident:
     state: RunState
     waits_for: str
     maintenance: bool
+    has_begun: bool
+    """Something was done to the resource already, so that only a look may end it."""
 
 
 def name_of(event: Event) -> Name | None:
@@ -128,16 +130,24 @@ def note_vanished(connection: sa.Connection, names: Sequence[Name], now: datetim
 def incidents_about(connection: sa.Connection, names: Sequence[Name]) -> dict[Name, OpenIncident]:
     """Return the open incidents about system events, by event."""
     found: dict[Name, OpenIncident] = {}
-    joined = sa.select(INCIDENT, RUN.c.id.label("run"), RUN.c.rule, RUN.c.state, RUN.c.waits_for)
+    begun = sa.exists().where(STEP.c.run == RUN.c.id, STEP.c.kind != StepKind.READ.value)
+    run = (RUN.c.id.label("run"), RUN.c.rule, RUN.c.state, RUN.c.waits_for, begun.label("begun"))
+    joined = sa.select(INCIDENT, *run)
     joined = joined.join(RUN, RUN.c.incident == INCIDENT.c.id)
     for start in range(0, len(names), SLICE):
         ids = [id_ for _, _, id_ in names[start : start + SLICE]]
         about = INCIDENT.c.trouble_id.in_(ids) & INCIDENT.c.trouble.in_((MAINTENANCE, FAILURE))
         for row in connection.execute(joined.where(about, INCIDENT.c.ended.is_(None))).mappings():
             name = (Cloud(row["cloud"]), row["account"], row["trouble_id"])
-            maintenance = row["trouble"] == MAINTENANCE
-            state = RunState(row["state"])
-            found[name] = OpenIncident(row["id"], row["run"], row["rule"], state, row["waits_for"], maintenance)
+            found[name] = OpenIncident(
+                id=row["id"],
+                run=row["run"],
+                rule=row["rule"],
+                state=RunState(row["state"]),
+                waits_for=row["waits_for"],
+                maintenance=row["trouble"] == MAINTENANCE,
+                has_begun=bool(row["begun"]),
+            )
     return found
 
 

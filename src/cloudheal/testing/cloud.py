@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
 from cloudheal.model.resource import Cloud, Resource, ResourceId
-from cloudheal.model.system_event import Cycle, SystemEvent
+from cloudheal.model.system_event import FINAL, Cycle, SystemEvent
 from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
 from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
@@ -57,6 +58,8 @@ class FakeCloud:
         self._behind = timedelta()
         self._announced: dict[str, SystemEvent] = {}
         self._unwell: dict[str, str] = {}
+        #: From a reboot until the event that it answers is avoided; None: no event is answered.
+        self.avoiding: timedelta | None = timedelta(seconds=5)
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -141,6 +144,31 @@ class FakeCloud:
         self._announced[id_] = SystemEvent(id_, name, server, Cycle.EXECUTING.value, published=now, disk="")
         self._change(server.id, state=STARTING)
         self.clock.plan(down, lambda: self._mended(server, id_))
+        return self.bulletin(id_)
+
+    def announces(
+        self,
+        server: ResourceId,
+        type_: str = "SystemMaintenance.Reboot",
+        *,
+        within: timedelta = timedelta(hours=24),
+        status: str = Cycle.SCHEDULED.value,
+        simulated: bool = False,
+    ) -> bytes:
+        """Announce maintenance of a server that the cloud does by itself after so long; returns the message about it.
+
+        A reboot that its owner asks for answers an announced reboot within seconds. A simulated event touches nothing.
+        """
+        now, id_ = self.clock.now(), f"e-{server.id}-{len(self._announced) + 1}"
+        event = SystemEvent(id_, f"Instance:{type_}", server, status, now, now + within, simulated=simulated)
+        self._announced[id_] = event
+        self.clock.plan(within, lambda: self._maintained(id_))
+        return self.bulletin(id_)
+
+    def moves(self, id_: str, status: str) -> bytes:
+        """Let a system event take a status; returns the message about it."""
+        over = self.clock.now() if status in FINAL else None
+        self._announced[id_] = replace(self._announced[id_], status=status, finished=over)
         return self.bulletin(id_)
 
     def bulletin(self, id_: str) -> bytes:
@@ -260,8 +288,31 @@ class FakeCloud:
         if not force and self._deaf.get(id_, 0) > 0:
             self._deaf[id_] -= 1
             return
+        self._answer(id_)
         self._change(id_, state=STOPPING)
         self.clock.plan(GOING_DOWN, lambda: self._went_down(id_))
+
+    def _answer(self, id_: str) -> None:
+        """Let what a reboot answers be avoided in a while."""
+        for event in self._announced.values():
+            fits = event.type == "Instance:SystemMaintenance.Reboot" and event.status == Cycle.SCHEDULED
+            if fits and event.resource.id == id_ and self.avoiding is not None:
+                self.clock.plan(self.avoiding, partial(self._avoided, event.id))
+
+    def _avoided(self, id_: str) -> None:
+        if self._announced[id_].status == Cycle.SCHEDULED:
+            self.moves(id_, Cycle.AVOIDED.value)
+
+    def _maintained(self, id_: str) -> None:
+        """Do by itself what was announced and nobody answered."""
+        event = self._announced[id_]
+        if event.status != Cycle.SCHEDULED:
+            return
+        self.moves(id_, Cycle.EXECUTING.value)
+        server = self.now(event.resource.id)
+        if server is not None and server.state == RUNNING and not event.simulated:
+            self._change(server.id.id, state=STARTING)
+        self.clock.plan(self._boot, lambda: self._mended(event.resource, id_))
 
     def _went_down(self, id_: str) -> None:
         server = self.now(id_)

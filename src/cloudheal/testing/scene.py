@@ -20,16 +20,18 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.control import Answer
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline import Healer, Intake, Waker
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.plugins import Found, in_package, of_kind
+from cloudheal.record.approvals import answer
 from cloudheal.record.database import Database
 from cloudheal.record.moments import moment_of
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DECISION, EVENT, INCIDENT, OUTBOX, RUN
+from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, OUTBOX, RUN
 from cloudheal.record.workers import enlist, inherit, leave, settle
 from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
 from cloudheal.settings.rules import RuleFile
@@ -92,6 +94,7 @@ class Scene:
         """`rules` are as in a settings file, `events` messages as a queue holds them. Not trusted: rules in shadow."""
         self.cloud = cloud
         self.engine = Engine()
+        self.answer: Answer | None = None
         self._events = list(events)
         self._rules = RuleFile.model_validate({"rules": rules}).rules
         self._trusted = trusted
@@ -109,6 +112,11 @@ class Scene:
     def dying(self, death: Death) -> Scene:
         """Let the process die once, at a step; another one takes over."""
         self.engine.death = death
+        return self
+
+    def answering(self, said: Answer) -> Scene:
+        """Let somebody answer every question with this as soon as it is asked."""
+        self.answer = said
         return self
 
     def play(self) -> Told:
@@ -232,7 +240,17 @@ class _Life:
     def _work(self) -> int:
         self._take_in()
         self._waker.tick()
-        return self._look()
+        looks = self._look()
+        return looks + self._work() if self._answered() else looks
+
+    def _answered(self) -> int:
+        """Answer what is asked, where somebody does; returns how many questions."""
+        said, now = self._scene.answer, self._clock.now()
+        if said is None:
+            return 0
+        with self._database.transaction() as connection:
+            asked = connection.scalars(sa.select(APPROVAL.c.id).where(APPROVAL.c.answer == "")).all()
+            return sum(answer(connection, one, said, "somebody", now) for one in asked)
 
     def _take_in(self) -> int:
         bodies = self._scene.taken()

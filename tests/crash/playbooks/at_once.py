@@ -1,0 +1,9 @@
+"""A playbook whose time a planner chooses, without a plan: in the crash matrix it begins at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cloudheal.playbooks import reboot_in_window
+
+REBOOT_AT_ONCE = replace(reboot_in_window.REBOOT_IN_WINDOW, name="reboot_at_once", planned=False)
