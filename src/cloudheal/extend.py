@@ -7,6 +7,7 @@ leads from an empty file to a tested one.
 from cloudheal.act.hands import Hands
 from cloudheal.act.listening import BasicListener, EventDocument, Listeners
 from cloudheal.act.outcome import Kind, Outcome
+from cloudheal.act.planned import PlannedParameters
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.decision import Reason, reason_of
@@ -52,6 +53,7 @@ __all__ = [
     "Ordered",
     "Outcome",
     "Place",
+    "PlannedParameters",
     "Playbook",
     "Reason",
     "Refusal",

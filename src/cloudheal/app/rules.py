@@ -25,7 +25,8 @@ def rules_of(settings: Settings) -> RuleBook:
     for number, rule in enumerate(settings.rules):
         _check(rule, playbooks, ("rules", number))
     looking = [name for name, one in playbooks.items() if one.only_looks]
-    return rule_book(settings.rules, wishes_of(settings), looking)
+    later = [name for name, one in playbooks.items() if one.planned]
+    return rule_book(settings.rules, wishes_of(settings), looking, later)
 
 
 def rules_in(path: Path, settings: Settings) -> RuleBook:

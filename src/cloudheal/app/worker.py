@@ -43,6 +43,7 @@ from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.group_commit import GroupCommit
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Patrol, Teller
+from cloudheal.pipeline.plans import Planner
 from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
@@ -99,7 +100,17 @@ class App:
         self.accounts = accounts_of(settings, self.counters, self.clock.now)
         self.engine = Engine(self.database, self.worker, self._look)
         self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
-        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id)
+        catch_up = settings.maintenance.catch_up
+        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id, catch_up)
+        self.planner = Planner(
+            store=self.database,
+            worker=self.worker,
+            rules=self.rules,
+            playbooks=self.extensions.library.playbooks,
+            settings=settings.maintenance,
+            clock=self.clock,
+            new_id=_new_id,
+        )
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
             store=self.database,
@@ -248,6 +259,7 @@ class App:
     def _chores(self) -> Mapping[str, Callable[[], object]]:
         """Return the work beside healing, each done in a thread: what is slow keeps nothing else from its pace."""
         chores = {"keep": self.keeper.tick, "notify": self.sender.send_due, "watch": self.lookout.tick}
+        chores["plan"] = self.planner.tick
         listening = {f"listener {one.listener}": one.tick for one in self.tellers}
         dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
         return {**chores, "patrol": self.patrol.tick, **listening, **dead_man}

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from cloudheal.cli import admin, audit, backtest, control, listeners, listing, package, playbooks, rules, upkeep, work
+from cloudheal.cli import (
+    admin,
+    audit,
+    backtest,
+    control,
+    listeners,
+    listing,
+    package,
+    plan,
+    playbooks,
+    rules,
+    upkeep,
+    work,
+)
 
 app = typer.Typer(
     name="cloudheal",
@@ -23,6 +36,7 @@ app = typer.Typer(
 for group in (work.app, listing.app, control.app, admin.app, audit.app, upkeep.app, backtest.app):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
+app.add_typer(plan.app, name="plan")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cloudheal.model.plan import Binding, BrokenPin, Slot, Unplaced
+from cloudheal.model.plan import Binding, BrokenPin, Policy, Slot, TooLate, Unplaced, Why
+from cloudheal.pipeline.plans import read
+from cloudheal.record.plans import PlanRow
 
 _EN: Final[dict[str, str]] = {
     "choice.window": "in the window from {opens} to {closes}",
@@ -26,6 +28,9 @@ _EN: Final[dict[str, str]] = {
     "then.platform": "let the platform",
     "unplaced": "{binding}: {then}",
     "broken": "the slot at {begin} cannot be kept: {binding}",
+    "row.waits": "the planner has not looked at it yet",
+    "row.left": "the platform does it in its own time",
+    "row.said": "said by {who}",
     "timeline.title": "Maintenance from {begin} to {end}",
     "timeline.legend": "█ slot   ? slot that asks first   | deadline   ░ window   times in {zone}",
     "timeline.slots": "slots: {count}",
@@ -53,6 +58,9 @@ _ZH: Final[dict[str, str]] = {
     "then.platform": "交给平台",
     "unplaced": "{binding}：{then}",
     "broken": "无法保留 {begin} 的时段：{binding}",
+    "row.waits": "尚未排入计划",
+    "row.left": "由平台自行安排",
+    "row.said": "由 {who} 指定",
     "timeline.title": "维护计划，{begin} 至 {end}",
     "timeline.legend": "█ 时段   ? 须先询问的时段   | 截止时间   ░ 时间窗   时区 {zone}",
     "timeline.slots": "时段：{count}",
@@ -68,13 +76,33 @@ PLAN_TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "zh": _ZH}
 
 def why_slot(row: Slot, language: str, zone: tzinfo) -> str:
     """Return why a slot is where it is."""
-    why, opening = row.why, row.why.opening
+    return _choice(row.why, language, zone)
+
+
+def _choice(why: Why, language: str, zone: tzinfo) -> str:
+    opening = why.opening
     return PLAN_TEXTS[language][f"choice.{why.choice}"].format(
         opens=_time(opening.begin, zone) if opening else "-",
         closes=_time(opening.end, zone) if opening else "-",
         load=f"{why.load or 0:.0%}",
         busier=f"{why.busier or 0:.0%}",
     )
+
+
+def why_row(row: PlanRow, language: str, zone: tzinfo) -> str:
+    """Return why a row of the plan stands as it does, and who had it so."""
+    texts = PLAN_TEXTS[language]
+    if row.binding:
+        why = texts["unplaced"].format(
+            binding=_binding(Binding(row.binding), language), then=texts[f"then.{TooLate(row.then)}"]
+        )
+    elif row.policy == Policy.LEAVE:
+        why = texts["row.left"]
+    elif row.begin is None:
+        why = texts["row.waits"]
+    else:
+        why = _choice(read(row.why), language, zone)
+    return f"{why}; {texts['row.said'].format(who=row.said_by)}" if row.said_by else why
 
 
 def why_none(one: Unplaced, language: str) -> str:

@@ -30,6 +30,9 @@ class RuleBook:
     looking: frozenset[str] = frozenset()
     """The rules whose playbooks only look."""
 
+    planned: frozenset[str] = frozenset()
+    """The rules whose playbooks wait for a slot."""
+
     def wishes_of(self, subject: ResourceId) -> WishTags:
         """Return the tags of a resource's account."""
         return self.wishes.get((subject.cloud, subject.account), WishTags())
@@ -43,11 +46,16 @@ def rule_book(
     rules: Sequence[Rule],
     wishes: Mapping[tuple[Cloud, str], WishTags] | None = None,
     looking: Collection[str] = (),
+    planned: Collection[str] = (),
 ) -> RuleBook:
-    """Compile rules; `looking` names the playbooks that only look. Raises SettingsError naming the rule and field."""
+    """Compile rules. Raises SettingsError naming the rule and the field.
+
+    `looking` names the playbooks that only look, `planned` those whose runs wait for a slot.
+    """
     patterns = [(rule.name, compiled(rule.when, f"rules.{rule.name}.when")) for rule in rules]
     only_look = frozenset(rule.name for rule in rules if rule.playbook in looking)
-    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {}, only_look)
+    later = frozenset(rule.name for rule in rules if rule.playbook in planned)
+    return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {}, only_look, later)
 
 
 def fields_of(event: Event) -> Mapping[str, Any]:

@@ -32,6 +32,8 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.QUEUE_CURRENT: Severity.INFO,
     Topic.WAITS_LONG: Severity.WARNING,
     Topic.LISTENER_FAILED: Severity.WARNING,
+    Topic.PLAN_NO_SLOT: Severity.WARNING,
+    Topic.PLAN_MISSED: Severity.WARNING,
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -49,6 +51,9 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
         "listener.failed": "The {origin} failed on an event for good: {reason}. Once it is mended, tell it again with"
         " cloudheal dead-letters replay {number}.",
+        "plan.no_slot": "There is no slot for the maintenance of {resource} ({event}) before the cloud begins by"
+        " itself: {binding}. What follows: {then}.",
+        "plan.missed": "The slot of {resource} passed without a beginning ({reason}); another one is looked for.",
         "canary.missing": "A message of our own sent through queue {queue} did not come back within {limit}:"
         " events may not arrive either.",
         "canary.back": "Messages of our own come back through queue {queue} again.",
@@ -76,6 +81,8 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
         "listener.failed": "{origin} 处理某个事件最终失败: {reason}. 修复之后, 执行 cloudheal dead-letters replay"
         " {number} 让它重新处理.",
+        "plan.no_slot": "{resource} 的维护 ({event}) 在云平台自行开始之前没有可用时段: {binding}. 随后: {then}.",
+        "plan.missed": "{resource} 的时段已过而未开始 ({reason}); 计划程序正在寻找其他时段.",
         "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
         "canary.back": "经队列 {queue} 的自检消息恢复正常.",
         "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",

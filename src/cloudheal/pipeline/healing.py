@@ -47,6 +47,7 @@ from cloudheal.record.incidents import (
 )
 from cloudheal.record.memberships import places_of
 from cloudheal.record.parking import bind_playbook
+from cloudheal.record.plans import put_back
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.system_events import is_news
 from cloudheal.record.waiting import Rest, is_well_since, rest
@@ -195,6 +196,9 @@ class Healer:
             if state is RunState.ASKING:
                 asked = Asked(found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
                 ask(connection, *question_of(asked, refusal.code, self.new_id(), now, refusal.question))
+            playbook = self.playbooks.get(found.playbook)
+            if playbook is not None and playbook.planned and state is RunState.WAITING and not found.attempts:
+                put_back(connection, found.run, until or now)
             self.freed(connection, now)
             return True
 

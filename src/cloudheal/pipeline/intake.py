@@ -37,6 +37,7 @@ from cloudheal.record.incidents import (
 from cloudheal.record.inventory import describe, fill_in, known, release
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.observations import newest_known
+from cloudheal.record.plans import add_plan
 from cloudheal.record.system_events import note_system_events
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
@@ -108,6 +109,8 @@ class _Opening:
     trouble: Trouble
     group: str
     walked: Walk
+    name: str
+    """What people call the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +291,8 @@ class Intake:
         for one in weighed(counts, told, rules, self.rules, now):
             walked = one.walked
             state = RUN_STATES.get(OUTCOMES[walked.reason])
-            opening = _Opening(one.rule, told.event, told.trouble, one.group, walked)
+            name = told.resource.name if told.resource else ""
+            opening = _Opening(one.rule, told.event, told.trouble, one.group, walked, name)
             incident = self._open(connection, opening, state) if state else ""
             joined = one.facts.past.open if walked.reason is Reason.JOINED else None
             decisions.append(decided(row, one.rule, walked, incident or joined or "", now))
@@ -313,6 +317,8 @@ class Intake:
         owner = self.worker if hurries and self.looks.begins_here else ""
         waits_for = "" if starts else walked.reason
         add_run(connection, new, waits_for, now, owner, resource=event.subject.id)
+        if state is RunState.PLANNED:
+            add_plan(connection, run, opening.name)
         if hurries:
             supersede(connection, event.subject, incident, now)
         if starts and rule.name not in self.rules.looking:

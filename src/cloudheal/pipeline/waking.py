@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
 from cloudheal.pipeline.intake import Looks, decided
-from cloudheal.pipeline.questions import Asked, question_of
+from cloudheal.pipeline.questions import ASK_EXPIRES, Asked, question_of
 from cloudheal.pipeline.table_counts import TableCounts
 from cloudheal.pipeline.weighing import OF_GROUP, RUN_STATES, SHARED, Weighed, weighed_again
 from cloudheal.ports.clock import Clock
@@ -28,6 +28,7 @@ from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
+from cloudheal.record.plans import is_another_at_work, miss, plan_row
 from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
 from cloudheal.settings.rules import Rule
 
@@ -41,6 +42,8 @@ class Waker:
     rules: RuleBook
     clock: Clock
     new_id: Callable[[], str]
+    catch_up: timedelta = timedelta(minutes=15)
+    """How late the slot of a planned run may still be taken up."""
 
     def tick(self) -> int:
         """Walk every run that may be ready; returns how many were started."""
@@ -66,7 +69,7 @@ class Waker:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.group) in full:
                 continue
             said = answers.get(one.run)
-            if said is not None and said.answer is Answer.EXPIRED:
+            if said is not None and said.answer is Answer.EXPIRED and one.state is not RunState.PLANNED:
                 self._expire(connection, one, now, tell=said.id not in late)
                 late.add(said.id)
                 continue
@@ -97,6 +100,8 @@ class Waker:
             gone = Verdict(patient.incident, Healed.UNKNOWN, now, {"code": "rule_removed", "rule": patient.rule})
             end_patient(connection, patient.run, gone)
             return None
+        if patient.state is RunState.PLANNED and not self._may_begin(connection, patient, said, now):
+            return None
         if patient.waits_for == Reason.UNDERWAY:
             return self._begin(connection, patient, None, said, now)
         seen = known(connection, [patient.subject]).get(patient.subject)
@@ -107,9 +112,23 @@ class Waker:
             self.rules,
             seen.resource if seen else None,
             now,
-            approved=said is not None,
+            approved=said is not None and said.answer is Answer.APPROVED,
         )
         return self._walked(connection, patient, again, said, now)
+
+    def _may_begin(self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime) -> bool:
+        """Say whether a planned run may begin now; one whose slot passed, or that nobody agreed to, is planned anew."""
+        row = plan_row(connection, patient.run)
+        if row is None or is_another_at_work(connection, patient.subject, patient.run):
+            return False
+        if row.begin is None:
+            return said is not None and said.answer is Answer.APPROVED
+        if said is not None and said.answer is Answer.EXPIRED:
+            # Whoever did not see this question has an hour for the next one.
+            return not miss(connection, patient.run, Reason.ASK_EXPIRED.value, now + ASK_EXPIRES, now)
+        if now - row.begin > self.catch_up:
+            return not miss(connection, patient.run, _held_by(patient), now, now)
+        return True
 
     def _walked(
         self,
@@ -134,8 +153,10 @@ class Waker:
 
     def _keep(self, connection: sa.Connection, patient: Patient, rule: Rule, again: Walk, now: datetime) -> bool:
         """Write what the run waits for by now, and ask where that is a person."""
-        state = RUN_STATES[OUTCOMES[again.reason]]
-        kept = keep_waiting(connection, patient.run, state, again.reason, again.next_eligible, now)
+        planned = patient.state is RunState.PLANNED  # it waits inside its slot only; after that it is planned anew
+        state = patient.state if planned else RUN_STATES[OUTCOMES[again.reason]]
+        until = now if planned else again.next_eligible
+        kept = keep_waiting(connection, patient.run, state, again.reason, until, now)
         if kept and state is RunState.ASKING:
             asked = Asked(patient.run, patient.rule, patient.playbook, patient.subject, patient.trouble, patient.group)
             ask(connection, *question_of(asked, again.reason, self.new_id(), now))
@@ -160,3 +181,8 @@ class Waker:
             grant(connection, patient.run, now)
         self.looks.enqueue(connection, patient.run, patient.look)
         return Reason.ACT
+
+
+def _held_by(patient: Patient) -> str:
+    """Return why a planned run did not begin in its slot: a guard's reason, or that nobody was at work."""
+    return "late" if patient.waits_for == Reason.PLAN else patient.waits_for

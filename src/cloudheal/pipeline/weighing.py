@@ -30,6 +30,7 @@ from cloudheal.settings.rules import Rule, Selector
 #: How the run of an incident begins, by the outcome of the decision; no run for the outcomes that are not here.
 RUN_STATES = {
     Outcome.ACT: RunState.STARTING,
+    Outcome.PLAN: RunState.PLANNED,
     Outcome.WAIT: RunState.WAITING,
     Outcome.ASK: RunState.ASKING,
     Outcome.TELL: RunState.ASKING,
@@ -108,6 +109,7 @@ def weighed(counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, n
     wishes = book.wishes_of(told.event.subject)
     for rule in rules:
         facts = tag_held(_facts(counts, told, rule, book, now), wishes, told.resource, now)
+        facts = replace(facts, planned=True) if rule.name in book.planned else facts
         yield Weighed(rule, facts, walk(told.event.time, now, facts))
 
 
@@ -223,6 +225,8 @@ def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: date
 def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
     last = None if patient.attempts else facts.past.last_attempt
     mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
+    if patient.state is RunState.PLANNED:  # announced at once for many, done one after another: no storm
+        mine = replace(mine, group=replace(mine.group, fell_lately=0))
     if not approved:
         return mine
     fresh = replace(mine.past, attempts=0, heals=0)

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     INCIDENT_ACTED = "incident.acted"
     INCIDENT_ENDED = "incident.ended"
     RUN_ADDED = "run.added"
+    RUN_PLANNED = "run.planned"
     RUN_WAITS = "run.waits"
     RUN_WOKEN = "run.woken"
     RUN_BEGUN = "run.begun"

@@ -46,6 +46,8 @@ class Topic(StrEnum):
     QUEUE_CURRENT = "queue.current"
     WAITS_LONG = "run.waits_long"
     LISTENER_FAILED = "listener.failed"
+    PLAN_NO_SLOT = "plan.no_slot"
+    PLAN_MISSED = "plan.missed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,29 @@ RUN = sa.Table(
     sa.Index("run_by_incident", "incident"),
 )
 
+#: The slot of a run that waits for one, and what operators said about it; times are None while it has none.
+PLAN = sa.Table(
+    "plan",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
+    sa.Column("earliest", sa.BigInteger),
+    sa.Column("begin", sa.BigInteger),
+    sa.Column("end", sa.BigInteger),
+    sa.Column("deadline", sa.BigInteger),
+    sa.Column("policy", sa.Text, nullable=False, server_default=""),
+    sa.Column("why", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("binding", sa.Text, nullable=False, server_default=""),
+    sa.Column("then", sa.Text, nullable=False, server_default=""),
+    sa.Column("pinned", sa.BigInteger),
+    sa.Column("anywhere", sa.Boolean, nullable=False, default=False),
+    sa.Column("left", sa.Boolean, nullable=False, default=False),
+    sa.Column("said_by", sa.Text, nullable=False, server_default=""),
+    sa.Column("stale", sa.Boolean, nullable=False, default=True),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("plan_stale", "stale"),
+)
+
 WORKER = sa.Table(
     "worker",
     METADATA,

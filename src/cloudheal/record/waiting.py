@@ -19,10 +19,10 @@ from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, RUN
+from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, PLAN, RUN
 from cloudheal.record.workers import Claim
 
-_PATIENT = (RunState.WAITING.value, RunState.ASKING.value)
+_PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 RECOVERIES = {"Running": "stopped"}
 #: States of which an event tells that a look is worth while.
@@ -89,7 +89,17 @@ def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool
     )
     waits &= (RUN.c.waits_for != Reason.PAUSED.value) | sa.literal(paused is None)
     waits &= (RUN.c.waits_for != Reason.HELD.value) | ~held
-    return waits | ((RUN.c.state == RunState.ASKING.value) & answered & ~late)
+    return waits | ((RUN.c.state == RunState.ASKING.value) & answered & ~late) | _has_its_time(now)
+
+
+def _has_its_time(now: datetime) -> sa.ColumnElement[bool]:
+    """Say which planned runs are to be looked at: their slot has come, or somebody denied it, or wants it at once."""
+    said = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks)
+    denied = said.where(APPROVAL.c.answer == Answer.DENIED.value).exists()
+    agreed = said.where(APPROVAL.c.answer == Answer.APPROVED.value).exists()
+    without = sa.select(PLAN.c.run).where(PLAN.c.run == RUN.c.id, PLAN.c.binding != "").exists()
+    came = RUN.c.next_eligible <= millis_of(now)
+    return (RUN.c.state == RunState.PLANNED.value) & (came | denied | (agreed & without))
 
 
 def _patient(row: sa.RowMapping) -> Patient:

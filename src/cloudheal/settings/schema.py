@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import Rule, RuleFile
 from cloudheal.settings.windows import known_zone
 
@@ -293,6 +294,9 @@ class Settings(_Settings):
         None, description="HTTP: pushed events, /healthz and /metrics; absent: nothing listens."
     )
     extensions: ExtensionSettings = Field(ExtensionSettings(), description="Playbooks and listeners of your own.")
+    maintenance: MaintenanceSettings = Field(
+        MaintenanceSettings(), validate_default=True, description="When planned maintenance is done."
+    )
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")
@@ -301,6 +305,11 @@ class Settings(_Settings):
         10, ge=1, description="A worker not heard of for so long is dead; others take its work."
     )
     settle_seconds: float = Field(30, gt=0, description="How long after a lost answer a read of the cloud is believed.")
+
+    @field_validator("maintenance")
+    @classmethod
+    def _in_zone(cls, maintenance: MaintenanceSettings, info: ValidationInfo) -> MaintenanceSettings:
+        return maintenance.in_zone(info.data.get("timezone", "UTC"))
 
     @field_validator("rules")
     @classmethod

@@ -149,7 +149,8 @@ class Scene:
         """Join the stages as a worker does, on this scene's clock and cloud."""
         clock, library = self.cloud.clock, self._library
         looking = [name for name, one in library.playbooks.items() if one.only_looks]
-        rules = rule_book(self._rules, looking=looking)
+        later = [name for name, one in library.playbooks.items() if one.planned]
+        rules = rule_book(self._rules, looking=looking, planned=later)
         waker = Waker(database, self.engine, rules, clock, self._id)
         intake = Intake(
             store=database,

@@ -241,6 +241,27 @@ def upgrade() -> None:
     )
     op.create_index("outbox_by_done", "outbox", ["done", "id"], unique=False)
     op.create_table(
+        "plan",
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
+        sa.Column("earliest", sa.BigInteger(), nullable=True),
+        sa.Column("begin", sa.BigInteger(), nullable=True),
+        sa.Column("end", sa.BigInteger(), nullable=True),
+        sa.Column("deadline", sa.BigInteger(), nullable=True),
+        sa.Column("policy", sa.Text(), server_default="", nullable=False),
+        sa.Column("why", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("binding", sa.Text(), server_default="", nullable=False),
+        sa.Column("then", sa.Text(), server_default="", nullable=False),
+        sa.Column("pinned", sa.BigInteger(), nullable=True),
+        sa.Column("anywhere", sa.Boolean(), nullable=False),
+        sa.Column("left", sa.Boolean(), nullable=False),
+        sa.Column("said_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("stale", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("run"),
+    )
+    op.create_index("plan_stale", "plan", ["stale"], unique=False)
+    op.create_table(
         "poll",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=False),

@@ -1,0 +1,254 @@
+"""The plan kept up to date: what waits for a slot is handed to the planner, and what it says is written down.
+
+One worker plans for all, by lease. The plan is computed beside the tables and written row by row where nobody said or
+began anything meanwhile; what was overtaken is stale still, and planned again at the next tick. Nothing is begun here:
+whoever wakes runs does that when a slot has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.act.planned import PlannedParameters
+from cloudheal.act.playbook import Playbook
+from cloudheal.decide.planning.planner import replan
+from cloudheal.decide.rulebook import RuleBook
+from cloudheal.model.control import Answer, Approval
+from cloudheal.model.incident import Mode, RunState
+from cloudheal.model.plan import (
+    STEP,
+    Binding,
+    Budgets,
+    Choice,
+    Maintenance,
+    Pin,
+    PlanRequest,
+    Policy,
+    Schedule,
+    Slot,
+    Taken,
+    Terms,
+    TooLate,
+    Unplaced,
+    Why,
+)
+from cloudheal.model.resource import ResourceId
+from cloudheal.model.window import Stretch
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.store import Store
+from cloudheal.record.approvals import ask
+from cloudheal.record.leases import take_lease
+from cloudheal.record.plans import PlanRow, is_stale, leave_to_platform, place, plan_rows, unplace
+from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
+
+#: Long enough for the largest plan; whoever dies while planning is followed after this.
+LEASE_MILLIS = 60_000
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans for one worker's database."""
+
+    store: Store
+    worker: str
+    rules: RuleBook
+    playbooks: Mapping[str, Playbook]
+    settings: MaintenanceSettings
+    clock: Clock
+    new_id: Callable[[], str]
+    _looked: datetime | None = field(default=None, init=False)
+
+    def tick(self) -> int:
+        """Plan anew if anything changed; returns how many rows were written."""
+        now = self.clock.now()
+        with self.store.snapshot() as connection:
+            if not is_stale(connection, self._looked):
+                return 0
+        with self.store.transaction() as connection:
+            if not take_lease(connection, "plan", self.worker, LEASE_MILLIS):
+                return 0
+        with self.store.snapshot() as connection:
+            rows = plan_rows(connection)
+        since, self._looked = self._looked, now
+        schedule = replan(self.request(rows, now), schedule_of(rows), touched(rows, since) if since else None)
+        with self.store.transaction() as connection:
+            return self._write(connection, rows, schedule, now)
+
+    def request(self, rows: Sequence[PlanRow], now: datetime) -> PlanRequest:
+        """Return what is to be planned, under the settings as they are."""
+        busy = {one.subject for one in rows if one.state in {RunState.STARTING, RunState.RUNNING}}
+        waiting = [one for one in rows if one.state is RunState.PLANNED and one.subject not in busy]
+        return PlanRequest(
+            now=now,
+            maintenances=tuple(self._maintenance(one) for one in waiting),
+            terms=terms_of(self.settings, {one.group for one in rows}),
+            budgets=Budgets(self.settings.servers_at_once, self.settings.servers_per_hour),
+            taken=tuple(_taken(one, now) for one in rows if one.subject in busy and one.begin),
+            pins=tuple(Pin(one.subject, one.pinned, one.anywhere) for one in waiting if one.pinned),
+            catch_up=self.settings.catch_up,
+        )
+
+    def _maintenance(self, row: PlanRow) -> Maintenance:
+        parameters = self._parameters(row)
+        return Maintenance(
+            event=row.trouble.id,
+            resource=row.subject,
+            not_before=row.not_before,
+            lasts=parameters.lasts,
+            name=row.name,
+            group=row.group,
+            margin=self.settings.margin,
+            policy=self._policy(row, parameters),
+            too_late=parameters.too_late,
+            earliest=row.earliest,
+        )
+
+    def _parameters(self, row: PlanRow) -> PlannedParameters:
+        """Return the rule's parameters; of a rule or playbook that is gone the cautious defaults."""
+        rule, playbook = self.rules.rules.get(row.rule), self.playbooks.get(row.playbook)
+        known = playbook.parameters.model_validate(rule.parameters) if rule and playbook else None
+        return known if isinstance(known, PlannedParameters) else PlannedParameters()
+
+    def _policy(self, row: PlanRow, parameters: PlannedParameters) -> Policy:
+        rule = self.rules.rules.get(row.rule)
+        if row.left or parameters.leave:
+            return Policy.LEAVE
+        agreed = row.answer == Answer.APPROVED or (rule is not None and rule.mode is Mode.AUTO)
+        return Policy.HANDLE if agreed else Policy.ASK
+
+    def _write(self, connection: sa.Connection, rows: Sequence[PlanRow], made: Schedule, now: datetime) -> int:
+        slots = {(slot.resource, event): slot for slot in made.rows for event in slot.events}
+        without = {(one.resource, event): one for one in made.unplaced for event in one.events}
+        waiting = [one for one in rows if one.state is RunState.PLANNED]
+        return sum(self._write_one(connection, one, slots, without, now) for one in waiting)
+
+    def _write_one(
+        self,
+        connection: sa.Connection,
+        row: PlanRow,
+        slots: Mapping[tuple[ResourceId, str], Slot],
+        without: Mapping[tuple[ResourceId, str], Unplaced],
+        now: datetime,
+    ) -> bool:
+        name = row.subject, row.trouble.id
+        slot, none = slots.get(name), without.get(name)
+        if none is not None and none.then is TooLate.ACT_NOW:
+            slot = _at_once(none, row, now)
+        if slot is not None:
+            slot = replace(slot, policy=self._policy(row, self._parameters(row)))
+            why = written(slot.why)
+            if not row.stale and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
+                return False
+            return place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
+        if none is not None:
+            if not row.stale and (row.binding, row.then) == (none.binding.value, none.then.value):
+                return False
+            return unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
+        if not row.stale and row.policy == Policy.LEAVE.value:
+            return False
+        return leave_to_platform(connection, row, now)
+
+    def _ask(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
+        """Ask for a slot that a person must agree to; the question is over when the slot begins."""
+        if slot.policy is not Policy.ASK or (row.begin == slot.begin and row.answer == "" and row.asks):
+            return True
+        when = slot.begin.isoformat(timespec="minutes")
+        text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at {when}, before {slot.deadline.isoformat()}?"
+        ask(connection, Approval(self.new_id(), row.run, text, now, slot.begin))
+        return True
+
+    def _ask_without(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
+        """Ask whether it is to be done at once where there is no slot; as long as the cloud has not begun."""
+        asked = row.binding == none.binding.value and row.asks
+        if none.then is not TooLate.ASK or asked or row.not_before <= now:
+            return True
+        text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at once? No slot: {none.binding}"
+        ask(connection, Approval(self.new_id(), row.run, text, now, row.not_before))
+        return True
+
+
+def schedule_of(rows: Iterable[PlanRow]) -> Schedule:
+    """Return the plan as it stands in the rows, one slot for all events of a server."""
+    planned = [one for one in rows if one.state is RunState.PLANNED]
+    slots: dict[tuple[ResourceId, datetime], Slot] = {}
+    for row in (one for one in planned if one.begin and one.end and one.deadline):
+        before = slots.get((row.subject, row.begin))  # type: ignore[arg-type]
+        events = (*(before.events if before else ()), row.trouble.id)
+        slot = Slot(
+            row.subject,
+            row.name,
+            row.group,
+            events,
+            row.begin,  # type: ignore[arg-type]
+            row.end,  # type: ignore[arg-type]
+            row.deadline,  # type: ignore[arg-type]
+            Policy(row.policy),
+            read(row.why),
+        )
+        slots[slot.resource, slot.begin] = slot
+    without = tuple(
+        Unplaced(
+            one.subject,
+            one.name,
+            one.group,
+            (one.trouble.id,),
+            one.deadline or one.not_before,
+            Binding(one.binding),
+            TooLate(one.then),
+        )
+        for one in planned
+        if one.binding
+    )
+    return Schedule(tuple(sorted(slots.values(), key=lambda one: (one.begin, one.group, one.resource.id))), without)
+
+
+def touched(rows: Iterable[PlanRow], since: datetime) -> set[str]:
+    """Return the groups in which something changed: a row, an answer, an event, or that a server is at work."""
+    return {one.group for one in rows if one.stale or one.answer or _is_moving(one, since)}
+
+
+def _is_moving(row: PlanRow, since: datetime) -> bool:
+    return row.state is not RunState.PLANNED or (row.heard is not None and row.heard >= since)
+
+
+def terms_of(settings: MaintenanceSettings, groups: Iterable[str]) -> Mapping[str, Terms]:
+    """Return what each group agrees to."""
+    own = {one.group: _terms(one) for one in settings.groups}
+    return {one: own.get(one, _terms(settings)) for one in groups}
+
+
+def written(why: Why) -> dict[str, Any]:
+    """Return a reason as it is stored."""
+    opening = [why.opening.begin.isoformat(), why.opening.end.isoformat()] if why.opening else None
+    return {"choice": why.choice.value, "opening": opening, "load": why.load, "busier": why.busier}
+
+
+def read(stored: Mapping[str, Any]) -> Why:
+    """Read a stored reason back."""
+    opening = stored.get("opening")
+    stretch = Stretch(*(datetime.fromisoformat(one) for one in opening)) if opening else None
+    return Why(Choice(stored.get("choice", Choice.EARLIEST)), stretch, stored.get("load"), stored.get("busier"))
+
+
+def _terms(settings: GroupTerms) -> Terms:
+    windows = tuple(one.window for one in settings.windows)
+    return Terms(windows, None, settings.at_once, settings.prefer)
+
+
+def _taken(row: PlanRow, now: datetime) -> Taken:
+    """Return the time of a server that is at work; one that takes longer than planned is not done yet."""
+    begin = row.begin or now
+    return Taken(begin, max(row.end or now, now + STEP), row.group, row.subject)
+
+
+def _at_once(none: Unplaced, row: PlanRow, now: datetime) -> Slot:
+    """Return the slot of what is too late to be planned and is to be done all the same."""
+    end = now + max(timedelta(minutes=5), STEP)
+    return Slot(
+        none.resource, none.name, none.group, none.events, now, end, row.not_before, Policy.HANDLE, Why(Choice.EARLIEST)
+    )

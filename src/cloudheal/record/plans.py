@@ -1,0 +1,283 @@
+"""The maintenance plan: a row for each run that waits for its slot, what it was given, and what operators said.
+
+A row is written with its run, in the commit that takes the event in. It is `stale` until the planner has looked at it.
+When the cloud acts by itself stands with its event. An operator writes here what they want; only the planner gives
+slots. A version keeps a plan that was computed beside the tables from overwriting what was said meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.model.control import Answer
+from cloudheal.model.decision import Reason
+from cloudheal.model.incident import RunState, Trouble
+from cloudheal.model.plan import Policy, Slot, Unplaced
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.outbox import Notice, Topic, tell
+from cloudheal.record.tables import APPROVAL, INCIDENT, PLAN, RUN, SYSTEM_EVENT
+
+_AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One run of the plan: an event of a server, the slot that it has, and what operators said."""
+
+    run: str
+    incident: str
+    rule: str
+    playbook: str
+    state: RunState
+    look: int
+    subject: ResourceId
+    trouble: Trouble
+    group: str
+    name: str
+    not_before: datetime
+    earliest: datetime | None
+    begin: datetime | None
+    end: datetime | None
+    deadline: datetime | None
+    policy: str
+    why: Mapping[str, Any]
+    binding: str
+    then: str
+    pinned: datetime | None
+    anywhere: bool
+    said_by: str
+    left: bool
+    asks: str
+    answer: str
+    stale: bool
+    version: int
+    heard: datetime | None
+    """When something was last learned of the cloud's event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator says about a run: a slot (outside the windows too: `anywhere`), or that the platform does it."""
+
+    who: str
+    begin: datetime | None = None
+    anywhere: bool = False
+    leave: bool = False
+
+
+def add_plan(connection: sa.Connection, run: str, name: str) -> None:
+    """Add a run that is to be given a slot before its cloud acts by itself."""
+    connection.execute(sa.insert(PLAN).values(run=run, name=name))
+
+
+def is_stale(connection: sa.Connection, since: datetime | None) -> bool:
+    """Say whether something waits for the planner: a row that changed, or an event that was moved since it looked."""
+    if since is None:
+        waits = sa.select(PLAN.c.run).join(RUN, RUN.c.id == PLAN.c.run).where(_planned())
+    else:
+        moved = SYSTEM_EVENT.c.changed >= millis_of(since)
+        agreed = (PLAN.c.policy == Policy.ASK.value) & (APPROVAL.c.answer == Answer.APPROVED.value)
+        asked = _joined().outerjoin(APPROVAL, APPROVAL.c.id == RUN.c.asks)
+        waits = sa.select(PLAN.c.run).select_from(asked).where(_planned(), PLAN.c.stale | moved | agreed)
+    return connection.execute(waits.limit(1)).first() is not None
+
+
+def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow]:
+    """Return the plan: what waits for its slot or is at work; with `ended` also what is over. By begin."""
+    chosen = _chosen()
+    if not ended:
+        chosen = chosen.where(RUN.c.state != RunState.ENDED.value)
+    rows = connection.execute(chosen.order_by(PLAN.c.begin, sa.text("not_before"), PLAN.c.run)).mappings()
+    return [_row(one) for one in rows]
+
+
+def place(connection: sa.Connection, row: PlanRow, slot: Slot, why: Mapping[str, Any], at: datetime) -> bool:
+    """Give a run its slot; False when an operator said something, or it began, since `row` was read."""
+    values = {
+        "begin": millis_of(slot.begin),
+        "end": millis_of(slot.end),
+        "deadline": millis_of(slot.deadline),
+        "policy": slot.policy.value,
+        "why": json.dumps(dict(why)),
+        "binding": "",
+        "then": "",
+    }
+    if not _write(connection, row, values):
+        return False
+    due = {"next_eligible": values["begin"], "waits_for": Reason.PLAN.value}
+    connection.execute(sa.update(RUN).where(RUN.c.id == row.run).values(due))
+    if (row.begin, row.policy) != (slot.begin, slot.policy.value):
+        planned = slot.begin.isoformat(timespec="minutes")
+        _tell(connection, row.run, at, planned, {"deadline": values["deadline"], **why})
+    return True
+
+
+def unplace(connection: sa.Connection, row: PlanRow, without: Unplaced, at: datetime) -> bool:
+    """Write that there is no slot, and why; False as for `place`. People are told once."""
+    values = {"begin": None, "end": None, "deadline": millis_of(without.deadline), "policy": "", "why": "{}"}
+    values |= {"binding": without.binding.value, "then": without.then.value}
+    if not _write(connection, row, values):
+        return False
+    connection.execute(sa.update(RUN).where(RUN.c.id == row.run).values(next_eligible=None))
+    if (row.binding, row.then) != (without.binding.value, without.then.value):
+        _tell(connection, row.run, at, f"no slot: {without.binding.value}", {"then": without.then.value})
+        facts = {"resource": row.subject.id, "event": row.trouble.id, "binding": without.binding.value}
+        key = f"{Topic.PLAN_NO_SLOT}|{row.run}"
+        tell(connection, Notice(Topic.PLAN_NO_SLOT, at, key, row.incident, {**facts, "then": without.then.value}))
+    return True
+
+
+def leave_to_platform(connection: sa.Connection, row: PlanRow, at: datetime) -> bool:
+    """Write that the platform does it; the run stays until its event is over. False as for `place`."""
+    values = {"begin": None, "end": None, "deadline": None, "policy": "leave", "why": "{}", "binding": "", "then": ""}
+    if not _write(connection, row, values):
+        return False
+    connection.execute(sa.update(RUN).where(RUN.c.id == row.run).values(next_eligible=None))
+    if row.policy != "leave":
+        _tell(connection, row.run, at, "left to the platform")
+    return True
+
+
+def wish(connection: sa.Connection, run: str, said: Wish, at: datetime) -> bool:
+    """Write what an operator says about a run that has not begun; False when it has."""
+    values = {
+        "pinned": None if said.begin is None else millis_of(said.begin),
+        "anywhere": said.anywhere,
+        "left": said.leave,
+        "said_by": said.who,
+    }
+    written = _change(connection, run, values)
+    if written:
+        asked = "leave" if said.leave else said.begin.isoformat(timespec="minutes") if said.begin else "auto"
+        _tell(connection, run, at, f"asked for {asked}", name=said.who)
+    return written
+
+
+def miss(connection: sa.Connection, run: str, why: str, earliest: datetime, at: datetime) -> bool:
+    """Write that a slot passed without a beginning: another one is looked for, from `earliest` on; people are told."""
+    if not _change(connection, run, {"earliest": millis_of(earliest), "pinned": None, "begin": None}):
+        return False
+    connection.execute(sa.update(RUN).where(RUN.c.id == run).values(next_eligible=None))
+    _tell(connection, run, at, f"missed: {why}")
+    resource, incident = about_run(connection, run)
+    facts = {"resource": resource, "reason": why}
+    tell(connection, Notice(Topic.PLAN_MISSED, at, f"{Topic.PLAN_MISSED}|{run}", incident, facts))
+    return True
+
+
+def put_back(connection: sa.Connection, run: str, at: datetime) -> bool:
+    """Return a run to the plan that rests without having done anything; it gets a slot that begins after `at`."""
+    rests = (RUN.c.id == run) & RUN.c.state.in_((RunState.WAITING.value, RunState.ASKING.value))
+    values = {"state": RunState.PLANNED.value, "waits_for": Reason.PLAN.value, "next_eligible": None}
+    if connection.execute(sa.update(RUN).where(rests).values(values)).rowcount != 1:
+        return False
+    return _change(connection, run, {"earliest": millis_of(at), "pinned": None, "begin": None})
+
+
+def plan_row(connection: sa.Connection, run: str) -> PlanRow | None:
+    """Return the plan of one run; None when it has none."""
+    found = connection.execute(_chosen().where(PLAN.c.run == run)).mappings().one_or_none()
+    return None if found is None else _row(found)
+
+
+def is_another_at_work(connection: sa.Connection, subject: ResourceId, run: str) -> bool:
+    """Say whether another run is at work on a resource."""
+    about = {"cloud": str(subject.cloud), "account": subject.account, "region": subject.region, "resource": subject.id}
+    joined = RUN.join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    chosen = sa.select(RUN.c.id).select_from(joined).where(*(INCIDENT.c[key] == value for key, value in about.items()))
+    return connection.execute(chosen.where(RUN.c.id != run, RUN.c.state.in_(_AT_WORK)).limit(1)).first() is not None
+
+
+def runs_of(rows: Iterable[PlanRow], what: str) -> list[PlanRow]:
+    """Return the rows that people mean by a run, an event or a server's id."""
+    return [one for one in rows if what in {one.run, one.trouble.id, one.subject.id}]
+
+
+def _chosen() -> sa.Select[Any]:
+    columns: list[Any] = [
+        PLAN,
+        sa.func.coalesce(SYSTEM_EVENT.c.not_before, INCIDENT.c.occurred).label("not_before"),
+        *(RUN.c[one] for one in ("incident", "rule", "playbook", "state", "look", "asks")),
+        *(INCIDENT.c[one] for one in ("cloud", "account", "region", "kind", "resource", "trouble", "trouble_id")),
+        INCIDENT.c.group,
+        APPROVAL.c.answer,
+        SYSTEM_EVENT.c.changed,
+    ]
+    return sa.select(*columns).select_from(_joined().outerjoin(APPROVAL, APPROVAL.c.id == RUN.c.asks))
+
+
+def _joined() -> sa.FromClause:
+    """Join plan, run and incident with what is known of the cloud's event; one that names no time was never told of."""
+    event = SYSTEM_EVENT.c
+    about = (event.cloud == INCIDENT.c.cloud) & (event.account == INCIDENT.c.account)
+    whole = sa.join(PLAN, RUN, RUN.c.id == PLAN.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    return whole.outerjoin(SYSTEM_EVENT, about & (event.id == INCIDENT.c.trouble_id))
+
+
+def _planned() -> sa.ColumnElement[bool]:
+    return RUN.c.state == RunState.PLANNED.value
+
+
+def _change(connection: sa.Connection, run: str, values: Mapping[str, Any]) -> bool:
+    waits = sa.select(RUN.c.id).where(RUN.c.id == run, _planned()).exists()
+    changed = {**values, "stale": True, "version": PLAN.c.version + 1}
+    return connection.execute(sa.update(PLAN).where(PLAN.c.run == run, waits).values(changed)).rowcount == 1
+
+
+def _write(connection: sa.Connection, row: PlanRow, values: Mapping[str, Any]) -> bool:
+    waits = sa.select(RUN.c.id).where(RUN.c.id == row.run, _planned()).exists()
+    mine = (PLAN.c.run == row.run) & (PLAN.c.version == row.version) & waits
+    return connection.execute(sa.update(PLAN).where(mine).values({**values, "stale": False})).rowcount == 1
+
+
+def _tell(
+    connection: sa.Connection, run: str, at: datetime, what: str, body: Mapping[str, Any] | None = None, name: str = ""
+) -> None:
+    resource, incident = about_run(connection, run)
+    told = Entry(Kind.RUN_PLANNED, at, resource, result=what, name=name, incident=incident, run=run, body=body or {})
+    append(connection, [told])
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment_of(value)
+
+
+def _row(row: sa.RowMapping) -> PlanRow:
+    return PlanRow(
+        run=row["run"],
+        incident=row["incident"],
+        rule=row["rule"],
+        playbook=row["playbook"],
+        state=RunState(row["state"]),
+        look=row["look"],
+        subject=ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"]),
+        trouble=Trouble(row["trouble"], row["trouble_id"]),
+        group=row["group"],
+        name=row["name"],
+        not_before=moment_of(row["not_before"]),
+        earliest=_moment(row["earliest"]),
+        begin=_moment(row["begin"]),
+        end=_moment(row["end"]),
+        deadline=_moment(row["deadline"]),
+        policy=row["policy"],
+        why=json.loads(row["why"]),
+        binding=row["binding"],
+        then=row["then"],
+        pinned=_moment(row["pinned"]),
+        anywhere=row["anywhere"],
+        said_by=row["said_by"],
+        left=row["left"],
+        asks=row["asks"],
+        answer=row["answer"] or "",
+        stale=row["stale"],
+        version=row["version"],
+        heard=_moment(row["changed"]),
+    )

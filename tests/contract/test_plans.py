@@ -1,0 +1,422 @@
+"""What is planned is kept, moved, agreed to, missed and begun as people and clocks say; on both databases."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from cloudheal.act.library import library_of
+from cloudheal.act.planned import PlannedParameters
+from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.decide.rulebook import rule_book
+from cloudheal.extend import Hands, Healed
+from cloudheal.model.control import Answer, Hold
+from cloudheal.model.event import Channel
+from cloudheal.model.incident import RunState
+from cloudheal.model.plan import Choice, Policy, Slot, Why
+from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline import Intake, Waker
+from cloudheal.pipeline.plans import Planner
+from cloudheal.plugins import Found
+from cloudheal.record.approvals import answer, open_questions
+from cloudheal.record.database import Database
+from cloudheal.record.holds import EVERYTHING, add_hold
+from cloudheal.record.plans import PlanRow, Wish, place, plan_rows, wish
+from cloudheal.record.promotions import promote
+from cloudheal.record.tables import DECISION, INCIDENT, LEDGER, OUTBOX, RUN
+from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.settings.maintenance import MaintenanceSettings
+from cloudheal.settings.rules import RuleFile
+from cloudheal.testing.clock import VirtualClock
+from cloudheal.testing.engine import Engine
+from cloudheal.testing.messages import message
+
+#: A Monday noon in Shanghai.
+NOON = datetime.fromisoformat("2026-03-02T12:00:00+08:00")
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+NIGHT = {"from": "02:00", "lasts": "2h", "timezone": "Asia/Shanghai"}
+RULE: dict[str, Any] = {
+    "name": "maintain",
+    "when": {"type": ["Instance:SystemMaintenance.Reboot"]},
+    "resources": {"all": True},
+    "playbook": "sit_still",
+    "mode": "auto",
+    "limits": {"share": 1.0, "cool_down": "1s"},
+}
+
+
+def sit_still(_case: Case, _hands: Hands) -> End:
+    """End at once."""
+    return End(Healed.HEALED, "done")
+
+
+PLAYBOOK = Playbook(
+    "sit_still", ("maintenance",), PlannedParameters, ("servers", "start"), reversible=True, run=sit_still, planned=True
+)
+LIBRARY = library_of([Found("sit_still", "the test", PLAYBOOK)], TRIGGERS)
+
+
+class Plans:
+    """One worker's planner and waker, on a clock of its own."""
+
+    def __init__(self, database: Database, rule: Mapping[str, Any], maintenance: Mapping[str, Any]) -> None:
+        self.database, self.clock, self.engine = database, VirtualClock(NOON), Engine()
+        self._numbers = itertools.count(1)
+        rules = RuleFile.model_validate({"rules": [RULE | dict(rule)]}).rules
+        settings = MaintenanceSettings.model_validate(maintenance)
+        with database.transaction() as connection:
+            promote(connection, rules, "test", NOON)
+        book = rule_book(rules, planned=LIBRARY.playbooks)
+        self.intake = Intake(
+            store=database,
+            looks=self.engine,
+            rules=book,
+            playbooks=LIBRARY.playbooks,
+            trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+            wanted_by=lambda _: (),
+            reader=event_of,
+            lookup=_known,
+            clock=self.clock,
+            new_id=self._id,
+            worker="w",
+        )
+        self.waker = Waker(database, self.engine, book, self.clock, self._id, settings.catch_up)
+        self.planner = Planner(database, "w", book, LIBRARY.playbooks, settings, self.clock, self._id)
+
+    def _id(self) -> str:
+        return f"{next(self._numbers):06}"
+
+    def told(self, server: str, event: str, not_before: datetime, status: str = "Scheduled") -> None:
+        """Take in the news of a system event."""
+        resource = named(server)
+        begins = not_before.astimezone(NOON.tzinfo).strftime("%Y-%m-%dT%H:%M:%S+08:00")
+        content = {
+            "instanceId": server,
+            "eventId": event,
+            "eventType": "SystemMaintenance.Reboot",
+            "eventStatus": status,
+            "publishTime": NOON.isoformat(),
+            "notBefore": begins,
+        }
+        name = f"Instance:SystemMaintenance.Reboot:{status}"
+        self.intake.take([Message(message(resource, name, content, self.clock.now()), "test", Channel.QUEUE)])
+
+    def passes(self, time: timedelta, step: timedelta = MINUTE) -> Plans:
+        """Let time pass, with the planner and the waker at work."""
+        until = self.clock.now() + time
+        while self.clock.now() < until:
+            self.tick()
+            self.clock.advance(min(step, until - self.clock.now()))
+        return self.tick()
+
+    def tick(self) -> Plans:
+        """Let the planner and the waker look once."""
+        self.planner.tick()
+        self.waker.tick()
+        return self
+
+    def rows(self) -> list[PlanRow]:
+        """Return the plan."""
+        with self.database.snapshot() as connection:
+            return plan_rows(connection)
+
+    @property
+    def row(self) -> PlanRow:
+        """Return the one row that there is."""
+        (one,) = self.rows()
+        return one
+
+    def said(self, **what: Any) -> None:
+        """Say something about the one row."""
+        with self.database.transaction() as connection:
+            assert wish(connection, self.row.run, Wish("alice", **what), self.clock.now())
+
+    def answered(self, said: Answer) -> str:
+        """Answer the one question, and return it."""
+        with self.database.transaction() as connection:
+            (one,) = open_questions(connection, self.clock.now())
+            assert answer(connection, one.id, said, "alice", self.clock.now())
+        return one.question
+
+    def select(self, column: sa.Column[Any]) -> list[Any]:
+        """Return a column."""
+        with self.database.snapshot() as connection:
+            return list(connection.scalars(sa.select(column)))
+
+    def begun(self) -> list[str]:
+        """Return the servers whose looks were queued."""
+        with self.database.snapshot() as connection:
+            rows = connection.execute(
+                sa.select(INCIDENT.c.resource, RUN.c.id).join(RUN, RUN.c.incident == INCIDENT.c.id)
+            )
+            names = {row.id: row.resource for row in rows}
+        return sorted(names[run] for run, _ in self.engine.queued)
+
+
+def named(server: str) -> ResourceId:
+    """Return a server's whole name."""
+    return ResourceId(Cloud.ALIBABA, "1000000000000001", "cn-hangzhou", "instance", server)
+
+
+def _known(subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+    return {one: Resource(one, NOON, "Running", one.id.upper(), "z", "web", {}) for one in subjects}
+
+
+@pytest.fixture
+def start(database: Database) -> Callable[..., Plans]:
+    """Start with a rule's changes and the maintenance settings."""
+
+    def begin(rule: Mapping[str, Any] | None = None, **maintenance: Any) -> Plans:
+        return Plans(database, rule or {}, maintenance)
+
+    return begin
+
+
+def test_an_event_gets_the_last_window_before_its_deadline_and_begins_there(start: Callable[..., Plans]) -> None:
+    """Announced at noon for the day after tomorrow: nothing until the second night, then exactly one look."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick()
+    row = plans.row
+    assert row.begin == datetime.fromisoformat("2026-03-04T02:00:00+08:00")
+    assert (row.name, row.policy, row.why["choice"]) == ("I-1", "handle", "window")
+    assert plans.begun() == []
+    plans.passes(row.begin - NOON - MINUTE, step=HOUR)
+    assert plans.begun() == []
+    plans.passes(MINUTE)
+    assert plans.begun() == ["i-1"]
+    assert plans.row.state is RunState.STARTING
+
+
+def test_members_of_a_group_are_planned_one_after_another(start: Callable[..., Plans]) -> None:
+    """Three servers of one group and one night: three slots that do not overlap, all inside it."""
+    plans = start({"with": {"lasts": "30m"}}, windows=[NIGHT])
+    for number in range(3):
+        plans.told(f"i-{number}", f"e-{number}", NOON + 24 * HOUR)
+    plans.tick()
+    slots = sorted((one.begin, one.end) for one in plans.rows() if one.begin and one.end)
+    assert len(slots) == 3
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(slots))
+    assert slots[0][0] >= datetime.fromisoformat("2026-03-03T02:00:00+08:00")
+    assert slots[-1][1] <= datetime.fromisoformat("2026-03-03T04:00:00+08:00")
+
+
+def test_two_events_of_one_server_share_a_slot(start: Callable[..., Plans]) -> None:
+    """Both rows have the same begin; the second run waits while the first is at work."""
+    plans = start()
+    plans.told("i-1", "e-1", NOON + 24 * HOUR)
+    plans.told("i-1", "e-2", NOON + 30 * HOUR)
+    plans.tick()
+    begins = {one.begin for one in plans.rows()}
+    assert len(begins) == 1
+    plans.passes(5 * MINUTE)
+    assert plans.begun() == ["i-1"]
+    assert sorted(one.state for one in plans.rows()) == ["planned", "starting"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("Canceled", "event_canceled"), ("Avoided", "event_avoided"), ("Executed", "event_executed")]
+)
+def test_an_event_that_is_over_leaves_the_plan(start: Callable[..., Plans], status: str, code: str) -> None:
+    """Called off, or done by somebody else, before its slot: nothing is begun."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().clock.advance(HOUR)
+    plans.told("i-1", "e-1", NOON + 40 * HOUR, status)
+    assert plans.passes(48 * HOUR, step=HOUR).rows() == []
+    assert plans.begun() == []
+    (evidence,) = plans.select(INCIDENT.c.evidence)
+    assert f'"code": "{code}"' in evidence
+
+
+def test_an_operators_slot_is_kept(start: Callable[..., Plans]) -> None:
+    """Moved to the coming night, then back to the planner's own choice."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    first = plans.tick().row.begin
+    wanted = datetime.fromisoformat("2026-03-03T02:30:00+08:00")
+    plans.said(begin=wanted)
+    row = plans.tick().row
+    assert (row.begin, row.why["choice"], row.said_by) == (wanted, "pinned", "alice")
+    plans.said()
+    assert plans.tick().row.begin in {first, wanted}
+    assert plans.row.why["choice"] == "window"
+
+
+def test_outside_the_windows_only_if_that_is_said(start: Callable[..., Plans]) -> None:
+    """A slot at one in the afternoon is broken at first, and kept with `anywhere`."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.said(begin=NOON + HOUR)
+    assert plans.tick().row.begin != NOON + HOUR
+    plans.said(begin=NOON + HOUR, anywhere=True)
+    assert plans.tick().row.begin == NOON + HOUR
+    assert plans.passes(HOUR).begun() == ["i-1"]
+
+
+def test_what_is_wanted_now_begins_now(start: Callable[..., Plans]) -> None:
+    """In the step of five minutes that has begun already, whatever the windows say."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().clock.advance(4 * MINUTE)
+    plans.said(begin=NOON, anywhere=True)
+    assert plans.tick().begun() == ["i-1"]
+
+
+@pytest.mark.parametrize("how", ["rule", "operator"])
+def test_what_is_left_to_the_cloud_is_watched_and_never_begun(start: Callable[..., Plans], how: str) -> None:
+    """By the rule or by a person: no look, and the incident ends when the cloud is done."""
+    plans = start({"with": {"leave": True}} if how == "rule" else {})
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    if how == "operator":
+        plans.said(leave=True)
+    assert plans.passes(41 * HOUR, step=HOUR).row.policy == "leave"
+    assert plans.begun() == []
+    plans.told("i-1", "e-1", NOON + 40 * HOUR, "Executed")
+    assert plans.rows() == []
+
+
+def test_a_slot_that_needs_a_yes_begins_with_it_and_not_before(start: Callable[..., Plans]) -> None:
+    """The question names the slot and is over when that begins; approved at noon, begun at night."""
+    plans = start({"mode": "ask"}, windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    begin = plans.tick().row.begin
+    assert begin is not None
+    assert begin.isoformat(timespec="minutes") in plans.answered(Answer.APPROVED)
+    plans.passes(begin - NOON - MINUTE, step=HOUR)
+    assert (plans.begun(), plans.row.policy) == ([], "handle")
+    assert plans.passes(MINUTE).begun() == ["i-1"]
+
+
+def test_a_no_ends_it(start: Callable[..., Plans]) -> None:
+    """Denied: the incident ends at once, and nothing is begun."""
+    plans = start({"mode": "ask"}, windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().answered(Answer.DENIED)
+    assert plans.passes(MINUTE).rows() == []
+    assert plans.begun() == []
+
+
+def test_without_an_answer_the_next_slot_is_asked_for_and_at_last_a_person_decides(start: Callable[..., Plans]) -> None:
+    """Nobody says yes for the first night: the second one is asked about, then whether to do it at once."""
+    plans = start({"mode": "ask"}, windows=[NIGHT], prefer="first")
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    first = plans.tick().row.begin
+    assert first is not None
+    plans.passes(first - NOON + 2 * MINUTE, step=HOUR)
+    second = plans.row.begin
+    assert second is not None
+    assert second >= first + HOUR
+    plans.passes(NOON + 39.5 * HOUR - plans.clock.now(), step=15 * MINUTE)
+    assert (plans.row.begin, plans.row.binding) == (None, "too_late")
+    assert plans.begun() == []
+    assert "at once" in plans.answered(Answer.APPROVED)
+    assert plans.passes(MINUTE).begun() == ["i-1"]
+    assert {"plan.missed", "plan.no_slot"} <= set(plans.select(OUTBOX.c.topic))
+
+
+@pytest.mark.parametrize(("then", "begun"), [("act_now", ["i-1"]), ("ask", []), ("platform", [])])
+def test_too_late_is_a_policy(start: Callable[..., Plans], then: str, begun: list[str]) -> None:
+    """Twenty minutes before the cloud begins: at once, or a person is asked, or the cloud does it."""
+    plans = start({"with": {"too_late": then}})
+    plans.told("i-1", "e-1", NOON + 20 * MINUTE)
+    assert plans.passes(MINUTE).begun() == begun
+    with plans.database.snapshot() as connection:
+        assert len(open_questions(connection, plans.clock.now())) == (then == "ask")
+
+
+def test_while_everything_is_paused_a_slot_passes_and_another_is_found(start: Callable[..., Plans]) -> None:
+    """A pause over the first night: nothing is begun, people are told, the second night is planned."""
+    plans = start(windows=[NIGHT], prefer="first")
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    first = plans.tick().row.begin
+    assert first is not None
+    with plans.database.transaction() as connection:
+        add_hold(connection, Hold(EVERYTHING, "alice", "freeze", NOON, first + 3 * HOUR))
+    plans.passes(first - NOON + 2 * HOUR, step=10 * MINUTE)
+    assert plans.begun() == []
+    assert "paused" in plans.select(DECISION.c.reason)
+    row = plans.row
+    assert row.begin is not None
+    assert row.begin >= first + 24 * HOUR
+    assert plans.passes(row.begin - plans.clock.now(), step=10 * MINUTE).begun() == ["i-1"]
+
+
+@pytest.mark.parametrize(("late", "begun"), [(10 * MINUTE, ["i-1"]), (40 * MINUTE, [])])
+def test_a_slot_that_a_dead_worker_missed_is_taken_up_only_a_little_later(
+    start: Callable[..., Plans], late: timedelta, begun: list[str]
+) -> None:
+    """Nobody was there when it came: up to a quarter of an hour later it is begun, else another one is found."""
+    plans = start(windows=[NIGHT], prefer="first")
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    first = plans.tick().row.begin
+    assert first is not None
+    plans.clock.advance(first - NOON + late)
+    plans.waker.tick()
+    assert plans.begun() == begun
+    if not begun:
+        row = plans.tick().row
+        assert row.begin is not None
+        assert row.begin > first
+
+
+def test_a_slot_moves_with_the_clouds_own_time(start: Callable[..., Plans]) -> None:
+    """The cloud brings its time forward: the slot that was good is too late, and an earlier one is given."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    first = plans.tick().row.begin
+    assert first is not None
+    plans.clock.advance(MINUTE)
+    event = event_of(
+        message(
+            named("i-1"),
+            "Instance:SystemMaintenance.Reboot:Scheduled",
+            {
+                "instanceId": "i-1",
+                "eventId": "e-1",
+                "eventType": "SystemMaintenance.Reboot",
+                "eventStatus": "Scheduled",
+                "notBefore": "2026-03-03T06:00:00+08:00",
+            },
+            plans.clock.now(),
+        ),
+        plans.clock.now(),
+        Channel.POLL,
+    )
+    plans.intake.hear([replace(event, channel=Channel.POLL)])
+    row = plans.tick().row
+    assert row.begin == datetime.fromisoformat("2026-03-03T02:00:00+08:00")
+    assert row.begin < first
+
+
+def test_a_word_that_comes_while_a_plan_is_computed_is_not_overwritten(start: Callable[..., Plans]) -> None:
+    """A plan computed from an older row is not written over it; the next tick plans with what was said."""
+    plans = start()
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    before = plans.row
+    plans.said(leave=True)
+    slot = Slot(
+        before.subject, "", "web", ("e-1",), NOON, NOON + HOUR, NOON + HOUR, Policy.HANDLE, Why(Choice.EARLIEST)
+    )
+    with plans.database.transaction() as connection:
+        assert not place(connection, before, slot, {}, NOON)
+    assert plans.tick().row.policy == "leave"
+
+
+def test_what_was_planned_stands_in_the_ledger(start: Callable[..., Plans]) -> None:
+    """Each slot, each word and each miss is a row of the run's story."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().said(leave=True)
+    plans.tick()
+    with plans.database.snapshot() as connection:
+        chosen = sa.select(LEDGER.c.result, LEDGER.c.name).where(LEDGER.c.kind == "run.planned").order_by(LEDGER.c.id)
+        told = [tuple(row) for row in connection.execute(chosen)]
+    assert told == [("2026-03-03T18:00+00:00", ""), ("asked for leave", "alice"), ("left to the platform", "")]
