@@ -32,8 +32,8 @@ def question_of(about: Asked, code: str, id_: str, now: datetime, said: str = ""
     `said` is the question in the playbook's own words.
     """
     if code == Reason.STORM:
-        text = said or f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
+        text = f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
         scope = f"{Reason.STORM}|{about.rule}|{about.group}|{about.trouble}"
         return Approval(id_, about.run, text, now, now + ASK_EXPIRES), scope
-    text = f"{about.playbook} on {about.subject.id} ({about.trouble})? held back by {code}"
+    text = said or f"{about.playbook} on {about.subject.id} ({about.trouble})? held back by {code}"
     return Approval(id_, about.run, text, now, now + ASK_EXPIRES), ""
