@@ -88,15 +88,22 @@ class Plans:
             worker="w",
         )
         self.waker = Waker(database, self.engine, book, self.clock, self._id, settings.catch_up)
-        self.planner = Planner(database, "w", book, LIBRARY.playbooks, settings, self.clock, self._id)
+        self.windows = [one.window for one in settings.windows]
+        self._book, self._settings = book, settings
+        self.planner = self.planner_of(Planner)
+
+    def planner_of(self, kind: type[Planner]) -> Planner:
+        """Return the planner of another process."""
+        parts = (self.database, "w", self._book, LIBRARY.playbooks, self._settings)
+        return kind(*parts, self.clock, self._id)
 
     def _id(self) -> str:
         return f"{next(self._numbers):06}"
 
-    def told(self, server: str, event: str, not_before: datetime, status: str = "Scheduled") -> None:
+    def told(self, server: str, event: str, not_before: datetime | None, status: str = "Scheduled") -> None:
         """Take in the news of a system event."""
         resource = named(server)
-        begins = not_before.astimezone(NOON.tzinfo).strftime("%Y-%m-%dT%H:%M:%S+08:00")
+        begins = not_before.astimezone(NOON.tzinfo).strftime("%Y-%m-%dT%H:%M:%S+08:00") if not_before else None
         content = {
             "instanceId": server,
             "eventId": event,
@@ -218,7 +225,13 @@ def test_two_events_of_one_server_share_a_slot(start: Callable[..., Plans]) -> N
     assert len(begins) == 1
     plans.passes(5 * MINUTE)
     assert plans.begun() == ["i-1"]
-    assert sorted(one.state for one in plans.rows()) == ["planned", "starting"]
+    plans.told("i-2", "e-3", NOON + 30 * HOUR)
+    plans.tick()
+    assert sorted((one.trouble.id, one.state) for one in plans.rows() if one.subject.id == "i-1") in (
+        [("e-1", "planned"), ("e-2", "starting")],
+        [("e-1", "starting"), ("e-2", "planned")],
+    )
+    assert {one.policy for one in plans.rows()} == {"handle"}
 
 
 @pytest.mark.parametrize(
@@ -394,6 +407,17 @@ def test_a_slot_moves_with_the_clouds_own_time(start: Callable[..., Plans]) -> N
     row = plans.tick().row
     assert row.begin == datetime.fromisoformat("2026-03-03T02:00:00+08:00")
     assert row.begin < first
+
+
+def test_an_event_without_a_time_waits_for_one(start: Callable[..., Plans]) -> None:
+    """The cloud asks first, or its message leaves the time out: nothing is planned until it is known."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", None, "Inquiring")
+    row = plans.passes(2 * HOUR, step=HOUR).row
+    assert (row.begin, row.binding, row.policy, row.stale) == (None, "", "", False)
+    assert plans.select(OUTBOX.c.topic) == []
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    assert plans.tick().row.begin is not None
 
 
 def test_a_word_that_comes_while_a_plan_is_computed_is_not_overwritten(start: Callable[..., Plans]) -> None:

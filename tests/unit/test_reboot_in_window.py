@@ -424,3 +424,13 @@ def test_a_death_at_any_step_leaves_the_balancers_as_they_were(*, lost: bool) ->
         assert weights(again.cloud) == BEFORE, steps[number - 1]
         assert told.actions.count(REBOOTED) <= 1
         assert ended(told) == ("healed", "avoided") or "unknown_state" in told.reasons
+
+
+def test_in_its_slot_it_begins_and_not_before() -> None:
+    """The playbook as it comes: planned first, then one reboot, and the event is avoided."""
+    cloud = FakeCloud()
+    announced = cloud.announces(cloud.server(WEB), "SystemMaintenance.Reboot")
+    told = Scene(cloud, rules=[RULE | {"playbook": "reboot_in_window"}], events=[announced]).play()
+    assert told.reasons[0] == "plan"
+    assert told.actions.count(REBOOTED) == 1
+    assert ended(told)[0] == "healed"

@@ -36,7 +36,7 @@ class PlanLine:
     event: str
     begin: datetime | None
     deadline: datetime | None
-    not_before: datetime
+    not_before: datetime | None
     policy: str
     state: str
     why: str

@@ -29,6 +29,7 @@ _EN: Final[dict[str, str]] = {
     "unplaced": "{binding}: {then}",
     "broken": "the slot at {begin} cannot be kept: {binding}",
     "row.waits": "the planner has not looked at it yet",
+    "row.untimed": "the platform has not said when",
     "row.left": "the platform does it in its own time",
     "row.said": "said by {who}",
     "timeline.title": "Maintenance from {begin} to {end}",
@@ -59,6 +60,7 @@ _ZH: Final[dict[str, str]] = {
     "unplaced": "{binding}：{then}",
     "broken": "无法保留 {begin} 的时段：{binding}",
     "row.waits": "尚未排入计划",
+    "row.untimed": "平台尚未给出时间",
     "row.left": "由平台自行安排",
     "row.said": "由 {who} 指定",
     "timeline.title": "维护计划，{begin} 至 {end}",
@@ -98,6 +100,8 @@ def why_row(row: PlanRow, language: str, zone: tzinfo) -> str:
         )
     elif row.policy == Policy.LEAVE:
         why = texts["row.left"]
+    elif row.not_before is None:
+        why = texts["row.untimed"]
     elif row.begin is None:
         why = texts["row.waits"]
     else:

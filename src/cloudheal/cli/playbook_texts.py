@@ -61,6 +61,9 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "服务器在负载均衡中的权重与之前相同。",
             ),
             {
+                "lasts": "预计在一台服务器上操作多久。",
+                "too_late": "截止时间之前已没有时段时：`act_now` 立即处理，`ask` 询问，`platform` 交给云平台。",
+                "leave": "由云平台自行处理；我们只查看并记录。",
                 "snapshot": "先为每块磁盘创建快照，并等待完成。",
                 "snapshot_fresh": "不早于这个时间的快照即可。",
                 "snapshot_timeout": "创建快照最多用多久。",

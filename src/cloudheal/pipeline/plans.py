@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -43,11 +43,24 @@ from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.leases import take_lease
-from cloudheal.record.plans import PlanRow, is_stale, leave_to_platform, place, plan_rows, unplace
+from cloudheal.record.plans import PlanRow, is_stale, leave_to_platform, place, plan_rows, put_off, unplace
 from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
 LEASE_MILLIS = 60_000
+
+
+#: A server and the id of its cloud's event.
+_Name: TypeAlias = tuple[ResourceId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A plan by events."""
+
+    slots: Mapping[_Name, Slot]
+    without: Mapping[_Name, Unplaced]
+    left: frozenset[_Name]
 
 
 @dataclass(slots=True)
@@ -85,7 +98,7 @@ class Planner:
         waiting = [one for one in rows if one.state is RunState.PLANNED and one.subject not in busy]
         return PlanRequest(
             now=now,
-            maintenances=tuple(self._maintenance(one) for one in waiting),
+            maintenances=tuple(self._maintenance(one, one.not_before) for one in waiting if one.not_before),
             terms=terms_of(self.settings, {one.group for one in rows}),
             budgets=Budgets(self.settings.servers_at_once, self.settings.servers_per_hour),
             taken=tuple(_taken(one, now) for one in rows if one.subject in busy and one.begin),
@@ -93,12 +106,12 @@ class Planner:
             catch_up=self.settings.catch_up,
         )
 
-    def _maintenance(self, row: PlanRow) -> Maintenance:
+    def _maintenance(self, row: PlanRow, not_before: datetime) -> Maintenance:
         parameters = self._parameters(row)
         return Maintenance(
             event=row.trouble.id,
             resource=row.subject,
-            not_before=row.not_before,
+            not_before=not_before,
             lasts=parameters.lasts,
             name=row.name,
             group=row.group,
@@ -121,37 +134,34 @@ class Planner:
         agreed = row.answer == Answer.APPROVED or (rule is not None and rule.mode is Mode.AUTO)
         return Policy.HANDLE if agreed else Policy.ASK
 
-    def _write(self, connection: sa.Connection, rows: Sequence[PlanRow], made: Schedule, now: datetime) -> int:
-        slots = {(slot.resource, event): slot for slot in made.rows for event in slot.events}
-        without = {(one.resource, event): one for one in made.unplaced for event in one.events}
+    def _write(self, connection: sa.Connection, rows: Sequence[PlanRow], schedule: Schedule, now: datetime) -> int:
+        made = _made(schedule, now)
         waiting = [one for one in rows if one.state is RunState.PLANNED]
-        return sum(self._write_one(connection, one, slots, without, now) for one in waiting)
+        return sum(self._write_one(connection, one, made, now) for one in waiting)
 
-    def _write_one(
-        self,
-        connection: sa.Connection,
-        row: PlanRow,
-        slots: Mapping[tuple[ResourceId, str], Slot],
-        without: Mapping[tuple[ResourceId, str], Unplaced],
-        now: datetime,
-    ) -> bool:
+    def _write_one(self, connection: sa.Connection, row: PlanRow, made: _Made, now: datetime) -> bool:
+        """Write what became of a run; nothing while another one is at work on its server."""
         name = row.subject, row.trouble.id
-        slot, none = slots.get(name), without.get(name)
-        if none is not None and none.then is TooLate.ACT_NOW:
-            slot = _at_once(none, row, now)
-        if slot is not None:
-            slot = replace(slot, policy=self._policy(row, self._parameters(row)))
-            why = written(slot.why)
-            if not row.stale and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
-                return False
-            return place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
-        if none is not None:
-            if not row.stale and (row.binding, row.then) == (none.binding.value, none.then.value):
-                return False
-            return unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
-        if not row.stale and row.policy == Policy.LEAVE.value:
+        if name in made.left or (row.left and row.not_before is None):
+            known = not row.stale and row.policy == Policy.LEAVE.value
+            return not known and leave_to_platform(connection, row, now)
+        if row.not_before is None:
+            return row.stale and put_off(connection, row)
+        if name in made.slots:
+            return self._place(connection, row, made.slots[name], now)
+        return name in made.without and self._unplace(connection, row, made.without[name], now)
+
+    def _place(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
+        slot = replace(slot, policy=self._policy(row, self._parameters(row)))
+        why = written(slot.why)
+        if not row.stale and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
             return False
-        return leave_to_platform(connection, row, now)
+        return place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
+
+    def _unplace(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
+        if not row.stale and (row.binding, row.then) == (none.binding.value, none.then.value):
+            return False
+        return unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
 
     def _ask(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
         """Ask for a slot that a person must agree to; the question is over when the slot begins."""
@@ -165,7 +175,7 @@ class Planner:
     def _ask_without(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
         """Ask whether it is to be done at once where there is no slot; as long as the cloud has not begun."""
         asked = row.binding == none.binding.value and row.asks
-        if none.then is not TooLate.ASK or asked or row.not_before <= now:
+        if none.then is not TooLate.ASK or asked or row.not_before is None or row.not_before <= now:
             return True
         text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at once? No slot: {none.binding}"
         ask(connection, Approval(self.new_id(), row.run, text, now, row.not_before))
@@ -197,7 +207,7 @@ def schedule_of(rows: Iterable[PlanRow]) -> Schedule:
             one.name,
             one.group,
             (one.trouble.id,),
-            one.deadline or one.not_before,
+            one.deadline or one.not_before or datetime.max.replace(tzinfo=UTC),
             Binding(one.binding),
             TooLate(one.then),
         )
@@ -246,9 +256,17 @@ def _taken(row: PlanRow, now: datetime) -> Taken:
     return Taken(begin, max(row.end or now, now + STEP), row.group, row.subject)
 
 
-def _at_once(none: Unplaced, row: PlanRow, now: datetime) -> Slot:
+def _made(schedule: Schedule, now: datetime) -> _Made:
+    """Sort a plan by events; what is too late and is to be done all the same has its slot now."""
+    without = {(one.resource, event): one for one in schedule.unplaced for event in one.events}
+    late = {name: _at_once(one, now) for name, one in without.items() if one.then is TooLate.ACT_NOW}
+    slots = {(slot.resource, event): slot for slot in schedule.rows for event in slot.events}
+    return _Made({**slots, **late}, without, frozenset((one.resource, one.event) for one in schedule.left))
+
+
+def _at_once(none: Unplaced, now: datetime) -> Slot:
     """Return the slot of what is too late to be planned and is to be done all the same."""
     end = now + max(timedelta(minutes=5), STEP)
     return Slot(
-        none.resource, none.name, none.group, none.events, now, end, row.not_before, Policy.HANDLE, Why(Choice.EARLIEST)
+        none.resource, none.name, none.group, none.events, now, end, none.deadline, Policy.HANDLE, Why(Choice.EARLIEST)
     )

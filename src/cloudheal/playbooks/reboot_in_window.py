@@ -15,10 +15,11 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
+from cloudheal.act.planned import PlannedParameters
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.decide.afresh import MOVING, STOPPED
 from cloudheal.model.decision import Reason
@@ -50,10 +51,8 @@ class Unprepared(StrEnum):
     CONTINUE = "continue"
 
 
-class RebootParameters(BaseModel):
+class RebootParameters(PlannedParameters):
     """Parameters of the playbook."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     snapshot: bool = Field(default=False, description="Copy every disk first, and wait for the copies.")
     snapshot_fresh: Duration = Field(duration_of("24h"), description="A copy younger than this will do.")

@@ -42,7 +42,8 @@ class PlanRow:
     trouble: Trouble
     group: str
     name: str
-    not_before: datetime
+    not_before: datetime | None
+    """When the cloud begins by itself; None while it has not said so."""
     earliest: datetime | None
     begin: datetime | None
     end: datetime | None
@@ -95,7 +96,7 @@ def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow
     chosen = _chosen()
     if not ended:
         chosen = chosen.where(RUN.c.state != RunState.ENDED.value)
-    rows = connection.execute(chosen.order_by(PLAN.c.begin, sa.text("not_before"), PLAN.c.run)).mappings()
+    rows = connection.execute(chosen.order_by(PLAN.c.begin, SYSTEM_EVENT.c.not_before, PLAN.c.run)).mappings()
     return [_row(one) for one in rows]
 
 
@@ -144,6 +145,12 @@ def leave_to_platform(connection: sa.Connection, row: PlanRow, at: datetime) -> 
     if row.policy != "leave":
         _tell(connection, row.run, at, "left to the platform")
     return True
+
+
+def put_off(connection: sa.Connection, row: PlanRow) -> bool:
+    """Write that there is nothing to plan yet, because the cloud has not said when it begins. False as for `place`."""
+    values = {"begin": None, "end": None, "deadline": None, "policy": "", "why": "{}", "binding": "", "then": ""}
+    return _write(connection, row, values)
 
 
 def wish(connection: sa.Connection, run: str, said: Wish, at: datetime) -> bool:
@@ -204,7 +211,7 @@ def runs_of(rows: Iterable[PlanRow], what: str) -> list[PlanRow]:
 def _chosen() -> sa.Select[Any]:
     columns: list[Any] = [
         PLAN,
-        sa.func.coalesce(SYSTEM_EVENT.c.not_before, INCIDENT.c.occurred).label("not_before"),
+        SYSTEM_EVENT.c.not_before,
         *(RUN.c[one] for one in ("incident", "rule", "playbook", "state", "look", "asks")),
         *(INCIDENT.c[one] for one in ("cloud", "account", "region", "kind", "resource", "trouble", "trouble_id")),
         INCIDENT.c.group,
@@ -262,7 +269,7 @@ def _row(row: sa.RowMapping) -> PlanRow:
         trouble=Trouble(row["trouble"], row["trouble_id"]),
         group=row["group"],
         name=row["name"],
-        not_before=moment_of(row["not_before"]),
+        not_before=_moment(row["not_before"]),
         earliest=_moment(row["earliest"]),
         begin=_moment(row["begin"]),
         end=_moment(row["end"]),

@@ -176,6 +176,8 @@ class FakeCloud:
         event = self._announced[id_]
         type_ = event.type.partition(":")[2]
         content = {"eventId": id_, "instanceId": event.resource.id, "eventType": type_, "eventStatus": event.status}
+        if event.not_before is not None and type_.startswith("SystemMaintenance."):
+            content["notBefore"] = event.not_before.strftime("%Y-%m-%dT%H:%M:%SZ")
         return message(event.resource, f"{event.type}:{event.status}", content, self.clock.now(), event.status)
 
     def announced(self, server: ResourceId) -> list[str]:

@@ -26,6 +26,7 @@ from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline import Healer, Intake, Waker
 from cloudheal.pipeline.intentions import Intentions
+from cloudheal.pipeline.plans import Planner
 from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.approvals import answer
 from cloudheal.record.database import Database
@@ -34,6 +35,7 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, OUTBOX, RUN
 from cloudheal.record.workers import enlist, inherit, leave, settle
 from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.cloud import FakeCloud
@@ -145,7 +147,7 @@ class Scene:
             else:
                 return
 
-    def parts(self, database: Database, life: _Life) -> tuple[Intake, Healer, Waker]:
+    def parts(self, database: Database, life: _Life) -> tuple[Intake, Healer, Waker, Planner]:
         """Join the stages as a worker does, on this scene's clock and cloud."""
         clock, library = self.cloud.clock, self._library
         looking = [name for name, one in library.playbooks.items() if one.only_looks]
@@ -179,7 +181,16 @@ class Scene:
             new_id=self._id,
             intent=Intentions(database, rules, lambda _: None, clock).of,
         )
-        return intake, healer, waker
+        planner = Planner(
+            store=database,
+            worker=life.worker,
+            rules=rules,
+            playbooks=library.playbooks,
+            settings=MaintenanceSettings(),
+            clock=clock,
+            new_id=self._id,
+        )
+        return intake, healer, waker, planner
 
     def _id(self) -> str:
         return f"{next(self._numbers):04}"
@@ -200,7 +211,7 @@ class _Life:
         self.worker = worker
         self._scene = scene
         self._database = database
-        self._intake, self._healer, self._waker = scene.parts(database, self)
+        self._intake, self._healer, self._waker, self._planner = scene.parts(database, self)
 
     def to_the_end(self, end: datetime) -> int:
         """Take over, then take events in and heal, until nothing is left to do; returns how many looks were made."""
@@ -240,6 +251,7 @@ class _Life:
 
     def _work(self) -> int:
         self._take_in()
+        self._planner.tick()
         self._waker.tick()
         looks = self._look()
         return looks + self._work() if self._answered() else looks
