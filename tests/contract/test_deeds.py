@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from cloudheal.record.steps import ClaimedIntents
 from cloudheal.record.tables import LEDGER
 from cloudheal.record.verifying import verify
 from cloudheal.record.workers import Claim, claim, release
+from tests.contract.shell import shell
 from tests.contract.test_inbox import NOON, an_event
 
 SUBJECT = an_event().subject
@@ -140,3 +143,14 @@ def test_reboots_of_others_are_seen_unless_nothing_came_of_them(
     found = TableMemory(database, SUBJECT, "second", 0).reboots_by_others(NOON - HOUR)
     assert len(found) == seen
     assert TableMemory(database, SUBJECT, "first", 1).reboots_by_others(NOON - HOUR) == []
+
+
+def test_the_evidence_is_printed_or_written_as_one_document(opened: Opened, database_url: str, tmp_path: Path) -> None:
+    """By the id of the run, the incident or the server; what was kept about nothing is told so."""
+    _, intents = opened("first")
+    intents.note("evidence", {"server": {"state": "Running"}})
+    operator, target = shell(tmp_path, database_url), tmp_path / "evidence.json"
+    assert json.loads(operator.done("evidence", "first"))["server"] == {"state": "Running"}
+    operator.done("evidence", SUBJECT.id, "-o", str(target))
+    assert json.loads(target.read_text(encoding="utf-8"))["server"] == {"state": "Running"}
+    assert operator("evidence", "i-none").code == 1

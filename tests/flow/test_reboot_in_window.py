@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ import pytest
 from cloudheal.app import App
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.policy import playbook_statements
+from cloudheal.model.deed import EVIDENCE
+from cloudheal.playbooks import aftermath
 from cloudheal.playbooks.ask_about_event import ASK_ABOUT_EVENT
-from cloudheal.playbooks.evidence import EVIDENCE
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
-from cloudheal.record.tables import APPROVAL, INCIDENT, OUTBOX, STEP
+from cloudheal.record.tables import APPROVAL, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
 from tests.contract.conftest import database_url, postgres_url
 from tests.crash.scenarios import FREE, PLAYBOOKS
@@ -118,7 +120,9 @@ def start(simulator: RunningSimulator, database_url: str, monkeypatch: pytest.Mo
 
 
 def settings_of(simulator: RunningSimulator, database: str, parameters: Mapping[str, object]) -> Settings:
-    """Return settings with two rules: reboots are answered at once, everything else is asked about."""
+    """Return settings with two rules: reboots are answered at once, unless planned, everything else is asked about."""
+    parameters = dict(parameters)
+    playbook = "reboot_in_window" if parameters.pop("planned", False) else "reboot_at_once"
     account = {
         "name": "prod",
         "cloud": "alibaba",
@@ -133,7 +137,7 @@ def settings_of(simulator: RunningSimulator, database: str, parameters: Mapping[
     reboot = {
         "name": "reboot",
         "when": {"type": ["Instance:SystemMaintenance.Reboot"], "status": ["Scheduled"]},
-        "playbook": "reboot_at_once",
+        "playbook": playbook,
         "with": quick,
         **usual,
     }
@@ -279,6 +283,23 @@ def test_two_events_on_one_server_share_one_reboot(start: Start) -> None:
     assert healing.events() == ["Avoided", "Avoided"]
     assert healing.weights() == WEIGHTS
     assert len(healing.rows(INCIDENT)) == 2
+
+
+# --- in its slot ---------------------------------------------------------------------------------------
+
+
+def test_a_planned_reboot_begins_in_its_slot_and_goes_on_until_it_is_done(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No slot is left, so it begins now; a look that only waits for the event does not send it back into the plan."""
+    monkeypatch.setattr(aftermath, "PATIENCE", timedelta(seconds=1))
+    slow = world({"avoiding": 4, "executing": 0.3})
+    healing = start(slow, planned=True, too_late="act_now", avoided_timeout="60s")
+    healing.announce(in_seconds=900)
+    assert healing.ended()[:2] == ("healed", "avoided")
+    assert healing.reboots() == 1
+    (run,) = healing.rows(RUN)
+    assert run.look >= 1
 
 
 # --- S1.9: preparations ---------------------------------------------------------------------------------

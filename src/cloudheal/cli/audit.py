@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -151,6 +152,28 @@ def _tell(show: Show, found: Timeline) -> None:
     show.rows("title.timeline", found.entries, ("at", "kind", "type", "result", "name", "run"))
     if found.times:
         show.say("timeline.times", **asdict(found.times))
+
+
+@app.command()
+def evidence(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A server's, an incident's or a run's id.")],
+    config: Config = HERE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+) -> None:
+    """Print how things were before anything was done about it, as one JSON document."""
+    from cloudheal.record.deeds import evidence_of
+
+    with desk(config) as at:
+        with at.database.snapshot() as connection:
+            found = evidence_of(connection, id_)
+        if found is None:
+            at.show.say("evidence.none", id=id_)
+            raise typer.Exit(1)
+        if output is None:
+            at.show.document(found)
+            return
+        output.write_text(f"{json.dumps(found, ensure_ascii=False, indent=2)}\n", encoding="utf-8")
+        at.show.say("evidence.written", file=output)
 
 
 @app.command()

@@ -9,6 +9,8 @@ from typing import Any
 
 #: The name of the intent by which a run takes its resource on.
 CLAIM = "take on"
+#: The name of the step that keeps how things were before anything was done.
+EVIDENCE = "evidence"
 #: The reason code when another run has taken it on.
 SHARED = "shared"
 #: Outcomes after which the world is as it was.

@@ -33,6 +33,7 @@ from cloudheal.ports.cloud import Place, Server, Verbs
 from cloudheal.ports.store import Store, is_away
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
+from cloudheal.record.deeds import has_begun
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.incidents import (
     Decided,
@@ -197,7 +198,9 @@ class Healer:
                 asked = Asked(found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
                 ask(connection, *question_of(asked, refusal.code, self.new_id(), now, refusal.question))
             playbook = self.playbooks.get(found.playbook)
-            if playbook is not None and playbook.planned and state is RunState.WAITING and not found.attempts:
+            is_planned = playbook is not None and playbook.planned and state is RunState.WAITING
+            # What waits for its own deed to show goes on when it does; another slot would leave it half done till then.
+            if is_planned and refusal.reason is not Reason.UNDERWAY and not has_begun(connection, found.run):
                 put_back(connection, found.run, until or now)
             self.freed(connection, now)
             return True

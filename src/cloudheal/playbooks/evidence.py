@@ -14,10 +14,9 @@ from typing import Any
 from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.deed import EVIDENCE
 from cloudheal.settings.discretion import discreet
 
-#: The name of the step that keeps it.
-EVIDENCE = "evidence"
 #: Characters of a console's end, and entries of the ledger, that are kept.
 MOST_CONSOLE, MOST_ENTRIES = 4000, 50
 MASK = "***"

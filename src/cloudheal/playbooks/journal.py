@@ -14,9 +14,8 @@ from typing import Any
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case
-from cloudheal.model.deed import Deed
+from cloudheal.model.deed import EVIDENCE, Deed
 from cloudheal.playbooks.aftermath import Rebooted
-from cloudheal.playbooks.evidence import EVIDENCE
 from cloudheal.playbooks.sight import EventSeen
 
 REBOOT, FORCED, DRY = "reboot", "reboot by force", "dry reboot"

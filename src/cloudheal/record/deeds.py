@@ -7,13 +7,14 @@ one does the work, and the others see what comes of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from cloudheal.model.deed import CLAIM, Deed
-from cloudheal.model.incident import RunState
+from cloudheal.model.deed import CLAIM, EVIDENCE, Deed
+from cloudheal.model.incident import RunState, StepKind
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import EVENT, INCIDENT, LEDGER, RUN, STEP
@@ -44,6 +45,20 @@ def claimant(connection: sa.Connection, subject: ResourceId, run: str) -> str:
     open_ = (RUN.c.state != RunState.ENDED.value) & (RUN.c.id != run)
     chosen = sa.select(RUN.c.id).select_from(_JOINED).where(*_is(INCIDENT, subject), claims, open_)
     return connection.scalar(chosen.order_by(STEP.c.at, RUN.c.id).limit(1)) or ""
+
+
+def evidence_of(connection: sa.Connection, id_: str) -> Mapping[str, Any] | None:
+    """Return the newest evidence that was kept about an incident, a run or a server; None when there is none."""
+    about = (RUN.c.id == id_) | (INCIDENT.c.id == id_) | (INCIDENT.c.resource == id_)
+    chosen = sa.select(STEP.c.before).select_from(_JOINED).where(STEP.c.name == EVIDENCE, about)
+    found = connection.scalar(chosen.order_by(STEP.c.at.desc(), STEP.c.run, STEP.c.number.desc()).limit(1))
+    return None if found is None else dict(json.loads(found))
+
+
+def has_begun(connection: sa.Connection, run: str) -> bool:
+    """Say whether a run did, or may have done, anything to its resource; that it has taken it on is no such thing."""
+    touched = (STEP.c.kind != StepKind.READ.value) & (STEP.c.name != CLAIM) & STEP.c.outcome.not_in(_NOT_DONE)
+    return connection.scalar(sa.select(STEP.c.number).where(STEP.c.run == run, touched).limit(1)) is not None
 
 
 def states_told(connection: sa.Connection, subject: ResourceId, type_: str, since: datetime) -> list[str]:
