@@ -41,7 +41,7 @@ from cloudheal.settings.rules import RuleFile
 EVENTS, SERVERS, RULES, GOAL_SECONDS, BATCH = 1_000_000, 2_000, 10, 60, 1_000
 #: Between two events, so that a million are a year.
 APART = timedelta(seconds=30)
-#: The second half of a history must not need more than this beside the first.
+#: A whole history must not need more than this beside its first tenth.
 MOST_GROWTH_MIB = 16
 
 
@@ -80,8 +80,8 @@ def world() -> World:
     return World(library.playbooks, trouble_of, [Known(one, BEGIN, BEGIN, described=BEGIN) for one in servers])
 
 
-def timed(what: str, count: int, make: Callable[[], Report], baseline: Spent) -> Spent:
-    """Measure one backtest and print it."""
+def timed(what: str, count: int, make: Callable[[], Report], baseline: Spent, sides: int = 1) -> Spent:
+    """Measure one backtest and print it; two sides decide on everything twice."""
     before = resident_mib()
     with spending() as spent:
         report = make()
@@ -89,11 +89,16 @@ def timed(what: str, count: int, make: Callable[[], Report], baseline: Spent) ->
     acts = sum(one.would for one in report.counts if one.reason == "act")
     assert report.events == count
     assert acts > count // 100
-    shown(f"{what}: seconds of CPU a million", f"{seconds:.1f}", f"<= {GOAL_SECONDS}: {met(seconds <= GOAL_SECONDS)}")
+    goal = GOAL_SECONDS * sides
+    shown(f"{what}: seconds of CPU a million", f"{seconds:.1f}", f"<= {goal}: {met(seconds <= goal)}")
     shown("  events a second of CPU (of wall clock)", f"{count / spent.cpu:,.0f} ({count / spent.wall:,.0f})")
     shown("  as a multiple of reading JSON", f"{spent.cpu / baseline.cpu:.1f}")
     grown = resident_mib() - before
-    shown("  memory that it added, MiB", f"{grown:.0f}", f"<= {MOST_GROWTH_MIB}: {met(grown <= MOST_GROWTH_MIB)}")
+    shown(
+        "  memory beside that of the first tenth, MiB",
+        f"{grown:.0f}",
+        f"<= {MOST_GROWTH_MIB}: {met(grown <= MOST_GROWTH_MIB)}",
+    )
     return spent
 
 
@@ -111,10 +116,10 @@ def from_file(path: Path, book: RuleBook, place: World) -> Report:
         return against_record(Lines(event_of).read(lines), book, place, Terms())
 
 
-def from_record(database: Database, book: RuleBook, place: World) -> Report:
-    """Hold the rules against the own record."""
+def from_record(database: Database, book: RuleBook, place: World, most: int | None = None) -> Report:
+    """Hold the rules against the own record, or so much of it."""
     with database.snapshot() as connection:
-        return against_record(recorded(connection), book, place, Terms())
+        return against_record(islice(recorded(connection), most), book, place, Terms())
 
 
 def side_by_side(database: Database, book: RuleBook, other: RuleBook, place: World) -> Report:
@@ -143,10 +148,11 @@ def main() -> int:
             f"{baseline.cpu * EVENTS / count:.1f}",
             "- (baseline)",
         )
+        from_record(database, book, place, count // 10)
         timed("own record", count, lambda: from_record(database, book, place), baseline)
         timed("audit export", count, lambda: from_file(export, book, place), baseline)
         timed("messages of a queue", count, lambda: from_file(queue, book, place), baseline)
-        timed("two rule files", count, lambda: side_by_side(database, book, other, place), baseline)
+        timed("two rule files", count, lambda: side_by_side(database, book, other, place), baseline, sides=2)
         database.close()
     return 0
 

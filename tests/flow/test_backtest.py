@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,16 +13,18 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from cloudheal import playbooks as built_in
-from cloudheal.act.library import library_of
-from cloudheal.act.playbook import Playbook
+from cloudheal.act.library import Library, library_of
+from cloudheal.act.playbook import End, Playbook
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.model.control import Hold
-from cloudheal.model.inventory import Description
+from cloudheal.model.incident import Healed
+from cloudheal.model.inventory import Description, Known
 from cloudheal.pipeline.backtest import Lines, Report, Terms, World, Would, against_record, against_rules
-from cloudheal.plugins import in_package, of_kind
+from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.database import Database
 from cloudheal.record.history import exported, recorded
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
@@ -29,7 +32,7 @@ from cloudheal.record.inventory import describe, everything
 from cloudheal.record.tables import METADATA
 from cloudheal.sense.reading import TRIGGERS, trouble_of
 from cloudheal.settings.rules import RuleFile
-from cloudheal.testing import FakeCloud, Scene
+from cloudheal.testing import FakeCloud, Scene, message
 from cloudheal.testing.stage import stage
 
 PROD = {"env": "prod"}
@@ -49,22 +52,53 @@ LEAVE: dict[str, Any] = {
     "with": {"replace": False},
     "mode": "auto",
 }
+CHECK: dict[str, Any] = {
+    "name": "check",
+    "when": {"type": [{"prefix": "Instance:SystemFailure."}]},
+    "resources": {"all": True},
+    "playbook": "check_after_failure",
+    "mode": "auto",
+}
+ANSWER: dict[str, Any] = {
+    "name": "answer",
+    "when": {"type": ["Instance:SystemMaintenance.Reboot"]},
+    "resources": {"all": True},
+    "playbook": "answered",
+    "mode": "ask",
+}
 SERVERS = 6
+PLANNED = ("Scheduled", "Executing", "Avoided", "Canceled")
 #: One thing that happens: what, to which server, in which minute.
 Deed = tuple[str, int, int]
 
 
+class Nothing(BaseModel):
+    """No parameters."""
+
+
+ANSWERED = Playbook(
+    "answered", ("maintenance",), Nothing, (), reversible=True, run=lambda _case, _hands: End(Healed.HEALED, "answered")
+)
+
+
+def library() -> Library:
+    """Return the built-in playbooks, and one for what a cloud has planned."""
+    ours = of_kind(in_package(built_in), Playbook)
+    return library_of([*ours, Found("answered", "the test", ANSWERED)], TRIGGERS)
+
+
 def book(*rules: dict[str, Any]) -> RuleBook:
     """Compile rules."""
-    return rule_book(RuleFile.model_validate({"rules": rules}).rules)
+    looking = [name for name, one in library().playbooks.items() if one.only_looks]
+    planned = [name for name, one in library().playbooks.items() if one.planned]
+    return rule_book(RuleFile.model_validate({"rules": rules}).rules, looking=looking, planned=planned)
 
 
 def world(database: Database, **changes: Any) -> World:
     """Return what a backtest is told of this database."""
-    library = library_of(of_kind(in_package(built_in), Playbook), TRIGGERS)
     with database.snapshot() as connection:
         known = tuple(everything(connection))
-    return World(library.playbooks, lambda event: trouble_of(event, library.triggers), known, **changes)
+    return World(library().playbooks, trouble_of, known, **changes)
 
 
 def backtested(database: Database, rules: RuleBook, **changes: Any) -> Report:
@@ -85,7 +119,7 @@ class Night:
 
     def play(self, database: Database) -> None:
         """Record it on a database whose inventory has been swept."""
-        scene = Scene(self.cloud, rules=self.rules)
+        scene = Scene(self.cloud, rules=self.rules, playbooks=[ANSWERED])
         now = self.cloud.clock.now()
         with database.transaction() as connection:
             describe(connection, [Description(one, now, "Running", tags=PROD) for one in self.servers])
@@ -108,13 +142,19 @@ class Night:
                     lift_holds(connection, EVERYTHING, now)
         if self.cloud.now(server.id) is None:
             return None
-        deed = {"fall": self.cloud.power_off, "reclaim": self.cloud.reclaim}.get(what)
+        if what in PLANNED:
+            content = {"eventId": f"e-{number}", "instanceId": server.id, "eventStatus": what}
+            return message(server, f"Instance:SystemMaintenance.Reboot:{what}", content, now, what)
+        if what == "news":
+            known = self.cloud.announced(server)
+            return self.cloud.bulletin(known[-1]) if known else None
+        deed = {"fall": self.cloud.power_off, "reclaim": self.cloud.reclaim, "fails": self.cloud.fails}.get(what)
         return None if deed is None else deed(server)
 
 
 deeds = st.lists(
     st.tuples(
-        st.sampled_from(["fall"] * 8 + ["hold", "pause", "resume", "reclaim"]),
+        st.sampled_from(["fall"] * 12 + ["hold", "pause", "resume", "reclaim", "fails", "news", *PLANNED]),
         st.integers(0, SERVERS - 1),
         st.one_of(st.integers(0, 5), st.integers(0, 120)),
     ),
@@ -225,8 +265,7 @@ def test_without_a_record_runs_take_as_long_as_they_are_said_to() -> None:
     lines = [cloud.power_off(first), cloud.power_off(second)]
     rule = TIGHT | {"resources": {"all": True}}
     told: list[Would] = []
-    library = library_of(of_kind(in_package(built_in), Playbook), TRIGGERS)
-    place = World(library.playbooks, trouble_of, heal_time=timedelta(minutes=7))
+    place = World(library().playbooks, trouble_of, heal_time=timedelta(minutes=7))
     report = against_record(Lines(event_of).read(lines), book(rule), place, Terms(listener=told.append))
     begun = [one for one in told if one.reason == "act"]
     assert [one.resource for one in begun] == ["i-0", "i-1"]
@@ -289,3 +328,21 @@ def contents_of(database: Database) -> dict[str, list[Any]]:
     """Return every row of every table."""
     with database.snapshot() as connection:
         return {one.name: [tuple(row) for row in connection.execute(sa.select(one))] for one in METADATA.sorted_tables}
+
+
+def test_a_server_that_was_released_before_the_history_makes_no_group_larger() -> None:
+    """Two of four had gone: the group has two members, and a share that four would have left room in is used up."""
+    cloud = FakeCloud()
+    servers = [cloud.server(f"i-{number}", tags=PROD) for number in range(4)]
+    now = cloud.clock.now()
+    resources = [replace(one, group="web") for one in cloud.described(servers).values()]
+    gone = {one: now - timedelta(days=1) for one in servers[2:]}
+    known = [Known(one, now, now, described=now, released=gone.get(one.id)) for one in resources]
+    lines = [cloud.power_off(servers[0]), cloud.power_off(servers[1])]
+    rule = RESTART | {"limits": {"share": 0.5, "at_once": 9, "storm_share": 1.0}}
+    place = World(library().playbooks, trouble_of, known)
+    report = against_record(Lines(event_of).read(lines), book(rule), place, Terms())
+    assert {one.reason: one.would for one in report.counts} == {"act": 1, "budget.share": 1}
+    everyone = World(library().playbooks, trouble_of, [replace(one, released=None) for one in known])
+    report = against_record(Lines(event_of).read(lines), book(rule), everyone, Terms())
+    assert {one.reason: one.would for one in report.counts} == {"act": 2}

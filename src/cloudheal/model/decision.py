@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -82,8 +83,7 @@ def coded(reason: Reason, detail: str = "") -> str:
     return f"{reason}.{detail}" if reason is Reason.LOCKED and detail else str(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(NamedTuple):
     """One question of a walk: whether it refused, with which reason, until when, and the numbers behind it."""
 
     question: str

@@ -268,7 +268,7 @@ class Healer:
 
 def _discreet(said: End | Refusal) -> End | Refusal:
     """Return what a playbook said without secrets: it may quote an error, and what it says is stored and told."""
-    stations = tuple(replace(one, numbers=discreet(one.numbers)) for one in said.stations)
+    stations = tuple(one._replace(numbers=discreet(one.numbers)) for one in said.stations)
     evidence = discreet_facts(said.evidence)
     if isinstance(said, End):
         return replace(said, code=discreet(said.code), evidence=evidence, stations=stations)

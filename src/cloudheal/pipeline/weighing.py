@@ -8,9 +8,9 @@ Nothing here reads a table, calls a cloud or asks the time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
@@ -59,8 +59,7 @@ class Counts(Protocol):
         """Return how far a rule is trusted now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(NamedTuple):
     """What was found out of an event before its facts are counted."""
 
     group: str = ""
@@ -73,8 +72,7 @@ class Before:
     """The rule's playbook only looks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A new event to decide on, with what is known of its resource and until when its trouble was known before."""
 
     event: Event
@@ -85,8 +83,7 @@ class Told:
     """Members of its group that fell with it in an old backlog; 0 for fresh news."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """What one rule makes of an event: the facts, and the walk through them."""
 
     rule: Rule

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -21,8 +21,7 @@ SLICE = 1000
 _NONE: tuple[int, int | None, int | None] = (0, None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """The history of one resource and trouble, and of everything, as numbers and instants."""
 
     open_incident: str | None
@@ -37,8 +36,7 @@ class Counted:
     group_fell: int
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """The windows in which a rule counts attempts, heals and falls."""
 
     within: timedelta

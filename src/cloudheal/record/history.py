@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic_core import from_json
@@ -54,8 +53,7 @@ _CHANNELS = {one.value: one for one in Channel}
 _KEY, _AT, _NUMBER = 0, len(_CONTENTS), len(_CONTENTS) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """An event, when it was taken in, and its number: in the record, or in the file that it comes from."""
 
     at: datetime

@@ -86,7 +86,8 @@ def write_intent(
     connection.execute(sa.insert(STEP).values(written))
     if wanted.kind is StepKind.ACT:
         connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
-    body = {"number": number, "look": look, "worker": held.owner, "before": dict(before)}
+    kind = {} if wanted.kind is StepKind.ACT else {"kind": wanted.kind.value}
+    body = {"number": number, "look": look, "worker": held.owner, "before": dict(before), **kind}
     _tell(connection, held.run, Entry(Kind.STEP_INTENDED, at, type=name, body=body))
     return Intent(held.run, number, now + call_millis, call_millis)
 

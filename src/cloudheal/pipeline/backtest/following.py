@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from cloudheal.model.control import Hold
-from cloudheal.model.incident import Healed, Mode, RunState
+from cloudheal.model.incident import Healed, Mode, RunState, StepKind
 from cloudheal.pipeline.backtest.machine import Machine, Run
 from cloudheal.pipeline.backtest.memory import Memory
 from cloudheal.record.ledger import Kind, Written
@@ -100,7 +100,8 @@ class Following:
     def _intended(self, row: Written) -> None:
         run = self._followed(row)
         if run is not None:
-            self._machine.acts(run, (row.run, row.body.get("number")))
+            kind = StepKind(row.body.get("kind", StepKind.ACT.value))
+            self._machine.acts(run, (row.run, row.body.get("number")), kind)
 
     def _concluded(self, row: Written) -> None:
         run = self._followed(row)
@@ -113,8 +114,7 @@ class Following:
             return
         said = row.body.get("code") in _WORDS
         if said or run.is_followed:
-            healed, given_up = row.result == Healed.HEALED, row.result == Healed.NOT_HEALED
-            self._machine.end(run, healed=healed, given_up=given_up)
+            self._machine.end(run, Healed(row.result))
 
     def _held(self, row: Written) -> None:
         until = row.body.get("until")

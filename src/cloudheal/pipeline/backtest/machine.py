@@ -19,7 +19,7 @@ from itertools import count, islice
 from cloudheal.decide.rulebook import RuleBook
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
 from cloudheal.model.event import Event
-from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, deadline_of
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, deadline_of
 from cloudheal.model.inventory import DELETED, RUNNING
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import ENDINGS
@@ -36,7 +36,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_EVENTS = frozenset({MAINTENANCE, FAILURE})
 _HELD = frozenset({Reason.PAUSED.value, Reason.HELD.value})
 _BUDGETS = (Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE)
-_PATIENT = frozenset({RunState.WAITING, RunState.ASKING})
+_PATIENT = frozenset({RunState.WAITING, RunState.ASKING, RunState.PLANNED})
 
 
 class Course(StrEnum):
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def is_patient(self) -> bool:
-        """True while it waits or asks."""
+        """True while it waits, asks or is planned."""
         return self.state in _PATIENT
 
     def now(self) -> Patient:
@@ -163,7 +163,7 @@ class Machine:
             self._wake([run])
         else:
             self.memory.is_now(run.patient.subject, RUNNING, self.now)
-            self.end(run, healed=run.patient.trouble.kind != INTERRUPTION)
+            self.end(run, Healed.HEALED)
 
     # What decisions open.
 
@@ -208,20 +208,27 @@ class Machine:
             if run.is_patient:
                 self.end(run)
             elif run.course is Course.ASSUMED:
-                self.end(run, healed=trouble is not None)
+                self.end(run, Healed.HEALED if trouble else Healed.NOT_NEEDED)
+
+    @property
+    def awaits_news(self) -> bool:
+        """True while there are runs about system events."""
+        return bool(self._by_event)
 
     def follows(self, event: Event) -> Run | None:
         """Return the run about the system event of which this is a further status: see `pipeline.system_events`.
 
         The end of the event ends what has begun nothing.
         """
-        name = name_of(event) if self._by_event else None
+        name = name_of(event)
         run = None if name is None else self._by_event.get(name)
         ending = ENDINGS.get(event.status)
         if run is None or ending is None or run.patient.trouble.kind != MAINTENANCE:
             return run
-        if run.is_patient and run.waits_for != Reason.UNDERWAY:
-            self.end(run, healed=ending[0] is Healed.HEALED, given_up=ending[0] is Healed.NOT_HEALED)
+        if run.attempts and run.state is RunState.ASKING:
+            self._rest(run, RunState.WAITING, Reason.UNDERWAY, None, rests=True)
+        elif run.is_patient and run.waits_for != Reason.UNDERWAY and not run.attempts:
+            self.end(run, ending[0])
         return run
 
     # What the record tells of runs.
@@ -242,10 +249,13 @@ class Machine:
             run.version += 1
             self.memory.not_taken(run.patient.subject, run.patient.run)
 
-    def acts(self, run: Run, attempt: object) -> None:
-        """Follow the record: an intent was committed."""
-        run.attempts += 1
-        self.memory.acted(run.patient.incident, run.patient.subject, run.patient.trouble, self.now, attempt)
+    def acts(self, run: Run, attempt: object, kind: StepKind = StepKind.ACT) -> None:
+        """Take in that a run touches its resource; only an `act` is an attempt, and what was seen is nothing."""
+        if kind is StepKind.ACT:
+            run.attempts += 1
+            self.memory.attempted(run.patient.subject, run.patient.trouble, self.now, attempt)
+        if kind is not StepKind.READ:
+            self.memory.acted(run.patient.incident, self.now)
 
     def rested(self, run: Run, code: str, until: datetime | None) -> None:
         """Follow the record: a look ended without a verdict."""
@@ -255,7 +265,7 @@ class Machine:
         if code != Reason.UNDERWAY:
             self._give_back(run)
 
-    def end(self, run: Run, *, healed: bool = False, given_up: bool = False) -> None:
+    def end(self, run: Run, verdict: Healed = Healed.NOT_NEEDED) -> None:
         """End a run with its incident."""
         self._leave(run)
         run.version += 1
@@ -267,7 +277,7 @@ class Machine:
         if run.patient.trouble.kind in _OF_EVENTS:
             self._by_event.pop(_event_of(run), None)
         run.state = RunState.ENDED
-        self.memory.ended(run.patient.subject, run.patient.trouble, self.now, healed=healed, given_up=given_up)
+        self.memory.ended(run.patient.subject, run.patient.trouble, self.now, verdict)
         self._give_back(run)
 
     # Waiting and waking: see `pipeline.waking`.
@@ -327,9 +337,11 @@ class Machine:
             self._begin(run)
         elif outcome in {Outcome.CLOSE, Outcome.RECORD}:
             self.tell(Step(self.now, run, again.reason))
-            self.end(run, given_up=again.reason is Reason.EXPIRED)
+            self.end(run, Healed.NOT_HEALED if again.reason is Reason.EXPIRED else Healed.NOT_NEEDED)
         elif again.reason != run.waits_for:
-            self._rest(run, RUN_STATES[outcome], again.reason.value, again.next_eligible)
+            planned = run.state is RunState.PLANNED  # only the record knows its next slot
+            state = run.state if planned else RUN_STATES[outcome]
+            self._rest(run, state, again.reason.value, again.next_eligible, rests=planned)
             self.tell(Step(self.now, run, again.reason, again.next_eligible))
         elif run.until != again.next_eligible:
             self._rest(run, run.state, again.reason.value, again.next_eligible)

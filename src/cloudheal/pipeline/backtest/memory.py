@@ -15,18 +15,24 @@ from enum import Enum
 from cloudheal.decide.rulebook import selects
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import INTERRUPTION, Mode, Trouble
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, Mode, Trouble
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Known
 from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.model.system_event import rank
 from cloudheal.record.facts import HOUR, Counted, Windows
 from cloudheal.record.inventory import NOT_RUNNING
+from cloudheal.record.system_events import Name, name_of
 from cloudheal.sense.inventory import STATE_CHANGE
 from cloudheal.settings.rules import Rule, Selector
 
 #: Keys of one server that are remembered to know a message that comes again.
 KEYS = 32
+#: System events of which is remembered how far along they were.
+MOST_EVENTS = 20_000
+_MILLISECOND = timedelta(milliseconds=1)
 #: What wins when two observations bear the same instant: the end of a movement over the movement.
 _RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
+_WELL = frozenset({Healed.HEALED, Healed.NOT_NEEDED})
 _TRUST = (Mode.SHADOW, Mode.ASK, Mode.AUTO)
 
 
@@ -64,13 +70,15 @@ class _Server:
     heals: dict[str, deque[datetime]] = field(default_factory=dict)
     given_up: dict[str, datetime] = field(default_factory=dict)
     open: dict[Trouble, str] = field(default_factory=dict)
+    well: dict[str, str] = field(default_factory=dict)
+    """Incidents about failures that ended well, by the id of the event: it is looked into once."""
     granted: int = 0
 
 
 class Memory:
     """Everything that is counted; the machine of runs tells it what happens."""
 
-    def __init__(self, inventory: Iterable[Known], rules: Iterable[Rule], begin: datetime | None = None) -> None:
+    def __init__(self, inventory: Iterable[Known], rules: Iterable[Rule]) -> None:
         """Begin with the resources that are known, taken to be up until an event says otherwise."""
         self._servers: dict[ResourceId, _Server] = {}
         self._known: dict[ResourceId, Resource] = {}
@@ -88,9 +96,10 @@ class Memory:
         self._within = max((one.within for one in limits), default=HOUR)
         self._flaps = max((one.flap_window for one in limits), default=HOUR)
         self._digests: dict[str, str] = {}
+        self._events: dict[Name, tuple[int, datetime]] = {}
+        self._released: list[tuple[ResourceId, datetime]] = []
         for one in inventory:
-            if begin is None or one.released is None or one.released > begin:
-                self._add(one)
+            self._add(one)
 
     # What the guards ask.
 
@@ -149,6 +158,10 @@ class Memory:
 
     def newest(self, event: Event, trouble: Trouble) -> datetime | None:
         """Return until when the trouble of an event is known: see `record.observations.newest_known`."""
+        name = name_of(event)
+        if name is not None:
+            furthest, changed = self._events.get(name, (0, event.time))
+            return max(changed, event.time + _MILLISECOND) if furthest > rank(event.status) else None
         server = self._server(event.subject)
         told = (server.newest.get(event.type), server.looked.get((event.type, event.status)))
         return max((one for one in (*told, server.given_up.get(trouble.kind)) if one is not None), default=None)
@@ -163,6 +176,13 @@ class Memory:
 
     # What happens.
 
+    def begins(self, at: datetime) -> None:
+        """Take in when the history begins: what was released before that is gone."""
+        for subject, released in self._released:
+            if released <= at:
+                self.is_now(subject, DELETED, released)
+        self._released.clear()
+
     def notes(self, event: Event) -> bool:
         """Take in what an event says; False when it was taken in before."""
         server, key = self._server(event.subject), hash(event.key)
@@ -174,9 +194,21 @@ class Memory:
             server.looked[place] = max(event.time, server.looked.get(place, event.time))
         elif server.newest.get(event.type, event.time) <= event.time:
             server.newest[event.type] = event.time
-        if event.type == STATE_CHANGE and event.status:
+        if event.type != STATE_CHANGE:
+            self._moves(event)
+        elif event.status:
             self._changes(server, event.subject, event.status, event.time)
         return True
+
+    def _moves(self, event: Event) -> None:
+        """Take in how far along a system event is: its life leads one way."""
+        name, how_far = name_of(event), rank(event.status)
+        if name is None or self._events.get(name, (-1, None))[0] >= how_far:
+            return
+        self._events.pop(name, None)
+        self._events[name] = (how_far, event.received)
+        if len(self._events) > MOST_EVENTS:
+            del self._events[next(iter(self._events))]
 
     def is_now(self, subject: ResourceId, state: str, at: datetime) -> bool:
         """Take in a state; an older one changes nothing."""
@@ -232,12 +264,15 @@ class Memory:
         self._count_down(server, subject)
         return freed
 
-    def acted(self, incident: str, subject: ResourceId, trouble: Trouble, at: datetime, attempt: object) -> None:
+    def attempted(self, subject: ResourceId, trouble: Trouble, at: datetime, attempt: object) -> None:
         """Take in an attempt; `attempt` names it, in case that its call turns out not to have been taken."""
         server = self._server(subject)
         server.attempts.append((at, trouble.kind == INTERRUPTION, attempt))
         while server.attempts and server.attempts[0][0] < at - self._within:
             server.attempts.popleft()
+
+    def acted(self, incident: str, at: datetime) -> None:
+        """Take in that a run touched its resource."""
         self._acted.pop(incident, None)
         self._acted[incident] = at
         self._idle.discard(incident)
@@ -247,17 +282,21 @@ class Memory:
         server = self._server(subject)
         server.attempts = deque(one for one in server.attempts if one[2] != attempt)
 
-    def ended(self, subject: ResourceId, trouble: Trouble, at: datetime, *, healed: bool, given_up: bool) -> None:
+    def ended(self, subject: ResourceId, trouble: Trouble, at: datetime, verdict: Healed) -> None:
         """Take in the end of an incident."""
         server = self._server(subject)
-        server.open.pop(trouble, None)
-        if given_up:
+        incident = server.open.pop(trouble, None)
+        if verdict is Healed.NOT_HEALED:
             server.given_up[trouble.kind] = at
-        if healed:
+        if verdict is Healed.HEALED:
             heals = server.heals.setdefault(trouble.kind, deque())
             heals.append(at)
             while heals[0] < at - self._flaps:
                 heals.popleft()
+        if trouble.kind == FAILURE and incident is not None and verdict in _WELL:
+            server.well[trouble.id] = incident
+            if len(server.well) > KEYS:
+                del server.well[next(iter(server.well))]
 
     def holds(self, hold: Hold) -> None:
         """Take in a person's hold."""
@@ -297,6 +336,8 @@ class Memory:
     def _add(self, known: Known) -> None:
         one = known.resource
         self._known[one.id] = one
+        if known.released is not None:
+            self._released.append((one.id, known.released))
         if known.described is None:
             return
         self._described.add(one.id)
@@ -330,12 +371,17 @@ class Memory:
             (members.down.add if down else members.down.discard)(subject.id)
 
     def _open(self, server: _Server, trouble: Trouble) -> str | None:
-        if not server.open:
-            return None
-        same = server.open.get(trouble)
-        if same is not None:
-            return same
-        return next((one for other, one in server.open.items() if other.kind == INTERRUPTION), None)
+        """Return the incident that a trouble joins: see `record.facts`."""
+        if server.open:
+            same = server.open.get(trouble)
+            if same is None and trouble.kind == FAILURE:
+                same = server.open.get(Trouble(MAINTENANCE, trouble.id))
+            if same is not None:
+                return same
+            taken = next((one for other, one in server.open.items() if other.kind == INTERRUPTION), None)
+            if taken is not None:
+                return taken
+        return server.well.get(trouble.id) if trouble.kind == FAILURE else None
 
     def _forget_acted(self, since: datetime) -> None:
         while self._acted:

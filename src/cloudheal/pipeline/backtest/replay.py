@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.rulebook import RuleBook
@@ -29,8 +29,7 @@ from cloudheal.settings.rules import Rule
 LONGEST = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What one rule made of an event, and until when it holds."""
 
     rule: str
@@ -72,6 +71,7 @@ class Replay:
     _memory: Memory = field(init=False)
     _following: Following = field(init=False)
     _batch: list[Arrived] = field(default_factory=list)
+    _begins: bool = True
 
     def __post_init__(self) -> None:
         """Set everything up as nothing has happened yet."""
@@ -106,6 +106,9 @@ class Replay:
 
     def _decide(self) -> None:
         batch, self._batch = self._batch, []
+        if self._begins:
+            self._begins = False
+            self._memory.begins(batch[0].at)
         self.machine.advance(max(batch[0].at, self.machine.now))
         new: list[Arrived] = []
         asked: dict[str, tuple[Trouble, Sequence[Rule]]] = {}
@@ -117,7 +120,7 @@ class Replay:
                     asked[one.event.key] = found
         self.duplicates += len(batch) - len(new)
         fell = self._backlog(new, asked) if asked else {}
-        joined = {one.event.key: run for one in new if (run := self.machine.follows(one.event)) is not None}
+        joined = self._joined(new) if self.machine.awaits_news else {}
         for one in new:
             event = one.event
             if self.machine.patients_of(event.subject):
@@ -131,6 +134,9 @@ class Replay:
             known, newest = self._memory.resource(event.subject), self._memory.newest(event, trouble)
             self._ask(one, Told(event, trouble, known, newest, fell.get(event.key, 0)), rules)
         self.machine.changed()
+
+    def _joined(self, new: Sequence[Arrived]) -> Mapping[str, Run]:
+        return {one.event.key: run for one in new if (run := self.machine.follows(one.event)) is not None}
 
     def _asked(self, event: Event) -> tuple[Trouble, Sequence[Rule]] | None:
         """Return the trouble of an event and the rules that want it; None when none does."""
