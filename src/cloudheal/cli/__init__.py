@@ -18,6 +18,7 @@ from cloudheal.cli import (
     package,
     plan,
     playbooks,
+    report,
     rules,
     upkeep,
     work,
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 
 
-for group in (work.app, listing.app, control.app, admin.app, audit.app, upkeep.app, backtest.app):
+for group in (work.app, listing.app, control.app, admin.app, audit.app, upkeep.app, backtest.app, report.app):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 app.add_typer(plan.app, name="plan")

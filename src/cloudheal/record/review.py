@@ -1,0 +1,177 @@
+"""The review of a span of time: what clouds announced and what became of it, and which remedies helped how fast.
+
+It counts what stands in the tables and judges nothing. Months are those of the operator's zone. A time that has no end
+yet is absent, never zero; a rate of nothing is absent too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+import sqlalchemy as sa
+
+from cloudheal.model.incident import Healed
+from cloudheal.model.system_event import Cycle
+from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.tables import EVENT, INCIDENT, RUN, SYSTEM_EVENT
+from cloudheal.record.timelines import Spread, spread
+
+#: Endings after which one can say whether an announced event was answered ahead of time.
+_DECIDED = (Cycle.AVOIDED.value, Cycle.EXECUTED.value, Cycle.FAILED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many events of a type came in a month, written as 2026-03."""
+
+    month: str
+    type: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One planned event: when it was announced, decided on, acted on and over, and how much time was left then.
+
+    `left` is from our first action to the time at which the cloud would have begun; absent where nothing was done.
+    """
+
+    event: str
+    type: str
+    resource: str
+    published: datetime
+    decided: datetime | None
+    acted: datetime | None
+    over: datetime | None
+    not_before: datetime | None
+    left: timedelta | None
+    status: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What came of the incidents that one playbook took on, and how long healing took."""
+
+    playbook: str
+    incidents: int
+    healed: int
+    not_healed: int
+    not_needed: int
+    unknown: int
+    open: int
+    rate: float | None
+    """Healed of healed, not healed and unknown."""
+    to_heal: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Everything about a span of time."""
+
+    since: datetime
+    until: datetime
+    tallies: tuple[Tally, ...]
+    announced: tuple[Announced, ...]
+    endings: Mapping[str, int]
+    avoided_rate: float | None
+    """Avoided of avoided, executed and failed."""
+    left: Spread
+    remedies: tuple[Remedy, ...]
+
+
+def review(connection: sa.Connection, since: datetime, until: datetime, zone: tzinfo) -> Review:
+    """Return the review of what happened from `since` up to, but not at, `until`."""
+    announced = tuple(_announced(connection, since, until))
+    endings = Counter(one.status for one in announced)
+    decided = sum(endings[one] for one in _DECIDED)
+    return Review(
+        since=since,
+        until=until,
+        tallies=tuple(_tallies(connection, since, until, zone)),
+        announced=announced,
+        endings=dict(sorted(endings.items())),
+        avoided_rate=endings[Cycle.AVOIDED.value] / decided if decided else None,
+        left=spread([one.left for one in announced if one.left is not None]),
+        remedies=tuple(_remedies(connection, since, until)),
+    )
+
+
+def _tallies(connection: sa.Connection, since: datetime, until: datetime, zone: tzinfo) -> Iterator[Tally]:
+    for begin, end in _months(since, until, zone):
+        within = (EVENT.c.occurred >= millis_of(begin)) & (EVENT.c.occurred < millis_of(end))
+        counted = sa.select(EVENT.c.type, sa.func.count()).where(within, EVENT.c.simulated.is_(False))
+        for type_, number in connection.execute(counted.group_by(EVENT.c.type).order_by(EVENT.c.type)):
+            yield Tally(begin.astimezone(zone).strftime("%Y-%m"), type_, number)
+
+
+def _months(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
+    begin = since.astimezone(zone)
+    while begin < until:
+        year, month = (begin.year + 1, 1) if begin.month == 12 else (begin.year, begin.month + 1)
+        end = datetime(year, month, 1, tzinfo=zone)
+        yield begin, min(end, until)
+        begin = end
+
+
+def _announced(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Announced]:
+    event = SYSTEM_EVENT.c
+    about = (event.cloud == INCIDENT.c.cloud) & (event.account == INCIDENT.c.account)
+    joined = sa.outerjoin(SYSTEM_EVENT, INCIDENT, about & (event.id == INCIDENT.c.trouble_id))
+    came = sa.func.coalesce(event.published, event.first_heard)
+    chosen = sa.select(
+        *(event.id, event.type, event.resource, event.status, event.not_before, event.finished),
+        *(came.label("came"), INCIDENT.c.detected, INCIDENT.c.acted, INCIDENT.c.ended, INCIDENT.c.verdict),
+    ).select_from(joined)
+    within = (came >= millis_of(since)) & (came < millis_of(until)) & event.simulated.is_(False)
+    planned = event.not_before.is_not(None)
+    for row in connection.execute(chosen.where(within, planned).order_by(came, event.id)):
+        acted, not_before = _moment(row.acted), moment_of(row.not_before)
+        yield Announced(
+            event=row.id,
+            type=row.type,
+            resource=row.resource,
+            published=moment_of(row.came),
+            decided=_moment(row.detected),
+            acted=acted,
+            over=_moment(row.finished) or _moment(row.ended),
+            not_before=not_before,
+            left=None if acted is None else not_before - acted,
+            status=row.status,
+            verdict=row.verdict or "",
+        )
+
+
+def _remedies(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Remedy]:
+    within = (INCIDENT.c.detected >= millis_of(since)) & (INCIDENT.c.detected < millis_of(until))
+    columns = (RUN.c.playbook, INCIDENT.c.occurred, INCIDENT.c.ended, INCIDENT.c.verdict)
+    joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id)
+    rows = connection.execute(sa.select(*columns).select_from(joined).where(within).order_by(RUN.c.playbook))
+    found: dict[str, list[sa.RowMapping]] = {}
+    for row in rows.mappings():
+        found.setdefault(row["playbook"], []).append(row)
+    yield from (_remedy(playbook, of_it) for playbook, of_it in found.items())
+
+
+def _remedy(playbook: str, rows: Sequence[sa.RowMapping]) -> Remedy:
+    verdicts = Counter(row["verdict"] if row["ended"] is not None else "" for row in rows)
+    tried = sum(verdicts[one.value] for one in (Healed.HEALED, Healed.NOT_HEALED, Healed.UNKNOWN))
+    healed = [row for row in rows if row["verdict"] == Healed.HEALED.value and row["ended"] is not None]
+    return Remedy(
+        playbook=playbook,
+        incidents=len(rows),
+        healed=verdicts[Healed.HEALED.value],
+        not_healed=verdicts[Healed.NOT_HEALED.value],
+        not_needed=verdicts[Healed.NOT_NEEDED.value],
+        unknown=verdicts[Healed.UNKNOWN.value],
+        open=verdicts[""],
+        rate=verdicts[Healed.HEALED.value] / tried if tried else None,
+        to_heal=spread([timedelta(milliseconds=row["ended"] - row["occurred"]) for row in healed]),
+    )
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment_of(value)
