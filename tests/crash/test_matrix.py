@@ -25,7 +25,7 @@ from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.sim.simulator import RunningSimulator, started
 
 #: Points of one playbook on one database that `make test` takes.
-SAMPLE = 4
+SAMPLE = 2
 #: What a worker does every second, whether or not anything is to be healed: its first two times are points, no more.
 USUAL, TWICE = 6, 2
 RANDOM_ROUNDS = 100

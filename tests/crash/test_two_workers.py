@@ -118,10 +118,16 @@ def workers(place: Round) -> Iterator[Callable[..., BaseProcess]]:
         process.join()
 
 
-@pytest.mark.parametrize("how", [Cable.cut, Cable.pull])
-@pytest.mark.parametrize("point", [BEGUN, INTENT, SENDING, ANSWERED, CONCLUDING])
+@pytest.mark.parametrize(
+    ("how", "point"),
+    [
+        *((Cable.cut, point) for point in (BEGUN, INTENT, SENDING, ANSWERED, CONCLUDING)),
+        *((Cable.pull, point) for point in (BEGUN, SENDING)),
+        *(pytest.param(Cable.pull, point, marks=pytest.mark.soak) for point in (INTENT, ANSWERED, CONCLUDING)),
+    ],
+)
 def test_a_worker_cut_off_from_the_database_acts_no_more_and_stops(
-    place: Round, workers: Callable[..., BaseProcess], cable: Cable, point: str, how: Callable[[Cable], None]
+    place: Round, workers: Callable[..., BaseProcess], cable: Cable, how: Callable[[Cable], None], point: str
 ) -> None:
     """It keeps the cloud and loses the database: it ends by itself and says why, another one finishes, one start."""
     first = workers("first", point, url=through(cable, place.url))
