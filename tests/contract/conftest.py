@@ -23,6 +23,16 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
+    return _empty(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
+def usual_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty SQLite, and PostgreSQL in `make soak`: for long tests of what contract tests show on both."""
+    return _empty(request, tmp_path)
+
+
+def _empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'cloudheal.db'}"
     url: str = request.getfixturevalue("postgres_url")

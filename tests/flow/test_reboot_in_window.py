@@ -20,12 +20,12 @@ from cloudheal.playbooks.ask_about_event import ASK_ABOUT_EVENT
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
 from cloudheal.record.tables import APPROVAL, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
-from tests.contract.conftest import database_url, postgres_url
+from tests.contract.conftest import postgres_url, usual_database_url
 from tests.crash.scenarios import FREE, PLAYBOOKS
 from tests.flow.test_restart import QUEUE, Healing
 from tests.sim.simulator import RunningSimulator, started
 
-__all__ = ["database_url", "postgres_url"]
+__all__ = ["postgres_url", "usual_database_url"]
 
 REGION, ACCOUNT = "cn-hangzhou", "1000000000000001"
 WEB, PEER = "i-bp1web01", "i-bp1web02"
@@ -103,7 +103,7 @@ def simulator() -> Iterator[RunningSimulator]:
 
 
 @pytest.fixture
-def start(simulator: RunningSimulator, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(simulator: RunningSimulator, usual_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a worker whose rule for announced reboots has these parameters, before a fresh world."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
@@ -112,7 +112,7 @@ def start(simulator: RunningSimulator, database_url: str, monkeypatch: pytest.Mo
         def begin(before: Mapping[str, Any] | None = None, **parameters: object) -> Maintaining:
             simulator.control("POST", "reset")
             simulator.world(dict(before or world()))
-            settings = settings_of(simulator, database_url, parameters)
+            settings = settings_of(simulator, usual_database_url, parameters)
             app = stack.enter_context(App(settings).running())
             return Maintaining(app, simulator)
 

@@ -15,11 +15,11 @@ from cloudheal.model.event import Channel
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEDGER, OUTBOX, POLL, RUN, SYSTEM_EVENT
 from cloudheal.settings import load_settings
-from tests.contract.conftest import database_url, postgres_url
+from tests.contract.conftest import postgres_url, usual_database_url
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
 from tests.sim.simulator import RunningSimulator, started
 
-__all__ = ["database_url", "postgres_url"]
+__all__ = ["postgres_url", "usual_database_url"]
 
 OTHER = "cn-beijing"
 NOW = "2026-03-02T04:00:00Z"
@@ -45,7 +45,7 @@ def simulator() -> Iterator[RunningSimulator]:
 
 @pytest.fixture
 def worker(
-    simulator: RunningSimulator, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+    simulator: RunningSimulator, tmp_path: Path, usual_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Worker]:
     """Starts a worker on an empty database that has looked once, with its rules promoted."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
@@ -59,7 +59,7 @@ def worker(
         world = world_of(list(servers) or [{"id": "i-web1"}], system_events=list(events))
         simulator.world({"now": NOW, **world, "regions": list(regions)})
         simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
-        settings = settings_of(simulator, tmp_path, rules=[FAILURES], database=database_url)
+        settings = settings_of(simulator, tmp_path, rules=[FAILURES], database=usual_database_url)
         account = settings.accounts[0].model_copy(update={"regions": list(regions)})
         manager = watching(simulator, settings.model_copy(update={"accounts": [account]}))
         running = manager.__enter__()
