@@ -114,15 +114,23 @@ class _Shift:
 
     def _until_over(self, threads: Sequence[threading.Thread]) -> None:
         if self._once:
+            while any(thread.is_alive() for thread in threads) or self._app.is_busy():
+                if self._is_told(LOOK_SECONDS):
+                    break
             for thread in threads:
                 thread.join()
-            while not self._app.stopping.is_set() and self._app.is_busy():
-                self._app.stopping.wait(LOOK_SECONDS)
             return
-        self._app.stopping.wait()
+        while not self._is_told(LOOK_SECONDS):
+            pass
         self._end_at_once_if_cut_off()
         for thread in threads:
             thread.join()
+
+    def _is_told(self, seconds: float) -> bool:
+        """Wait so long; returns whether the worker is to stop. Looked at again and again, because of `_stop`."""
+        if self._told:
+            self._app.stopping.set()
+        return self._app.stopping.wait(seconds)
 
     def _end_at_once_if_cut_off(self) -> None:
         """End although threads wait for the lost database, for ever: what they hold is on disk, or was not done."""
@@ -151,10 +159,13 @@ class _Shift:
         self._app.stopping.set()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        """End in order at the first signal; at the second one the process is given up at once."""
+        """End in order at the first signal; at the second one the process is given up at once.
+
+        The signal may come while this very thread is about to wait on `stopping` and holds its lock: setting it here
+        would be waiting for oneself, for ever.
+        """
         signal.signal(number, signal.SIG_DFL)
         self._told = True
-        self._app.stopping.set()
 
 
 @app.command()

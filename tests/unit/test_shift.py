@@ -1,0 +1,35 @@
+"""Signals end a worker in order, at whatever instruction they find it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from cloudheal.app import App
+from cloudheal.cli.work import _Shift
+
+
+@pytest.fixture
+def sigterm() -> Iterator[signal.Signals]:
+    """A signal whose handler is put back in the end."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield signal.SIGTERM
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_that_finds_the_worker_about_to_wait_does_not_hang_it(sigterm: signal.Signals) -> None:
+    """The main thread holds the lock of what it is about to wait on; the signal is heeded as soon as it looks."""
+    stopping = threading.Event()
+    shift = _Shift(cast("App", SimpleNamespace(stopping=stopping)), once=False)
+    signal.signal(sigterm, shift._stop)  # noqa: SLF001 - as `work` does
+    with stopping._cond:  # type: ignore[attr-defined]  # noqa: SLF001 - where a signal may come
+        os.kill(os.getpid(), sigterm)
+    assert shift._is_told(0)  # noqa: SLF001 - as the main thread asks
+    assert signal.getsignal(sigterm) is signal.SIG_DFL
