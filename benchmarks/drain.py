@@ -13,11 +13,16 @@ import threading
 import time
 from pathlib import Path
 
+import sqlalchemy as sa
 from bench.feed import feed, rule
 from bench.figures import cpu_seconds, met, shown
-from bench.stage import KEYS, QUEUE, Simulator, settings, simulated, until, working
+from bench.stage import KEY, KEYS, QUEUE, SECRET, Simulator, settings, simulated, until, working
 
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.record.database import Database, open_database
+from cloudheal.record.schema import migrate
+from cloudheal.record.tables import EVENT
+from cloudheal.settings import load_settings
 
 MESSAGES = 4_000
 LEAST_SHARE = 0.9
@@ -35,12 +40,18 @@ def left(simulator: Simulator, queue: str) -> int:
     return sum(len(one["messages"]) for one in queues if one["name"] == queue)
 
 
+def events(database: Database) -> int:
+    """Return how many events are committed; asking the simulator again and again would cost it what is measured."""
+    with database.snapshot() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(EVENT)) or 0
+
+
 def bare(simulator: Simulator, count: int, threads: int) -> float:
     """Receive and delete everything; returns the seconds."""
     taken: list[int] = []
 
     def drain() -> None:
-        queue = MnsQueue(simulator.url, *KEYS.values(), "bare")
+        queue = MnsQueue(simulator.url, KEY, SECRET, "bare")
         while messages := queue.receive(0):
             queue.acknowledge([one.handle for one in messages])
             taken.append(len(messages))
@@ -70,11 +81,16 @@ def main() -> int:
         figure = f"{count / plain:,.0f} (simulator busy {spent / plain:.0%})"
         shown(f"bare receive and delete, {threads} thread(s), messages a second", figure, "- (baseline)")
         put(simulator, QUEUE, count)
+        different = len(set(feed(count)))
+        database = open_database(f"sqlite:///{Path(name) / 'c.db'}")
+        migrate(database)
         cpu = cpu_seconds(simulator.process.pid)
         with working(Path(name)) as worker:
             own = cpu_seconds(worker.process.pid)
-            taken = until(lambda: not left(simulator, QUEUE), 300, "an empty queue")
+            taken = until(lambda: events(database) == different, 300, "every message as an event")
             own = cpu_seconds(worker.process.pid) - own
+            until(lambda: not left(simulator, QUEUE), 30, "an empty queue")
+        database.close()
         spent = cpu_seconds(simulator.process.pid) - cpu
         figure = f"{count / taken:,.0f} (worker busy {own / taken:.0%})"
         shown("a worker that commits before it deletes, messages a second", figure)
@@ -85,9 +101,8 @@ def main() -> int:
 
 def _receivers(path: Path) -> int:
     """Return how many receivers a worker has for one queue."""
-    from cloudheal.settings import load  # noqa: PLC0415
-
-    return getattr(load(path).accounts[0].queue, "receivers", 1)
+    queue = load_settings(path).accounts[0].queue
+    return queue.receivers if queue else 1
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def bare(url: str, runs: int) -> tuple[float, float]:
     return spent
 
 
-def _count(engine: sa.Engine, counted: sa.Select[tuple[int]]) -> int:
+def _count(engine: sa.Engine, counted: sa.Select[int]) -> int:
     with engine.connect() as connection:
         return connection.scalar(counted) or 0
 
@@ -176,8 +176,8 @@ def compared(kind: str, urls: Sequence[str], runs: int) -> None:
 def main() -> int:
     """Measure and print everything, or one side when asked to."""
     if len(sys.argv) > 2:
-        side, url, runs = sys.argv[1:]
-        print(json.dumps({"ours": ours, "bare": bare}[side](url, int(runs))))
+        side, url, number = sys.argv[1:]
+        print(json.dumps({"ours": ours, "bare": bare}[side](url, int(number))))
         return 0
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
     with tempfile.TemporaryDirectory(prefix="cloudheal-benchmark-") as folder:

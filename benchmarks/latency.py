@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.feed import REGION, rule
 from bench.figures import met, percentile, shown
-from bench.stage import KEYS, QUEUE, Simulator, command, settings, simulated, until, working
+from bench.stage import KEY, QUEUE, SECRET, Simulator, command, settings, simulated, until, working
 
 from cloudheal.clouds.alibaba.sources import MnsQueue
 
@@ -73,7 +74,7 @@ def first_calls(simulator: Simulator, servers: Sequence[str], since: int) -> lis
     wanted = set(servers)
     for entry in simulator.journal(since=since):
         for one in wanted.intersection(entry.get("resources", ())):
-            if entry["kind"] == "event":
+            if entry["kind"] == "delivery":
                 put.setdefault(one, _millis(entry["at"]))
             elif entry["kind"] == "request" and entry["service"] == "ecs" and one in put:
                 asked.setdefault(one, _millis(entry["at"]))
@@ -118,7 +119,8 @@ def busy(simulator: Simulator) -> Iterator[None]:
 
 def bare_poll(simulator: Simulator, rounds: int) -> list[float]:
     """Return the milliseconds from a message put to the receive call that brings it, in a loop that only receives."""
-    queue, times, sent = MnsQueue(simulator.url, *KEYS.values(), "bare"), [], [0.0]
+    queue, sent = MnsQueue(simulator.url, KEY, SECRET, "bare"), [0.0]
+    times: list[float] = []
 
     def receive() -> None:
         while len(times) < rounds:
@@ -132,8 +134,12 @@ def bare_poll(simulator: Simulator, rounds: int) -> list[float]:
         time.sleep(0.1)
         sent[0] = time.perf_counter()
         simulator.control("POST", "events", {"raw": f"{{{number}}}", "queue": "bare"})
-        until(lambda number=number: len(times) > number, 10, "the message")
+        until(partial(_has_more_than, times, number), 10, "the message")
     return times
+
+
+def _has_more_than(times: Sequence[float], number: int) -> bool:
+    return len(times) > number
 
 
 def told(what: str, times: Sequence[float], most: float | None, baseline: float) -> None:
@@ -155,7 +161,8 @@ def main() -> int:
         middle = percentile(bare, 0.5)
         told("bare long poll with the SDK", bare, None, middle)
         with working(folder):
-            until(lambda: command(folder, "instances", "--json").count("i-bp1crowd") > 1000, 60, "the first sweep")
+            listed = ("instances", "--limit", "100000", "--json")
+            until(lambda: command(folder, *listed).count("i-bp1crowd") > 1000, 60, "the first sweep")
             measured: list[tuple[str, Callable[[], list[float]], float]] = [
                 ("normal lane, idle", lambda: provoked(simulator, "power_off", STOPS[:rounds]), NORMAL_MS),
                 ("fast lane, idle", lambda: provoked(simulator, "reclaim", SPOTS[:rounds]), FAST_MS),

@@ -61,8 +61,16 @@ def _installed() -> Path:
     program = PLACE / "bin" / "ansible-rulebook"
     if not program.exists():
         print(f"installing ansible-rulebook into {PLACE}", file=sys.stderr)
-        python = [PLACE / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PACKAGES]
-        for command in ([sys.executable, "-m", "venv", PLACE], python):
+        python = [
+            str(PLACE / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-qq",
+            "--disable-pip-version-check",
+            *PACKAGES,
+        ]
+        for command in ([sys.executable, "-m", "venv", str(PLACE)], python):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 message = f"it cannot be installed: {done.stderr.strip().splitlines()[-1:]}"
@@ -76,7 +84,8 @@ def _run(program: Path, folder: Path, count: int) -> float:
     (folder / "rules.yml").write_text(RULES.format(count=count, told=began, ended=ended), encoding="utf-8")
     inventory = "all: {hosts: {localhost: {ansible_connection: local}}}\n"
     (folder / "hosts.yml").write_text(inventory, encoding="utf-8")
-    command = [program, "-r", folder / "rules.yml", "-i", folder / "hosts.yml", "-S", folder]
+    files = ("-r", folder / "rules.yml", "-i", folder / "hosts.yml", "-S", folder)
+    command = [str(one) for one in (program, *files)]
     java = Path(shutil.which("java") or "java").resolve().parents[1]
     environment = {**os.environ, "PATH": f"{PLACE / 'bin'}:{os.environ['PATH']}", "JAVA_HOME": str(java)}
     environment.pop("PYTHONPATH", None)

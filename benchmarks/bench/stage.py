@@ -20,7 +20,8 @@ import yaml
 from bench.feed import ACCOUNT, REGION
 
 QUEUE = "events"
-KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
+KEY, SECRET = "testid", "testsecret"
+KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": KEY, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}
 
 
 @dataclass(slots=True)
