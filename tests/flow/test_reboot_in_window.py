@@ -15,6 +15,8 @@ from cloudheal.app import App
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.policy import playbook_statements
 from cloudheal.model.deed import EVIDENCE
+from cloudheal.model.drill import Allowance
+from cloudheal.model.system_event import SystemEvent
 from cloudheal.playbooks import aftermath
 from cloudheal.playbooks.ask_about_event import ASK_ABOUT_EVENT
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
@@ -350,11 +352,11 @@ def test_a_drill_that_allows_it_is_acted_on_for_real(start: Start) -> None:
     healing = start()
     asked: list[tuple[str, str]] = []
 
-    def allowed(resource: Any, event: str) -> bool:
-        asked.append((resource.id, event))
-        return True
+    def allowed(resource: Any, event: SystemEvent) -> Allowance:
+        asked.append((resource.id, event.id))
+        return Allowance.REAL
 
-    object.__setattr__(healing.app.healer, "allowed_drill", allowed)
+    object.__setattr__(healing.app.healer, "allowance", allowed)
     (event,) = _simulate(healing)
     assert healing.ended()[:2] == ("healed", "avoided")
     assert healing.reboots() == 1

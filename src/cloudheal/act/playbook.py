@@ -22,9 +22,11 @@ from pydantic import BaseModel
 from cloudheal.act.hands import Hands
 from cloudheal.act.memory import Memory, NoMemory
 from cloudheal.model.decision import Reason, Station, coded
+from cloudheal.model.drill import Allowance
 from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId
+from cloudheal.model.system_event import SystemEvent
 from cloudheal.model.trigger import Trigger
 from cloudheal.ports.cloud import LOOKS, Backups, Balancers, Compute, Guests, Orders, Place, Server, SystemEvents
 
@@ -63,9 +65,9 @@ class Case:
     approved: bool = False
     """A person said that it is to be done."""
     memory: Memory = field(default_factory=NoMemory)
-    allowed_drill: Callable[[str], bool] = lambda _: False
-    """Says whether a drill allows real actions on this resource for a system event, by its id. Without one nobody does:
-    what is simulated is answered by dry actions only. Asks the tables, so a playbook calls it only inside a read."""
+    allowance: Callable[[SystemEvent], Allowance] = lambda _: Allowance.NONE
+    """Says what drills allow about a system event, which was just read, on this resource. What is simulated is answered
+    by dry actions only, unless this says `REAL`. Asks the tables, so a playbook calls it only inside a read."""
 
 
 @dataclass(frozen=True, slots=True)

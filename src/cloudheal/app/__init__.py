@@ -1,6 +1,7 @@
 """The composition root: from settings to a running healer; the one place that knows every layer below it."""
 
 from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, credentials
+from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import Extensions, extensions_of
 from cloudheal.app.rules import rules_in, rules_of
 from cloudheal.app.worker import App
@@ -12,6 +13,7 @@ __all__ = [
     "UnknownAccountError",
     "accounts_of",
     "credentials",
+    "drill_desk",
     "extensions_of",
     "rules_in",
     "rules_of",

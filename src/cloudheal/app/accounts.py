@@ -17,6 +17,7 @@ from cloudheal.clouds.alibaba.actions import AlibabaCompute
 from cloudheal.clouds.alibaba.backups import AlibabaBackups
 from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.alibaba.drills import AlibabaDrills
 from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.quota import Buckets
@@ -27,6 +28,7 @@ from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.drills import Drills
 from cloudheal.ports.fleet import Announcements
 from cloudheal.ports.trail import Trail
 from cloudheal.settings.schema import AccountSettings, Settings
@@ -74,6 +76,11 @@ class Accounts:
     def announcements_of(self, cloud: Cloud, account: str) -> Announcements:
         """Return what an account's cloud announces."""
         return self._events(self.clients[cloud, account], account)
+
+    def drills_of(self, cloud: Cloud, account: str) -> Drills:
+        """Return the simulated events of an account."""
+        client = self.clients[cloud, account]
+        return AlibabaDrills(client, self._events(client, account), self.now, time.sleep)
 
     def _events(self, client: Client, account: str) -> AlibabaSystemEvents:
         return AlibabaSystemEvents(client, account, self.now, time.sleep)

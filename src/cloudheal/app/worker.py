@@ -21,6 +21,7 @@ from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
 from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
+from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import extensions_of
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
@@ -111,6 +112,7 @@ class App:
             clock=self.clock,
             new_id=_new_id,
         )
+        self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
             store=self.database,
@@ -125,6 +127,7 @@ class App:
             freed=self.waker.fill,
             new_id=_new_id,
             intent=Intentions(self.database, self.rules, self.accounts.trail_of, self.clock).of,
+            allowance=self.drills.allowance,
             settle_seconds=settings.settle_seconds,
         )
         self.intake = Intake(

@@ -10,6 +10,9 @@ from typing import Any
 
 from cloudheal.model.resource import ResourceId
 
+#: What the data of a test message holds: nothing happened, it is recorded, and nothing follows from it.
+DRY_RUN: Mapping[str, str] = {"cloudheal": "dry run"}
+
 
 class Channel(StrEnum):
     """The way by which an event reached us."""

@@ -21,9 +21,11 @@ from cloudheal.act.outcome import EngineError, StepRaisedError
 from cloudheal.act.playbook import Case, End, Playbook, Refusal
 from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
+from cloudheal.model.drill import Allowance
 from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
+from cloudheal.model.system_event import SystemEvent
 from cloudheal.pipeline.intentions import Stop
 from cloudheal.pipeline.memory import TableMemory
 from cloudheal.pipeline.patience import PatientIntents, committed
@@ -79,8 +81,8 @@ class Healer:
     new_id: Callable[[], str]
     intent: Callable[[Stop, Server], Evidence]
     """Says what speaks for a stop on purpose and what for an accident."""
-    allowed_drill: Callable[[ResourceId, str], bool] = lambda _resource, _event: False
-    """Says whether a drill allows real actions on a resource for a system event."""
+    allowance: Callable[[ResourceId, SystemEvent], Allowance] = lambda _resource, _event: Allowance.NONE
+    """Says what drills allow about a system event, which was just read, on a resource."""
     settle_seconds: float = SETTLE_SECONDS
     call_millis: int = CALL_MILLIS
 
@@ -140,7 +142,7 @@ class Healer:
                 now=self.clock.now,
                 wait=partial(self.wait, found.resource),
                 memory=TableMemory(self.store, found.resource, found.run, look),
-                allowed_drill=partial(self.allowed_drill, found.resource),
+                allowance=partial(self.allowance, found.resource),
                 attempts=found.attempts,
                 last_attempt=found.last_attempt,
                 approved=found.approved,

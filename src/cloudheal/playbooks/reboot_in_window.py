@@ -126,6 +126,8 @@ class _Answer:
         if event.problem or server.problem:
             return Refusal(Reason.UNDERWAY, after=PAUSE)
         self._go_on_if_allowed(event, server)
+        if event.simulated and not event.drill:
+            return self._with_all_put_back(End(Healed.NOT_NEEDED, "drill_over"))
         return self._reboot(server, forced=False)
 
     def _unread(self, server: ServerSeen, problem: str) -> Refusal:
@@ -295,8 +297,9 @@ class _Answer:
     def _not_away(self, rebooted: Rebooted, after: After) -> End | Refusal:
         """End for a server that nothing shows to have been rebooted."""
         if self._with.force and rebooted.certain and not rebooted.forced and after.event.status == Cycle.SCHEDULED:
-            _, server = sight.look(self._case, self._hands, "before force")
-            if server.state == RUNNING and not server.locks and not server.held:
+            event, server = sight.look(self._case, self._hands, "before force")
+            may = not event.problem and (event.drill or not event.simulated)
+            if may and server.state == RUNNING and not server.locks and not server.held:
                 return self._reboot(server, forced=True)
         if rebooted.certain:
             return self._with_all_put_back(End(Healed.NOT_HEALED, "not_rebooted"))

@@ -15,6 +15,9 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.drill import Allowance
+from cloudheal.model.resource import ResourceId
+from cloudheal.model.system_event import SystemEvent
 from cloudheal.ports.cloud import Server
 
 #: Said of an event that the cloud answered about and did not show.
@@ -84,14 +87,16 @@ def look(case: Case, hands: Hands, name: str) -> tuple[EventSeen, ServerSeen]:
 def event_json(case: Case) -> dict[str, Any]:
     """Read the event of a case. Raises Cloud*Error."""
     found = case.system_events.system_events(case.resource.region, [case.trouble.id]).get(case.trouble.id)
-    if found is None:
+    if found is None or _is_of_another(found, case.resource):
         return _without_status(NOT_SHOWN)
+    allowed = case.allowance(found)
     return {
         "status": found.status,
         "problem": "",
         "type": found.type,
-        "simulated": found.simulated,
-        "drill": found.simulated and case.allowed_drill(found.id),
+        # An event that a drill of ours asked for is simulated, whatever words the cloud finds for its reason.
+        "simulated": found.simulated or allowed is not Allowance.NONE,
+        "drill": allowed is Allowance.REAL,
         "published": found.published.isoformat() if found.published else "",
         "not_before": found.not_before.isoformat() if found.not_before else "",
     }
@@ -138,6 +143,11 @@ def _server_json(case: Case) -> dict[str, Any]:
         "held": will.held,
         "held_until": will.held_until.isoformat() if will.held_until else "",
     }
+
+
+def _is_of_another(event: SystemEvent, resource: ResourceId) -> bool:
+    """Say whether a message named an event that the cloud shows for another server."""
+    return event.resource.kind == resource.kind and event.resource.id != resource.id
 
 
 def _without_status(problem: str) -> dict[str, Any]:

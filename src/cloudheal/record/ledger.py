@@ -56,6 +56,8 @@ class Kind(StrEnum):
     RUN_ABANDONED = "run.abandoned"
     DRAIN_BEGUN = "drain.begun"
     DRAIN_ENDED = "drain.ended"
+    DRILL_ORDERED = "drill.ordered"
+    DRILL_ENDED = "drill.ended"
     RESTORED = "restored"
     LISTENER_DONE = "listener.done"
     LISTENER_FAILED = "listener.failed"

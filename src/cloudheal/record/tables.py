@@ -334,6 +334,32 @@ SYSTEM_EVENT = sa.Table(
     sa.Index("system_event_by_change", "changed"),
 )
 
+#: Drills: a row for each server, written before its cloud is asked to simulate an event about it.
+DRILL = sa.Table(
+    "drill",
+    METADATA,
+    sa.Column("drill", sa.Text, primary_key=True),
+    sa.Column("cloud", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("resource", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, nullable=False, server_default=""),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("not_before", sa.BigInteger, nullable=False),
+    sa.Column("real", sa.Boolean, nullable=False),  # real actions are allowed on this server
+    sa.Column("event", sa.Text, nullable=False, server_default=""),  # empty until the cloud has told the id
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False, server_default=""),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Index("drill_by_resource", "resource"),
+    sa.Index("drill_by_event", "event"),
+    sa.Index("drill_by_change", "changed"),
+)
+
 POLL = sa.Table(
     "poll",
     METADATA,

@@ -19,6 +19,7 @@ from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
 from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
 from cloudheal.testing.clock import VirtualClock
+from cloudheal.testing.drills import FakeDrills
 from cloudheal.testing.faults import Kind, Line
 from cloudheal.testing.guests import FakeGuests
 from cloudheal.testing.messages import message
@@ -49,6 +50,7 @@ class FakeCloud:
         self.balancers = FakeBalancers(self.line, self.actions)
         self.backups = FakeBackups(self.clock, self.line, self.actions)
         self.guests = FakeGuests(self.clock, self.line, self.actions, self.now)
+        self.drills = FakeDrills(self)
         self._boot = boot
         self._histories: dict[str, list[tuple[datetime, Server | None]]] = {}
         self._orders: dict[str, Order] = {}
@@ -183,6 +185,10 @@ class FakeCloud:
     def announced(self, server: ResourceId) -> list[str]:
         """Return the ids of the system events about a server, in order."""
         return [one.id for one in self._announced.values() if one.resource == server]
+
+    def announcements(self) -> Mapping[str, SystemEvent]:
+        """Return every system event that there was, by id."""
+        return dict(self._announced)
 
     def is_unwell(self, server: ResourceId, health: str) -> None:
         """Let the cloud show another health for a server than Ok."""

@@ -66,27 +66,34 @@ class AlibabaSystemEvents:
         """Read events by id; one that the cloud does not show is absent. Raises Cloud*Error."""
         found: dict[str, SystemEvent] = {}
         for start in range(0, len(ids), PAGE):
-            asked = _numbered("EventId", ids[start : start + PAGE])
+            asked = numbered("EventId", ids[start : start + PAGE])
             for page in self._pages(region, asked):
                 events = (self._read(row, region) for row in page)
                 found.update((one.id, one) for one in (named_event(event) for event in events if event))
         return found
 
+    def listed(self, region: str, statuses: Sequence[Cycle]) -> Sequence[SystemEvent]:
+        """List the events of a region that are in one of these statuses. Raises Cloud*Error."""
+        rows = (row for page in self._pages(region, {}, statuses) for row in page)
+        return [named_event(event) for event in (self._read(row, region) for row in rows) if event]
+
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the health of servers in the vendor's words; one that does not exist is absent. Raises Cloud*Error."""
         found: dict[str, str] = {}
         for start in range(0, len(ids), PAGE):
-            query = {**_numbered("InstanceId", ids[start : start + PAGE]), "PageSize": str(PAGE)}
+            query = {**numbered("InstanceId", ids[start : start + PAGE]), "PageSize": str(PAGE)}
             reply = self._client.call(ECS, "DescribeInstancesFullStatus", region, query, READ_SECONDS)
             for one in reply.get("InstanceFullStatusSet", {}).get("InstanceFullStatusType", ()):
                 found[str(one["InstanceId"])] = str(one.get("HealthStatus", {}).get("Name", ""))
         return found
 
-    def _pages(self, region: str, query: Mapping[str, str]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    def _pages(
+        self, region: str, query: Mapping[str, str], statuses: Sequence[Cycle] = tuple(Cycle)
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
         token = ""
-        statuses = _numbered("InstanceEventCycleStatus", [one.value for one in Cycle])
+        among = numbered("InstanceEventCycleStatus", [one.value for one in statuses])
         while True:
-            asked = {**query, **statuses, "MaxResults": str(PAGE), **({"NextToken": token} if token else {})}
+            asked = {**query, **among, "MaxResults": str(PAGE), **({"NextToken": token} if token else {})}
             reply = self._patiently(region, asked)
             yield reply.get("InstanceSystemEventSet", {}).get("InstanceSystemEventType", ())
             following = str(reply.get("NextToken") or "")
@@ -152,5 +159,6 @@ def _message(row: Mapping[str, Any], region: str, account: str, now: datetime) -
     }
 
 
-def _numbered(name: str, values: Sequence[str]) -> dict[str, str]:
+def numbered(name: str, values: Sequence[str]) -> dict[str, str]:
+    """Write a list as the vendor's parameters: `Name.1`, `Name.2`."""
     return {f"{name}.{number}": value for number, value in enumerate(values, 1)}

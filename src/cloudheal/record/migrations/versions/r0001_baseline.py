@@ -79,6 +79,30 @@ def upgrade() -> None:
     )
     op.create_index("delivery_by_key", "delivery", ["target", "key", "sent"], unique=False)
     op.create_table(
+        "drill",
+        sa.Column("drill", sa.Text(), nullable=False),
+        sa.Column("cloud", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), server_default="", nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("real", sa.Boolean(), nullable=False),
+        sa.Column("event", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("drill", "cloud", "account", "region", "kind", "resource"),
+    )
+    op.create_index("drill_by_change", "drill", ["changed"], unique=False)
+    op.create_index("drill_by_event", "drill", ["event"], unique=False)
+    op.create_index("drill_by_resource", "drill", ["resource"], unique=False)
+    op.create_table(
         "event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
