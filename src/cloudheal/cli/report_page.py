@@ -13,7 +13,7 @@ from html import escape
 from cloudheal.cli.texts import TEXTS
 from cloudheal.record.review import Announced, Remedy, Review
 
-_STYLE = """
+STYLE = """
 body{font:14px/1.5 system-ui,sans-serif;color:#1b2733;max-width:1100px;margin:2em auto;padding:0 1em}
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid #dde3ea;vertical-align:top}th{color:#5a6b7b}
@@ -49,7 +49,7 @@ def page(found: Review, language: str, zone: tzinfo, now: datetime) -> str:
         bars({one.playbook: one.incidents for one in found.remedies}),
         _table(heads(*_REMEDIES), (_remedy(one) for one in found.remedies)),
     ]
-    head = f'<meta charset="utf-8"><title>cloudheal {span}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>cloudheal {span}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="{escape(language)}"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 

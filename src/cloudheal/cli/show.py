@@ -27,6 +27,7 @@ class Show:
     """Prints for one operator: language, zone, and whether a program reads."""
 
     def __init__(self, language: str, zone: tzinfo, *, as_json: bool = False) -> None:
+        self.language = language
         self._texts = TEXTS[language]
         self._zone = zone
         self.as_json = as_json

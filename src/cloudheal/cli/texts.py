@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cloudheal.cli.backtest_texts import BACKTEST_EN, BACKTEST_ZH
+from cloudheal.cli.drill_run_texts import DRILL_RUN_EN, DRILL_RUN_ZH
 
 _EN: Final[dict[str, str]] = {
     "none": "Nothing found.",
@@ -510,4 +511,7 @@ _ZH: Final[dict[str, str]] = {
 }
 
 #: By language; the settings' `language` chooses.
-TEXTS: Final[dict[str, dict[str, str]]] = {"en": {**_EN, **BACKTEST_EN}, "zh": {**_ZH, **BACKTEST_ZH}}
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    "en": {**_EN, **BACKTEST_EN, **DRILL_RUN_EN},
+    "zh": {**_ZH, **BACKTEST_ZH, **DRILL_RUN_ZH},
+}

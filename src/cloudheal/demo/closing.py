@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from cloudheal.demo.scenes import SCENES, Scene
-from cloudheal.demo.simulator import SimulatedCloud
 from cloudheal.demo.view import COLOURS, Picture, Standing
+from cloudheal.drills.stage.simulator import SimulatedCloud
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from rich.live import Live
 
 from cloudheal.demo.closing import Closing, closing_of
 from cloudheal.demo.engine import Engine
-from cloudheal.demo.fleet import FAULTS, QUEUE, SIZE
-from cloudheal.demo.night import Night
+from cloudheal.demo.fleet import FAULTS, QUEUE, SIZE, world
 from cloudheal.demo.operator import Operator
 from cloudheal.demo.scenes import END, KILLED_DURING, SCENES, Scene
-from cloudheal.demo.simulator import DemoError, SimulatedCloud, simulated_cloud
 from cloudheal.demo.texts import TEXTS
 from cloudheal.demo.view import Picture, picture, shown
+from cloudheal.drills.stage.night import Night
+from cloudheal.drills.stage.simulator import SimulatedCloud, StageError, simulated_cloud
 from cloudheal.errors import SettingsError
 from cloudheal.record.database import open_database
 
@@ -42,7 +42,7 @@ class Evening:
         self._texts = TEXTS[language]
         self._database = open_database(engine.database)
         self._operator = Operator(cloud)
-        self._night = Night(cloud, self._database, self._operator)
+        self._night = Night(cloud, self._database, self._operator.messages, looks=False)
         self._give_up = time.monotonic() + PATIENCE_SECONDS
         self._killed = False
 
@@ -124,7 +124,7 @@ class Evening:
         self._engine.start()
 
     def _until(self, enough: Callable[[Picture], bool], live: Live | None = None) -> Picture:
-        """Show frame after frame until it is enough. Raises DemoError when that takes too long."""
+        """Show frame after frame until it is enough. Raises StageError when that takes too long."""
         while True:
             now = picture(self._database)
             if live is not None:
@@ -133,7 +133,7 @@ class Evening:
                 return now
             if time.monotonic() > self._give_up:
                 message = f"after {PATIENCE_SECONDS} s: {now}\n{self._engine.log_tail()}"
-                raise DemoError(message)
+                raise StageError(message)
             time.sleep(FRAME_SECONDS)
 
     def _is_ready(self) -> bool:
@@ -148,7 +148,7 @@ def run_demo(*, language: str) -> int:
     if language not in TEXTS:
         message = f"language {language!r}: expected one of {', '.join(TEXTS)}"
         raise SettingsError(message)
-    with tempfile.TemporaryDirectory(prefix="cloudheal-demo-") as folder, simulated_cloud() as cloud:
+    with tempfile.TemporaryDirectory(prefix="cloudheal-demo-") as folder, simulated_cloud(world()) as cloud:
         engine = Engine(Path(folder), cloud.url, language)
         try:
             evening = Evening(cloud, engine, Console(), language)

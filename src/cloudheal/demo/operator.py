@@ -7,9 +7,9 @@ from alibabacloud_ecs20140526.client import Client as EcsClient
 from alibabacloud_tea_openapi import utils_models as openapi
 from mns.account import Account
 
-from cloudheal.demo.engine import KEYS
 from cloudheal.demo.fleet import QUEUE, REGION
-from cloudheal.demo.simulator import SimulatedCloud
+from cloudheal.drills.stage.handler import KEYS
+from cloudheal.drills.stage.simulator import SimulatedCloud
 
 
 class Operator:

@@ -33,3 +33,9 @@ def is_anothers(connection: sa.Connection, name: str, holder: str) -> bool:
 def give_up_leases(connection: sa.Connection, holder: str) -> int:
     """Give up everything that a worker holds, when it ends in order or was declared dead; returns how many leases."""
     return connection.execute(sa.delete(LEASE).where(LEASE.c.holder == holder)).rowcount
+
+
+def holder_of(connection: sa.Connection, name: str) -> str:
+    """Return who holds a lease now; empty while nobody does."""
+    held = (LEASE.c.name == name) & (LEASE.c.until >= database_now(connection))
+    return connection.scalar(sa.select(LEASE.c.holder).where(held)) or ""

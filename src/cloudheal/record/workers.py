@@ -95,6 +95,12 @@ def stranded(connection: sa.Connection, worker: str) -> list[Taken]:
     return [Taken(row.id, row.look, row.recoveries) for row in rows]
 
 
+def is_anyone_alive(connection: sa.Connection, lease_millis: int = LEASE_MILLIS) -> bool:
+    """Say whether any worker was heard of within a lease."""
+    alive = (WORKER.c.heir == "") & (WORKER.c.heartbeat >= database_now(connection) - lease_millis)
+    return connection.execute(sa.select(WORKER.c.id).where(alive).limit(1)).first() is not None
+
+
 def at_work(connection: sa.Connection) -> bool:
     """Say whether any run is being worked on, or about to be, by any worker."""
     return connection.execute(sa.select(RUN.c.id).where(RUN.c.state.in_(_AT_WORK)).limit(1)).first() is not None

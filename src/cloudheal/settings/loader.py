@@ -31,7 +31,7 @@ def load_settings(path: Path) -> Settings:
     Raises SettingsError with every finding, one per line.
     """
     context = {"folder": path.resolve().parent}
-    settings = _checked(path, lambda document: Settings.model_validate(document, context=context))
+    settings = checked(path, lambda document: Settings.model_validate(document, context=context))
     learn(settings, os.environ)
     return settings
 
@@ -46,10 +46,11 @@ def load_rules(path: Path, timezone: str) -> list[Rule]:
         whole = isinstance(document, dict) and "rules" in document
         return RuleFile.model_validate({"rules": document["rules"]} if whole else document)  # type: ignore[index]
 
-    return [one.in_zone(timezone) for one in _checked(path, rules).rules]
+    return [one.in_zone(timezone) for one in checked(path, rules).rules]
 
 
-def _checked(path: Path, validate: Callable[[object], T]) -> T:
+def checked(path: Path, validate: Callable[[object], T], advice: str = "The settings page lists every field.") -> T:
+    """Read a file as YAML and check it. Raises SettingsError with every finding, by line and field."""
     text = _text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -63,7 +64,7 @@ def _checked(path: Path, validate: Callable[[object], T]) -> T:
         return validate(document if document is not None else {})
     except ValidationError as problem:
         lines = [_finding(path, root, error) for error in problem.errors(include_url=False)]
-        raise SettingsError("\n".join(lines), what_to_do="The settings page lists every field.") from problem
+        raise SettingsError("\n".join(lines), what_to_do=advice) from problem
 
 
 @contextmanager

@@ -1,0 +1,172 @@
+"""Before a drill begins: what it is about to touch, who will answer, and whether it can work at all.
+
+What would make the drill meaningless (nobody handles anything, nothing is selected) or harmful (a step for simulators
+before a real account) refuses it. What makes it come out otherwise than people expect (a pause, a hold, a rule in
+shadow) is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from cloudheal.decide.rulebook import selects
+from cloudheal.drills.ground import Ground
+from cloudheal.drills.looks import by_place
+from cloudheal.drills.outcome import Scope
+from cloudheal.drills.scenario import SIMULATED, Scenario, Targets
+from cloudheal.errors import CloudPermanentError, CloudTransientError, RefusedError
+from cloudheal.model.drill import MOST_SCHEDULED, PLANNED
+from cloudheal.model.event import Channel, Event
+from cloudheal.model.inventory import RUNNING, Known
+from cloudheal.model.resource import ResourceId
+from cloudheal.model.system_event import Cycle
+from cloudheal.record.draining import is_draining
+from cloudheal.record.holds import EVERYTHING, holds_on
+from cloudheal.record.inventory import everything
+from cloudheal.record.promotions import effective_mode
+from cloudheal.record.workers import is_anyone_alive
+from cloudheal.settings.rules import Rule
+
+#: Servers for which one call asks.
+MOST_IN_A_CALL = 100
+
+
+class PreflightError(RefusedError):
+    """The drill cannot be run like this; nothing was created."""
+
+    code = "drill.preflight"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the drill is about: its servers, and what was told of them."""
+
+    servers: tuple[ResourceId, ...]
+    scope: Scope
+
+
+def preflight(ground: Ground, scenario: Scenario, *, allow_real: bool) -> Ready:
+    """Look whether the drill can be run. Raises PreflightError."""
+    _check_steps(ground, scenario, allow_real=allow_real)
+    known = targets_of(ground, scenario.targets)
+    ill = list(_illnesses(ground, scenario))
+    if ill:
+        raise PreflightError("; ".join(ill), what_to_do="cloudheal check says more; then try again.")
+    servers = tuple(one.resource.id for one in known)
+    places = by_place(servers)
+    chunks = sum(ceil(len(there) / MOST_IN_A_CALL) for there in places.values())
+    rules = list(_answering(ground, scenario, known))
+    scope = Scope(
+        account=", ".join(dict.fromkeys(f"{cloud}/{account}" for cloud, account, _ in places)),
+        region=", ".join(dict.fromkeys(region for _, _, region in places)),
+        servers=tuple(one.id for one in servers),
+        rules=tuple(rules),
+        real=scenario.actions == "real",
+        calls=chunks * len([one for one in scenario.steps if one.announce]),
+        scheduled=_room(ground, scenario, servers),
+        warnings=tuple(_warnings(ground, scenario, known, rules)),
+    )
+    return Ready(servers, scope)
+
+
+def targets_of(ground: Ground, targets: Targets) -> list[Known]:
+    """Return the servers of a drill as they are known. Raises PreflightError when there are none."""
+    with ground.database.snapshot() as connection:
+        there = [one for one in everything(connection) if one.released is None and one.resource.id.kind == "instance"]
+    chosen = [one for one in there if selects(targets, one.resource.id, one.resource)]
+    chosen.sort(key=lambda one: one.resource.id)
+    unknown = sorted(set(targets.ids) - {one.resource.id.id for one in there})
+    if unknown:
+        advice = "cloudheal instances lists what is known; a worker's sweep finds new servers."
+        raise PreflightError(f"no such server is known: {', '.join(unknown)}", what_to_do=advice)
+    if not chosen:
+        raise PreflightError("the targets select no server", what_to_do="cloudheal instances lists what is known.")
+    return chosen[: targets.count]
+
+
+def _check_steps(ground: Ground, scenario: Scenario, *, allow_real: bool) -> None:
+    """Refuse, by number and name, what cannot be done here."""
+    for number, step in enumerate(scenario.steps, 1):
+        if step.kind in SIMULATED and ground.cloud is None:
+            message = f"step {number} ({step.title}) can be done to a simulated cloud only, and this account is real"
+            raise PreflightError(message, what_to_do="--simulator runs the scenario on a simulated cloud of its own.")
+        if step.kind == "handler" and ground.handler is None:
+            message = f"step {number} ({step.title}) is for a handler of the drill's own; this one is not"
+            raise PreflightError(message, what_to_do="--simulator runs the scenario with a handler of its own.")
+    if scenario.actions == "real" and not allow_real and ground.handler is None:
+        message = f"{scenario.name} lets the handler act for real on its targets, and nobody has said so"
+        raise PreflightError(message, what_to_do="--real-actions says it; --simulator rehearses it first.")
+    if scenario.actions == "dry" and allow_real and ground.handler is None:
+        message = f"{scenario.name} expects dry actions, so real ones would make it fail"
+        raise PreflightError(message, what_to_do="Leave --real-actions out, or write `actions: real` into the file.")
+
+
+def _illnesses(ground: Ground, scenario: Scenario) -> Iterator[str]:
+    """Tell what would keep anything from happening."""
+    starts = any(one.handler == "start" for one in scenario.steps)
+    with ground.database.snapshot() as connection:
+        if not starts and not is_anyone_alive(connection, round(ground.settings.lease_seconds * 1000)):
+            yield "nobody handles events: no worker is alive (cloudheal run)"
+    yield from (f"queue {name} does not answer: {why}" for name, why in ground.queues().items() if why)
+
+
+def _answering(ground: Ground, scenario: Scenario, known: Sequence[Known]) -> Iterator[str]:
+    """Name the rules that select a target, and of them those that are about what is announced."""
+    with ground.database.snapshot() as connection:
+        for rule in ground.rules.rules.values():
+            mine = [one for one in known if selects(rule.resources, one.resource.id, one.resource)]
+            if mine and _is_about(ground, rule, scenario, mine[0].resource.id):
+                yield f"{rule.name} ({rule.playbook}, {effective_mode(connection, rule).value})"
+
+
+def _is_about(ground: Ground, rule: Rule, scenario: Scenario, subject: ResourceId) -> bool:
+    types = scenario.announced
+    return not types or any(rule in ground.rules.matching(_event(ground, one, subject)) for one in types)
+
+
+def _event(ground: Ground, type_: str, subject: ResourceId) -> Event:
+    """Return the first message that such an event would send."""
+    now, name = ground.clock.now(), f"Instance:{type_}"
+    status = (Cycle.SCHEDULED if name in PLANNED else Cycle.EXECUTING).value
+    data = {"event_type": type_, "event_id": "e-drill"}
+    return Event("drill", "", "alibaba.ecs", name, subject, now, now, status, data, Channel.QUEUE, True, b"")
+
+
+def _room(ground: Ground, scenario: Scenario, servers: Sequence[ResourceId]) -> int:
+    """Count the simulated events that wait for their time. Raises PreflightError when there is no room for more."""
+    if not scenario.announced:
+        return 0
+    waiting = 0
+    for cloud, account in dict.fromkeys((one.cloud, one.account) for one in servers):
+        try:
+            regions = ground.desk.regions_of(cloud, account)
+            listed = [one for region in regions for one in ground.desk.drills_of(cloud, account).simulated(region)]
+        except (CloudTransientError, CloudPermanentError) as problem:
+            message = f"the simulated events of account {account} cannot be listed: {problem.vendor_code}"
+            raise PreflightError(message, what_to_do="cloudheal check tries the permission.") from problem
+        scheduled = sum(one.status == Cycle.SCHEDULED for one in listed)
+        mine = sum(one.account == account for one in servers)
+        if scheduled + mine > MOST_SCHEDULED:
+            message = f"account {account} may have {MOST_SCHEDULED} simulated events before them: {scheduled} are there"
+            raise PreflightError(f"{message}, {mine} are wanted", what_to_do="cloudheal drill cancel takes some back.")
+        waiting += scheduled
+    return waiting
+
+
+def _warnings(ground: Ground, scenario: Scenario, known: Sequence[Known], rules: Sequence[str]) -> Iterator[str]:
+    now = ground.clock.now()
+    with ground.database.snapshot() as connection:
+        groups = {one.resource.group for one in known if one.resource.group}
+        scopes = [EVERYTHING, *(one.resource.id.id for one in known), *sorted(groups)]
+        for hold in holds_on(connection, scopes, now):
+            what = "everything is paused" if hold.scope == EVERYTHING else f"{hold.scope} is held"
+            yield f"{what} by {hold.who}: {hold.why}"
+        if is_draining(connection):
+            yield "the workers are being drained: they begin nothing new"
+    if not rules and scenario.announced:
+        yield "no rule answers: what happens will be recorded, and nothing done"
+    down = [one.resource.id.id for one in known if one.resource.state != RUNNING]
+    if down:
+        yield f"not running: {', '.join(down)}"
