@@ -18,8 +18,10 @@ def simulator() -> Iterator[RunningSimulator]:
     running.stop()
 
 
-@pytest.fixture(autouse=True)
-def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def keys() -> Iterator[None]:
     """The simulator's own keys, and no others, are in the environment."""
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        yield

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +69,16 @@ def rehearsed(
     folder: Path,
     change: Change = lambda _document: None,
     *,
-    trusted: bool = True,
     told: Callable[[], bool] = lambda: False,
 ) -> DrillReport:
-    """Run a scenario on its stage and return what came of it; `change` breaks the handler's settings, or its trust."""
+    """Run a scenario on its stage and return what came of it; `change` breaks the handler's settings."""
     simulator.control("POST", "reset")
     simulator.world(world_of(scenario))
     document = settings_of(scenario, simulator.url, folder, "en")
     change(document)
     settings = Settings.model_validate(document, context={"folder": folder})
     cloud = SimulatedCloud(simulator.url)
-    with staged(
-        scenario if trusted else distrusted(scenario), cloud, document, HandlerInside(settings), folder
-    ) as stage:
+    with staged(trusting(scenario, settings), cloud, document, HandlerInside(settings), folder) as stage:
         database = open_database(settings.database)
         try:
             ground = ground_of(settings, database, clock_of(settings.clock), told, stage)
@@ -91,9 +87,9 @@ def rehearsed(
             database.close()
 
 
-def distrusted(scenario: Scenario) -> Scenario:
-    """Return a scenario whose rules nobody trusts."""
-    stage = scenario.stage.model_copy(update={"rules": []})
+def trusting(scenario: Scenario, settings: Settings) -> Scenario:
+    """Return a scenario whose handler is trusted as far as its rules ask, also when they were changed."""
+    stage = scenario.stage.model_copy(update={"rules": list(settings.rules)})
     return scenario.model_copy(update={"stage": stage})
 
 
@@ -107,6 +103,3 @@ def simulated_left(simulator: RunningSimulator) -> list[Mapping[str, Any]]:
     """Return the simulated events that the cloud still has before it."""
     events = simulator.control("GET", "world")["alibaba"].get("system_events", ())
     return [one for one in events if one.get("simulated") and one["status"] in {"Scheduled", "Executing"}]
-
-
-BEGIN = datetime.fromisoformat("2026-03-06T10:00:00+00:00")

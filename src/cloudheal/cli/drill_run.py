@@ -129,7 +129,7 @@ def _needs(scenario: Scenario) -> str:
 
 
 class _Signals:
-    """Takes SIGTERM and Ctrl-C for a word to stop; a second one ends the process at once."""
+    """Takes SIGTERM and Ctrl-C for a word to stop; a second one breaks off whatever is being done."""
 
     def __init__(self) -> None:
         self._told = False
@@ -140,8 +140,9 @@ class _Signals:
         """Say whether the drill is to stop."""
         return self._told
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self._told:
+            raise KeyboardInterrupt
         self._told = True
 
 
@@ -266,7 +267,7 @@ def _write(report: DrillReport, at: Desk, junit: Path | None, html: Path | None)
     if junit is not None:
         _put(junit, junit_of(report), "--junit")
     if html is not None:
-        _put(html, page(report, at), "--html")
+        _put(html, page(report, at.show, at.zone), "--html")
 
 
 def _put(path: Path, text: str, option: str) -> int:
