@@ -257,7 +257,7 @@ def test_a_real_event_is_never_taken_back(tables: Database) -> None:
     at.cloud.announces(at.servers[0])
     (real,) = at.cloud.announced(at.servers[0])
     (row,) = at.order()
-    refused = at.desk.cancel_events(PLACE, [real, row.event, "e-none"])
+    refused = at.desk.cancel_events([PLACE], [real, row.event, "e-none"])
     assert refused == {real: "not_simulated", "e-none": "not_shown"}
     assert at.cloud.announcements()[real].status == "Scheduled"
     assert at.cloud.announcements()[row.event].status == "Canceled"

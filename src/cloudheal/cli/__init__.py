@@ -13,6 +13,7 @@ from cloudheal.cli import (
     audit,
     backtest,
     control,
+    drill,
     drill_run,
     listeners,
     listing,
@@ -38,7 +39,8 @@ app = typer.Typer(
 for group in (work.app, listing.app, control.app, admin.app, audit.app, upkeep.app, backtest.app, report.app):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
-app.add_typer(drill_run.app, name="drill")
+drill.app.registered_commands += drill_run.app.registered_commands
+app.add_typer(drill.app, name="drill")
 app.add_typer(plan.app, name="plan")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")

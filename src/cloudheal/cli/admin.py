@@ -91,6 +91,7 @@ def policy(
     config: Config = HERE,
     account: Annotated[str, typer.Option(help="The account's name, when there are several.")] = "",
     with_setup: Annotated[bool, typer.Option("--setup", help="Add what setup alibaba needs.")] = False,
+    with_drills: Annotated[bool, typer.Option("--drills", help="Add what drill and rules fire need.")] = False,
 ) -> None:
     """Print the least-privilege RAM policy for `run` and the rules' playbooks."""
     from cloudheal.app import rules_of
@@ -103,11 +104,15 @@ def policy(
     if len(chosen) != 1:
         names = ", ".join(one.name for one in settings.accounts)
         raise typer.BadParameter(f"name one of {names}", param_hint="--account")
-    show_of(settings, as_json=True).document(_policy(settings, chosen[0], with_setup=with_setup))
+    statements = list(_statements(settings, chosen[0], with_setup=with_setup))
+    statements += _drill_statements(chosen[0]) if with_drills else []
+    show_of(settings, as_json=True).document({"Version": "1", "Statement": statements})
 
 
-def _policy(settings: Settings, account: AccountSettings, *, with_setup: bool) -> dict[str, Any]:
-    return {"Version": "1", "Statement": list(_statements(settings, account, with_setup=with_setup))}
+def _drill_statements(account: AccountSettings) -> list[dict[str, Any]]:
+    from cloudheal.clouds.alibaba.policy import drill_statements
+
+    return list(drill_statements(account.id, account.regions))
 
 
 def _statements(settings: Settings, account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:

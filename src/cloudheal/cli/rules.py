@@ -64,6 +64,39 @@ def promote(name: Annotated[str, typer.Argument(help="The rule's name.")], confi
         at.show.say("promoted", rule=name, mode=rule.mode)
 
 
+@app.command()
+def fire(
+    rule: Annotated[str, typer.Argument(help="The rule that the message is to be for.", metavar="[RULE]")] = "",
+    event: Annotated[
+        str, typer.Option(help="Or the event's name, such as Instance:SystemMaintenance.Reboot:Scheduled.")
+    ] = "",
+    instance: Annotated[str, typer.Option(help="The server that the message names; it is not touched.")] = "",
+    status: Annotated[str, typer.Option(help="The status that it tells, such as Stopped.")] = "",
+    account: Annotated[str, typer.Option(help="The account's name, when there are several.")] = "",
+    region: Annotated[str, typer.Option(help="The server's region, where it is not known.")] = "",
+    config: Config = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Send one test message through the cloud's rules to the queue: a worker records it and does nothing."""
+    from cloudheal.cli.firing import Asked, fired
+
+    if not instance:
+        raise typer.BadParameter("name the server that the message is to be about", param_hint="--instance")
+    with desk(config, as_json=as_json) as at:
+        if bool(rule) == bool(event):
+            raise typer.BadParameter(at.show.text("fire.which"), param_hint="RULE")
+        told = fired(at, config, Asked(rule, event, instance, status, account, region))
+        if as_json:
+            at.show.document(at.show.records([told])[0])
+        at.show.say("fire.sent", type=told.type, status=told.status, resource=instance, request_id=told.request_id)
+        for one in told.rules:
+            at.show.say("fire.rule", rule=one)
+        for one in told.not_selecting:
+            at.show.say("fire.not_selected", rule=one, resource=instance)
+        if not told.rules:
+            at.show.say("fire.no_match")
+
+
 @app.command("test")
 def try_out(
     file: Annotated[

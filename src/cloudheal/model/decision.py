@@ -53,6 +53,7 @@ class Reason(StrEnum):
     UNEXPLAINED = "unexplained"
     SUPERSEDED = "superseded"
     UNDERWAY = "underway"
+    DRY_RUN = "dry_run"
 
 
 #: What each reason leads to (DESIGN section 3); `locked` and `budget.*` wait for their cause to end.
@@ -64,7 +65,7 @@ OUTCOMES: Mapping[Reason, Outcome] = {
     **dict.fromkeys((Reason.UNEXPLAINED, Reason.UNKNOWN_STATE), Outcome.TELL),
     **dict.fromkeys((Reason.RECOVERED, Reason.GONE, Reason.INTENDED, Reason.EXPIRED), Outcome.CLOSE),
     **dict.fromkeys((Reason.DUPLICATE, Reason.STALE, Reason.NO_RULE, Reason.NOT_SELECTED), Outcome.CLOSE),
-    **dict.fromkeys((Reason.SUPERSEDED, Reason.JOINED), Outcome.CLOSE),
+    **dict.fromkeys((Reason.SUPERSEDED, Reason.JOINED, Reason.DRY_RUN), Outcome.CLOSE),
     Reason.SHADOW: Outcome.RECORD,
     Reason.ASK: Outcome.ASK,
     Reason.PLAN: Outcome.PLAN,

@@ -63,6 +63,11 @@ class Event:
     simulated: bool
     raw: bytes
 
+    @property
+    def is_dry_run(self) -> bool:
+        """True when nothing happened: somebody tests the way from the cloud's rules to us."""
+        return DRY_RUN.items() <= self.data.items()
+
     def __post_init__(self) -> None:
         """Cut the time to milliseconds."""
         over = self.time.microsecond % 1000

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError, RefusedError
 from cloudheal.model.drill import (
@@ -72,7 +73,7 @@ class DrillDesk:
 
     def order(self, order: DrillOrder) -> list[DrillRow]:
         """Carry an order out; returns its rows as they stand then. Raises DrillRefusedError, Cloud*Error before it."""
-        self._check(order)
+        self.check(order)
         with self.store.transaction() as connection:
             add_drill(connection, order)
         for place, servers in _by_place(order.servers).items():
@@ -117,9 +118,24 @@ class DrillDesk:
             end_drills(connection, ended, self.clock.now())
         return TakenBack(tuple(cancelled), tuple(kept))
 
-    def cancel_events(self, place: Place, ids: Sequence[str]) -> Mapping[str, str]:
-        """Take simulated events back by id, also such as no drill of ours is about; returns why others were not."""
-        return self._cancelled(self._drills(place), place[2], ids)
+    def cancel_events(self, places: Iterable[Place], ids: Sequence[str]) -> Mapping[str, str]:
+        """Take simulated events back that no drill on record is about, wherever they are; returns why others were not.
+
+        Raises Cloud*Error.
+        """
+        left, refused = list(ids), dict[str, str]()
+        for place in places:
+            why = self._cancelled(self._drills(place), place[2], left) if left else {}
+            refused |= {id_: text for id_, text in why.items() if text != NOT_SHOWN}
+            left = [id_ for id_ in left if why.get(id_) == NOT_SHOWN]
+        return refused | dict.fromkeys(left, NOT_SHOWN)
+
+    def strangers(self, place: Place) -> list[SystemEvent]:
+        """List the simulated events of a place that no drill on record is about. Raises Cloud*Error."""
+        listed = self._drills(place).simulated(place[2])
+        with self.store.snapshot() as connection:
+            ours = {one.event for one in drill_rows(connection, events=[one.id for one in listed])}
+        return [one for one in listed if one.id not in ours]
 
     def allowance(self, resource: ResourceId, event: SystemEvent) -> Allowance:
         """Say what the drills on record allow about an event, which was just read, on a resource."""
@@ -128,7 +144,7 @@ class DrillDesk:
 
     # --- ordering --------------------------------------------------------------------------------
 
-    def _check(self, order: DrillOrder) -> None:
+    def check(self, order: DrillOrder) -> None:
         """Raise DrillRefusedError for an order that the cloud would refuse, with the limit in it."""
         if order.type not in (*PLANNED, *FAILURES):
             known = ", ".join(one.removeprefix("Instance:") for one in (*PLANNED, *FAILURES))
@@ -194,6 +210,7 @@ class DrillDesk:
     def _adopt(self, place: Place, rows: Sequence[DrillRow]) -> Mapping[str, SystemEvent]:
         """Find the events of rows without an id among the simulated ones that nobody has."""
         listed = self._drills(place).simulated(place[2])
+        now = self.clock.now()
         with self.store.transaction() as connection:
             taken = {one.event for one in drill_rows(connection, events=[one.id for one in listed])}
             free = [one for one in listed if one.id not in taken]
@@ -202,19 +219,18 @@ class DrillDesk:
                 mine = next((one for one in free if one.id not in found and _is_of(row, one)), None)
                 if mine is not None:
                     found[mine.id] = mine
-                    note_events(connection, row.drill, place, {row.resource.id: mine.id}, self.clock.now())
+                    note_events(connection, row.drill, place, {row.resource.id: mine.id}, now)
+                elif now > row.not_before:
+                    end_drills(connection, {(row.drill, row.resource): Ended(DrillState.OVER, NO_EVENT)}, now)
         return found
 
     def _note_ends(self, place: Place, rows: Sequence[DrillRow]) -> Mapping[str, SystemEvent]:
         """Read events that are known by their id, and write down which of them are over."""
         found = self._drills(place).events(place[2], [one.event for one in rows])
-        ended = {
-            (one.drill, one.resource): _ended(found[one.event])
-            for one in rows
-            if one.event in found and found[one.event].status in FINAL
-        }
+        now = self.clock.now()
+        ended = {(one.drill, one.resource): how for one in rows if (how := _ended(one, found.get(one.event), now))}
         with self.store.transaction() as connection:
-            end_drills(connection, ended, self.clock.now())
+            end_drills(connection, ended, now)
         return found
 
     def _cancel(self, place: Place, rows: Sequence[DrillRow]) -> Mapping[str, str]:
@@ -241,9 +257,13 @@ def _in_the_way(event: SystemEvent | None) -> str:
     return event.status if event.status in FINAL else ""
 
 
-def _ended(event: SystemEvent) -> Ended:
-    cancelled = event.status == Cycle.CANCELED
-    return Ended(DrillState.CANCELLED if cancelled else DrillState.OVER, "" if cancelled else event.status)
+def _ended(row: DrillRow, event: SystemEvent | None, now: datetime) -> Ended | None:
+    """Say how a drill ended; None while it goes on."""
+    if event is None:
+        return Ended(DrillState.OVER, NOT_SHOWN) if now > row.not_before else None
+    if event.status == Cycle.CANCELED:
+        return Ended(DrillState.CANCELLED)
+    return Ended(DrillState.OVER, event.status) if event.status in FINAL else None
 
 
 def _is_of(row: DrillRow, event: SystemEvent) -> bool:

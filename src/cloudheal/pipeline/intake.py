@@ -10,7 +10,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
-from cloudheal.decide.rulebook import RuleBook
+from cloudheal.decide.rulebook import RuleBook, selects
 from cloudheal.decide.walk import Walk
 from cloudheal.model.decision import OUTCOMES, Reason
 from cloudheal.model.event import Event, Fate
@@ -215,17 +215,38 @@ class Intake:
     ) -> Taken:
         rows = add_events(connection, events)
         first = {event.key: event for event in reversed(events)}
-        record(connection, {key: first[key] for key in rows}, rows)
-        note_system_events(connection, events, now)
-        wanted = [(row, name, first[key].subject) for key, row in rows.items() for name in self.wanted_by(first[key])]
+        tests = {key for key, event in first.items() if event.is_dry_run}
+        new = {key: first[key] for key in rows if key not in tests}
+        record(connection, new, rows)
+        note_system_events(connection, [one for one in events if one.key not in tests] if tests else events, now)
+        wanted = [(rows[key], name, one.subject) for key, one in new.items() for name in self.wanted_by(one)]
         add_tasks(connection, wanted, now)
         heard = {row for row, _, _ in wanted}
-        fared = self._decide_all(connection, [first[key] for key in rows], rows, resources, now)
+        fared = self._decide_all(connection, list(new.values()), rows, resources, now)
+        fared |= self._note_tests(connection, [first[key] for key in rows if key in tests], rows, resources, now)
         for key, row in rows.items():
             if row in heard and fared[key].fate is Fate.IGNORED:
                 fared[key] = Fared(Fate.DONE)
         # The first message of a new event is the one that counts; whatever repeats it is a duplicate.
         return Taken(tuple(fared.pop(event.key, Fared(Fate.DUPLICATE)) for event in events))
+
+    def _note_tests(
+        self,
+        connection: sa.Connection,
+        tests: Sequence[Event],
+        rows: Mapping[str, int],
+        resources: Mapping[ResourceId, Resource],
+        now: datetime,
+    ) -> dict[str, Fared]:
+        """Record which rules test messages are for, and nothing else; returns by key how each fared."""
+        fared: dict[str, Fared] = {}
+        for event in tests:
+            trouble = self.trouble_of(event)
+            rules = usable(self.rules, self.playbooks, event, trouble) if trouble else ()
+            row, resource = rows[event.key], resources.get(event.subject)
+            add_decisions(connection, [tested(row, rule, event.subject, resource, now) for rule in rules])
+            fared[event.key] = Fared(Fate.DONE if rules else Fate.IGNORED)
+        return fared
 
     def _decide_all(
         self,
@@ -329,6 +350,13 @@ class Intake:
             asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group)
             ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
+
+
+def tested(row: int, rule: Rule, subject: ResourceId, resource: Resource | None, now: datetime) -> Decided:
+    """Return what a rule makes of a test message: whether it would look further, and that it does not."""
+    reason = Reason.DRY_RUN if selects(rule.resources, subject, resource) else Reason.NOT_SELECTED
+    station = {"question": "selected", "reason": "" if reason is Reason.DRY_RUN else reason.value, "numbers": ""}
+    return Decided(row, rule.name, rule.digest, reason, "", (station,), now, None, "")
 
 
 def decided(row: int, rule: Rule, walked: Walk, incident: str, now: datetime) -> Decided:

@@ -33,5 +33,8 @@ class Drills(Protocol):
     def events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
         """Read events by id, real ones too; one that the cloud does not show is absent."""
 
-    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any]) -> str:
-        """Send one message about an event that did not happen through the cloud's rules; returns the request id."""
+    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any], token: str) -> str:
+        """Send one message about an event that did not happen through the cloud's rules; returns the request id.
+
+        `token` makes it a message of its own. It is marked as a test, so that nothing follows from it.
+        """

@@ -63,7 +63,7 @@ def has_begun(connection: sa.Connection, run: str) -> bool:
 
 def states_told(connection: sa.Connection, subject: ResourceId, type_: str, since: datetime) -> list[str]:
     """Return the states that messages told of a resource since an instant, in order."""
-    told = (EVENT.c.type == type_) & (EVENT.c.occurred >= millis_of(since))
+    told = (EVENT.c.type == type_) & (EVENT.c.occurred >= millis_of(since)) & EVENT.c.simulated.is_(False)
     chosen = sa.select(EVENT.c.status).where(*_is(EVENT, subject), told).order_by(EVENT.c.occurred, EVENT.c.id)
     return list(connection.scalars(chosen))
 

@@ -66,7 +66,8 @@ def _observed(
 ) -> Mapping[tuple[ResourceId, str], Mapping[tuple[str, str], int]]:
     """Return the newest times by resource and type, then by status and channel; older ones than `events` are left."""
     columns = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel")]
-    named = EVENT.c.resource.in_(sorted({event.subject.id for event in events}))
+    # What is simulated, or a test message, says nothing of how a resource is.
+    named = EVENT.c.resource.in_(sorted({event.subject.id for event in events})) & EVENT.c.simulated.is_(False)
     recent = EVENT.c.occurred >= min(millis_of(event.time) for event in events)
     newest = sa.select(*columns, sa.func.max(EVENT.c.occurred)).where(named, recent).group_by(*columns)
     found: dict[tuple[ResourceId, str], dict[tuple[str, str], int]] = {}

@@ -241,7 +241,7 @@ def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now
 
 def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:
     """Say whether news that a resource is well came after a look at it began."""
-    about = [EVENT.c[name] == value for name, value in _names(subject).items()]
+    about = [*(EVENT.c[name] == value for name, value in _names(subject).items()), EVENT.c.simulated.is_(False)]
     news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(RECOVERIES), EVENT.c.received >= millis_of(began))
     return connection.execute(news.limit(1)).first() is not None
 

@@ -55,7 +55,7 @@ class FakeDrills:
         """Read events by id."""
         return self._cloud.system_events(region, ids)
 
-    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any]) -> str:
+    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any], token: str) -> str:  # noqa: ARG002
         """Send one test message, which then stands in `fired`."""
         sent = message(resource, name, {**content, **DRY_RUN}, self._cloud.clock.now())
         return self._cloud.line.call("fire", lambda: self.fired.append(sent))[1]

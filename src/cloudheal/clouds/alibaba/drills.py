@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import CMS, ECS, Client
-from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, stamp
+from cloudheal.clouds.alibaba.facts import stamp
+from cloudheal.clouds.alibaba.samples import TEST_MARKS, envelope_of
 from cloudheal.clouds.alibaba.system_events import PAUSES, AlibabaSystemEvents, numbered
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.drill import MOST_SCHEDULED, Chunk
-from cloudheal.model.event import DRY_RUN
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import Cycle, SystemEvent
 
@@ -35,7 +35,6 @@ CALL_SECONDS = 10.0
 #: The API's own limit of ids in one call.
 MOST_IDS = 100
 _CREATE, _CANCEL, _FIRE = "CreateSimulatedSystemEvents", "CancelSimulatedSystemEvents", "SendDryRunSystemEvent"
-_CHINA = timezone(timedelta(hours=8))
 
 
 class AlibabaDrills:
@@ -84,9 +83,9 @@ class AlibabaDrills:
         """Read events by id; one that the cloud does not show is absent. Raises Cloud*Error."""
         return self._events.system_events(region, ids)
 
-    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any]) -> str:
+    def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any], token: str) -> str:
         """Send one test message through the account's rules; returns the request id. Raises Cloud*Error."""
-        document = _document(resource, name, content, self._now())
+        document = envelope_of(resource, name, {**content, **TEST_MARKS}, token, self._now())
         query = {"Product": "ECS", "EventName": name, "EventContent": json.dumps(document, ensure_ascii=False)}
         reply = self._client.call(CMS, _FIRE, resource.region, query, CALL_SECONDS)
         if str(reply.get("Success", "true")).lower() == "false":
@@ -141,23 +140,6 @@ class AlibabaDrills:
             except CloudPermanentError as problem:
                 refused[id_] = problem.vendor_code or problem.code
         return refused
-
-
-def _document(resource: ResourceId, name: str, content: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
-    """Write a message as CloudMonitor would, marked as a test in the one part that every envelope keeps."""
-    local = now.astimezone(_CHINA)
-    return {
-        "ver": "1.0",
-        "id": f"dry-run-{content.get('eventId', '')}",
-        "product": "ECS",
-        "name": name,
-        "resourceId": f"acs:ecs:{resource.region}:{resource.account}:{resource.kind}/{resource.id}",
-        "regionId": resource.region,
-        "userId": resource.account,
-        "level": "INFO",
-        "eventTime": f"{local:%Y%m%dT%H%M%S}.{local.microsecond // 1000:03}+0800",
-        "content": {**content, "reason": SIMULATED_REASON, **DRY_RUN},
-    }
 
 
 def _parts(ids: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from cloudheal.clouds.alibaba.envelopes import Notice, notice_of
 from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_of, status_of, texts_of
 from cloudheal.clouds.alibaba.moments import moment
 from cloudheal.errors import NotAnEventError
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import DRY_RUN, Channel, Event
 from cloudheal.model.resource import Cloud, named
 from cloudheal.model.system_event import STATUSES
 from cloudheal.settings.discretion import discreet
@@ -64,7 +64,7 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
         status=status,
         data=data,
         channel=channel,
-        simulated=content.get("reason") == SIMULATED_REASON,
+        simulated=content.get("reason") == SIMULATED_REASON or DRY_RUN.items() <= content.items(),
         raw=raw,
     )
 
@@ -127,6 +127,8 @@ def _status(notice: Notice) -> str:
 
 def _key(resource: str, name: str, status: str, happened: datetime, notice: Notice) -> str:
     """Say what makes two messages the same event (DESIGN section 3)."""
+    if DRY_RUN.items() <= notice.content.items():
+        return f"dry_run|{resource}|{name}|{status}|{notice.id or happened.isoformat()}"
     event_id = event_id_of(notice.content)
     if event_id:
         cloud, account, _ = resource.split("/", 2)

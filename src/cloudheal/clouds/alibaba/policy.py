@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cloudheal.clouds.alibaba import grouping, trail
+from cloudheal.clouds.alibaba import drills, grouping, trail
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place
 
@@ -41,6 +41,12 @@ def looking_statements(group_by: str, *, audit_trail: bool) -> Iterator[dict[str
         asked.append(trail.PERMISSION)
     if asked:
         yield _allow(sorted(asked), ["*"])
+
+
+def drill_statements(account: str, regions: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Return what `drill` and `rules fire` need; the latter's call cannot be narrowed to a resource."""
+    yield _allow(sorted(drills.DRILLS), [f"acs:ecs:{region}:{account}:*" for region in regions])
+    yield _allow([drills.FIRES], ["*"])
 
 
 def queue_statement(account: str, place: Place, *, sends: bool = False) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class Replay:
         if isinstance(one, Arrived):
             if self._batch and self._batch[0].at != one.at:
                 self._decide()
-            self._batch.append(one)
+            if not one.event.is_dry_run:
+                self._batch.append(one)
             return
         if self._batch:
             self._decide()
