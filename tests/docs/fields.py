@@ -2,7 +2,8 @@
 
 A page marks a table with `<!-- fields PLACE -->` and `<!-- end -->`. PLACE is where something stands in the world
 document (`alibaba.instances.spot`), the share of the service that owns a key (`share:instances`), a model of the
-control API by name (`control:Reset`), or one of the settings (`settings/schema:Settings`).
+control API by name (`control:Reset`), one of the settings (`settings/schema:Settings`) or of a scenario file
+(`drills/scenario:Step`).
 `python -m tests.docs.fields` (part of `make reference`) writes the first three columns anew and keeps the meanings that
 people wrote; it refuses a place that does not exist.
 """
@@ -96,7 +97,7 @@ def model_at(place: str) -> type:
         (share,) = [one for one in shares() if place.removeprefix("share:") in one.model_fields]
         return share
     module, _, name = place.partition(":")
-    package = "cloudheal" if module.startswith("settings/") else "cloudheal_sim"
+    package = "cloudheal" if module.startswith(("settings/", "drills/")) else "cloudheal_sim"
     found = getattr(importlib.import_module(f"{package}.{module.replace('/', '.')}"), name)
     assert isinstance(found, type), f"{place} is no model"
     assert is_model(found), f"{place} is no model"
@@ -218,7 +219,12 @@ class Writer:
         if origin is None:
             return self._single(kind, path)
         told = [part for part in parts if part is not type(None)]
-        forms = [f"`{part}`" if origin is typing.Literal else self._form(part, (), path) for part in told]
+        forms = [
+            f"`{json.dumps(part) if part is True else part}`"
+            if origin is typing.Literal
+            else self._form(part, (), path)
+            for part in told
+        ]
         return words["or"].join(dict.fromkeys(forms))
 
     def _listed(self, parts: tuple[Any, ...], path: Path) -> str:

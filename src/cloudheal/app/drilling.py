@@ -45,7 +45,7 @@ def ground_of(
         passes=stage.passes if stage else _waits(clock),
         told=told,
         pause=time.sleep,
-        new_id=lambda: f"drill-{uuid.uuid4().hex[:8]}",
+        new_id=lambda: uuid.uuid4().hex[:8],
         holder=f"{holder()}/{id_}",
         who=getpass.getuser(),
         cloud=stage.cloud if stage else simulator_of(settings),

@@ -74,7 +74,7 @@ DRILL_RUN_ZH: Final[dict[str, str]] = {
     "drill.scope.servers": "  账号 {account}，地域 {region}，{count} 台服务器：{servers}",
     "drill.scope.rules": "  由这些规则响应：{rules}",
     "drill.scope.nobody": "  没有规则会响应",
-    "drill.scope.dry": "  只做演习：处理程序对演练事件的动作只记录、不执行",
+    "drill.scope.dry": "  空跑：处理程序对演练事件的动作只记录、不执行",
     "drill.scope.real": "  真实动作：处理程序可以因演练事件对这些服务器动手",
     "drill.scope.limits": "  需要 {calls} 次创建调用（每次至多 100 台）；1000 个名额中已有 {scheduled} 个在等待",
     "drill.warning": "  注意：{warning}",

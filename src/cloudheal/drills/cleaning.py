@@ -21,8 +21,8 @@ from cloudheal.pipeline.drills import NO_EVENT
 from cloudheal.record.drills import Ended, end_drills
 from cloudheal.record.leases import give_up_leases, holder_of, take_lease
 
-#: Rows of drills that a runner watches begin with this; what an operator created by hand is nobody's to take back.
-LABEL = "run "
+#: Drills that a runner watches are named so; what an operator created by hand is nobody's to take back.
+PREFIX = "run-"
 LEASE = "drill"
 #: Far longer than a round of looks takes.
 LEASE_MILLIS = 60_000
@@ -55,7 +55,7 @@ def begin_alone(ground: Ground) -> Cleaned:
         if not take_lease(connection, LEASE, ground.holder, LEASE_MILLIS):
             advice = "Wait until it has ended; a dead one is forgotten within a minute."
             raise DrillRunsError(f"another drill runs here: {holder}", what_to_do=advice)
-    return clean(ground, [one for one in ground.desk.rows(live=True) if one.label.startswith(LABEL)])
+    return clean(ground, [one for one in ground.desk.rows(live=True) if one.drill.startswith(PREFIX)])
 
 
 def go_on(ground: Ground) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from cloudheal.drills.cleaning import LABEL, Cleaned, begin_alone, clean, end_alone, go_on
+from cloudheal.drills.cleaning import PREFIX, Cleaned, begin_alone, clean, end_alone, go_on
 from cloudheal.drills.ground import DrillStoppedError, Ground
 from cloudheal.drills.looks import Judged, Looks, Mark, entry_of
 from cloudheal.drills.outcome import DrillReport, Result, StepResult
@@ -23,8 +23,6 @@ from cloudheal.errors import CloudhealError
 from cloudheal.model.drill import DrillOrder, DrillState
 from cloudheal.record.workers import is_anyone_alive
 
-#: How long after its own time a simulated event may still be acted on for real.
-ALLOWED_AFTER = timedelta(hours=1)
 #: How long a handler may take to be at work, in real seconds, looked at so often.
 READY_SECONDS, READY_LOOK = 120.0, 0.2
 _FOLLOWED = frozenset({"announce", "cancel", "chaos", "publish", "handler"})
@@ -73,7 +71,7 @@ class _Drill:
 
     def run(self) -> DrillReport:
         ground = self.ground
-        id_, began, problem, cleaned = ground.new_id(), ground.clock.now(), "", Cleaned()
+        id_, began, problem, cleaned = f"{PREFIX}{ground.new_id()}", ground.clock.now(), "", Cleaned()
         self._first = self._since = self._mark()
         try:
             self._go_through(id_)
@@ -208,14 +206,14 @@ class _Drill:
         not_before = (now + asked.ahead).replace(microsecond=0)
         order = DrillOrder(
             id=f"{id_}-{len(self.orders) + 1}",
-            label=f"{LABEL}{self.scenario.name}",
+            label=self.scenario.name,
             servers=self.ready.servers,
             type=f"Instance:{asked.type}",
             not_before=not_before,
             real=self.scenario.actions == "real",
             who=self.ground.who,
             created=now,
-            expires=not_before + ALLOWED_AFTER,
+            expires=not_before,
         )
         self.orders.append(order.id)
         rows = self.ground.desk.order(order)
