@@ -13,12 +13,15 @@ from pydantic import ValidationError
 from cloudheal.act.engine import Engine
 from cloudheal.model.control import Answer, Approval, Hold
 from cloudheal.model.decision import Reason
+from cloudheal.model.drill import DrillOrder
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.model.inventory import Description
+from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record import retention
 from cloudheal.record.approvals import answer, ask
 from cloudheal.record.database import Database
+from cloudheal.record.drills import add_drill, drill_rows
 from cloudheal.record.holds import add_hold
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, open_incident
@@ -109,6 +112,21 @@ def count(database: Database, table: sa.Table) -> int:
     """Count a table's rows."""
     with database.snapshot() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def test_drills_leave_when_their_time_and_the_last_word_about_them_are_long_ago(database: Database) -> None:
+    """What was ordered lately, or is still to come, stays."""
+    server = ResourceId(Cloud.ALIBABA, "1000000000000001", "cn-hangzhou", "instance", "i-1")
+
+    def order(id_: str, created: datetime, begin: datetime) -> DrillOrder:
+        return DrillOrder(id_, "", [server], "Instance:SystemMaintenance.Reboot", begin, False, "ops", created, begin)
+
+    with database.transaction() as connection:
+        add_drill(connection, order("old", NOON, NOON + DAY))
+        add_drill(connection, order("new", LATER, LATER + DAY))
+        add_drill(connection, order("far", NOON, LATER + DAY))
+        assert retention.remove_old_drills(connection, LATER - DAY) == 1
+        assert {one.drill for one in drill_rows(connection)} == {"new", "far"}
 
 
 def test_what_has_ended_leaves_with_all_that_was_done_for_it(

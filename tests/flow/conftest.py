@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import database_url, postgres_url
-from tests.flow.operators import Operator
+from tests.flow.operators import AtHand, Operator
 from tests.flow.test_restart import WORLD
 from tests.sim.simulator import RunningSimulator, started
 
@@ -29,5 +29,15 @@ def operator(shell_simulator: RunningSimulator, tmp_path: Path) -> Operator:
     shell_simulator.control("POST", "reset")
     shell_simulator.world(WORLD)
     one = Operator(tmp_path, shell_simulator)
+    one.settings()
+    return one
+
+
+@pytest.fixture
+def at_hand(shell_simulator: RunningSimulator, tmp_path: Path) -> Operator:
+    """An operator as above, whose commands run in this process, which is much faster."""
+    shell_simulator.control("POST", "reset")
+    shell_simulator.world(WORLD)
+    one = AtHand(tmp_path, shell_simulator)
     one.settings()
     return one

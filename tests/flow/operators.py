@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -159,10 +160,12 @@ class AtHand(Operator):
         if words[0] == "run":
             return super().__call__(*words, typed=typed)
         out, err, code = io.StringIO(), io.StringIO(), 0
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        heeding = warnings.catch_warnings()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), heeding:
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["cloudheal", *words])
             patch.delenv("COLUMNS", raising=False)
+            warnings.simplefilter("ignore", DeprecationWarning)  # as in a process, which does not show them
             patch.setattr(sys, "stdin", io.StringIO(typed))
             for name, value in self.surroundings().items():
                 patch.setenv(name, value)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flow.operators import AtHand, Operator, until
-from tests.flow.test_restart import RULE, WORLD
-from tests.sim.simulator import RunningSimulator
+from tests.flow.operators import Operator, until
+from tests.flow.test_restart import RULE
 
 REGION, ACCOUNT = "cn-hangzhou", "1000000000000001"
 WEB, PEER, TEST = "i-bp1web01", "i-bp1web02", "i-bp1test1"
@@ -25,13 +23,9 @@ CREATE, CANCEL = "CreateSimulatedSystemEvents", "CancelSimulatedSystemEvents"
 
 
 @pytest.fixture
-def operator(shell_simulator: RunningSimulator, tmp_path: Path) -> Operator:
-    """An operator with a settings file, in a fresh world."""
-    shell_simulator.control("POST", "reset")
-    shell_simulator.world(WORLD)
-    one = AtHand(tmp_path, shell_simulator)
-    one.settings()
-    return one
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
 
 
 def fleet(operator: Operator, count: int) -> list[str]:

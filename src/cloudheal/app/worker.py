@@ -23,6 +23,7 @@ from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import extensions_of
+from cloudheal.app.loads import loads_of
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
@@ -111,6 +112,7 @@ class App:
             settings=settings.maintenance,
             clock=self.clock,
             new_id=_new_id,
+            load_of=loads_of(settings, self.accounts).of,
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)

@@ -116,6 +116,7 @@ def _drill_statements(account: AccountSettings) -> list[dict[str, Any]]:
 
 
 def _statements(settings: Settings, account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
+    from cloudheal.app.loads import account_of, named_loads
     from cloudheal.cli.examination import verbs_of
     from cloudheal.clouds.alibaba.policy import (
         looking_statements,
@@ -126,7 +127,9 @@ def _statements(settings: Settings, account: AccountSettings, *, with_setup: boo
     from cloudheal.clouds.alibaba.setup import place_of
 
     yield from playbook_statements(account.id, account.regions, verbs_of(settings))
-    yield from looking_statements(account.group_by, audit_trail=account.audit_trail)
+    asked = [one.metric for one in named_loads(settings) if one.metric]
+    metrics = any(account_of(settings, one).id == account.id for one in asked)
+    yield from looking_statements(account.group_by, audit_trail=account.audit_trail, metrics=metrics)
     if account.queue is not None:
         place = place_of(account)
         yield queue_statement(account.id, place, sends=settings.watch.canary is not None)

@@ -8,6 +8,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloudheal.app import App, accounts_of, credentials, extensions_of, rules_of
+from cloudheal.app.loads import loads_of, named_loads
+from cloudheal.cli.plan_texts import why_no_load
 from cloudheal.clouds.alibaba.doctor import Patient
 from cloudheal.clouds.alibaba.doctor import examine as examine_account
 from cloudheal.clouds.alibaba.setup import place_of
@@ -32,7 +34,22 @@ def examine(settings: Settings, config: Path) -> Iterator[Seen]:
     yield from _database(settings)
     for account in settings.accounts:
         yield from _account(settings, account)
+    yield from _traffic(settings)
     yield from _start(settings, config)
+
+
+def _traffic(settings: Settings) -> Iterator[Seen]:
+    """Read the usual traffic that the plan goes by; without it slots are the earliest, so this is no error."""
+    try:
+        loads = loads_of(settings, accounts_of(settings)) if named_loads(settings) else None
+    except SettingsError:
+        return  # told already
+    now = clock_of(settings.clock).now()
+    for one in named_loads(settings) if loads else []:
+        source = one.file or (f"{one.metric.namespace} {one.metric.name}" if one.metric else "")
+        problem = loads.of(one, now).problem if loads else ""
+        code, level = ("load.bad", "warning") if problem else ("load.ok", "ok")
+        yield "maintenance", code, level, {"source": source, "problem": why_no_load(problem, settings.language)}
 
 
 def _start(settings: Settings, config: Path) -> Iterator[Seen]:

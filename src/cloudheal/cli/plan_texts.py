@@ -15,6 +15,11 @@ _EN: Final[dict[str, str]] = {
     "choice.low_traffic": "little traffic: {load} of the mean; {busier} of the week is busier",
     "choice.earliest": "the earliest time that is left",
     "choice.pinned": "put there by an operator",
+    "no_load": "{why}; usual traffic is not known: {problem}",
+    "no_load.unread": "it cannot be read ({detail})",
+    "no_load.old": "what was measured is too old (of {detail})",
+    "no_load.empty": "nothing was measured",
+    "no_load.too_little": "less than a day was measured",
     "binding.off_grid": "it does not begin on a step of five minutes",
     "binding.missed": "it has passed",
     "binding.too_early": "it lies before the earliest time",
@@ -46,6 +51,11 @@ _ZH: Final[dict[str, str]] = {
     "choice.low_traffic": "流量低：为平均值的 {load}，一周中有 {busier} 的时间更忙",
     "choice.earliest": "剩余时间中最早的",
     "choice.pinned": "由运维人员指定",
+    "no_load": "{why}；不了解通常的流量：{problem}",
+    "no_load.unread": "无法读取（{detail}）",
+    "no_load.old": "测量数据过旧（{detail}）",
+    "no_load.empty": "没有测量数据",
+    "no_load.too_little": "测量不足一天",
     "binding.off_grid": "没有从整五分钟开始",
     "binding.missed": "时间已过",
     "binding.too_early": "早于最早允许的时间",
@@ -83,12 +93,21 @@ def why_slot(row: Slot, language: str, zone: tzinfo) -> str:
 
 def _choice(why: Why, language: str, zone: tzinfo) -> str:
     opening = why.opening
-    return PLAN_TEXTS[language][f"choice.{why.choice}"].format(
+    said = PLAN_TEXTS[language][f"choice.{why.choice}"].format(
         opens=_time(opening.begin, zone) if opening else "-",
         closes=_time(opening.end, zone) if opening else "-",
         load=f"{why.load or 0:.0%}",
         busier=f"{why.busier or 0:.0%}",
     )
+    if not why.no_load:
+        return said
+    return PLAN_TEXTS[language]["no_load"].format(why=said, problem=why_no_load(why.no_load, language))
+
+
+def why_no_load(problem: str, language: str) -> str:
+    """Return why usual traffic is not known: a code and its details in words."""
+    code, _, detail = problem.partition(" ")
+    return PLAN_TEXTS[language].get(f"no_load.{code}", problem).format(detail=detail)
 
 
 def why_row(row: PlanRow, language: str, zone: tzinfo) -> str:

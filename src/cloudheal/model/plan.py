@@ -170,12 +170,16 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The reason for a slot and its facts: the opening it lies in, its load and which part of the week is busier."""
+    """The reason for a slot and its facts: the opening it lies in, its load and which part of the week is busier.
+
+    `no_load` says why measured traffic, which was to be asked, was not: a code, and details after a space.
+    """
 
     choice: Choice
     opening: Stretch | None = None
     load: float | None = None
     busier: float | None = None
+    no_load: str = ""
 
 
 @dataclass(frozen=True, slots=True)

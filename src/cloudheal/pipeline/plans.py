@@ -7,7 +7,7 @@ whoever wakes runs does that when a slot has come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -39,11 +39,13 @@ from cloudheal.model.plan import (
 )
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.window import Stretch
+from cloudheal.pipeline.loads import Known
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.leases import take_lease
 from cloudheal.record.plans import PlanRow, is_stale, leave_to_platform, place, plan_rows, put_off, unplace
+from cloudheal.settings.load import LoadSettings
 from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
@@ -74,6 +76,8 @@ class Planner:
     settings: MaintenanceSettings
     clock: Clock
     new_id: Callable[[], str]
+    load_of: Callable[[LoadSettings, datetime], Known] = lambda _settings, _now: Known()
+    """Says what is known of usual traffic; never raises."""
     _looked: datetime | None = field(default=None, init=False)
 
     def tick(self) -> int:
@@ -82,24 +86,34 @@ class Planner:
         with self.store.snapshot() as connection:
             if not is_stale(connection, self._looked):
                 return 0
+        self._loads({"", *(one.group for one in self.settings.groups)}, now)  # what is read takes no time of the lease
         with self.store.transaction() as connection:
             if not take_lease(connection, "plan", self.worker, LEASE_MILLIS):
                 return 0
         with self.store.snapshot() as connection:
             rows = plan_rows(connection)
         since, self._looked = self._looked, now
-        schedule = replan(self.request(rows, now), schedule_of(rows), touched(rows, since) if since else None)
+        groups = touched(rows, since) if since else {one.group for one in rows}
+        loads = self._loads({one.group for one in rows}, now)
+        request = self.request(rows, now, loads)
+        schedule = _with_reasons(replan(request, schedule_of(rows), groups if since else None), groups, loads)
         with self.store.transaction() as connection:
             return self._write(connection, rows, schedule, now)
 
-    def request(self, rows: Sequence[PlanRow], now: datetime) -> PlanRequest:
+    def _loads(self, groups: Iterable[str], now: datetime) -> Mapping[str, Known]:
+        """Return what is known of the traffic of groups that have a source of it."""
+        own = {one.group: one.load for one in self.settings.groups}
+        asked = {one: own.get(one) or self.settings.load for one in groups}
+        return {group: self.load_of(load, now) for group, load in asked.items() if load is not None}
+
+    def request(self, rows: Sequence[PlanRow], now: datetime, loads: Mapping[str, Known] | None = None) -> PlanRequest:
         """Return what is to be planned, under the settings as they are."""
         busy = {one.subject for one in rows if one.state in {RunState.STARTING, RunState.RUNNING}}
         waiting = [one for one in rows if one.state is RunState.PLANNED and one.subject not in busy]
         return PlanRequest(
             now=now,
             maintenances=tuple(self._maintenance(one, one.not_before) for one in waiting if one.not_before),
-            terms=terms_of(self.settings, {one.group for one in rows}),
+            terms=terms_of(self.settings, {one.group for one in rows}, loads),
             budgets=Budgets(self.settings.servers_at_once, self.settings.servers_per_hour),
             taken=tuple(_taken(one, now) for one in rows if one.subject in busy and one.begin),
             pins=tuple(Pin(one.subject, one.pinned, one.anywhere) for one in waiting if one.pinned),
@@ -226,23 +240,41 @@ def _is_moving(row: PlanRow, since: datetime) -> bool:
     return row.state is not RunState.PLANNED or (row.heard is not None and row.heard >= since)
 
 
-def terms_of(settings: MaintenanceSettings, groups: Iterable[str]) -> Mapping[str, Terms]:
-    """Return what each group agrees to."""
+def terms_of(
+    settings: MaintenanceSettings, groups: Iterable[str], loads: Mapping[str, Known] | None = None
+) -> Mapping[str, Terms]:
+    """Return what each group agrees to, with what is known of its traffic."""
     own = {one.group: _terms(one) for one in settings.groups}
-    return {one: own.get(one, _terms(settings)) for one in groups}
+    plain = {one: own.get(one, _terms(settings)) for one in groups}
+    known = {one: found.profile for one, found in (loads or {}).items()}
+    return {one: replace(terms, profile=known.get(one)) for one, terms in plain.items()}
+
+
+def _with_reasons(schedule: Schedule, groups: Collection[str], loads: Mapping[str, Known]) -> Schedule:
+    """Say with each slot of these groups, which was to be chosen by traffic, why it was not."""
+
+    def told(slot: Slot) -> Slot:
+        known = loads.get(slot.group)
+        chosen = slot.why.choice in {Choice.PINNED, Choice.LOW_TRAFFIC} or known is None
+        return slot if chosen or known is None else replace(slot, why=replace(slot.why, no_load=known.problem))
+
+    rows = tuple(told(one) if one.group in groups else one for one in schedule.rows)
+    return replace(schedule, rows=rows)
 
 
 def written(why: Why) -> dict[str, Any]:
     """Return a reason as it is stored."""
     opening = [why.opening.begin.isoformat(), why.opening.end.isoformat()] if why.opening else None
-    return {"choice": why.choice.value, "opening": opening, "load": why.load, "busier": why.busier}
+    told = {"choice": why.choice.value, "opening": opening, "load": why.load, "busier": why.busier}
+    return {**told, **({"no_load": why.no_load} if why.no_load else {})}
 
 
 def read(stored: Mapping[str, Any]) -> Why:
     """Read a stored reason back."""
     opening = stored.get("opening")
     stretch = Stretch(*(datetime.fromisoformat(one) for one in opening)) if opening else None
-    return Why(Choice(stored.get("choice", Choice.EARLIEST)), stretch, stored.get("load"), stored.get("busier"))
+    measured = (stored.get("load"), stored.get("busier"), stored.get("no_load", ""))
+    return Why(Choice(stored.get("choice", Choice.EARLIEST)), stretch, *measured)
 
 
 def _terms(settings: GroupTerms) -> Terms:

@@ -14,6 +14,7 @@ from cloudheal.ports.store import Store
 from cloudheal.record.leases import take_lease
 from cloudheal.record.retention import (
     remove_old_dead_letters,
+    remove_old_drills,
     remove_old_events,
     remove_old_holds,
     remove_old_incidents,
@@ -76,6 +77,7 @@ class Keeper:
             "incidents": self._all(lambda connection: remove_old_incidents(connection, history)),
             "events": self._all(lambda connection: remove_old_events(connection, history)),
             "system_events": self._all(lambda connection: remove_old_system_events(connection, history)),
+            "drills": self._all(lambda connection: remove_old_drills(connection, history)),
             "holds": self._all(lambda connection: remove_old_holds(connection, history)),
             "dead_letters": self._all(lambda connection: remove_old_dead_letters(connection, now - spans.dead_letters)),
             "lifecycle": self._all(lambda connection: remove_old_lifecycle(connection, now - spans.instances)),

@@ -22,6 +22,7 @@ from cloudheal.record.tables import (
     DEAD_LETTER,
     DECISION,
     DELIVERY,
+    DRILL,
     EVENT,
     GRANT,
     HOLD,
@@ -105,6 +106,13 @@ def remove_old_system_events(connection: sa.Connection, before: datetime) -> int
     ids = connection.scalars(old.order_by(SYSTEM_EVENT.c.finished).limit(ROWS_AT_ONCE)).all()
     gone = SYSTEM_EVENT.c.id.in_(ids) & (SYSTEM_EVENT.c.finished < millis_of(before))
     return connection.execute(sa.delete(SYSTEM_EVENT).where(gone)).rowcount
+
+
+def remove_old_drills(connection: sa.Connection, before: datetime) -> int:
+    """Remove drills of which nothing was heard since that instant, and whose time was before it; returns how many."""
+    limit = millis_of(before)
+    old = (DRILL.c.changed < limit) & (DRILL.c.not_before < limit)
+    return connection.execute(sa.delete(DRILL).where(old)).rowcount
 
 
 def remove_old_dead_letters(connection: sa.Connection, before: datetime) -> int:

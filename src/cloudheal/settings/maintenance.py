@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cloudheal.model.plan import Prefer
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.load import LoadSettings
 from cloudheal.settings.windows import WindowSettings
 
 #: A slot that has begun is never looked for further back than this.
@@ -28,6 +29,9 @@ class GroupTerms(_Part):
     at_once: int = Field(1, ge=1, le=1000, description="Members under maintenance at the same time.")
     prefer: Prefer = Field(
         Prefer.LAST, description="`last`: the last window before the deadline; `first`: the first one."
+    )
+    load: LoadSettings | None = Field(
+        None, description="Usual traffic, so that servers are rebooted when there is little; absent: not known."
     )
 
 
@@ -69,6 +73,11 @@ class MaintenanceSettings(GroupTerms):
 
     def in_zone(self, timezone: str) -> Self:
         """Return the same with a zone in every window that names none."""
-        here = {"windows": [one.in_zone(timezone) for one in self.windows]}
-        groups = [one.model_copy(update={"windows": [w.in_zone(timezone) for w in one.windows]}) for one in self.groups]
-        return self.model_copy(update={**here, "groups": groups})
+        groups = [one.model_copy(update=_in_zone(one, timezone)) for one in self.groups]
+        return self.model_copy(update={**_in_zone(self, timezone), "groups": groups})
+
+
+def _in_zone(terms: GroupTerms, timezone: str) -> dict[str, object]:
+    """Return what changes in terms when those who name no zone get one."""
+    windows = [one.in_zone(timezone) for one in terms.windows]
+    return {"windows": windows, "load": terms.load.in_zone(timezone) if terms.load else None}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cloudheal.clouds.alibaba import drills, grouping, trail
+from cloudheal.clouds.alibaba import metrics as cloud_metrics
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place
 
@@ -34,11 +35,13 @@ def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[s
         yield _allow(mine, [f"acs:{product}:{region}:{account}:*" for region in regions])
 
 
-def looking_statements(group_by: str, *, audit_trail: bool) -> Iterator[dict[str, Any]]:
-    """Return what CloudMonitor's groups and the audit trail need; neither can be narrowed to a resource."""
+def looking_statements(group_by: str, *, audit_trail: bool, metrics: bool = False) -> Iterator[dict[str, Any]]:
+    """Return what CloudMonitor's groups and metrics and the audit trail need; none can be narrowed to a resource."""
     asked = [*(grouping.PERMISSIONS[group_by] if group_by == grouping.BY_MONITOR_GROUP else ())]
     if audit_trail:
         asked.append(trail.PERMISSION)
+    if metrics:
+        asked.append(cloud_metrics.PERMISSION)
     if asked:
         yield _allow(sorted(asked), ["*"])
 
