@@ -21,3 +21,4 @@ def test_a_scenario_of_the_library_passes(scenario: Scenario, simulator: Running
     report = rehearsed(simulator, scenario, tmp_path)
     assert report.passed, shown(report)
     assert simulated_left(simulator) == []
+    assert simulator.control("GET", "faults")["rules"] == []

@@ -76,6 +76,11 @@ def careless(playbook: str) -> Break:
     return change
 
 
+def all_at_once(document: dict[str, Any]) -> None:
+    """Let every member of a group be rebooted at the same time."""
+    document["maintenance"] = {"at_once": 4}
+
+
 MUTATIONS = {
     "a rule that nobody trusts": (
         *("maintenance-reboot-handled", in_shadow("planned-reboots")),
@@ -94,6 +99,7 @@ MUTATIONS = {
         "decision reason=held",
         "restart-unexpected-stop: act",
     ),
+    "a plan that takes a group down at once": ("mass-maintenance", all_at_once, "plan policy=handle", "handle at"),
     "a playbook that only says so": ("stop-restarted", careless("says_so"), "action step=start *", ""),
     "a wrong verdict": ("stop-restarted", careless("is_unsure"), "verdict healed=healed", "stopped: unknown (running)"),
 }

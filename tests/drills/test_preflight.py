@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from cloudheal.app.drilling import ground_of, simulator_of
+from cloudheal.app.drilling import simulator_of
 from cloudheal.drills.files import scenario_named
 from cloudheal.drills.ground import Ground
 from cloudheal.drills.preflight import PreflightError, preflight
 from cloudheal.drills.runner import Watcher, run_drill
 from cloudheal.drills.scenario import Scenario
-from cloudheal.drills.stage.fleet import settings_of, world_of
-from cloudheal.drills.stage.setting_up import Stage, staged
-from cloudheal.drills.stage.simulator import SimulatedCloud
+from cloudheal.drills.stage.setting_up import Stage
 from cloudheal.model.control import Hold
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import SystemEvent
-from cloudheal.record.database import open_database
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.settings.schema import Settings
-from cloudheal.sources.followed_clock import clock_of
-from tests.drills.rehearsals import HandlerInside, simulated_left
+from tests.drills.rehearsals import simulated_left
 from tests.sim.simulator import RunningSimulator
 
 HANDLED = scenario_named("maintenance-reboot-handled")
-
-
-@pytest.fixture(scope="module")
-def staging(simulator: RunningSimulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Settings]]:
-    """One stage with a handler at work, for the module."""
-    folder = tmp_path_factory.mktemp("stage")
-    simulator.world(world_of(HANDLED))
-    document = settings_of(HANDLED, simulator.url, folder, "en")
-    settings = Settings.model_validate(document)
-    with staged(HANDLED, SimulatedCloud(simulator.url), document, HandlerInside(settings), folder) as stage:
-        yield stage, settings
-
-
-@pytest.fixture
-def ground(staging: tuple[Stage, Settings]) -> Iterator[Ground]:
-    """The ground of a drill on that stage, with nothing held."""
-    stage, settings = staging
-    database = open_database(settings.database)
-    yield ground_of(settings, database, clock_of(settings.clock), lambda: False, stage)
-    database.close()
 
 
 def real(ground: Ground) -> Ground:

@@ -31,6 +31,8 @@ from tests.drills.rehearsals import HandlerInside, shown, simulated_left
 from tests.flow.operators import until
 from tests.sim.simulator import RunningSimulator
 
+#: Each test starts a few programs, which takes long on a machine with much else to do.
+pytestmark = pytest.mark.timeout(300)
 HANDLED = scenario_named("maintenance-reboot-handled")
 COMMAND = [sys.executable, "-m", "cloudheal", "drill", "run"]
 #: A drill that goes on until somebody ends it: nobody handles what it waits for.
@@ -58,9 +60,9 @@ def shop(simulator: RunningSimulator, tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
-def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     """Start `drill run`."""
-    environment = {**os.environ, **KEYS}
+    environment = {**os.environ, **KEYS, **environment}
     pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([*COMMAND, *words], cwd=folder, env=environment, **pipes)
 
@@ -82,20 +84,18 @@ def test_a_drill_fails_at_the_step_that_a_killed_handler_missed(simulator: Runni
     assert report.failed is not None, shown(report)
     assert report.failed.title == scenario.fails_at
     assert report.failed.missing == ("i-bp1web01",)
+    assert report.failed.why == "not within its limit, and no worker is alive"
     assert [one.result for one in report.steps][-1] is Result.SKIPPED
     assert report.cancelled == 1
     assert simulated_left(simulator) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_drill_that_is_told_to_stop_takes_everything_back(
-    number: signal.Signals, shop: Path, simulator: RunningSimulator
-) -> None:
+def test_a_drill_that_is_told_to_stop_takes_everything_back(shop: Path, simulator: RunningSimulator) -> None:
     """Ctrl-C ends it with 1, and neither the cloud nor our record has an event of it left."""
     drill = started(shop, "endless.yaml", "--junit", "report.xml")
-    until(lambda: len(simulated_left(simulator)) == 3, 60, "three simulated events")
-    drill.send_signal(number)
-    told, problems = drill.communicate(timeout=60)
+    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
+    drill.send_signal(signal.SIGINT)
+    told, problems = drill.communicate(timeout=100)
     assert drill.returncode == 1, problems
     assert "stopped by a person" in told
     assert "Taken back: 3 simulated events; none is left." in told
@@ -108,31 +108,53 @@ def test_a_drill_that_is_told_to_stop_takes_everything_back(
 def test_what_a_killed_drill_left_is_taken_back_by_the_next_one(shop: Path, simulator: RunningSimulator) -> None:
     """Kill -9 leaves events behind; the next drill takes them back first, says so, and passes."""
     drill = started(shop, "endless.yaml")
-    until(lambda: len(simulated_left(simulator)) == 3, 60, "three simulated events")
+    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
     drill.kill()
     drill.communicate(timeout=20)
     assert len(simulated_left(simulator)) == 3
     quick = {**ENDLESS, "steps": [ENDLESS["steps"][0], {"event": {"status": "Scheduled"}, "within": "1m"}]}  # type: ignore[index]
     (shop / "quick.yaml").write_text(yaml.safe_dump(quick), encoding="utf-8")
     following = started(shop, "quick.yaml")
-    told, problems = following.communicate(timeout=90)
+    told, problems = following.communicate(timeout=100)
     assert following.returncode == 0, told + problems
     assert "A drill that did not end left 3 simulated events; they were taken back." in told
     assert simulated_left(simulator) == []
 
 
 def test_two_drills_do_not_run_at_once(shop: Path, simulator: RunningSimulator) -> None:
-    """The second is refused, and the events of the first stay until it ends."""
+    """The second is refused, and the events of the first stay until it is told to end."""
     first = started(shop, "endless.yaml")
-    until(lambda: len(simulated_left(simulator)) == 3, 60, "three simulated events")
+    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
     second = started(shop, "endless.yaml")
-    _, problems = second.communicate(timeout=60)
+    _, problems = second.communicate(timeout=100)
     assert second.returncode == 1
     assert "another drill runs here" in problems
     assert len(simulated_left(simulator)) == 3
-    first.send_signal(signal.SIGINT)
-    first.communicate(timeout=60)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=100)
+    assert first.returncode == 1
     assert simulated_left(simulator) == []
+
+
+def test_a_killed_drill_takes_its_own_cloud_and_handler_along(tmp_path: Path) -> None:
+    """Nobody is left to end them, so they end when they notice."""
+    (tmp_path / "endless.yaml").write_text(yaml.safe_dump(ENDLESS), encoding="utf-8")
+    drill = started(tmp_path, "endless.yaml", "--simulator", TMPDIR=str(tmp_path))
+    until(lambda: any("run.ready" in one.read_text() for one in tmp_path.glob("*/cloudheal.log")), 90, "a handler")
+    drill.kill()
+    drill.communicate(timeout=20)
+    (log,) = tmp_path.glob("*/cloudheal.log")
+    url = yaml.safe_load((log.parent / "cloudheal.yaml").read_text())["clock"]["follow"]
+    until(lambda: not answers(url), 30, "the end of the simulator")
+    until(lambda: "run.ended" in log.read_text(), 30, "the end of the handler")
+
+
+def answers(url: str) -> bool:
+    """Say whether a simulator is there."""
+    try:
+        return bool(SimulatedCloud(url).control("GET", "health"))
+    except OSError:
+        return False
 
 
 def test_a_newcomer_runs_a_scenario_without_any_settings(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudheal.drills.files import LIBRARY, library, load_scenario, scenario_named, schema
+from cloudheal.drills.files import LIBRARY, library, load_scenario, scenario_named, schema_of_files
 from cloudheal.drills.scenario import Scenario
 from cloudheal.errors import SettingsError
 
@@ -104,5 +104,5 @@ def test_the_library_is_named_by_its_files_and_told_in_both_languages() -> None:
 
 def test_the_schema_names_every_step() -> None:
     """An editor that knows the schema offers each kind of step."""
-    document = json.loads(json.dumps(schema()))
+    document = json.loads(json.dumps(schema_of_files()))
     assert {"announce", "chaos", "event", "never", "verdict"} <= set(document["$defs"]["Step"]["properties"])

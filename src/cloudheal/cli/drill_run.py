@@ -59,16 +59,20 @@ class StepRow:
 @app.command()
 def scenarios(
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the scenarios that come with the package; `drill run NAME` runs one."""
     from zoneinfo import ZoneInfo
 
     from cloudheal.cli.show import Show
-    from cloudheal.drills.files import library
+    from cloudheal.drills.files import library, schema_of_files
 
     _known(language)
     show = Show(language, ZoneInfo("UTC"), as_json=as_json)
+    if schema:
+        show.document(schema_of_files())
+        return
     rows = [
         ScenarioRow(
             one.name, getattr(one.description, language), show.text(f"drill.needs.{_needs(one)}"), len(one.steps)

@@ -37,6 +37,6 @@ def load_scenario(path: Path) -> Scenario:
     return checked(path, Scenario.model_validate, "The reference page of scenarios lists every field.")
 
 
-def schema() -> Mapping[str, Any]:
+def schema_of_files() -> Mapping[str, Any]:
     """Return the JSON schema of scenario files, for editors."""
     return Scenario.model_json_schema(by_alias=True)

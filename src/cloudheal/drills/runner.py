@@ -21,7 +21,7 @@ from cloudheal.drills.stage.simulator import SimulatedCloud, StageError
 from cloudheal.drills.tape import mark_of
 from cloudheal.errors import CloudhealError
 from cloudheal.model.drill import DrillOrder, DrillState
-from cloudheal.record.workers import is_anyone_alive
+from cloudheal.record.workers import is_anyone_alive, listed
 
 #: How long a handler may take to be at work, in real seconds, looked at so often.
 READY_SECONDS, READY_LOOK = 120.0, 0.2
@@ -145,8 +145,15 @@ class _Drill:
             seen=judged.seen,
             missing=judged.missing,
             limit=limit,
-            why="not within its limit",
+            why=f"not within its limit{self._nobody()}",
         )
+
+    def _nobody(self) -> str:
+        """Say so where nobody is there who could have met a step."""
+        handler = self.ground.handler
+        with self.ground.database.snapshot() as connection:
+            heard = is_anyone_alive(connection, round(self.ground.settings.lease_seconds * 1000))
+        return "" if heard and (handler is None or handler.lives) else ", and no worker is alive"
 
     def _never(self, number: int, step: Step) -> StepResult:
         """Look that something has not been since the drill began."""
@@ -247,17 +254,20 @@ class _Drill:
             case HandlerDeed.STOP:
                 handler.stop()
             case HandlerDeed.START:
+                before = self._workers()
                 handler.start()
-                self._await_handler()
+                self._await_another(before)
         return ""
 
-    def _await_handler(self) -> None:
-        """Wait until a handler is at work. Raises StageError."""
-        lease = round(self.ground.settings.lease_seconds * 1000)
+    def _workers(self) -> set[str]:
+        with self.ground.database.snapshot() as connection:
+            return listed(connection)
+
+    def _await_another(self, before: set[str]) -> None:
+        """Wait until another worker than those before is at work. Raises StageError."""
         for _ in range(round(READY_SECONDS / READY_LOOK)):
-            with self.ground.database.snapshot() as connection:
-                if is_anyone_alive(connection, lease):
-                    return
+            if self._workers() - before:
+                return
             self.ground.pause(READY_LOOK)
         raise StageError("the handler did not begin its work")
 

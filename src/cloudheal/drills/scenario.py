@@ -127,6 +127,7 @@ class PlanMade(_Part):
     policy: Policy | None = Field(None, description="Who does it.")
     binding: Binding | None = Field(None, description="What leaves no slot.")
     slot: bool | None = Field(None, description="Whether it has a slot.")
+    alone: bool | None = Field(None, description="Whether no other target's slot overlaps with its own.")
 
 
 class QuestionAsked(_Part):

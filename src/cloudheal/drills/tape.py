@@ -89,16 +89,11 @@ class Tape:
     def _planned(self, said: PlanMade) -> Iterator[Fact]:
         """Yield the plan of each run as it stands, at the time of the last word about it."""
         latest = {one.run: one for one in self.rows if one.kind in _KINDS["plan"] and one.run in self.plans}
+        plans = [self.plans[run] for run in latest]
         for run, row in latest.items():
             plan = self.plans[run]
-            if plan.stale:
-                continue
-            fits = (
-                said.policy in {None, plan.policy}
-                and said.binding in {None, plan.binding}
-                and (said.slot is None or said.slot == (plan.begin is not None))
-            )
-            yield Fact(row.resource, row.at, _told(plan), fits)
+            if not plan.stale:
+                yield Fact(row.resource, row.at, _told(plan), _fits(plan, said, plans))
 
 
 def mark_of(connection: sa.Connection) -> int:
@@ -180,6 +175,22 @@ _READERS: Mapping[str, Callable[..., _Found | None]] = {
     "verdict": _verdict,
     "question": _question,
 }
+
+
+def _fits(plan: PlanRow, said: PlanMade, plans: Iterable[PlanRow]) -> bool:
+    return (
+        said.policy in {None, plan.policy}
+        and said.binding in {None, plan.binding}
+        and said.slot in {None, plan.begin is not None}
+        and said.alone in {None, not any(_overlap(plan, one) for one in plans)}
+    )
+
+
+def _overlap(one: PlanRow, other: PlanRow) -> bool:
+    """Say whether two servers' slots overlap; those of one server are one."""
+    if not (one.begin and one.end and other.begin and other.end) or one.subject == other.subject:
+        return False
+    return one.begin < other.end and other.begin < one.end
 
 
 def _told(plan: PlanRow) -> str:

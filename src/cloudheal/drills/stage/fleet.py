@@ -131,7 +131,6 @@ def _usual_settings(url: str, folder: Path, language: str) -> dict[str, Any]:
         "language": language,
         "timezone": "Asia/Shanghai",
         "clock": {"follow": url},
-        "lease_seconds": 2,
         "settle_seconds": 1,
         # The queue tells everything; a scenario about looks says otherwise.
         "poll": {"sweep": "1d", "system_events": None},

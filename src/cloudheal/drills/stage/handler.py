@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Protocol
 
 import yaml
 
+from cloudheal.drills.stage.leash import kill_all, on_leash, tell_all
 from cloudheal.drills.stage.simulator import StageError
 
 #: The simulator's well-known test key; the handler reads its keys from the environment, as in production.
@@ -64,10 +64,12 @@ class HandlerProcess:
         return done.stdout
 
     def start(self) -> int:
-        """Start the process; returns its id. Ctrl-C does not reach it."""
+        """Start the process; returns its id. Ctrl-C does not reach it, a death of ours does."""
+        command = [sys.executable, "-m", "cloudheal", "run", "-c", str(self.config)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "cloudheal", "run", "-c", str(self.config)],
+                on_leash(command),
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -80,18 +82,25 @@ class HandlerProcess:
         if self._process is None or not self.lives:
             message = f"the handler ended by itself:\n{self.log_tail()}"
             raise StageError(message)
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        kill_all(self._process)
+        self._let_go()
         return self._process.pid
 
     def stop(self) -> None:
         """End the process in order."""
-        if self._process is not None and self.lives:
-            self._process.terminate()
+        if self._process is None:
+            return
+        if self.lives:
+            tell_all(self._process)
             try:
                 self._process.wait(timeout=15)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                kill_all(self._process)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def log_tail(self, lines: int = 20) -> str:
         """Return the last lines of the log."""

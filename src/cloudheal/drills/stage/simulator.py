@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudheal.drills.stage.leash import on_leash, tell_all
 from cloudheal.errors import PermanentError
 
 
@@ -48,18 +49,18 @@ class SimulatedCloud:
 
 @contextmanager
 def simulated_cloud(world: Mapping[str, object]) -> Iterator[SimulatedCloud]:
-    """Run a simulator on a free port until the block ends; Ctrl-C does not reach it."""
+    """Run a simulator on a free port until the block ends; Ctrl-C does not reach it, a death of ours does."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "world.json"
         file.write_text(json.dumps(world, default=str), encoding="utf-8")
         command = [sys.executable, "-m", "cloudheal_sim", "--port", "0", "--world", str(file), "--no-skew-check"]
         with subprocess.Popen(  # noqa: S603 - our own program
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+            on_leash(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         ) as process:
             try:
                 yield SimulatedCloud(_ready(process))
             finally:
-                process.terminate()
+                tell_all(process)
 
 
 def _ready(process: subprocess.Popen[str]) -> str:
