@@ -229,6 +229,19 @@ def test_a_lost_answer_is_looked_for_in_the_list(tables: Database) -> None:
     assert {one.state for one in rows} == {DrillState.OPEN}
 
 
+def test_of_two_drills_that_wait_for_the_same_event_neither_takes_it(tables: Database) -> None:
+    """A dry one and a real one for the same server and second, both without an answer: no guess, and nothing real."""
+    at = Rehearsing(tables, servers=1)
+    at.cloud.loses_the_answer("create_drills")
+    with tables.transaction() as connection:
+        add_drill(connection, order(*at.servers, id="dr-dry", real=False))
+    (row,) = at.order()
+    (event,) = at.cloud.announcements().values()
+    assert (row.state, row.event) == (DrillState.CREATING, "")
+    assert at.desk.allowance(at.servers[0], event) is Allowance.DRY
+    assert at.desk.rows("dr-dry")[0].event == ""
+
+
 def test_a_lost_call_leaves_rows_that_can_be_taken_back(tables: Database) -> None:
     """Nobody knows whether it arrived; the rows say so, and taking them back finds nothing to take."""
     at = Rehearsing(tables, servers=1)

@@ -101,6 +101,21 @@ def test_traffic_that_cannot_be_read_leaves_the_earliest_slot_and_the_reason(
     assert "不了解通常的流量：无法读取" in told(plans, "zh")
 
 
+@pytest.mark.parametrize("loads", [(0.0, 0.0), (5.0, 5.0), (1e300, 1e-300), (0.0, 1.0)], ids=str)
+def test_odd_traffic_makes_a_plan_too(database: Database, loads: tuple[float, float]) -> None:
+    """Nothing at all, always the same, one spike: a slot before the deadline, and no row is left to be planned."""
+    plans, reading = planning(database)
+    points = [(one, loads[0] if number == 7 else loads[1]) for number, (one, _) in enumerate(quiet_at_four(NOON))]
+    plans.planner.load_of = Loads(lambda *_: points).of
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick()
+    assert reading.problem is None
+    assert (plans.row.why["choice"], plans.row.stale) == ("low_traffic", False)
+    assert plans.row.begin is not None
+    assert plans.row.deadline is not None
+    assert NOON <= plans.row.begin < plans.row.deadline
+
+
 def test_a_window_is_kept_and_the_reason_stands_beside_it(database: Database) -> None:
     """What the group agreed to goes on to hold."""
     plans, reading = planning(database, windows=[NIGHT])

@@ -20,7 +20,9 @@ HEAVY = ("sqlalchemy", "dbos", "alibabacloud_tea_openapi", "mns", "aiohttp", "ya
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["run", "--help"], ["rules", "test", "--help"], ["check", "--help"]], ids=" ".join
+    "words",
+    [["--help"], ["run", "--help"], ["rules", "test", "--help"], ["check", "--help"], ["drill", "create", "--help"]],
+    ids=" ".join,
 )
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     """Help answers at once because vendors, database and engine are imported by the commands that need them."""

@@ -78,8 +78,10 @@ class Accounts:
         return self._events(self.clients[cloud, account], account)
 
     def drills_of(self, cloud: Cloud, account: str) -> Drills:
-        """Return the simulated events of an account."""
-        client = self.clients[cloud, account]
+        """Return the simulated events of an account. Raises UnknownAccountError."""
+        client = self.clients.get((cloud, account))
+        if client is None:
+            raise UnknownAccountError(f"{cloud} account {account} is not in the settings")
         return AlibabaDrills(client, self._events(client, account), self.now, time.sleep)
 
     def _events(self, client: Client, account: str) -> AlibabaSystemEvents:

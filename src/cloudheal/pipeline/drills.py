@@ -214,13 +214,14 @@ class DrillDesk:
         with self.store.transaction() as connection:
             taken = {one.event for one in drill_rows(connection, events=[one.id for one in listed])}
             free = [one for one in listed if one.id not in taken]
+            waiting = [one for one in drill_rows(connection, live=True) if one.state is DrillState.CREATING]
             found: dict[str, SystemEvent] = {}
             for row in rows:
                 mine = next((one for one in free if one.id not in found and _is_of(row, one)), None)
-                if mine is not None:
+                if mine is not None and _is_one(waiting, mine):
                     found[mine.id] = mine
                     note_events(connection, row.drill, place, {row.resource.id: mine.id}, now)
-                elif now > row.not_before:
+                elif mine is None and now > row.not_before:
                     end_drills(connection, {(row.drill, row.resource): Ended(DrillState.OVER, NO_EVENT)}, now)
         return found
 
@@ -269,6 +270,11 @@ def _ended(row: DrillRow, event: SystemEvent | None, now: datetime) -> Ended | N
 def _is_of(row: DrillRow, event: SystemEvent) -> bool:
     same_time = event.not_before is not None and event.not_before.replace(microsecond=0) == row.not_before
     return event.resource == row.resource and event.type == row.type and same_time
+
+
+def _is_one(waiting: Iterable[DrillRow], event: SystemEvent) -> bool:
+    """Say whether one drill alone waits for such an event: of two, of which one may be real, neither takes it."""
+    return sum(_is_of(one, event) for one in waiting) == 1
 
 
 def _place_of(server: ResourceId) -> Place:
