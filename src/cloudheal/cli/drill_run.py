@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -104,8 +104,8 @@ def run(
 
     _known(language)
     wanted = scenario_named(scenario)
-    signals = _Signals()
     with ExitStack() as stack:
+        signals = stack.enter_context(_Signals())
         stage = stack.enter_context(_stage(wanted, language, as_json=as_json)) if simulator else None
         at = stack.enter_context(desk(stage.config if stage else config, as_json=as_json))
         report = _drilled(at, wanted, signals, stage, allow_real=real_actions)
@@ -137,8 +137,14 @@ class _Signals:
 
     def __init__(self) -> None:
         self._told = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+
+    def __enter__(self) -> Self:
+        self._before = {one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def told(self) -> bool:
         """Say whether the drill is to stop."""

@@ -1,0 +1,69 @@
+"""The commands in this process: the library in both languages, and how a drill that cannot begin is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cloudheal.cli import app
+from cloudheal.drills.files import library
+from cloudheal.drills.preflight import PreflightError
+from cloudheal.errors import SettingsError
+from tests.contract.shell import shell
+
+
+def printed(*words: str) -> str:
+    """Run a command that must succeed."""
+    result = CliRunner(env={"COLUMNS": None}).invoke(app, [*words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_library_is_listed_with_what_each_scenario_needs(language: str) -> None:
+    """A newcomer sees every scenario by name, and where it can be run."""
+    told = printed("drill", "scenarios", "--language", language)
+    assert all(one.name in told for one in library())
+    assert "--real-actions" in told
+    assert (re.search(r"[\u4e00-\u9fff]", told) is not None) == (language == "zh")
+
+
+def test_programs_read_the_library_and_the_schema() -> None:
+    """Both are documents."""
+    rows = json.loads(printed("drill", "scenarios", "--json"))
+    assert {one["scenario"] for one in rows} == {one.name for one in library()}
+    assert all(one["steps"] > 1 for one in rows)
+    assert json.loads(printed("drill", "scenarios", "--schema"))["title"] == "Scenario"
+
+
+def test_a_language_that_is_not_known_is_told() -> None:
+    """The ones there are follow."""
+    result = CliRunner().invoke(app, ["drill", "scenarios", "--language", "fr"])
+    assert result.exit_code == 2
+    assert "en, zh" in result.output
+
+
+def test_a_real_account_refuses_chaos_and_hears_nothing_of_it(tmp_path: Path) -> None:
+    """No address but a simulator's could receive it: the account has none of its own, so nothing is even asked."""
+    at = shell(tmp_path, f"sqlite:///{tmp_path / 'c.db'}")
+    before = signal.getsignal(signal.SIGINT)
+    told = at("drill", "run", "stop-restarted")
+    assert told.code == 1
+    assert "step 1 (chaos do=power_off) can be done to a simulated cloud only, and this account is real" in told.text
+    assert PreflightError.code in told.text
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_wrong_file_is_told_by_its_line(tmp_path: Path) -> None:
+    """The mistake is found before any settings are read."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nsteps: []\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["drill", "run", str(file), "-c", "nowhere.yaml"])
+    assert isinstance(result.exception, SettingsError)
+    assert f"{file}:2: steps" in str(result.exception)
+    assert "nowhere" not in str(result.exception)

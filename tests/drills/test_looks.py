@@ -1,0 +1,60 @@
+"""So many servers, so many times: when an expectation is met, since when, and what is told when it is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cloudheal.drills.looks import Judged, judged
+from cloudheal.drills.tape import Fact
+
+NOON = datetime(2026, 3, 6, 12, tzinfo=UTC)
+
+
+def fact(server: str, second: int, text: str = "act", *, fits: bool = True) -> Fact:
+    """Return a fact."""
+    return Fact(server, NOON + timedelta(seconds=second), text, fits)
+
+
+FACTS = [fact("a", 1), fact("a", 5), fact("b", 3), fact("c", 2, "shadow", fits=False)]
+
+
+@pytest.mark.parametrize(
+    ("servers", "needed", "times", "second"),
+    [
+        (["a", "b"], None, 1, 3),  # the last of them counts
+        (["a", "b", "c"], 2, 1, 3),
+        (["a", "b", "c"], 1, 1, 1),  # the first one is enough
+        (["a", "b", "c"], 1, 2, 5),  # and must have it twice
+    ],
+)
+def test_it_is_met_when_as_many_as_asked_for_have_it(
+    servers: list[str], needed: int | None, times: int, second: int
+) -> None:
+    """The moment is that of the last fact that was needed."""
+    found = judged(FACTS, servers, needed, times)
+    assert found.met
+    assert found.at == NOON + timedelta(seconds=second)
+    assert found.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("needed", "times", "missing", "seen"),
+    [
+        (None, 1, ("c",), ("shadow",)),
+        (None, 2, ("b", "c"), ("shadow", "act")),
+        (2, 2, ("b", "c"), ("shadow", "act")),
+    ],
+)
+def test_what_is_missing_is_named_with_what_there_was_instead(
+    needed: int | None, times: int, missing: tuple[str, ...], seen: tuple[str, ...]
+) -> None:
+    """Newest first, each once."""
+    assert judged(FACTS, ["a", "b", "c"], needed, times) == Judged(False, None, seen, missing)
+
+
+def test_a_cloud_that_does_not_answer_is_shown() -> None:
+    """What belongs to no server is told too, when nothing else is."""
+    silent = Fact("", NOON, "the cloud does not answer: Throttling", fits=False)
+    assert judged([silent], ["a"], None, 1).seen == ("the cloud does not answer: Throttling",)
