@@ -12,6 +12,7 @@ import pytest
 from cloudheal.app.drilling import simulator_of
 from cloudheal.drills.files import scenario_named
 from cloudheal.drills.ground import Ground
+from cloudheal.drills.outcome import Note
 from cloudheal.drills.preflight import PreflightError, preflight
 from cloudheal.drills.runner import Watcher, run_drill
 from cloudheal.drills.scenario import Scenario
@@ -48,7 +49,7 @@ def test_the_scope_is_told_before_anything_is_created(ground: Ground, simulator:
         "ask-about-the-rest (ask_about_event, auto)",
     )
     assert (ready.scope.real, ready.scope.calls, ready.scope.scheduled) == (False, 1, 0)
-    assert ready.scope.warnings == ()
+    assert ready.scope.notes == ()
     assert simulated_left(simulator) == []
 
 
@@ -105,12 +106,15 @@ def test_a_pause_and_a_hold_are_told(ground: Ground) -> None:
         add_hold(connection, Hold(EVERYTHING, "kim", "deploying", now, None))
         add_hold(connection, Hold("i-bp1web01", "lee", "surgery", now, None))
     try:
-        warnings = preflight(ground, HANDLED, allow_real=False).scope.warnings
+        notes = preflight(ground, HANDLED, allow_real=False).scope.notes
     finally:
         with ground.database.transaction() as connection:
             lift_holds(connection, EVERYTHING, now)
             lift_holds(connection, "i-bp1web01", now)
-    assert warnings == ("everything is paused by kim: deploying", "i-bp1web01 is held by lee: surgery")
+    assert notes == (
+        Note("paused", {"scope": EVERYTHING, "who": "kim", "reason": "deploying"}),
+        Note("held", {"scope": "i-bp1web01", "who": "lee", "reason": "surgery"}),
+    )
 
 
 def test_a_drill_that_nobody_answers_says_so(ground: Ground) -> None:
@@ -118,7 +122,7 @@ def test_a_drill_that_nobody_answers_says_so(ground: Ground) -> None:
     alone = replace(ground, rules=replace(ground.rules, rules={}))
     scope = preflight(alone, HANDLED, allow_real=False).scope
     assert scope.rules == ()
-    assert scope.warnings == ("no rule answers: what happens will be recorded, and nothing done",)
+    assert scope.notes == (Note("no_rule"),)
 
 
 def test_a_queue_that_does_not_answer_refuses_the_drill(ground: Ground) -> None:

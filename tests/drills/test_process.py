@@ -18,7 +18,7 @@ import yaml
 
 from cloudheal.app.drilling import ground_of
 from cloudheal.drills.files import scenario_named
-from cloudheal.drills.outcome import Result
+from cloudheal.drills.outcome import Result, Why
 from cloudheal.drills.runner import Watcher, run_drill
 from cloudheal.drills.stage.fleet import settings_of, world_of
 from cloudheal.drills.stage.handler import KEYS, HandlerProcess
@@ -84,7 +84,7 @@ def test_a_drill_fails_at_the_step_that_a_killed_handler_missed(simulator: Runni
     assert report.failed is not None, shown(report)
     assert report.failed.title == scenario.fails_at
     assert report.failed.missing == ("i-bp1web01",)
-    assert report.failed.why == "not within its limit, and no worker is alive"
+    assert report.failed.why is Why.LATE_ALONE
     assert [one.result for one in report.steps][-1] is Result.SKIPPED
     assert report.cancelled == 1
     assert simulated_left(simulator) == []

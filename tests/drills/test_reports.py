@@ -12,8 +12,9 @@ import pytest
 
 from cloudheal.cli.drill_page import page
 from cloudheal.cli.show import Show
+from cloudheal.cli.texts import TEXTS
 from cloudheal.drills.junit import junit_of
-from cloudheal.drills.outcome import DrillReport, Result, Scope, StepResult
+from cloudheal.drills.outcome import DrillReport, Note, Result, Scope, StepResult, Why
 
 BEGAN = datetime(2026, 3, 6, 10, 0, tzinfo=UTC)
 EVIL = '<script>alert("1")</script>\x1b[31m\x00'
@@ -28,14 +29,23 @@ REPORT = DrillReport(
     drill="drill-1",
     scenario="mine",
     description="What it shows.",
-    scope=Scope("alibaba/1", "cn-hangzhou", ("i-a", "i-b"), ("reboot (reboot_in_window, auto)",), False, 1, 7),
+    scope=Scope(
+        account="alibaba/1",
+        region="cn-hangzhou",
+        servers=("i-a", "i-b"),
+        rules=("reboot (reboot_in_window, auto)",),
+        real=False,
+        calls=1,
+        scheduled=7,
+        notes=(Note("held", {"scope": "i-a", "who": "kim", "reason": "surgery"}), Note("draining")),
+    ),
     began=BEGAN,
     ended=BEGAN + timedelta(minutes=3),
     steps=(
         step(1, "announce", Result.DONE, seen=("2 events",)),
         step(2, "event", Result.PASS, latency=timedelta(seconds=1.25), limit=timedelta(minutes=2), seen=("Scheduled",)),
-        step(3, "run", Result.FAIL, missing=("i-b",), seen=(EVIL,), why="not within its limit"),
-        step(4, "verdict", Result.SKIPPED, why="not come to"),
+        step(3, "run", Result.FAIL, missing=("i-b",), seen=(EVIL,), why=Why.LATE),
+        step(4, "verdict", Result.SKIPPED, why=Why.NOT_COME_TO),
     ),
     cancelled=2,
 )
@@ -43,7 +53,7 @@ REPORT = DrillReport(
 
 def test_a_build_server_reads_each_step_as_a_test() -> None:
     """Failures name who was missed and what there was instead; what was not come to is skipped; time is told."""
-    suite = ET.fromstring(junit_of(REPORT)).find("testsuite")
+    suite = ET.fromstring(junit_of(REPORT, "{}!".format)).find("testsuite")
     assert suite is not None
     told = {name: suite.get(name) for name in ("name", "tests", "failures", "errors", "skipped", "time", "timestamp")}
     assert told == {
@@ -60,7 +70,7 @@ def test_a_build_server_reads_each_step_as_a_test() -> None:
     assert cases[1].get("time") == "1.250"
     failure = cases[2].find("failure")
     assert failure is not None
-    assert failure.get("message") == "not within its limit"
+    assert failure.get("message") == "late!"
     assert "missing for: i-b" in str(failure.text)
     assert '<script>alert("1")</script>' in str(failure.text)
     properties = {one.get("name"): one.get("value") for one in suite.iter("property")}
@@ -108,8 +118,14 @@ class Reader(HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize(("language", "verdict", "result"), [("en", "failed", "FAIL"), ("zh", "失败", "失败")])
-def test_the_page_needs_no_network_and_no_trust(language: str, verdict: str, result: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("failed", "FAIL", "not within its limit", "not come to", "i-a is held by kim: surgery")),
+        ("zh", ("失败", "没有在时限内发生", "未进行到", "kim 保留了 i-a：surgery")),
+    ],
+)
+def test_the_page_needs_no_network_and_no_trust(language: str, words: tuple[str, ...]) -> None:
     """Verdict, steps, scope and bars are on one page; names from messages are text there, never markup."""
     made = page(REPORT, Show(language, ZoneInfo("Asia/Shanghai")), ZoneInfo("Asia/Shanghai"))
     reader = Reader()
@@ -118,6 +134,12 @@ def test_the_page_needs_no_network_and_no_trust(language: str, verdict: str, res
     assert "script" not in reader.tags
     assert {"table", "svg", "h1"} <= set(reader.tags)
     text = " ".join(reader.words)
-    for wanted in (verdict, result, "not within its limit", "i-b", "reboot (reboot_in_window, auto)", "1 / 3", "18:00"):
+    for wanted in (*words, "i-b", "reboot (reboot_in_window, auto)", "1 / 3", "18:00"):
         assert wanted in text, wanted
     assert f'lang="{language}"' in made
+
+
+@pytest.mark.parametrize("reason", Why)
+def test_every_reason_has_words_in_both_languages(reason: Why) -> None:
+    """No report shows a code where people expect a sentence."""
+    assert f"drill.why.{reason}" in TEXTS["en"]

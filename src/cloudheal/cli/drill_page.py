@@ -11,7 +11,7 @@ from html import escape
 
 from cloudheal.cli.report_page import STYLE, bars
 from cloudheal.cli.show import Show
-from cloudheal.drills.outcome import DrillReport, Result, StepResult
+from cloudheal.drills.outcome import DrillReport, Note, Result, StepResult
 
 _COLOURS = {Result.PASS: "#2e8b57", Result.FAIL: "#c0392b", Result.SKIPPED: "#5a6b7b", Result.DONE: "#3b6fb6"}
 _MARKS = {Result.PASS: "\N{CHECK MARK}", Result.FAIL: "\N{BALLOT X}", Result.SKIPPED: "-", Result.DONE: ">"}
@@ -60,7 +60,7 @@ def _troubles(report: DrillReport, show: Show) -> Iterator[str]:
     if report.problem:
         yield show.text("drill.broken", scenario=report.scenario, problem=report.problem)
     elif failed is not None:
-        facts = {"number": failed.number, "step": failed.title, "why": failed.why}
+        facts = {"number": failed.number, "step": failed.title, "why": why(failed.why, show)}
         yield show.text("drill.failed", scenario=report.scenario, **facts)
     if report.left:
         yield show.text("drill.left", left=", ".join(report.left))
@@ -75,7 +75,11 @@ def _steps(report: DrillReport, show: Show) -> str:
 def _row(step: StepResult, show: Show) -> str:
     word = escape(show.text(f"drill.result.{step.result}"))
     result = f'<b style="color:{_COLOURS[step.result]}">{_MARKS[step.result]} {word}</b>'
-    told = [*step.seen, *([step.why] if step.why else []), *([", ".join(step.missing)] if step.missing else [])]
+    told = [
+        *step.seen,
+        *([why(step.why, show)] if step.why else []),
+        *([", ".join(step.missing)] if step.missing else []),
+    ]
     cells = (str(step.number), step.title)
     rest = (_length(step.latency), _length(step.limit), "; ".join(told))
     first, last = ("".join(f"<td>{escape(one)}</td>" for one in some) for some in (cells, rest))
@@ -91,7 +95,18 @@ def _scope(report: DrillReport, show: Show) -> Iterator[str]:
     if scope.calls:
         yield text("drill.scope.real" if scope.real else "drill.scope.dry").strip()
         yield text("drill.scope.limits", calls=scope.calls, scheduled=scope.scheduled).strip()
-    yield from (text("drill.warning", warning=one).strip() for one in scope.warnings)
+    yield from (text("drill.note", note=note(one, show)).strip() for one in scope.notes)
+
+
+def why(reason: str, show: Show) -> str:
+    """Say why a step is as it is; the words of an error stay as they are."""
+    key = f"drill.why.{reason}"
+    return show.text(key) if show.knows(key) else reason
+
+
+def note(one: Note, show: Show) -> str:
+    """Say what may make a drill come out otherwise than people expect."""
+    return show.text(f"drill.note.{one.code}", **one.facts)
 
 
 def _rounded(length: timedelta) -> int:

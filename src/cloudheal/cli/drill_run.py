@@ -206,6 +206,8 @@ class _Teller:
 
     def ready(self, scenario: Scenario, ready: Ready) -> None:
         """Tell what the drill is about to touch."""
+        from cloudheal.cli.drill_page import note
+
         say, scope, self.count = self.show.say, ready.scope, len(scenario.steps)
         say("drill.scope", scenario=scenario.name, description=getattr(scenario.description, self.show.language))
         servers = ", ".join(scope.servers[:10]) + (", ..." if len(scope.servers) > 10 else "")
@@ -220,8 +222,8 @@ class _Teller:
         if scope.calls:
             say("drill.scope.real" if scope.real else "drill.scope.dry")
             say("drill.scope.limits", calls=scope.calls, scheduled=scope.scheduled)
-        for warning in scope.warnings:
-            say("drill.warning", warning=warning)
+        for one in scope.notes:
+            say("drill.note", note=note(one, self.show))
 
     def begins(self, number: int, step: Step) -> None:
         """Show which step the drill is at."""
@@ -230,6 +232,8 @@ class _Teller:
 
 def _tell(report: DrillReport, at: Desk) -> None:
     """Tell what came of it: the steps, the verdict, and what was taken back."""
+    from cloudheal.cli.drill_page import why
+
     if at.show.as_json:
         at.show.document(document_of(report))
         return
@@ -238,7 +242,7 @@ def _tell(report: DrillReport, at: Desk) -> None:
     if report.problem:
         at.show.say("drill.broken", scenario=report.scenario, problem=report.problem)
     elif failed is not None:
-        facts = {"number": failed.number, "step": failed.title, "why": failed.why}
+        facts = {"number": failed.number, "step": failed.title, "why": why(failed.why, at.show)}
         at.show.say("drill.failed", scenario=report.scenario, **facts)
         if failed.missing:
             at.show.say("drill.missing", servers=", ".join(failed.missing))
@@ -271,11 +275,11 @@ def _row(one: StepResult, at: Desk) -> StepRow:
 
 
 def _write(report: DrillReport, at: Desk, junit: Path | None, html: Path | None) -> None:
-    from cloudheal.cli.drill_page import page
+    from cloudheal.cli.drill_page import page, why
     from cloudheal.drills.junit import junit_of
 
     if junit is not None:
-        _put(junit, junit_of(report), "--junit")
+        _put(junit, junit_of(report, lambda reason: why(reason, at.show)), "--junit")
     if html is not None:
         _put(html, page(report, at.show, at.zone), "--html")
 

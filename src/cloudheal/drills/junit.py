@@ -6,6 +6,8 @@ something behind, has an error of its own, so that no build is green about it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree as ET
 
@@ -14,9 +16,9 @@ from cloudheal.drills.outcome import DrillReport, Result, StepResult
 _SEPARATOR = "; "
 
 
-def junit_of(report: DrillReport) -> str:
-    """Return the document."""
-    cases = [_case(report, one) for one in report.steps]
+def junit_of(report: DrillReport, say: Callable[[str], str] = str) -> str:
+    """Return the document; `say` puts the reason of a step into words."""
+    cases = [_case(report, replace(one, why=say(one.why))) for one in report.steps]
     cases += [_error(report, name, text) for name, text in _errors(report)]
     counts = {
         "tests": len(cases),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,6 +17,17 @@ class Result(StrEnum):
     """It was not come to, or nobody can know it here."""
     DONE = "done"
     """It was caused."""
+
+
+class Why(StrEnum):
+    """Why a step is as it is; what reports say in the operator's language."""
+
+    LATE = "late"
+    LATE_ALONE = "late_alone"
+    """And nobody was there who could have met it."""
+    NEVER = "never"
+    NOT_COME_TO = "not_come_to"
+    NO_JOURNAL = "no_journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,15 @@ class StepResult:
     missing: Sequence[str] = ()
     """The servers for which it was not met."""
     why: str = ""
+    """One of the reasons above, or the words of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What may make the drill come out otherwise than people expect: a word for it, and its facts."""
+
+    code: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,7 @@ class Scope:
     calls: int
     scheduled: int
     """Simulated events of the account that wait for their time already."""
-    warnings: Sequence[str] = ()
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from math import ceil
 from cloudheal.decide.rulebook import selects
 from cloudheal.drills.ground import Ground
 from cloudheal.drills.looks import by_place
-from cloudheal.drills.outcome import Scope
+from cloudheal.drills.outcome import Note, Scope
 from cloudheal.drills.scenario import SIMULATED, Scenario, Targets
 from cloudheal.errors import CloudPermanentError, CloudTransientError, RefusedError
 from cloudheal.model.drill import MOST_SCHEDULED, PLANNED
@@ -66,7 +66,7 @@ def preflight(ground: Ground, scenario: Scenario, *, allow_real: bool) -> Ready:
         real=scenario.actions == "real",
         calls=chunks * len([one for one in scenario.steps if one.announce]),
         scheduled=_room(ground, scenario, servers),
-        warnings=tuple(_warnings(ground, scenario, known, rules)),
+        notes=tuple(_notes(ground, scenario, known, rules)),
     )
     return Ready(servers, scope)
 
@@ -155,18 +155,18 @@ def _room(ground: Ground, scenario: Scenario, servers: Sequence[ResourceId]) -> 
     return waiting
 
 
-def _warnings(ground: Ground, scenario: Scenario, known: Sequence[Known], rules: Sequence[str]) -> Iterator[str]:
+def _notes(ground: Ground, scenario: Scenario, known: Sequence[Known], rules: Sequence[str]) -> Iterator[Note]:
     now = ground.clock.now()
     with ground.database.snapshot() as connection:
         groups = {one.resource.group for one in known if one.resource.group}
         scopes = [EVERYTHING, *(one.resource.id.id for one in known), *sorted(groups)]
         for hold in holds_on(connection, scopes, now):
-            what = "everything is paused" if hold.scope == EVERYTHING else f"{hold.scope} is held"
-            yield f"{what} by {hold.who}: {hold.why}"
+            code = "paused" if hold.scope == EVERYTHING else "held"
+            yield Note(code, {"scope": hold.scope, "who": hold.who, "reason": hold.why})
         if is_draining(connection):
-            yield "the workers are being drained: they begin nothing new"
+            yield Note("draining")
     if not rules and scenario.announced:
-        yield "no rule answers: what happens will be recorded, and nothing done"
+        yield Note("no_rule")
     down = [one.resource.id.id for one in known if one.resource.state != RUNNING]
     if down:
-        yield f"not running: {', '.join(down)}"
+        yield Note("not_running", {"servers": ", ".join(down)})

@@ -7,14 +7,15 @@ never be is asked when its step comes and once more at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from cloudheal.drills.cleaning import PREFIX, Cleaned, begin_alone, clean, end_alone, go_on
 from cloudheal.drills.ground import DrillStoppedError, Ground
-from cloudheal.drills.looks import Judged, Looks, Mark, entry_of
-from cloudheal.drills.outcome import DrillReport, Result, StepResult
+from cloudheal.drills.looks import MOST_SHOWN, Judged, Looks, Mark, entry_of
+from cloudheal.drills.outcome import DrillReport, Result, StepResult, Why
 from cloudheal.drills.preflight import Ready, preflight
 from cloudheal.drills.scenario import Announce, Chaos, HandlerDeed, Scenario, Step
 from cloudheal.drills.stage.simulator import SimulatedCloud, StageError
@@ -25,6 +26,8 @@ from cloudheal.record.workers import is_anyone_alive, listed
 
 #: How long a handler may take to be at work, in real seconds, looked at so often.
 READY_SECONDS, READY_LOOK = 120.0, 0.2
+#: How often it is written down that the drill goes on: far within its lease, and seldom enough to be in nobody's way.
+RENEW_SECONDS = 10.0
 _FOLLOWED = frozenset({"announce", "cancel", "chaos", "publish", "handler"})
 
 
@@ -66,6 +69,8 @@ class _Drill:
     watcher: Watcher
     results: list[StepResult] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    renewed: float = field(default_factory=time.monotonic)
+    """When it was last written down that the drill goes on, in this process's own time."""
     faults: list[object] | None = None
     """The fault rules of the simulator as they were, when they were changed."""
 
@@ -99,7 +104,7 @@ class _Drill:
             self._heed()
             self.watcher.begins(number, step)
             if any(one.result is Result.FAIL for one in self.results):
-                result = self._result(number, step, Result.SKIPPED, why="not come to")
+                result = self._result(number, step, Result.SKIPPED, why=Why.NOT_COME_TO)
             elif step.causes:
                 result = self._caused(number, step, id_)
             elif step.never is not None:
@@ -117,14 +122,17 @@ class _Drill:
         """Stop where somebody wants that, or where another drill took this one's place. Raises DrillStoppedError."""
         if self.ground.told():
             raise DrillStoppedError("stopped by a person before it was over")
+        if time.monotonic() - self.renewed < RENEW_SECONDS:
+            return
         if not go_on(self.ground):
             raise DrillStoppedError("another drill took its place: this process was not heard of for a minute")
+        self.renewed = time.monotonic()
 
     def _awaited(self, number: int, step: Step) -> StepResult:
         """Wait until a step is as expected, or its limit is over."""
         ground, limit = self.ground, step.within or self.scenario.within
         if step.kind == "call" and ground.cloud is None:
-            return self._result(number, step, Result.SKIPPED, why="a real cloud keeps no journal of calls")
+            return self._result(number, step, Result.SKIPPED, why=Why.NO_JOURNAL)
         until = ground.clock.now() + limit
         while True:
             now = ground.clock.now()
@@ -145,24 +153,24 @@ class _Drill:
             seen=judged.seen,
             missing=judged.missing,
             limit=limit,
-            why=f"not within its limit{self._nobody()}",
+            why=Why.LATE_ALONE if self._is_alone() else Why.LATE,
         )
 
-    def _nobody(self) -> str:
-        """Say so where nobody is there who could have met a step."""
+    def _is_alone(self) -> bool:
+        """Say whether nobody is there who could have met a step."""
         handler = self.ground.handler
         with self.ground.database.snapshot() as connection:
             heard = is_anyone_alive(connection, round(self.ground.settings.lease_seconds * 1000))
-        return "" if heard and (handler is None or handler.lives) else ", and no worker is alive"
+        return not heard or (handler is not None and not handler.lives)
 
     def _never(self, number: int, step: Step) -> StepResult:
         """Look that something has not been since the drill began."""
         never = step.never
         if never is None or (never.call is not None and self.ground.cloud is None):
-            return self._result(number, step, Result.SKIPPED, why="a real cloud keeps no journal of calls")
+            return self._result(number, step, Result.SKIPPED, why=Why.NO_JOURNAL)
         judged = self._looks.judge(never, self._first, servers=step.servers or 1, times=step.times)
         if judged.met:
-            return self._result(number, step, Result.FAIL, seen=judged.seen, why="it must never be")
+            return self._result(number, step, Result.FAIL, seen=judged.seen, why=Why.NEVER)
         return self._result(number, step, Result.PASS)
 
     def _ask_once_more(self) -> None:
@@ -193,9 +201,10 @@ class _Drill:
             return self._result(number, step, Result.FAIL, why=str(problem.args[0]))
         if step.kind in _FOLLOWED:
             self._since = before
-        return self._result(number, step, Result.DONE, seen=(seen,) if seen else ())
+        return self._result(number, step, Result.DONE, seen=tuple(seen[:MOST_SHOWN]))
 
-    def _cause(self, step: Step, id_: str) -> str:
+    def _cause(self, step: Step, id_: str) -> Sequence[str]:
+        """Cause what a step says; returns what was made or touched."""
         match step.said:
             case _, Announce() as asked:
                 return self._announce(asked, id_)
@@ -207,7 +216,7 @@ class _Drill:
                 return self._handler(deed)
         return self._simulate(step)
 
-    def _announce(self, asked: Announce, id_: str) -> str:
+    def _announce(self, asked: Announce, id_: str) -> Sequence[str]:
         """Order the events: rows first, then the cloud, by the hundred."""
         now = self.ground.clock.now()
         not_before = (now + asked.ahead).replace(microsecond=0)
@@ -228,23 +237,23 @@ class _Drill:
         if without:
             problems = ", ".join(sorted({one.problem or "no answer" for one in without}))
             raise DrillFailedError(f"{len(without)} of {len(rows)} events were not created: {problems}")
-        return f"{len(rows)} events, {not_before.isoformat(timespec='seconds')}"
+        return [one.event for one in rows]
 
-    def _cancel(self) -> str:
+    def _cancel(self) -> Sequence[str]:
         rows = self.ground.desk.rows(*self.orders) if self.orders else []
         taken = self.ground.desk.take_back([one for one in rows if one.state is DrillState.OPEN])
         if taken.kept:
             raise DrillFailedError(f"{taken.kept[0].row.event} could not be taken back: {taken.kept[0].why}")
-        return f"{len(taken.cancelled)} events"
+        return [one.event for one in taken.cancelled]
 
-    def _wait(self, length: timedelta) -> str:
+    def _wait(self, length: timedelta) -> Sequence[str]:
         until = self.ground.clock.now() + length
         while self.ground.clock.now() < until:
             self.ground.passes(until)
             self._heed()
-        return ""
+        return ()
 
-    def _handler(self, deed: HandlerDeed) -> str:
+    def _handler(self, deed: HandlerDeed) -> Sequence[str]:
         handler = self.ground.handler
         if handler is None:
             raise DrillFailedError("the handler is not the drill's own")
@@ -257,7 +266,7 @@ class _Drill:
                 before = self._workers()
                 handler.start()
                 self._await_another(before)
-        return ""
+        return ()
 
     def _workers(self) -> set[str]:
         with self.ground.database.snapshot() as connection:
@@ -271,22 +280,22 @@ class _Drill:
             self.ground.pause(READY_LOOK)
         raise StageError("the handler did not begin its work")
 
-    def _simulate(self, step: Step) -> str:
+    def _simulate(self, step: Step) -> Sequence[str]:
         """Do what only a simulator can; there is nothing else that this could be sent to."""
         cloud, ids = self.ground.cloud, [one.id for one in self.ready.servers]
         if cloud is None:
             raise DrillFailedError("this cloud is not simulated")
         match step.said:
             case _, Chaos() as chaos:
-                done = cloud.control("POST", "chaos", {"do": chaos.do, "instances": ids, **chaos.options})
-                return f"{done['hit']} servers"
+                cloud.control("POST", "chaos", {"do": chaos.do, "instances": ids, **chaos.options})
+                return ids
             case "faults", list() as rules:
                 if self.faults is None:
                     self.faults = cloud.control("GET", "faults")["rules"]
                 cloud.control("PUT", "faults", rules)
             case "publish", dict() as event:
                 cloud.control("POST", "events", event)
-        return ""
+        return ()
 
     # --- before and after ------------------------------------------------------------------------
 
