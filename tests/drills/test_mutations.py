@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudheal.drills.files import scenario_named
+from cloudheal.drills.files import library, scenario_named
 from cloudheal.drills.outcome import Result
 from tests.drills.rehearsals import rehearsed, shown, simulated_left
 from tests.sim.simulator import RunningSimulator
@@ -81,6 +81,18 @@ def all_at_once(document: dict[str, Any]) -> None:
     document["maintenance"] = {"at_once": 4}
 
 
+def told_otherwise(name: str, **changes: Any) -> Break:
+    """Change a rule."""
+    return lambda document: rule(document, name).update(changes)
+
+
+def hardly_any_margin(document: dict[str, Any]) -> None:
+    """Take five minutes for the work and leave one until the cloud's own time."""
+    document["maintenance"] = {"margin": "1m"}
+    rule(document, "planned-reboots").update({"with": {"lasts": "5m"}})
+
+
+FREE = {"storm_share": 1.0, "storm_members": 1000}
 MUTATIONS = {
     "a rule that nobody trusts": (
         *("maintenance-reboot-handled", in_shadow("planned-reboots")),
@@ -100,9 +112,54 @@ MUTATIONS = {
         "restart-unexpected-stop: act",
     ),
     "a plan that takes a group down at once": ("mass-maintenance", all_at_once, "plan policy=handle", "handle at"),
+    "a called-off plan that nobody made": (
+        *("maintenance-cancelled-midway", without("planned-reboots")),
+        *("plan policy=handle", ""),
+    ),
+    "a rule that does what it was to leave": (
+        *("maintenance-left-alone", told_otherwise("watch-planned-reboots", **{"with": {}})),
+        *("plan policy=leave", "handle at"),
+    ),
+    "a plan that is made however late": (
+        *("maintenance-too-late", hardly_any_margin),
+        *("plan binding=too_late", "handle at"),
+    ),
+    "a preparation that fails": (
+        *(
+            "maintenance-reboot-real",
+            told_otherwise("planned-reboots", **{"with": {"drain": "1s", "command": "false"}}),
+        ),
+        *("action step=reboot * outcome=ok", ""),
+    ),
+    "a question that nobody asks": ("redeploy-asked-about", without("ask-about-the-rest"), "run playbook=ask", ""),
+    "a failure that nobody looks after": (
+        "system-failure-survived",
+        without("after-failures"),
+        "run playbook=check",
+        "",
+    ),
+    "a storm that nobody sees": (
+        *("stop-storm", told_otherwise("restart-unexpected-stop", limits=FREE)),
+        *("decision reason=storm", "restart-unexpected-stop: "),
+    ),
+    "a server that may flap for ever": (
+        *("flapping", told_otherwise("restart-unexpected-stop", limits={"flaps": 100, "attempts": 100})),
+        *("decision reason=flapping", "restart-unexpected-stop: act"),
+    ),
+    "a verdict that is unsure": ("doubled-messages", careless("is_unsure"), "verdict healed=healed", "unknown"),
+    "a second handler that only records": (
+        *("handler-restarted", in_shadow("restart-unexpected-stop")),
+        *("decision reason=act", "restart-unexpected-stop: shadow"),
+    ),
     "a playbook that only says so": ("stop-restarted", careless("says_so"), "action step=start *", ""),
     "a wrong verdict": ("stop-restarted", careless("is_unsure"), "verdict healed=healed", "stopped: unknown (running)"),
 }
+
+
+def test_every_scenario_is_tried_on_a_handler_that_it_must_fail() -> None:
+    """A scenario that is added without one may be unable to fail."""
+    proof = {one.name for one in library() if one.fails_at}
+    assert {scenario for scenario, _, _, _ in MUTATIONS.values()} | proof == {one.name for one in library()}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
