@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cloudheal.cli import app
+from cloudheal.cli.drill_run import Signals
 from cloudheal.drills.files import library
 from cloudheal.drills.preflight import PreflightError
 from cloudheal.errors import SettingsError
@@ -57,6 +58,18 @@ def test_a_real_account_refuses_chaos_and_hears_nothing_of_it(tmp_path: Path) ->
     assert "step 1 (chaos do=power_off) can be done to a simulated cloud only, and this account is real" in told.text
     assert PreflightError.code in told.text
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_word_to_stop_is_heeded_and_a_second_one_breaks_off() -> None:
+    """SIGTERM and Ctrl-C are the same word; whoever repeats it does not want to wait for the cleaning."""
+    before = signal.getsignal(signal.SIGTERM)
+    with Signals() as signals:
+        assert not signals.told()
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.told()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_wrong_file_is_told_by_its_line(tmp_path: Path) -> None:

@@ -90,12 +90,33 @@ def test_a_drill_fails_at_the_step_that_a_killed_handler_missed(simulator: Runni
     assert simulated_left(simulator) == []
 
 
+def test_what_a_killed_drill_left_is_taken_back_by_the_next_one(shop: Path, simulator: RunningSimulator) -> None:
+    """Kill -9 leaves events behind; the next drill takes them back first, says so, and passes."""
+    drill = started(shop, "endless.yaml")
+    until(lambda: len(simulated_left(simulator)) == 3, 200, "three simulated events")
+    drill.kill()
+    drill.communicate(timeout=20)
+    assert len(simulated_left(simulator)) == 3
+    quick = {**ENDLESS, "steps": [ENDLESS["steps"][0], {"event": {"status": "Scheduled"}, "within": "1m"}]}  # type: ignore[index]
+    (shop / "quick.yaml").write_text(yaml.safe_dump(quick), encoding="utf-8")
+    following = started(shop, "quick.yaml")
+    told, problems = following.communicate(timeout=200)
+    assert following.returncode == 0, told + problems
+    assert "A drill that did not end left 3 simulated events; they were taken back." in told
+    assert simulated_left(simulator) == []
+
+
 def test_a_drill_that_is_told_to_stop_takes_everything_back(shop: Path, simulator: RunningSimulator) -> None:
-    """Ctrl-C ends it with 1, and neither the cloud nor our record has an event of it left."""
+    """A second drill is refused while it runs. Ctrl-C ends it with 1, and neither cloud nor record has its events."""
     drill = started(shop, "endless.yaml", "--junit", "report.xml")
-    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
+    until(lambda: len(simulated_left(simulator)) == 3, 200, "three simulated events")
+    second = started(shop, "endless.yaml")
+    _, refusal = second.communicate(timeout=200)
+    assert second.returncode == 1
+    assert "another drill runs here" in refusal
+    assert len(simulated_left(simulator)) == 3
     drill.send_signal(signal.SIGINT)
-    told, problems = drill.communicate(timeout=100)
+    told, problems = drill.communicate(timeout=200)
     assert drill.returncode == 1, problems
     assert "stopped by a person" in told
     assert "Taken back: 3 simulated events; none is left." in told
@@ -105,42 +126,11 @@ def test_a_drill_that_is_told_to_stop_takes_everything_back(shop: Path, simulato
     assert suite.get("errors") == "1"
 
 
-def test_what_a_killed_drill_left_is_taken_back_by_the_next_one(shop: Path, simulator: RunningSimulator) -> None:
-    """Kill -9 leaves events behind; the next drill takes them back first, says so, and passes."""
-    drill = started(shop, "endless.yaml")
-    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
-    drill.kill()
-    drill.communicate(timeout=20)
-    assert len(simulated_left(simulator)) == 3
-    quick = {**ENDLESS, "steps": [ENDLESS["steps"][0], {"event": {"status": "Scheduled"}, "within": "1m"}]}  # type: ignore[index]
-    (shop / "quick.yaml").write_text(yaml.safe_dump(quick), encoding="utf-8")
-    following = started(shop, "quick.yaml")
-    told, problems = following.communicate(timeout=100)
-    assert following.returncode == 0, told + problems
-    assert "A drill that did not end left 3 simulated events; they were taken back." in told
-    assert simulated_left(simulator) == []
-
-
-def test_two_drills_do_not_run_at_once(shop: Path, simulator: RunningSimulator) -> None:
-    """The second is refused, and the events of the first stay until it is told to end."""
-    first = started(shop, "endless.yaml")
-    until(lambda: len(simulated_left(simulator)) == 3, 100, "three simulated events")
-    second = started(shop, "endless.yaml")
-    _, problems = second.communicate(timeout=100)
-    assert second.returncode == 1
-    assert "another drill runs here" in problems
-    assert len(simulated_left(simulator)) == 3
-    first.send_signal(signal.SIGTERM)
-    first.communicate(timeout=100)
-    assert first.returncode == 1
-    assert simulated_left(simulator) == []
-
-
 def test_a_killed_drill_takes_its_own_cloud_and_handler_along(tmp_path: Path) -> None:
     """Nobody is left to end them, so they end when they notice."""
     (tmp_path / "endless.yaml").write_text(yaml.safe_dump(ENDLESS), encoding="utf-8")
     drill = started(tmp_path, "endless.yaml", "--simulator", TMPDIR=str(tmp_path))
-    until(lambda: any("run.ready" in one.read_text() for one in tmp_path.glob("*/cloudheal.log")), 90, "a handler")
+    until(lambda: any("run.ready" in one.read_text() for one in tmp_path.glob("*/cloudheal.log")), 200, "a handler")
     drill.kill()
     drill.communicate(timeout=20)
     (log,) = tmp_path.glob("*/cloudheal.log")
@@ -162,7 +152,7 @@ def test_a_newcomer_runs_a_scenario_without_any_settings(tmp_path: Path) -> None
     words = ["stop-restarted", "--simulator", "--json", "--html", "page.html"]
     begun = time.monotonic()
     drill = started(tmp_path, *words)
-    told, problems = drill.communicate(timeout=100)
+    told, problems = drill.communicate(timeout=200)
     assert drill.returncode == 0, told + problems
     report = json.loads(told)
     assert report["passed"] is True

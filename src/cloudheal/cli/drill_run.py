@@ -105,7 +105,7 @@ def run(
     _known(language)
     wanted = scenario_named(scenario)
     with ExitStack() as stack:
-        signals = stack.enter_context(_Signals())
+        signals = stack.enter_context(Signals())
         stage = stack.enter_context(_stage(wanted, language, as_json=as_json)) if simulator else None
         at = stack.enter_context(desk(stage.config if stage else config, as_json=as_json))
         report = _drilled(at, wanted, signals, stage, allow_real=real_actions)
@@ -132,7 +132,7 @@ def _needs(scenario: Scenario) -> str:
     return "real" if scenario.actions == "real" else "nothing"
 
 
-class _Signals:
+class Signals:
     """Takes SIGTERM and Ctrl-C for a word to stop; a second one breaks off whatever is being done."""
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ def _stage(scenario: Scenario, language: str, *, as_json: bool) -> Iterator[Stag
         yield ready
 
 
-def _drilled(at: Desk, scenario: Scenario, signals: _Signals, stage: Stage | None, *, allow_real: bool) -> DrillReport:
+def _drilled(at: Desk, scenario: Scenario, signals: Signals, stage: Stage | None, *, allow_real: bool) -> DrillReport:
     from rich.console import Console
 
     from cloudheal.app.drilling import ground_of
