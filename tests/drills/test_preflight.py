@@ -12,7 +12,7 @@ import pytest
 from cloudheal.app.drilling import simulator_of
 from cloudheal.drills.files import scenario_named
 from cloudheal.drills.ground import Ground
-from cloudheal.drills.outcome import Note
+from cloudheal.drills.outcome import Note, Result, Why
 from cloudheal.drills.preflight import PreflightError, preflight
 from cloudheal.drills.runner import Watcher, run_drill
 from cloudheal.drills.scenario import Scenario
@@ -22,7 +22,7 @@ from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.settings.schema import Settings
-from tests.drills.rehearsals import simulated_left
+from tests.drills.rehearsals import shown, simulated_left
 from tests.sim.simulator import RunningSimulator
 
 HANDLED = scenario_named("maintenance-reboot-handled")
@@ -66,6 +66,14 @@ def test_a_real_account_refuses_by_name_what_is_not_for_it(ground: Ground, name:
     """Nothing is created, and the step that must not be is named."""
     with pytest.raises(PreflightError, match=said):
         run_drill(real(ground), scenario_named(name), Watcher())
+
+
+def test_what_only_a_simulator_shows_is_skipped_on_a_real_account(ground: Ground) -> None:
+    """One file serves both: the drill passes, and says that nobody knows which calls the cloud took."""
+    report = run_drill(real(ground), HANDLED, Watcher())
+    assert report.passed, shown(report)
+    skipped = [(one.title, one.why) for one in report.steps if one.result is Result.SKIPPED]
+    assert skipped == [("never call action=RebootInstance", Why.NO_JOURNAL)]
 
 
 def test_real_actions_are_refused_where_the_scenario_expects_dry_ones(ground: Ground) -> None:
