@@ -45,7 +45,7 @@ class Answering:
 
         names = {one: ResourceId(Cloud.ALIBABA, ACCOUNT, region, "instance", one) for one in ids}
         states = {one: "Running" if one in self.started else "Stopped" for one in ids}
-        return {one: Server(names[one], states[one], one, "") for one in ids}
+        return {one: Server(names[one], states[one], one, "", tags={"env": "prod"}) for one in ids}
 
     def start(self, _region: str, server: str, _seconds: float) -> str:
         """Start a server."""

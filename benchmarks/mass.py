@@ -134,18 +134,20 @@ def main() -> int:
             alone = reclaimed(cloud, "i-bp1spot-a")
             watch = Watch(database, worker.process.pid)
             began = time.perf_counter()
-            amid = 0.0
+            since = 0
             step = max(1, servers // seconds)
             for start in range(0, servers, step):
                 ids = [f"i-bp1fall-{number + 1:06d}" for number in range(start, min(start + step, servers))]
                 cloud.chaos("power_off", ids)
                 if start <= servers // 2 < start + step:
-                    amid = reclaimed(cloud, "i-bp1spot-b")
+                    since = cloud.control("GET", "health")["journal"]
+                    cloud.chaos("reclaim", ["i-bp1spot-b"])
                 time.sleep(max(0.0, began + seconds * (start + step) / servers - time.perf_counter()))
             fell = time.perf_counter() - began
             known = until(lambda: count(database) >= servers + 2, 600, "an incident for every server")
             time.sleep(5)
             watch.stop()
+            (amid,) = first_calls(cloud, ["i-bp1spot-b"], since)
             healed = count(database, INCIDENT.c.verdict == "healed", INCIDENT.c.trouble == "stopped")
             with database.snapshot() as connection:
                 events = connection.scalar(sa.select(sa.func.count()).select_from(EVENT)) or 0
