@@ -134,7 +134,7 @@ def test_a_freed_grant_wakes_exactly_one(two: tuple[Database, Database]) -> None
         assert run is not None
         connection.execute(sa.update(RUN).where(RUN.c.id == run).values(state="ended"))
         give_back(connection, run)
-        assert wakers[0].fill(connection, NOON) == 1
+        assert wakers[0].fill(connection, "", NOON) == 1
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(lambda one: one.tick(), wakers)) == [0, 0]
     assert granted(two[0]) == 5

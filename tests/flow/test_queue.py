@@ -133,6 +133,36 @@ def test_several_receivers_share_a_queue(simulator: RunningSimulator) -> None:
     assert waiting(simulator) == 0
 
 
+def test_a_backlog_is_taken_by_the_hundred(simulator: RunningSimulator) -> None:
+    """While a queue gives all that a call may bring, a receiver takes several calls' messages into one commit."""
+    sizes: list[int] = []
+
+    def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+        sizes.append(len(bodies))
+        return done(bodies, origin)
+
+    put(simulator, *(str(number) for number in range(150)))
+    assert receivers(simulator, take, receivers=1).receive(once=True) == 150
+    assert sizes == [128, 22]
+    assert waiting(simulator) == 0
+
+
+def test_what_was_taken_is_committed_when_the_next_call_fails(simulator: RunningSimulator) -> None:
+    """A queue that stops answering in the middle of a backlog keeps nobody from what is in hand; the rest comes."""
+    sizes: list[int] = []
+
+    def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+        sizes.append(len(bodies))
+        return done(bodies, origin)
+
+    put(simulator, *(str(number) for number in range(40)))
+    rule = {"service": "mns", "action": "BatchReceiveMessage", "when": {"every": 2, "times": 1}, "fault": "5xx"}
+    simulator.control("PUT", "faults", [rule])
+    assert receivers(simulator, take, receivers=1).receive(once=True) == 40
+    assert sizes == [16, 24]
+    assert waiting(simulator) == 0
+
+
 def test_what_takes_long_to_commit_stays_in_hand(simulator: RunningSimulator) -> None:
     """Nobody else gets a message while its commit goes on, however short the queue's patience; then it is deleted."""
     release, calls = threading.Event(), [0]

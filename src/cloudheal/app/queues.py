@@ -29,6 +29,8 @@ log = logging.getLogger("cloudheal.queue")
 
 #: The pause after a queue that did not answer, doubled up to the longest.
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
+#: Calls whose messages one receiver has committed together while each of them brings all that it can.
+MOST_CALLS = 8
 
 
 class NotCommittedError(TransientError):
@@ -121,7 +123,7 @@ class _Receiver:
         return taken
 
     def _batch(self, queue: MnsQueue) -> int:
-        messages = queue.receive(self.settings.wait_seconds, self.settings.batch)
+        messages = self._received(queue)
         self.among.states.answered(self.among.account.name, queue.name)
         if messages:
             held = self.custody.hold(messages)
@@ -134,6 +136,23 @@ class _Receiver:
             self._count(queue.name, messages, fates)
             self._acknowledge(queue, self.custody.let_go(held))
         return len(messages)
+
+    def _received(self, queue: MnsQueue) -> list[QueuedMessage]:
+        """Wait for messages; of a backlog take more at once, because a commit costs little more for it."""
+        batch = self.settings.batch
+        found = queue.receive(self.settings.wait_seconds, batch)
+        for _ in range(MOST_CALLS - 1):
+            if not found or len(found) % batch or self.among.is_over:
+                break
+            try:
+                more = queue.receive(0, batch)
+            except (CloudTransientError, CloudPermanentError) as problem:
+                log.info("queue.took_less queue=%s code=%s", queue.name, problem.vendor_code)
+                break  # what is in hand is committed first; the next call tells whether the queue is well
+            if not more:
+                break
+            found += more
+        return found
 
     def _acknowledge(self, queue: MnsQueue, handles: Sequence[str]) -> None:
         refused = queue.acknowledge(handles)

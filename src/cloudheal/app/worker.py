@@ -42,6 +42,7 @@ from cloudheal.model.event import Channel, Event, Fate
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
+from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.group_commit import GroupCommit
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Patrol, Teller
@@ -115,6 +116,7 @@ class App:
             load_of=loads_of(settings, self.accounts).of,
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
+        courtesy = Courtesy()
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
             store=self.database,
@@ -130,6 +132,7 @@ class App:
             new_id=_new_id,
             intent=Intentions(self.database, self.rules, self.accounts.trail_of, self.clock).of,
             allowance=self.drills.allowance,
+            courtesy=courtesy,
             settle_seconds=settings.settle_seconds,
         )
         self.intake = Intake(
@@ -146,7 +149,7 @@ class App:
             worker=self.worker,
             heard=self.waits.ring,
         )
-        self.group = GroupCommit(self.intake, self.counters)
+        self.group = GroupCommit(self.intake, self.counters, courtesy=courtesy)
         self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)
         spans = Spans(keep.history, keep.dead_letters, keep.workflows, keep.instances)

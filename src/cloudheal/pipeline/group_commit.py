@@ -17,6 +17,7 @@ from itertools import islice
 
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
+from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.intake import Fared, Intake, Taken
 from cloudheal.record.blame import blame
 from cloudheal.sense.reading import Message
@@ -45,6 +46,7 @@ class GroupCommit:
     intake: Intake
     counters: Counters
     monotonic: Callable[[], float] = time.monotonic
+    courtesy: Courtesy = field(default_factory=Courtesy)
     _waiting: list[_Parcel] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -57,7 +59,7 @@ class GroupCommit:
         parcel = _Parcel(messages)
         with self._guard:
             self._waiting.append(parcel)
-        with self._turn:
+        with self.courtesy.first(), self._turn:
             while parcel.taken is None and parcel.problem is None:
                 self._commit(self._next())
         if parcel.problem is not None:

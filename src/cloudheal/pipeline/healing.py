@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -26,6 +26,7 @@ from cloudheal.model.evidence import Evidence
 from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import SystemEvent
+from cloudheal.pipeline.courtesy import Courtesy, Orderly
 from cloudheal.pipeline.intentions import Stop
 from cloudheal.pipeline.memory import TableMemory
 from cloudheal.pipeline.patience import PatientIntents, committed
@@ -76,13 +77,14 @@ class Healer:
     """Waits on the operator's clock until a condition of a resource holds or so many seconds have passed."""
     pause: Callable[[float], object]
     """Waits so many real seconds, for leases and settling."""
-    freed: Callable[[sa.Connection, datetime], int]
-    """Gives room that has just become free to those that wait for it, in the transaction that freed it."""
+    freed: Callable[[sa.Connection, str, datetime], int]
+    """Gives room that one of a group has just freed to those that wait for it, in the transaction that freed it."""
     new_id: Callable[[], str]
     intent: Callable[[Stop, Server], Evidence]
     """Says what speaks for a stop on purpose and what for an accident."""
     allowance: Callable[[ResourceId, SystemEvent], Allowance] = lambda _resource, _event: Allowance.NONE
     """Says what drills allow about a system event, which was just read, on a resource."""
+    courtesy: Courtesy = field(default_factory=Courtesy)
     settle_seconds: float = SETTLE_SECONDS
     call_millis: int = CALL_MILLIS
 
@@ -120,7 +122,9 @@ class Healer:
         deadline = deadline_of(found.resource, found.trouble, found.occurred)
         intents = ClaimedIntents(self.store, held, look, partial(self._objection, found), self.call_millis, self.clock)
         journal = PatientIntents(intents, self.pause, self.clock, deadline)
-        hands = Hands(self.steps, journal, self.pause, self.settle_seconds)
+        hands = Hands(
+            Orderly(self.steps, self.courtesy, deadline is not None), journal, self.pause, self.settle_seconds
+        )
         try:
             verbs = self.verbs(found.resource, deadline is not None)
             case = Case(
@@ -204,7 +208,7 @@ class Healer:
             # What waits for its own deed to show goes on when it does; another slot would leave it half done till then.
             if is_planned and refusal.reason is not Reason.UNDERWAY and not has_begun(connection, found.run):
                 put_back(connection, found.run, until or now)
-            self.freed(connection, now)
+            self.freed(connection, found.group, now)
             return True
 
         log.info("look.ended run=%s state=%s reason=%s", found.run, state, refusal.code)
@@ -257,7 +261,7 @@ class Healer:
             )
             if ended and reason is not None:
                 self._decide(connection, found, reason, end)
-            self.freed(connection, verdict.at)
+            self.freed(connection, found.group, verdict.at)
             return ended
 
         log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)

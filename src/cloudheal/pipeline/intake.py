@@ -29,6 +29,7 @@ from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events, unknown_among
 from cloudheal.record.incidents import (
     Decided,
+    Opened,
     add_decisions,
     add_run,
     open_incident,
@@ -337,7 +338,8 @@ class Intake:
         hurries = starts and deadline_of(event.subject, opening.trouble, event.time) is not None
         owner = self.worker if hurries and self.looks.begins_here else ""
         waits_for = "" if starts else walked.reason
-        add_run(connection, new, waits_for, now, owner, resource=event.subject.id)
+        opened = Opened(event.subject.id, opening.group, event.time)
+        add_run(connection, new, waits_for, now, owner, opened=opened)
         if state is RunState.PLANNED:
             add_plan(connection, run, opening.name)
         if hurries:

@@ -29,7 +29,7 @@ from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
 from cloudheal.record.plans import is_another_at_work, miss, plan_row
-from cloudheal.record.waiting import Patient, begin, due, end_patient, keep_waiting
+from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient, foremost, keep_waiting
 from cloudheal.settings.rules import Rule
 
 
@@ -51,15 +51,17 @@ class Waker:
         with self.store.transaction() as connection:
             lock_budget(connection)
             expire(connection, now)
-            return self._wake(connection, due(connection, now), now)
+            woken = self._wake(connection, due(connection, now), now)
+            while woken >= FOREMOST and (more := self._wake(connection, due(connection, now), now)):
+                woken += more
+            return woken
 
-    def fill(self, connection: sa.Connection, now: datetime) -> int:
-        """Give room that has just become free, in the transaction that freed it; returns how many were started.
+    def fill(self, connection: sa.Connection, group: str, now: datetime) -> int:
+        """Give room that one of a group has freed, in the transaction that freed it; returns how many were started.
 
         The caller has taken the budget's lock before it changed anything.
         """
-        waiting = [one for one in due(connection, now) if one.waits_for.startswith("budget.")]
-        return self._wake(connection, waiting, now)
+        return self._wake(connection, foremost(connection, group, now), now)
 
     def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime) -> int:
         answers = answers_to(connection, [one.run for one in patients])

@@ -20,6 +20,14 @@ from cloudheal.record.tables import GRANT
 AT_ONCE = "at_once"
 #: Names the budget among PostgreSQL's advisory locks.
 _LOCK = 0x636C6F7564
+_TAKE_TURN = sa.select(sa.func.pg_advisory_xact_lock(_LOCK))
+_GRANT = {
+    "sqlite": sqlite.insert(GRANT).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(GRANT).on_conflict_do_nothing(),
+}
+_OF: sa.BindParameter[str] = sa.bindparam("of")
+_IS_GRANTED = sa.select(GRANT.c.run).where(GRANT.c.run == _OF).limit(1)
+_GIVE_BACK = sa.delete(GRANT).where(GRANT.c.run == _OF)
 
 
 def lock_budget(connection: sa.Connection) -> None:
@@ -28,21 +36,20 @@ def lock_budget(connection: sa.Connection) -> None:
     Taken before any row of a run is changed: whoever changes runs first and counts later would wait in a circle.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(_TAKE_TURN)
 
 
 def grant(connection: sa.Connection, run: str, now: datetime) -> None:
     """Reserve the right of a run to touch its resource; one that it has already stays as it is."""
-    insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(GRANT)
     row = {"scope": AT_ONCE, "run": run, "granted": millis_of(now)}
-    connection.execute(insert.values(row).on_conflict_do_nothing())
+    connection.execute(_GRANT[connection.dialect.name], row)
 
 
 def is_granted(connection: sa.Connection, run: str) -> bool:
     """Say whether a run has a grant; asked in the transaction that commits an intent."""
-    return connection.execute(sa.select(GRANT.c.run).where(GRANT.c.run == run).limit(1)).first() is not None
+    return connection.execute(_IS_GRANTED, {"of": run}).first() is not None
 
 
 def give_back(connection: sa.Connection, run: str) -> int:
     """Delete a run's grants; returns how many."""
-    return connection.execute(sa.delete(GRANT).where(GRANT.c.run == run)).rowcount
+    return connection.execute(_GIVE_BACK, {"of": run}).rowcount

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import EVENT, INCIDENT, RUN, STEP
 
 _FAILURES = ("Instance:SystemFailure.%", "Instance:InstanceFailure.%")
@@ -18,14 +19,28 @@ _STOPPING = ("reboot%", "stop%", "redeploy%")
 #: How far the clocks of a cloud and of ours may be apart.
 SKEW = timedelta(seconds=30)
 
+_TOLD = sa.or_(*(EVENT.c.type.like(pattern) for pattern in _FAILURES)) & EVENT.c.status.not_in(_CALLED_OFF)
+_NEAR = EVENT.c.occurred.between(sa.bindparam("since"), sa.bindparam("until")) & EVENT.c.simulated.is_(False)
+_FAILED = sa.select(EVENT.c.type, EVENT.c.occurred).where(about(EVENT), _TOLD, _NEAR)
+_OF_RUNS = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+_BEGUN = INCIDENT.c.acted.is_not(None) & (INCIDENT.c.acted <= sa.bindparam("begun_by"))
+_GOING_ON = INCIDENT.c.ended.is_(None) | (INCIDENT.c.ended >= sa.bindparam("ended_after"))
+_STOPS = sa.or_(*(STEP.c.name.like(pattern) for pattern in _STOPPING)) & (STEP.c.outcome != "permanent")
+_OWN = (
+    sa.select(STEP.c.name, STEP.c.run)
+    .select_from(_OF_RUNS)
+    .where(about(INCIDENT), RUN.c.id != sa.bindparam("run"), _BEGUN, _GOING_ON, _STOPS)
+    .order_by(STEP.c.run, STEP.c.number)
+)
+_REQUESTS = sa.select(STEP.c.request_id).select_from(_OF_RUNS).where(about(INCIDENT), STEP.c.request_id != "")
+
 
 def failures_near(
     connection: sa.Connection, subject: ResourceId, since: datetime, until: datetime
 ) -> list[tuple[str, datetime]]:
     """Return the failures of a server or its host that its cloud reported in a time; drills are none."""
-    told = sa.or_(*(EVENT.c.type.like(pattern) for pattern in _FAILURES)) & EVENT.c.status.not_in(_CALLED_OFF)
-    near = EVENT.c.occurred.between(millis_of(since), millis_of(until)) & EVENT.c.simulated.is_(False)
-    rows = connection.execute(sa.select(EVENT.c.type, EVENT.c.occurred).where(*_is(EVENT, subject), told, near))
+    values = {**names_of(subject), "since": millis_of(since), "until": millis_of(until)}
+    rows = connection.execute(_FAILED, values)
     return [(row.type, moment_of(row.occurred)) for row in rows]
 
 
@@ -34,25 +49,14 @@ def own_operations(
 ) -> list[tuple[str, str]]:
     """Return (step, run) of other runs that were about to stop a server, or had just done so, when it stopped."""
     at = millis_of(occurred)
-    begun = INCIDENT.c.acted.is_not(None) & (INCIDENT.c.acted <= at + _length(SKEW))
-    going_on = INCIDENT.c.ended.is_(None) | (INCIDENT.c.ended >= at - _length(SKEW))
-    stopping = sa.or_(*(STEP.c.name.like(pattern) for pattern in _STOPPING)) & (STEP.c.outcome != "permanent")
-    joined = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    chosen = sa.select(STEP.c.name, STEP.c.run).select_from(joined).order_by(STEP.c.run, STEP.c.number)
-    rows = connection.execute(chosen.where(*_is(INCIDENT, subject), RUN.c.id != run, begun, going_on, stopping))
+    times = {"begun_by": at + _length(SKEW), "ended_after": at - _length(SKEW)}
+    rows = connection.execute(_OWN, {**names_of(subject), "run": run, **times})
     return [(row.name, row.run) for row in rows]
 
 
 def own_requests(connection: sa.Connection, subject: ResourceId) -> frozenset[str]:
     """Return the ids of our own requests about a server, as its cloud gave them."""
-    joined = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    ids = sa.select(STEP.c.request_id).select_from(joined).where(*_is(INCIDENT, subject), STEP.c.request_id != "")
-    return frozenset(connection.scalars(ids))
-
-
-def _is(table: sa.Table, subject: ResourceId) -> list[sa.ColumnElement[bool]]:
-    names = {"cloud": str(subject.cloud), "account": subject.account, "region": subject.region, "kind": subject.kind}
-    return [table.c[name] == value for name, value in {**names, "resource": subject.id}.items()]
+    return frozenset(connection.scalars(_REQUESTS, names_of(subject)))
 
 
 def _length(duration: timedelta) -> int:

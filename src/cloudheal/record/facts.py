@@ -13,12 +13,56 @@ from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import AT_ONCE
 from cloudheal.record.incidents import attempts_where
 from cloudheal.record.moments import millis_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
 
 HOUR = timedelta(hours=1)
 #: Names in one statement, below every dialect's limit.
 SLICE = 1000
 _NONE: tuple[int, int | None, int | None] = (0, None, None)
+
+_SINCE = sa.bindparam("since", type_=sa.BigInteger)
+_ABOUT = about(INCIDENT)
+#: The trouble that an event tells of, and the interruption that takes the resource away.
+_SAME = (INCIDENT.c.trouble == sa.bindparam("trouble")) & (INCIDENT.c.trouble_id == sa.bindparam("trouble_id"))
+_JOINED = INCIDENT.c.ended.is_(None) & (_SAME | (INCIDENT.c.trouble == INTERRUPTION))
+_PLANNED = (INCIDENT.c.trouble == MAINTENANCE) & (INCIDENT.c.trouble_id == sa.bindparam("trouble_id"))
+_WELL = INCIDENT.c.verdict.in_((Healed.HEALED.value, Healed.NOT_NEEDED.value))
+_NEWEST = sa.select(INCIDENT.c.id).where(_ABOUT).order_by(INCIDENT.c.detected.desc()).limit(1)
+_OPEN = _NEWEST.where(_JOINED)
+_OPEN_FAILURE = _NEWEST.where(_JOINED | (_PLANNED & INCIDENT.c.ended.is_(None)) | (_SAME & _WELL))
+
+_OF_RUNS = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+_TRIED = sa.select(sa.func.count(), sa.func.min(STEP.c.at), sa.func.max(STEP.c.at)).select_from(_OF_RUNS)
+_HURRIED = INCIDENT.c.trouble == INTERRUPTION
+_TRIES = {
+    hurried: _TRIED.where(attempts_where(_ABOUT, _HURRIED if hurried else ~_HURRIED, STEP.c.at >= _SINCE))
+    for hurried in (True, False)
+}
+_HEALS = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended)).where(
+    _ABOUT,
+    INCIDENT.c.trouble == sa.bindparam("trouble"),
+    INCIDENT.c.verdict == Healed.HEALED.value,
+    INCIDENT.c.ended >= _SINCE,
+)
+_HEARD = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_(sa.bindparam("ids", expanding=True))).distinct()
+_GRANTS = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
+_TOUCHED = (STEP.c.at >= _SINCE) & (STEP.c.kind != StepKind.READ.value)
+_EITHER = sa.union(
+    sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(_TOUCHED),
+    sa.select(RUN.c.incident).join(GRANT, GRANT.c.run == RUN.c.id),
+).subquery()
+_ACTED = sa.select(sa.func.count()).select_from(_EITHER)
+_UNDER_ACTION = (
+    sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource)))
+    .select_from(GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident))
+    .where(INCIDENT.c.group == sa.bindparam("group"))
+)
+_FELL = sa.select(INCIDENT.c.resource).where(
+    INCIDENT.c.group == sa.bindparam("group"),
+    INCIDENT.c.trouble == sa.bindparam("trouble"),
+    INCIDENT.c.detected >= _SINCE,
+)
 
 
 class Counted(NamedTuple):
@@ -62,8 +106,7 @@ class Counting:
         asked = sorted(set(subjects))
         for start in range(0, len(asked), SLICE):
             part = asked[start : start + SLICE]
-            heard = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_({one.id for one in part}))
-            names = set(self._connection.scalars(heard.distinct()))
+            names = set(self._connection.scalars(_HEARD, {"ids": sorted({one.id for one in part})}))
             self._unheard.update(one for one in part if one.id not in names)
         return len(self._unheard)
 
@@ -100,8 +143,7 @@ class Counting:
         return stale
 
     def _at_once(self) -> int:
-        counted = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
-        return self._once("at once", lambda: self._connection.scalar(counted) or 0)
+        return self._once("at once", lambda: self._connection.scalar(_GRANTS) or 0)
 
     def _in_last_hour(self, now: datetime) -> int:
         return self._once(now, lambda: _acted_since(self._connection, now - HOUR))
@@ -121,30 +163,14 @@ class Counting:
         return self._granted[name]
 
 
-def _about(subject: ResourceId) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        INCIDENT.c.cloud == str(subject.cloud),
-        INCIDENT.c.account == subject.account,
-        INCIDENT.c.region == subject.region,
-        INCIDENT.c.kind == subject.kind,
-        INCIDENT.c.resource == subject.id,
-    )
-
-
 def _open(connection: sa.Connection, subject: ResourceId, trouble: Trouble) -> str | None:
     """Return the incident that a trouble joins: its own, or the interruption that takes the resource away.
 
     A failure joins what is being done about the same event, and its own incident also when that has ended well: one
     event is looked into once, however many statuses tell of it.
     """
-    same = (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.trouble_id == trouble.id)
-    joined = INCIDENT.c.ended.is_(None) & (same | (INCIDENT.c.trouble == INTERRUPTION))
-    if trouble.kind == FAILURE:
-        planned = (INCIDENT.c.trouble == MAINTENANCE) & (INCIDENT.c.trouble_id == trouble.id)
-        well = INCIDENT.c.verdict.in_((Healed.HEALED.value, Healed.NOT_NEEDED.value))
-        joined |= (planned & INCIDENT.c.ended.is_(None)) | (same & well)
-    newest = sa.select(INCIDENT.c.id).where(_about(subject), joined).order_by(INCIDENT.c.detected.desc())
-    return connection.scalar(newest.limit(1))
+    newest = _OPEN_FAILURE if trouble.kind == FAILURE else _OPEN
+    return connection.scalar(newest, {**names_of(subject), "trouble": trouble.kind, "trouble_id": trouble.id})
 
 
 def _attempts(
@@ -154,42 +180,29 @@ def _attempts(
 
     An interruption and everything else are counted apart: leaving a balancer is no attempt at starting.
     """
-    when = STEP.c.at
-    hurried = INCIDENT.c.trouble == INTERRUPTION
-    counted = _about(subject) & (hurried if trouble.kind == INTERRUPTION else ~hurried)
-    numbers = sa.select(sa.func.count(), sa.func.min(when), sa.func.max(when)).select_from(
-        STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    )
-    row = connection.execute(numbers.where(attempts_where(counted, when >= millis_of(since)))).one()
+    tries = _TRIES[trouble.kind == INTERRUPTION]
+    row = connection.execute(tries, {**names_of(subject), "since": millis_of(since)}).one()
     return row[0], row[1], row[2]
 
 
 def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, since: datetime) -> tuple[int, int | None]:
-    healed = _about(subject) & (INCIDENT.c.trouble == trouble.kind) & (INCIDENT.c.verdict == Healed.HEALED.value)
-    numbers = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended))
-    row = connection.execute(numbers.where(healed, INCIDENT.c.ended >= millis_of(since))).one()
+    values = {**names_of(subject), "trouble": trouble.kind, "since": millis_of(since)}
+    row = connection.execute(_HEALS, values).one()
     return row[0], row[1]
 
 
 def _acted_since(connection: sa.Connection, since: datetime) -> int:
     """Count the incidents acted on, with those that may act at any moment because they have a grant."""
-    touched = (STEP.c.at >= millis_of(since)) & (STEP.c.kind != StepKind.READ.value)
-    acted = sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(touched)
-    granted = sa.select(RUN.c.incident).join(GRANT, GRANT.c.run == RUN.c.id)
-    either = sa.union(acted, granted).subquery()
-    return connection.scalar(sa.select(sa.func.count()).select_from(either)) or 0
+    return connection.scalar(_ACTED, {"since": millis_of(since)}) or 0
 
 
 def _under_action(connection: sa.Connection, group: str) -> int:
-    joined = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    counted = sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource))).select_from(joined)
-    return connection.scalar(counted.where(INCIDENT.c.group == group)) or 0
+    return connection.scalar(_UNDER_ACTION, {"group": group}) or 0
 
 
 def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> set[str]:
-    fell = (INCIDENT.c.group == group) & (INCIDENT.c.trouble == trouble.kind)
-    named = sa.select(INCIDENT.c.resource).where(fell, INCIDENT.c.detected >= millis_of(since))
-    return set(connection.scalars(named))
+    values = {"group": group, "trouble": trouble.kind, "since": millis_of(since)}
+    return set(connection.scalars(_FELL, values))
 
 
 def _moment(millis: int | None) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +15,12 @@ from cloudheal.record.tables import HOLD
 
 #: The scope of a pause: everything.
 EVERYTHING = "*"
+
+_NOW = sa.bindparam("now", type_=sa.BigInteger)
+_IN_FORCE = (
+    sa.select(HOLD).where(HOLD.c.lifted.is_(None), HOLD.c.until.is_(None) | (HOLD.c.until > _NOW)).order_by(HOLD.c.id)
+)
+_ON = _IN_FORCE.where(HOLD.c.scope.in_(sa.bindparam("scopes", expanding=True)))
 
 
 def add_hold(connection: sa.Connection, hold: Hold) -> int:
@@ -42,18 +49,14 @@ def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
 
 def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) -> list[Hold]:
     """Return the holds in force on any of these scopes, oldest first."""
-    return _in_force(connection, now, HOLD.c.scope.in_(scopes))
+    return [_hold(row) for row in connection.execute(_ON, {"now": millis_of(now), "scopes": list(scopes)})]
 
 
 def holds_in_force(connection: sa.Connection, now: datetime) -> list[Hold]:
     """Return every hold in force, oldest first."""
-    return _in_force(connection, now, sa.true())
+    return [_hold(row) for row in connection.execute(_IN_FORCE, {"now": millis_of(now)})]
 
 
-def _in_force(connection: sa.Connection, now: datetime, which: sa.ColumnElement[bool]) -> list[Hold]:
-    in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
-    rows = connection.execute(sa.select(HOLD).where(which, in_force).order_by(HOLD.c.id))
-    return [
-        Hold(row.scope, row.who, row.why, moment_of(row.since), None if row.until is None else moment_of(row.until))
-        for row in rows
-    ]
+def _hold(row: sa.Row[Any]) -> Hold:
+    until = None if row.until is None else moment_of(row.until)
+    return Hold(row.scope, row.who, row.why, moment_of(row.since), until)

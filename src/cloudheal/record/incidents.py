@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,8 +17,10 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import FAILURE, INTERRUPTION, Healed, Mode, Run, RunState, StepKind, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import give_back
-from cloudheal.record.ledger import Entry, Kind, about_run, append
+from cloudheal.record.bulk import write
+from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, RUN, STEP
 
@@ -26,6 +28,41 @@ from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, RUN, ST
 _NOT_TAKEN = "transient"
 #: Decisions in one statement, below every dialect's limit of parameters.
 SLICE = 1000
+
+_OF: sa.BindParameter[str] = sa.bindparam("of")
+_ABOUT = about(INCIDENT)
+_DECIDE = sa.insert(DECISION).returning(DECISION.c.id, sort_by_parameter_order=True)
+_CITED = sa.select(EVENT.c.id, EVENT.c.resource, EVENT.c.key).where(EVENT.c.id.in_(sa.bindparam("ids", expanding=True)))
+_OPEN = {
+    "sqlite": sqlite.insert(INCIDENT).on_conflict_do_nothing().returning(INCIDENT.c.id),
+    "postgresql": postgresql.insert(INCIDENT).on_conflict_do_nothing().returning(INCIDENT.c.id),
+}
+_ADD_RUN = sa.insert(RUN)
+_OPENED = sa.select(INCIDENT.c.resource, INCIDENT.c.group, INCIDENT.c.occurred).where(INCIDENT.c.id == _OF)
+_FIRST_EVENT = sa.select(sa.func.min(DECISION.c.event)).where(DECISION.c.incident == _OF)
+_OPEN_RUN = (
+    sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), INCIDENT.c.id.label("incident_id"))
+    .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    .where(RUN.c.id == _OF, RUN.c.state != RunState.ENDED.value)
+)
+_END = sa.update(INCIDENT).where(INCIDENT.c.id == _OF, INCIDENT.c.ended.is_(None))
+_ENDED = (
+    sa.select(INCIDENT.c.resource, INCIDENT.c.trouble, INCIDENT.c.trouble_id, RUN.c.playbook)
+    .outerjoin(RUN, RUN.c.id == sa.bindparam("run"))
+    .where(INCIDENT.c.id == _OF)
+)
+_OTHERS = (
+    sa.select(RUN.c.id, INCIDENT.c.id)
+    .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    .where(_ABOUT, INCIDENT.c.ended.is_(None), INCIDENT.c.id != sa.bindparam("by"))
+    .where(RUN.c.state != RunState.ENDED.value)
+)
+_INTERRUPTED = (
+    sa.select(INCIDENT.c.id).where(_ABOUT, INCIDENT.c.trouble == INTERRUPTION, INCIDENT.c.ended.is_(None)).limit(1)
+)
+_NOTE_ACTION = (
+    sa.update(INCIDENT).where(INCIDENT.c.id == _OF, INCIDENT.c.acted.is_(None)).returning(INCIDENT.c.resource)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +101,14 @@ class OpenRun:
     last_attempt: datetime | None = None
 
 
+class Opened(NamedTuple):
+    """What a run takes from its incident."""
+
+    resource: str
+    group: str
+    occurred: datetime
+
+
 def add_decision(connection: sa.Connection, decided: Decided) -> int:
     """Store a decision, refusals included; returns its row number."""
     (number,) = add_decisions(connection, [decided])
@@ -75,15 +120,13 @@ def add_decisions(connection: sa.Connection, made: Sequence[Decided]) -> list[in
     numbers: list[int] = []
     for start in range(0, len(made), SLICE):
         part = made[start : start + SLICE]
-        stored = sa.insert(DECISION).returning(DECISION.c.id, sort_by_parameter_order=True)
-        new = connection.scalars(stored, [_decision_row(one) for one in part]).all()
-        named = sa.select(EVENT.c.id, EVENT.c.resource, EVENT.c.key).where(EVENT.c.id.in_({one.event for one in part}))
-        about = {row.id: row for row in connection.execute(named)}
+        new = connection.scalars(_DECIDE, [_decision_row(one) for one in part]).all()
+        cited = {row.id: row for row in connection.execute(_CITED, {"ids": sorted({one.event for one in part})})}
         told = zip(part, new, strict=True)
-        append(connection, [_decision_entry(one, number, *about[one.event][1:]) for one, number in told])
+        append(connection, [_decision_entry(one, number, *cited[one.event][1:]) for one, number in told])
         for one in part:
             if OUTCOMES[one.reason] is Outcome.TELL and not _is_told(connection, one):
-                tell(connection, _escalation(one, about[one.event].resource))
+                tell(connection, _escalation(one, cited[one.event].resource))
         numbers += new
     return numbers
 
@@ -101,9 +144,7 @@ def open_incident(
         "occurred": millis_of(event.time),
         "detected": millis_of(now),
     }
-    insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(INCIDENT)
-    opened = insert.values(row).on_conflict_do_nothing().returning(INCIDENT.c.id)
-    if connection.execute(opened).first() is None:
+    if connection.execute(_OPEN[connection.dialect.name], row).first() is None:
         return False
     body = {"occurred": row["occurred"], "group": group, "key": event.key}
     entry = Entry(Kind.INCIDENT_OPENED, now, event.subject.id, str(trouble), incident=id_, body=body)
@@ -118,13 +159,17 @@ def add_run(
     at: datetime | None = None,
     owner: str = "",
     *,
-    resource: str = "",
+    opened: Opened | None = None,
 ) -> None:
     """Add the run that is to heal an incident; `waits_for` is the reason that holds it back, empty when none does.
 
-    An `owner` is the worker that begins it without the queue. The incident's `resource` is looked up when not given.
+    An `owner` is the worker that begins it without the queue. What the incident was `opened` with is looked up when it
+    is not given.
     """
+    opened = opened or _opened(connection, run.incident)
     row = {
+        "group": opened.group,
+        "occurred": millis_of(opened.occurred),
         "id": run.id,
         "incident": run.incident,
         "rule": run.rule,
@@ -137,20 +182,22 @@ def add_run(
         "owner": owner,
         "next_eligible": None if run.next_eligible is None else millis_of(run.next_eligible),
     }
-    connection.execute(sa.insert(RUN).values(row))
-    resource = resource or about_run(connection, run.id)[0]
+    write(connection, _ADD_RUN, [row])
     body = {"mode": row["mode"], "playbook_digest": run.playbook_digest, "waits_for": waits_for}
     told = Entry(
-        Kind.RUN_ADDED, at, resource, run.playbook, run.state.value, run.rule, None, run.incident, run.id, body
+        Kind.RUN_ADDED, at, opened.resource, run.playbook, run.state.value, run.rule, None, run.incident, run.id, body
     )
     append(connection, [told])
 
 
+def _opened(connection: sa.Connection, incident: str) -> Opened:
+    row = connection.execute(_OPENED, {"of": incident}).one_or_none()
+    return Opened(row[0], row[1], moment_of(row[2])) if row else Opened("", "", moment_of(0))
+
+
 def event_of(connection: sa.Connection, incident: str) -> int | None:
     """Return the row of the event that opened an incident; later decisions about the incident cite it too."""
-    first: int | None = connection.scalar(
-        sa.select(sa.func.min(DECISION.c.event)).where(DECISION.c.incident == incident)
-    )
+    first: int | None = connection.scalar(_FIRST_EVENT, {"of": incident})
     return first
 
 
@@ -164,11 +211,7 @@ def tell_late(connection: sa.Connection, incident: str, rule: str, at: datetime)
 
 def open_run(connection: sa.Connection, run: str) -> OpenRun | None:
     """Read what a look needs; None when the run does not exist or has ended."""
-    joined = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), INCIDENT.c.id.label("incident_id"))
-    joined = joined.join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    row = (
-        connection.execute(joined.where(RUN.c.id == run, RUN.c.state != RunState.ENDED.value)).mappings().one_or_none()
-    )
+    row = connection.execute(_OPEN_RUN, {"of": run}).mappings().one_or_none()
     if row is None:
         return None
     approved = _approved(connection, row["asks"])
@@ -219,8 +262,7 @@ def end_incident(connection: sa.Connection, verdict: Verdict, run: str) -> bool:
         "verdict": verdict.healed.value,
         "evidence": json.dumps(dict(verdict.evidence), ensure_ascii=False),
     }
-    open_ = (INCIDENT.c.id == verdict.incident) & INCIDENT.c.ended.is_(None)
-    ended = connection.execute(sa.update(INCIDENT).where(open_).values(values)).rowcount == 1
+    ended = connection.execute(_END, {"of": verdict.incident, **values}).rowcount == 1
     give_back(connection, run)
     if ended:
         _tell_end(connection, verdict, run)
@@ -232,10 +274,7 @@ def supersede(connection: sa.Connection, subject: ResourceId, by: str, now: date
 
     Whoever works on such a run cannot commit a further intent: the run has another epoch and no owner.
     """
-    about = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
-    others = sa.select(RUN.c.id, INCIDENT.c.id).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    open_ = (INCIDENT.c.ended.is_(None), INCIDENT.c.id != by, RUN.c.state != RunState.ENDED.value)
-    rows = connection.execute(others.where(*about, *open_)).all()
+    rows = connection.execute(_OTHERS, {**names_of(subject), "by": by}).all()
     for run, incident in rows:
         ended = {"state": RunState.ENDED.value, "owner": "", "epoch": RUN.c.epoch + 1, "waits_for": ""}
         connection.execute(sa.update(RUN).where(RUN.c.id == run).values(ended))
@@ -246,16 +285,12 @@ def supersede(connection: sa.Connection, subject: ResourceId, by: str, now: date
 
 def is_interrupted(connection: sa.Connection, subject: ResourceId) -> bool:
     """Say whether a resource is being taken away by its cloud, as far as an open incident tells."""
-    about = [INCIDENT.c[name] == value for name, value in _resource(subject).items()]
-    open_ = sa.select(INCIDENT.c.id).where(*about, INCIDENT.c.trouble == INTERRUPTION, INCIDENT.c.ended.is_(None))
-    return connection.execute(open_.limit(1)).first() is not None
+    return connection.execute(_INTERRUPTED, names_of(subject)).first() is not None
 
 
 def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     """Write when the first action of an incident was taken; False when that was known."""
-    first = (INCIDENT.c.id == incident) & INCIDENT.c.acted.is_(None)
-    acted = sa.update(INCIDENT).where(first).values(acted=millis_of(at)).returning(INCIDENT.c.resource)
-    resource = connection.execute(acted).scalar_one_or_none()
+    resource = connection.execute(_NOTE_ACTION, {"of": incident, "acted": millis_of(at)}).scalar_one_or_none()
     if resource is None:
         return False
     append(connection, [Entry(Kind.INCIDENT_ACTED, at, resource, incident=incident)])
@@ -317,12 +352,12 @@ def _escalation(decided: Decided, resource: str) -> Notice:
 
 def _tell_end(connection: sa.Connection, verdict: Verdict, run: str) -> None:
     """Write the verdict into the ledger, and tell people of what was not healed, unless one of them decided so."""
-    about = sa.select(INCIDENT.c.resource, INCIDENT.c.trouble, INCIDENT.c.trouble_id)
-    playbook = connection.scalar(sa.select(RUN.c.playbook).where(RUN.c.id == run)) or ""
-    row = connection.execute(about.where(INCIDENT.c.id == verdict.incident)).one()
+    row = connection.execute(_ENDED, {"of": verdict.incident, "run": run}).one()
     trouble, evidence = str(Trouble(row.trouble, row.trouble_id)), dict(verdict.evidence)
     result = verdict.healed.value
-    ended = Entry(Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, playbook, None, verdict.incident, run)
+    ended = Entry(
+        Kind.INCIDENT_ENDED, verdict.at, row.resource, trouble, result, row.playbook or "", None, verdict.incident, run
+    )
     append(connection, [replace(ended, body=evidence)])
     topic = _topic(verdict, row.trouble)
     if topic is not None and evidence.get("code") != "denied":

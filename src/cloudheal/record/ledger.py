@@ -21,10 +21,15 @@ import sqlalchemy as sa
 
 from cloudheal.record.bulk import as_json, write
 from cloudheal.record.database import note_commit
-from cloudheal.record.moments import database_now, millis_of
+from cloudheal.record.moments import database_millis, millis_of
 from cloudheal.record.tables import INCIDENT, LEDGER, RUN
 
 _INSERT = sa.insert(LEDGER)
+_ABOUT_RUN = (
+    sa.select(INCIDENT.c.resource, RUN.c.incident)
+    .select_from(RUN.outerjoin(INCIDENT, INCIDENT.c.id == RUN.c.incident))
+    .where(RUN.c.id == sa.bindparam("of"))
+)
 
 
 class Kind(StrEnum):
@@ -108,7 +113,7 @@ def append(connection: sa.Connection, entries: Iterable[Entry]) -> int:
     rows, written = [], list(entries)
     for entry in written:
         if entry.at is None and told is None:
-            told = int(connection.execute(sa.select(database_now(connection))).scalar_one())
+            told = database_millis(connection)
         rows.append(_row(entry, told))
     if rows:
         write(connection, _INSERT, rows)
@@ -118,10 +123,7 @@ def append(connection: sa.Connection, entries: Iterable[Entry]) -> int:
 
 def about_run(connection: sa.Connection, run: str) -> tuple[str, str]:
     """Return the resource and the incident of a run; empty names where it is not known."""
-    joined = sa.select(INCIDENT.c.resource, RUN.c.incident).select_from(
-        RUN.outerjoin(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    )
-    row = connection.execute(joined.where(RUN.c.id == run)).one_or_none()
+    row = connection.execute(_ABOUT_RUN, {"of": run}).one_or_none()
     return ("", "") if row is None else (row[0] or "", row[1])
 
 

@@ -6,10 +6,16 @@ only: it is the one time that all workers share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+_NOW: Mapping[str, sa.ColumnElement[int]] = {
+    "sqlite": sa.cast((sa.func.julianday("now") - 2440587.5) * 86_400_000, sa.BigInteger),
+    "postgresql": sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger),
+}
+_READ = {dialect: sa.select(now) for dialect, now in _NOW.items()}
 _EPOCH, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
 
 
@@ -25,6 +31,9 @@ def moment_of(millis: int) -> datetime:
 
 def database_now(connection: sa.Connection) -> sa.ColumnElement[int]:
     """Return the expression for the database's present instant in epoch milliseconds."""
-    if connection.dialect.name == "sqlite":
-        return sa.cast((sa.func.julianday("now") - 2440587.5) * 86_400_000, sa.BigInteger)
-    return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+    return _NOW[connection.dialect.name]
+
+
+def database_millis(connection: sa.Connection) -> int:
+    """Return the database's present instant in epoch milliseconds."""
+    return int(connection.execute(_READ[connection.dialect.name]).scalar_one())

@@ -19,6 +19,12 @@ from cloudheal.record.tables import PROMOTION
 from cloudheal.settings.rules import Rule
 
 _TRUST = (Mode.SHADOW, Mode.ASK, Mode.AUTO)
+_NEWEST = (
+    sa.select(PROMOTION)
+    .where(PROMOTION.c.rule == sa.bindparam("of"), PROMOTION.c.digest == sa.bindparam("version"))
+    .order_by(PROMOTION.c.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,7 @@ def promote(connection: sa.Connection, rules: Iterable[Rule], who: str, at: date
 
 def promotion_of(connection: sa.Connection, rule: Rule) -> Promotion | None:
     """Return the newest promotion of exactly this version of a rule."""
-    same = (PROMOTION.c.rule == rule.name) & (PROMOTION.c.digest == rule.digest)
-    row = connection.execute(sa.select(PROMOTION).where(same).order_by(PROMOTION.c.id.desc()).limit(1)).one_or_none()
+    row = connection.execute(_NEWEST, {"of": rule.name, "version": rule.digest}).one_or_none()
     if row is None:
         return None
     at = datetime.fromtimestamp(row.promoted / 1000, UTC)

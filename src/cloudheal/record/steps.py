@@ -22,14 +22,30 @@ from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.store import Store
 from cloudheal.record.budget import lock_budget
+from cloudheal.record.bulk import write
 from cloudheal.record.deeds import claimant
 from cloudheal.record.ledger import Entry, Kind, about_run, append
-from cloudheal.record.moments import database_now, millis_of
+from cloudheal.record.moments import database_millis, database_now, millis_of
 from cloudheal.record.tables import INCIDENT, RUN, STEP
 from cloudheal.record.workers import Claim, still_holds
 
 #: How long the writer of an intent has to send its call, in milliseconds.
 CALL_MILLIS = 10_000
+
+_RUN: sa.BindParameter[str] = sa.bindparam("of")
+_NUMBER: sa.BindParameter[int] = sa.bindparam("the")
+_ONE = (STEP.c.run == _RUN) & (STEP.c.number == _NUMBER)
+_OPEN = _ONE & STEP.c.done.is_(None)
+_NAMED = (STEP.c.run == _RUN) & (STEP.c.look == sa.bindparam("in_look")) & (STEP.c.name == sa.bindparam("named"))
+_LAST = sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == _RUN)
+_ADD = sa.insert(STEP)
+_ATTEMPT = sa.update(RUN).where(RUN.c.id == _RUN).values(attempt=RUN.c.attempt + 1)
+_DISOWN = sa.update(STEP).where(_NAMED, STEP.c.done.is_(None))
+_CONCLUDE = sa.update(STEP).where(_OPEN).returning(STEP.c.name)
+_KEEP_VALUE = sa.update(STEP).where(_OPEN)
+_ANY_NAMED = sa.select(STEP.c.number).where(_NAMED).limit(1)
+_LEFT_OPEN = sa.select(STEP.c.number).where(_NAMED, STEP.c.done.is_(None)).order_by(STEP.c.number.desc()).limit(1)
+_CONCLUDED = sa.select(STEP).where(_ONE, STEP.c.done.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +91,32 @@ def write_intent(
     name, before, call_millis = wanted.name, wanted.before, wanted.call_millis
     if not still_holds(connection, held):
         return None
-    now = int(connection.execute(sa.select(database_now(connection))).scalar_one())
-    _disown(connection, held.run, look, name)
-    last = connection.scalar(sa.select(sa.func.max(STEP.c.number)).where(STEP.c.run == held.run))
-    number = (last or 0) + 1
+    now = database_millis(connection)
+    _disown(connection, _naming(held.run, look, name), now)
+    number = (connection.scalar(_LAST, {"of": held.run}) or 0) + 1
     row = {"run": held.run, "number": number, "look": look, "name": name, "kind": wanted.kind.value}
     moment = now if at is None else millis_of(at)
     written = {**row, "epoch": held.epoch, "before": json.dumps(before), "at": moment}
     written |= {"intended": now, "call_by": now + call_millis}
-    connection.execute(sa.insert(STEP).values(written))
+    write(connection, _ADD, [written])
     if wanted.kind is StepKind.ACT:
-        connection.execute(sa.update(RUN).where(RUN.c.id == held.run).values(attempt=RUN.c.attempt + 1))
+        connection.execute(_ATTEMPT, {"of": held.run})
     kind = {} if wanted.kind is StepKind.ACT else {"kind": wanted.kind.value}
     body = {"number": number, "look": look, "worker": held.owner, "before": dict(before), **kind}
     _tell(connection, held.run, Entry(Kind.STEP_INTENDED, at, type=name, body=body))
     return Intent(held.run, number, now + call_millis, call_millis)
 
 
-def _disown(connection: sa.Connection, run: str, look: int, name: str) -> int:
+def _disown(connection: sa.Connection, step: Mapping[str, str | int], now: int) -> int:
     """Close the intent of the same step whose process died before it could send: it is no attempt. Returns how many."""
-    same = (STEP.c.run == run) & (STEP.c.look == look) & (STEP.c.name == name) & STEP.c.done.is_(None)
-    values = {"done": database_now(connection), "outcome": "transient", "code": "not_sent"}
-    return connection.execute(sa.update(STEP).where(same).values(values)).rowcount
+    values = {"done": now, "outcome": "transient", "code": "not_sent"}
+    return connection.execute(_DISOWN, {**step, **values}).rowcount
 
 
 def reread(connection: sa.Connection, run: str, number: int) -> Intent:
     """Read an intent with what is left of its time to send (negative once it is over)."""
-    one = (STEP.c.run == run) & (STEP.c.number == number)
-    row = connection.execute(sa.select(STEP.c.call_by, database_now(connection).label("now")).where(one)).one()
+    read = sa.select(STEP.c.call_by, database_now(connection).label("now")).where(_ONE)
+    row = connection.execute(read, {"of": run, "the": number}).one()
     return Intent(run, number, row.call_by, int(row.call_by - row.now))
 
 
@@ -117,9 +131,8 @@ def conclude(
     at: datetime | None = None,
 ) -> bool:
     """Write what came of an intent; False when that was written before."""
-    one = (STEP.c.run == run) & (STEP.c.number == number) & STEP.c.done.is_(None)
-    values = {"done": database_now(connection), "outcome": outcome, "code": code, "request_id": request_id}
-    name = connection.execute(sa.update(STEP).where(one).values(values).returning(STEP.c.name)).scalar_one_or_none()
+    values = {"done": database_millis(connection), "outcome": outcome, "code": code, "request_id": request_id}
+    name = connection.execute(_CONCLUDE, {"of": run, "the": number, **values}).scalar_one_or_none()
     if name is None:
         return False
     body = {"number": number, "code": code, "request_id": request_id}
@@ -128,9 +141,12 @@ def conclude(
 
 
 def _keep_value(connection: sa.Connection, intent: tuple[str, int], value: Mapping[str, Any]) -> bool:
-    one = (STEP.c.run == intent[0]) & (STEP.c.number == intent[1]) & STEP.c.done.is_(None)
-    written = sa.update(STEP).where(one).values(value=json.dumps(dict(value), ensure_ascii=False))
-    return connection.execute(written).rowcount == 1
+    values = {"of": intent[0], "the": intent[1], "value": json.dumps(dict(value), ensure_ascii=False)}
+    return connection.execute(_KEEP_VALUE, values).rowcount == 1
+
+
+def _naming(run: str, look: int, name: str) -> dict[str, str | int]:
+    return {"of": run, "in_look": look, "named": name}
 
 
 def _tell(connection: sa.Connection, run: str, entry: Entry) -> None:
@@ -181,9 +197,8 @@ class ClaimedIntents:
     def note(self, name: str, facts: Mapping[str, Any]) -> bool:
         """Keep facts in the journal, once in a look; no guard is asked, since nothing is touched. False if not ours."""
         at = self.clock.now()
-        one = (STEP.c.run == self.held.run) & (STEP.c.look == self.look) & (STEP.c.name == name)
         with self.store.transaction() as connection:
-            if connection.scalar(sa.select(STEP.c.number).where(one)) is not None:
+            if connection.scalar(_ANY_NAMED, _naming(self.held.run, self.look, name)) is not None:
                 return True
             wanted = Wanted(name, facts, StepKind.READ, call_millis=0)
             kept = write_intent(connection, self.held, self.look, wanted, at=at)
@@ -191,10 +206,8 @@ class ClaimedIntents:
 
     def left_open(self, name: str) -> tuple[str, int] | None:
         """Return the intent of that name that an earlier process committed in this look and did not conclude."""
-        one = (STEP.c.run == self.held.run) & (STEP.c.look == self.look) & (STEP.c.name == name)
         with self.store.snapshot() as connection:
-            left = sa.select(STEP.c.number).where(one, STEP.c.done.is_(None)).order_by(STEP.c.number.desc())
-            number = connection.scalar(left.limit(1))
+            number = connection.scalar(_LEFT_OPEN, _naming(self.held.run, self.look, name))
         return None if number is None else (self.held.run, number)
 
     def remaining_seconds(self, intent: tuple[str, int]) -> float:
@@ -212,9 +225,8 @@ class ClaimedIntents:
 
     def concluded(self, intent: tuple[str, int]) -> Mapping[str, Any] | None:
         """Return what came of it as far as it was committed; None when the process died before that."""
-        one = (STEP.c.run == intent[0]) & (STEP.c.number == intent[1]) & STEP.c.done.is_not(None)
         with self.store.snapshot() as connection:
-            row = connection.execute(sa.select(STEP).where(one)).one_or_none()
+            row = connection.execute(_CONCLUDED, {"of": intent[0], "the": intent[1]}).one_or_none()
         if row is None:
             return None
         return {"kind": row.outcome, "code": row.code, "request_id": row.request_id, "value": json.loads(row.value)}

@@ -94,7 +94,10 @@ RUN = sa.Table(
     sa.Column("asks", sa.Text, nullable=False, server_default=""),  # the question whose answer it waits for
     sa.Column("waits_since", sa.BigInteger),  # since when it waits, as the watch saw it
     sa.Column("escalated", sa.BigInteger),  # when people were told of that
+    sa.Column("group", sa.Text, nullable=False, server_default=""),  # its incident's, as the next one
+    sa.Column("occurred", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("run_by_state", "state", "next_eligible"),
+    sa.Index("run_by_wait", "state", "waits_for", "rule", "occurred"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
 )
@@ -187,6 +190,7 @@ INCIDENT = sa.Table(
         postgresql_where=sa.text("ended IS NULL"),
     ),
     sa.Index("incident_by_resource", "resource", "occurred"),
+    sa.Index("incident_by_group", "group", "trouble", "detected"),
 )
 
 DECISION = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,15 +22,25 @@ from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, PLAN, RUN
 from cloudheal.record.workers import Claim
 
+_BUDGET = "budget."
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 RECOVERIES = {"Running": "stopped"}
 #: States of which an event tells that a look is worth while.
 _TELLING = frozenset({"Running", "Stopped"})
-#: Runs that wait for the same: so many are looked at in one go.
-SAME = 200
+#: Runs that wait for the same: so many are looked at in one go, and so many where the first that is refused speaks for
+#: all behind it.
+SAME, FOREMOST = 200, 20
+_FULL = (Reason.BUDGET_AT_ONCE.value, Reason.BUDGET_RATE.value)
 #: Names in one statement, below every dialect's limit.
 SLICE = 1000
+
+_CAME = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= sa.bindparam("now", type_=sa.BigInteger))
+_WAITS = RUN.c.state == RunState.WAITING.value
+_FULL_RULES = sa.select(RUN.c.rule, RUN.c.waits_for).where(_WAITS, RUN.c.waits_for.in_(_FULL)).distinct()
+_FIRST = sa.select(RUN.c.id).where(_WAITS, _CAME).order_by(RUN.c.occurred, RUN.c.id).limit(FOREMOST)
+_FOREMOST = _FIRST.where(RUN.c.rule == sa.bindparam("rule"), RUN.c.waits_for == sa.bindparam("waits_for"))
+_FOREMOST_OF = _FIRST.where(RUN.c.group == sa.bindparam("group"), RUN.c.waits_for == Reason.BUDGET_SHARE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +76,32 @@ def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Pat
     A run is left out while its time has not come, while the pause or hold that it waits for stands, and while nobody
     has answered. Of many that wait for the same, the first `SAME` are enough: the others wait behind them.
     """
-    hurries = INCIDENT.c.trouble == INTERRUPTION
-    order = (sa.desc(hurries), INCIDENT.c.occurred, RUN.c.id)
-    behind = sa.func.row_number().over(partition_by=(RUN.c.rule, RUN.c.waits_for, INCIDENT.c.group), order_by=order)
-    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), behind.label("behind"))
-    ready = chosen.join(INCIDENT, INCIDENT.c.id == RUN.c.incident).where(_is_ready(connection, now)).subquery()
-    few = sa.select(ready).where(ready.c.behind <= SAME).limit(limit)
-    few = few.order_by(sa.desc(ready.c.trouble == INTERRUPTION), ready.c.occurred, ready.c.run_id)
-    return [_patient(row) for row in connection.execute(few).mappings()]
+    order = (RUN.c.occurred, RUN.c.id)
+    line = (RUN.c.rule, RUN.c.waits_for, sa.case((RUN.c.waits_for.in_(_FULL), ""), else_=RUN.c.group))
+    behind = sa.func.row_number().over(partition_by=line, order_by=order)
+    chosen = sa.select(RUN.c.id, RUN.c.waits_for, behind.label("behind"))
+    ready = chosen.where(_is_ready(connection, now)).subquery()
+    few = sa.case((ready.c.waits_for.startswith(_BUDGET), FOREMOST), else_=SAME)
+    return _patients(connection, sa.select(ready.c.id).where(ready.c.behind <= few), limit)
+
+
+def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patient]:
+    """Return the runs that may go on because one of a group has given its room back, the oldest trouble first.
+
+    Of each rule they are the first few that wait for room anywhere, and that wait for room in this group.
+    """
+    found: list[str] = []
+    for row in connection.execute(_FULL_RULES):
+        found += connection.scalars(_FOREMOST, {"rule": row.rule, "waits_for": row.waits_for, "now": millis_of(now)})
+    found += connection.scalars(_FOREMOST_OF, {"group": group, "now": millis_of(now)})
+    return _patients(connection, found, len(found)) if found else []
+
+
+def _patients(connection: sa.Connection, runs: sa.Select[str] | Sequence[str], limit: int) -> list[Patient]:
+    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id")).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    order = (sa.desc(INCIDENT.c.trouble == INTERRUPTION), INCIDENT.c.occurred, RUN.c.id)
+    some = chosen.where(RUN.c.id.in_(runs)).order_by(*order).limit(limit)
+    return [_patient(row) for row in connection.execute(some).mappings()]
 
 
 def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from cloudheal.model.incident import Parked, RunState
 from cloudheal.record.budget import give_back
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.ledger import Entry, Kind, about_run, append
-from cloudheal.record.moments import database_now
+from cloudheal.record.moments import database_millis, database_now, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import RUN, WORKER
 
@@ -30,6 +30,20 @@ EVERYONE = -(10**15)
 #: A run that was at work in so many processes when they died is not given to another one.
 MOST_RECOVERIES = 5
 _AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
+
+_OF: sa.BindParameter[str] = sa.bindparam("of")
+_CLAIM = (
+    sa.update(RUN)
+    .where(RUN.c.id == _OF, RUN.c.look == sa.bindparam("begun"), RUN.c.state.in_(_AT_WORK))
+    .values(owner=sa.bindparam("worker"), epoch=RUN.c.epoch + 1, state=RunState.RUNNING.value)
+    .returning(RUN.c.epoch)
+)
+_MINE = (RUN.c.id == _OF) & (RUN.c.owner == sa.bindparam("holder")) & (RUN.c.epoch == sa.bindparam("held"))
+_STILL_HOLDS = sa.select(RUN.c.id).where(_MINE).with_for_update()
+_RELEASE = sa.update(RUN).where(_MINE).values(owner="", state=sa.bindparam("then"))
+_STRANDED = sa.select(RUN.c.id, RUN.c.look, RUN.c.recoveries).where(
+    RUN.c.owner == _OF, RUN.c.state == RunState.STARTING.value
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +104,7 @@ def listed(connection: sa.Connection) -> set[str]:
 
 def stranded(connection: sa.Connection, worker: str) -> list[Taken]:
     """Return the runs that a worker owns and has not begun: they were never queued, so nobody else begins them."""
-    mine = (RUN.c.owner == worker) & (RUN.c.state == RunState.STARTING.value)
-    rows = connection.execute(sa.select(RUN.c.id, RUN.c.look, RUN.c.recoveries).where(mine))
+    rows = connection.execute(_STRANDED, {"of": worker})
     return [Taken(row.id, row.look, row.recoveries) for row in rows]
 
 
@@ -112,10 +125,7 @@ def claim(connection: sa.Connection, run: str, worker: str, look: int, at: datet
     The engine gives a look to one process at a time, so whoever begins it owns the run, whoever did before: an heir
     that queued it for all, or a process that was declared dead. The epoch rises with every claim and fences those.
     """
-    begun = (RUN.c.look == look) & RUN.c.state.in_(_AT_WORK)
-    values = {"owner": worker, "epoch": RUN.c.epoch + 1, "state": RunState.RUNNING.value}
-    updated = sa.update(RUN).where(RUN.c.id == run, begun).values(values).returning(RUN.c.epoch)
-    epoch = connection.execute(updated).scalar_one_or_none()
+    epoch = connection.execute(_CLAIM, {"of": run, "begun": look, "worker": worker}).scalar_one_or_none()
     if epoch is None:
         return None
     _tell(connection, Kind.RUN_BEGUN, run, at, {"worker": worker, "look": look, "epoch": epoch})
@@ -124,14 +134,12 @@ def claim(connection: sa.Connection, run: str, worker: str, look: int, at: datet
 
 def still_holds(connection: sa.Connection, held: Claim) -> bool:
     """Say whether a claim stands; asked in the transaction that commits an intent."""
-    one = (RUN.c.id == held.run) & (RUN.c.owner == held.owner) & (RUN.c.epoch == held.epoch)
-    return connection.execute(sa.select(RUN.c.id).where(one).with_for_update()).first() is not None
+    return connection.execute(_STILL_HOLDS, _holding(held)).first() is not None
 
 
 def release(connection: sa.Connection, held: Claim, state: RunState, at: datetime | None = None) -> bool:
     """Give a run up in `state`, so that anyone may take its next look; False when it is not ours any more."""
-    one = (RUN.c.id == held.run) & (RUN.c.owner == held.owner) & (RUN.c.epoch == held.epoch)
-    released = connection.execute(sa.update(RUN).where(one).values(owner="", state=state.value)).rowcount == 1
+    released = connection.execute(_RELEASE, {**_holding(held), "then": state.value}).rowcount == 1
     if released:
         _tell(connection, Kind.RUN_RELEASED, held.run, at, {"worker": held.owner, "state": state.value})
     return released
@@ -174,6 +182,10 @@ def settle(connection: sa.Connection, worker: str, estate: Estate) -> bool:
     return connection.execute(sa.delete(WORKER).where(mine)).rowcount == 1
 
 
+def _holding(held: Claim) -> dict[str, str | int]:
+    return {"of": held.run, "holder": held.owner, "held": held.epoch}
+
+
 def _tell(connection: sa.Connection, kind: Kind, run: str, at: datetime | None, body: Mapping[str, object]) -> None:
     resource, incident = about_run(connection, run)
     result = str(body.get("state", ""))
@@ -193,8 +205,7 @@ def _tell_death(connection: sa.Connection, heir: str, estate: Estate, at: dateti
 
 
 def _database_moment(connection: sa.Connection) -> datetime:
-    millis = connection.execute(sa.select(database_now(connection))).scalar_one()
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    return moment_of(database_millis(connection))
 
 
 def _taken(connection: sa.Connection, dead: str, heir: str, at: datetime | None) -> list[Taken]:

@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("incident_by_group", "incident", ["group", "trouble", "detected"], unique=False)
     op.create_index("incident_by_resource", "incident", ["resource", "occurred"], unique=False)
     op.create_index(
         "incident_open",
@@ -349,11 +350,14 @@ def upgrade() -> None:
         sa.Column("asks", sa.Text(), server_default="", nullable=False),
         sa.Column("waits_since", sa.BigInteger(), nullable=True),
         sa.Column("escalated", sa.BigInteger(), nullable=True),
+        sa.Column("group", sa.Text(), server_default="", nullable=False),
+        sa.Column("occurred", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("run_by_incident", "run", ["incident"], unique=False)
     op.create_index("run_by_owner", "run", ["owner", "state"], unique=False)
     op.create_index("run_by_state", "run", ["state", "next_eligible"], unique=False)
+    op.create_index("run_by_wait", "run", ["state", "waits_for", "rule", "occurred"], unique=False)
     op.create_table(
         "seal",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,74 @@
+"""What hurries and what is new goes first; what is under way stands back for a moment, and no longer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cloudheal.pipeline.courtesy import Courtesy, Orderly
+
+LONG, SHORT = 60.0, 0.01
+
+
+class Plain:
+    """Steps without an engine, which keep the order in which they were done."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def step(self, name: str, do: Callable[[], Any]) -> Any:
+        """Do it."""
+        result = do()
+        self.done.append(name)
+        return result
+
+
+def in_a_thread(orderly: Orderly, name: str) -> threading.Thread:
+    """Do a step in a thread of its own."""
+    thread = threading.Thread(target=orderly.step, args=(name, lambda: None), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_step_stands_back_until_what_is_new_is_committed() -> None:
+    """It is done after the last of those that go first, and not before."""
+    courtesy, steps = Courtesy(LONG), Plain()
+    with courtesy.first():
+        with courtesy.first():
+            waits = in_a_thread(Orderly(steps, courtesy, hurries=False), "patient")
+        steps.done.append("committed")
+        assert waits.is_alive()
+    waits.join(LONG)
+    assert steps.done == ["committed", "patient"]
+
+
+def test_what_hurries_stands_back_for_nobody() -> None:
+    """A step of an interruption is done while messages are committed, and others stand back for it meanwhile."""
+    courtesy, steps = Courtesy(LONG), Plain()
+    patient = Orderly(steps, courtesy, hurries=False)
+    begun: list[threading.Thread] = []
+    with courtesy.first():
+        Orderly(steps, courtesy, hurries=True).step("urgent", lambda: begun.append(in_a_thread(patient, "patient")))
+        assert steps.done == ["urgent"]
+    begun[0].join(LONG)
+    assert steps.done == ["urgent", "patient"]
+
+
+def test_a_moment_has_an_end() -> None:
+    """However long the others take, a step that stood back is done."""
+    courtesy, steps = Courtesy(SHORT), Plain()
+    with courtesy.first():
+        assert not courtesy.stand_back()
+        assert Orderly(steps, courtesy, hurries=False).step("patient", lambda: 7) == 7
+    assert courtesy.stand_back()
+
+
+def test_an_error_lets_the_others_go_on() -> None:
+    """Whoever goes first and fails does not go first any longer."""
+    courtesy = Courtesy(LONG)
+    with pytest.raises(ZeroDivisionError):
+        Orderly(Plain(), courtesy, hurries=True).step("urgent", lambda: 1 // 0)
+    assert courtesy.stand_back()
