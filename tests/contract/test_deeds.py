@@ -51,7 +51,7 @@ def attempts(database: Database) -> int:
     """Count what counts as an attempt at the server."""
     with database.snapshot() as connection:
         counting = Counting(connection)
-        return counting.of(SUBJECT, Trouble(MAINTENANCE, "e"), "web", NOON, Windows(HOUR, HOUR, HOUR)).attempts
+        return counting.of(SUBJECT, Trouble(MAINTENANCE, "e"), NOON, Windows(HOUR, HOUR)).attempts
 
 
 def test_one_run_has_a_server_until_it_ends(database: Database, opened: Opened) -> None:

@@ -35,7 +35,7 @@ def test_leaving_a_balancer_is_no_attempt_at_starting(database: Database) -> Non
             assert intend(connection, held, 0, f"act-{number}", {}) is not None
             note_action(connection, run, NOON)
         counted = {
-            trouble: Counting(connection).of(event.subject, trouble, "web", NOON, Windows(HOUR, HOUR, HOUR)).attempts
+            trouble: Counting(connection).of(event.subject, trouble, NOON, Windows(HOUR, HOUR)).attempts
             for trouble in (INTERRUPTION, STOPPED)
         }
     assert counted == {INTERRUPTION: 2, STOPPED: 1}
@@ -44,7 +44,7 @@ def test_leaving_a_balancer_is_no_attempt_at_starting(database: Database) -> Non
 def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database) -> None:
     """While incidents are opened and grants given, the kept numbers and fresh ones never differ."""
     windows, subjects = (
-        Windows(HOUR, HOUR, HOUR),
+        Windows(HOUR, HOUR),
         [replace(an_event().subject, id=f"i-{number}") for number in range(4)],
     )
     events = [replace(an_event(f"e-{one.id}"), subject=one) for one in subjects]
@@ -54,7 +54,7 @@ def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database
         assert kept.expect(event.subject for event in events) == len(events)
         for number, event in enumerate(events):
             group = "web" if number < 3 else "db"
-            assert kept.of(event.subject, STOPPED, group, NOON, windows).open_incident is None
+            assert kept.of(event.subject, STOPPED, NOON, windows).open_incident is None
             open_incident(connection, f"n{number}", event, STOPPED, group, NOON)
             kept.opened(event.subject, STOPPED, group)
             add_run(connection, Run(f"r{number}", f"n{number}", "rule", "p", "d", Mode.AUTO, RunState.STARTING))
@@ -62,9 +62,11 @@ def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database
                 grant(connection, f"r{number}", NOON)
                 kept.granted()
             for other in events:
-                for name in ("web", "db"):
-                    mine = kept.of(other.subject, STOPPED, name, NOON, windows)
-                    assert mine == Counting(connection).of(other.subject, STOPPED, name, NOON, windows)
-        last = kept.of(events[0].subject, STOPPED, "web", NOON, windows)
-    assert (last.at_once, last.in_last_hour, last.group_under_action, last.group_fell) == (3, 3, 2, 3)
+                mine = kept.of(other.subject, STOPPED, NOON, windows)
+                assert mine == Counting(connection).of(other.subject, STOPPED, NOON, windows)
+            for name in ("web", "db"):
+                crowd = kept.crowd(name, STOPPED, NOON - HOUR)
+                assert crowd == Counting(connection).crowd(name, STOPPED, NOON - HOUR)
+        last = kept.of(events[0].subject, STOPPED, NOON, windows)
+    assert (last.at_once, last.in_last_hour, *kept.crowd("web", STOPPED, NOON - HOUR)) == (3, 3, 2, 3)
     assert last.open_incident == "n0"

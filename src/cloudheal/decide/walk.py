@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cloudheal.decide.facts import Facts
+from cloudheal.decide.facts import Facts, Group
 from cloudheal.model.decision import Reason, Station
 from cloudheal.model.incident import Mode
 
@@ -38,13 +38,20 @@ class Walk:
         return self.stations[-1].until
 
 
-def walk(event_time: datetime, now: datetime, facts: Facts) -> Walk:
-    """Ask every question in order until one refuses."""
-    return Walk(tuple(_until_refused(event_time, now, facts)))
+def walk(event_time: datetime, now: datetime, facts: Facts, count: Callable[[], Group] | None = None) -> Walk:
+    """Ask every question in order until one refuses.
+
+    Counting a group may cost as much as the group is large: with `count` it is done when a question needs it only.
+    """
+    return Walk(tuple(_until_refused(event_time, now, facts, count)))
 
 
-def _until_refused(event_time: datetime, now: datetime, facts: Facts) -> Iterator[Station]:
+def _until_refused(
+    event_time: datetime, now: datetime, facts: Facts, count: Callable[[], Group] | None
+) -> Iterator[Station]:
     for ask in QUESTIONS_BEFORE_PLANS if facts.planned else QUESTIONS:
+        if count is not None and ask in (_share, _storm):
+            facts, count = replace(facts, group=count()), None
         station = ask(event_time, now, facts)
         yield station
         if station.reason is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.table_counts import TableCounts
-from cloudheal.pipeline.weighing import Before, gathered, tag_held
+from cloudheal.pipeline.weighing import Before, crowd, gathered, tag_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def rehearse(
     now: datetime,
 ) -> Iterator[Rehearsed]:
     """Ask every rule in the order of the file, from the tables as they are now."""
-    trouble, fields = trouble_of(event), fields_of(event)
+    trouble, fields, counts = trouble_of(event), fields_of(event), TableCounts(connection)
     for rule in rules.rules.values():
         failures = tuple(str(one) for one in compiled(rule.when).failures(fields))
         heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
@@ -48,7 +49,8 @@ def rehearse(
         if trouble is not None and heals and not failures:
             deadline = deadline_of(event.subject, trouble, event.time)
             before = Before(deadline=deadline, only_looks=rule.name in rules.looking)
-            facts = gathered(TableCounts(connection), rule, event.subject, trouble, resource, now, before=before)
+            facts = gathered(counts, rule, event.subject, trouble, resource, now, before=before)
             facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
-            walked = walk(event.time, now, facts)
+            count = partial(crowd, counts, rule, event.subject, trouble, facts.group.name, now)
+            walked = walk(event.time, now, facts, count)
         yield Rehearsed(rule.name, rule.playbook, failures, walked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -31,9 +31,13 @@ class TableCounts:
         """Learn at one go which of these resources never had an incident; returns how many."""
         return self._counting.expect(subjects)
 
-    def counted(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+    def counted(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
         """Return the history of a resource and its trouble, and how much is being done."""
-        return self._counting.of(subject, trouble, group, now, windows)
+        return self._counting.of(subject, trouble, now, windows)
+
+    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
+        """Return how many of a group are under action, and how many fell into a trouble in a window."""
+        return self._counting.crowd(group, trouble, now - window)
 
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from cloudheal.act.playbook import Playbook
@@ -46,8 +47,11 @@ BACKLOG_AGE = timedelta(minutes=10)
 class Counts(Protocol):
     """Where the facts are counted."""
 
-    def counted(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+    def counted(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
         """Return the history of a resource and its trouble, and how much is being done."""
+
+    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
+        """Return how many of a group are under action, and how many fell into a trouble in a window."""
 
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet; a rule's own by its selector."""
@@ -66,8 +70,6 @@ class Before(NamedTuple):
     """The resource's; empty: as the inventory knows it."""
     deadline: datetime | None = None
     newest: datetime | None = None
-    fell: int = 0
-    """So many of the group are known to have fallen lately, at least."""
     only_looks: bool = False
     """The rule's playbook only looks."""
 
@@ -107,7 +109,8 @@ def weighed(counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, n
     for rule in rules:
         facts = tag_held(_facts(counts, told, rule, book, now), wishes, told.resource, now)
         facts = replace(facts, planned=True) if rule.name in book.planned else facts
-        yield Weighed(rule, facts, walk(told.event.time, now, facts))
+        count = partial(crowd, counts, rule, told.event.subject, told.trouble, facts.group.name, now, fell=told.fell)
+        yield Weighed(rule, facts, walk(told.event.time, now, facts, count))
 
 
 def weighed_again(
@@ -129,7 +132,14 @@ def weighed_again(
     before = Before(patient.group, deadline, only_looks=rule.name in book.looking)
     facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, before=before)
     facts = _again(tag_held(facts, book.wishes_of(patient.subject), resource, now), patient, approved=approved)
-    return Weighed(rule, facts, walk(patient.occurred, now, facts))
+
+    def count() -> Group:
+        group = crowd(counts, rule, patient.subject, patient.trouble, facts.group.name, now)
+        # Announced at once for many and done one after another, or approved by a person: no storm.
+        is_no_storm = approved or patient.state is RunState.PLANNED
+        return replace(group, fell_lately=0) if is_no_storm else group
+
+    return Weighed(rule, facts, walk(patient.occurred, now, facts, count))
 
 
 def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
@@ -153,13 +163,11 @@ def gathered(
     *,
     before: Before,
 ) -> Facts:
-    """Count the facts that one rule's walk looks at."""
+    """Count the facts that one rule's walk looks at, but those of the group: see `crowd`."""
     limits = rule.limits
     own = f"rule:{rule.name}"
     group = before.group or (resource.group if resource else "") or own
-    members, unhealthy = counts.size(subject, group, rule.resources if group == own else None)
-    windows = Windows(limits.within, limits.flap_window, limits.storm_window)
-    counted = counts.counted(subject, trouble, group, now, windows)
+    counted = counts.counted(subject, trouble, now, Windows(limits.within, limits.flap_window))
     return Facts(
         selected=selects(rule.resources, subject, resource),
         deadline=before.deadline,
@@ -174,17 +182,20 @@ def gathered(
         ),
         will=_will(counts, rule, subject, group, now),
         busy=Busy(counted.at_once, counted.in_last_hour),
-        group=Group(
-            group,
-            members,
-            unhealthy if members else counted.group_fell,
-            counted.group_under_action,
-            max(counted.group_fell, before.fell),
-        ),
+        group=Group(group, 0, 0, 0, 0),
         bounds=bounds_of(limits),
         mode=counts.mode_of(rule),
         only_looks=before.only_looks,
     )
+
+
+def crowd(
+    counts: Counts, rule: Rule, subject: ResourceId, trouble: Trouble, group: str, now: datetime, *, fell: int = 0
+) -> Group:
+    """Count a group; of its members so many are known to have fallen lately, at least."""
+    members, unhealthy = counts.size(subject, group, rule.resources if group == f"rule:{rule.name}" else None)
+    under_action, fallen = counts.crowd(group, trouble, now, rule.limits.storm_window)
+    return Group(group, members, unhealthy if members else fallen, under_action, max(fallen, fell))
 
 
 def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: datetime) -> Facts:
@@ -203,7 +214,7 @@ def _facts(counts: Counts, told: Told, rule: Rule, book: RuleBook, now: datetime
         past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
         return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
     deadline = deadline_of(event.subject, told.trouble, event.time)
-    before = Before("", deadline, told.newest, told.fell, rule.name in book.looking)
+    before = Before("", deadline, told.newest, rule.name in book.looking)
     return gathered(counts, rule, event.subject, told.trouble, told.resource, now, before=before)
 
 
@@ -222,9 +233,7 @@ def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: date
 def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
     last = None if patient.attempts else facts.past.last_attempt
     mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
-    if patient.state is RunState.PLANNED:  # announced at once for many, done one after another: no storm
-        mine = replace(mine, group=replace(mine.group, fell_lately=0))
     if not approved:
         return mine
     fresh = replace(mine.past, attempts=0, heals=0)
-    return replace(mine, mode=Mode.AUTO, past=fresh, group=replace(mine.group, fell_lately=0))
+    return replace(mine, mode=Mode.AUTO, past=fresh)

@@ -58,7 +58,7 @@ _UNDER_ACTION = (
     .select_from(GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident))
     .where(INCIDENT.c.group == sa.bindparam("group"))
 )
-_FELL = sa.select(INCIDENT.c.resource).where(
+_FELL = sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource))).where(
     INCIDENT.c.group == sa.bindparam("group"),
     INCIDENT.c.trouble == sa.bindparam("trouble"),
     INCIDENT.c.detected >= _SINCE,
@@ -76,16 +76,13 @@ class Counted(NamedTuple):
     oldest_heal: datetime | None
     at_once: int
     in_last_hour: int
-    group_under_action: int
-    group_fell: int
 
 
 class Windows(NamedTuple):
-    """The windows in which a rule counts attempts, heals and falls."""
+    """The windows in which a rule counts attempts and heals."""
 
     within: timedelta
     flap: timedelta
-    storm: timedelta
 
 
 class Counting:
@@ -98,7 +95,7 @@ class Counting:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._granted: dict[object, int] = {}
-        self._fell: dict[tuple[str, str, datetime], set[str]] = {}
+        self._fell: dict[tuple[str, str, datetime], int] = {}
         self._unheard: set[ResourceId] = set()
 
     def expect(self, subjects: Iterable[ResourceId]) -> int:
@@ -110,8 +107,8 @@ class Counting:
             self._unheard.update(one for one in part if one.id not in names)
         return len(self._unheard)
 
-    def of(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
-        """Count everything that the walk compares with limits."""
+    def of(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
+        """Count everything of a resource and of all that the walk compares with limits."""
         unheard = subject in self._unheard
         attempts = _NONE if unheard else _attempts(self._connection, subject, trouble, now - windows.within)
         heals = _NONE[:2] if unheard else _heals(self._connection, subject, trouble, now - windows.flap)
@@ -124,16 +121,21 @@ class Counting:
             oldest_heal=_moment(heals[1]),
             at_once=self._at_once(),
             in_last_hour=self._in_last_hour(now),
-            group_under_action=self._under_action(group),
-            group_fell=self._fallen(group, trouble, now - windows.storm),
         )
+
+    def crowd(self, group: str, trouble: Trouble, since: datetime) -> tuple[int, int]:
+        """Count how many of a group are under action, and how many fell into a trouble since."""
+        return self._under_action(group), self._fallen(group, trouble, since)
 
     def opened(self, subject: ResourceId, trouble: Trouble, group: str) -> int:
         """Take in that an incident was opened; returns how many numbers that changed."""
+        same = [name for name in self._fell if name[:2] == (group, trouble.kind)]
+        for name in same:
+            if subject in self._unheard:
+                self._fell[name] += 1
+            else:
+                del self._fell[name]  # it may be among them already
         self._unheard.discard(subject)
-        same = [fallen for (name, kind, _), fallen in self._fell.items() if (name, kind) == (group, trouble.kind)]
-        for fallen in same:
-            fallen.add(subject.id)
         return len(same)
 
     def granted(self) -> int:
@@ -155,7 +157,7 @@ class Counting:
         name = (group, trouble.kind, since)
         if name not in self._fell:
             self._fell[name] = _fell(self._connection, group, trouble, since)
-        return len(self._fell[name])
+        return self._fell[name]
 
     def _once(self, name: object, counted: Callable[[], int]) -> int:
         if name not in self._granted:
@@ -200,9 +202,9 @@ def _under_action(connection: sa.Connection, group: str) -> int:
     return connection.scalar(_UNDER_ACTION, {"group": group}) or 0
 
 
-def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> set[str]:
+def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> int:
     values = {"group": group, "trouble": trouble.kind, "since": millis_of(since)}
-    return set(connection.scalars(_FELL, values))
+    return connection.scalar(_FELL, values) or 0
 
 
 def _moment(millis: int | None) -> datetime | None:

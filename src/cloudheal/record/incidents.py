@@ -39,7 +39,7 @@ _OPEN = {
 }
 _ADD_RUN = sa.insert(RUN)
 _OPENED = sa.select(INCIDENT.c.resource, INCIDENT.c.group, INCIDENT.c.occurred).where(INCIDENT.c.id == _OF)
-_FIRST_EVENT = sa.select(sa.func.min(DECISION.c.event)).where(DECISION.c.incident == _OF)
+_FIRST_EVENT = sa.select(sa.func.min(DECISION.c.event)).where(DECISION.c.incident == _OF, sa.text("incident <> ''"))
 _OPEN_RUN = (
     sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"), INCIDENT.c.id.label("incident_id"))
     .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)

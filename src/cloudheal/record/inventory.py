@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import groupby
@@ -31,6 +31,14 @@ STALE_READ = timedelta(seconds=60)
 SLICE = 500
 NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
+_OF_GRANTS = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+_OF_ACCOUNT = (INCIDENT.c.cloud == sa.bindparam("of_cloud")) & (INCIDENT.c.account == sa.bindparam("of_account"))
+_HELPED = sa.select(INCIDENT.c.resource).select_from(_OF_GRANTS).where(_OF_ACCOUNT)
+_GRANTS_OF = (
+    sa.select(sa.func.count())
+    .select_from(_OF_GRANTS)
+    .where(_OF_ACCOUNT, INCIDENT.c.resource == sa.bindparam("of_resource"))
+)
 #: What wins when two observations bear the same instant: the end of a movement over the movement.
 _RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
 
@@ -122,7 +130,8 @@ class Sizes:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self._counted: dict[tuple[str, str, str], tuple[int, set[str]]] = {}
+        self._counted: dict[tuple[str, str, str], _Size] = {}
+        self._helped: set[ResourceId] = set()
 
     def of(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group of the subject's account has, and how many of them nobody helps yet.
@@ -132,21 +141,37 @@ class Sizes:
         name = (str(subject.cloud), subject.account, group)
         if name not in self._counted:
             self._counted[name] = _size(self.connection, subject, group, selector)
-        total, down = self._counted[name]
-        return total, len(down)
+        size = self._counted[name]
+        return size.total, size.down
 
     def helped(self, subject: ResourceId) -> int:
         """Take in that a run was granted for a resource; returns in how many groups it was waited for."""
-        waited = [down for _, down in self._counted.values() if subject.id in down]
-        for down in waited:
-            down.discard(subject.id)
+        if subject in self._helped:
+            return 0
+        self._helped.add(subject)
+        waited = [size for size in self._counted.values() if self._waited(subject, size)]
+        for size in waited:
+            size.down -= 1
         return len(waited)
 
+    def _waited(self, subject: ResourceId, size: _Size) -> bool:
+        """Say whether a resource, which has a grant now, was counted as one that nobody helps."""
+        down = sa.select(RESOURCE.c.id).where(size.needing, _is(subject)).exists()
+        granted = self.connection.scalar(_GRANTS_OF, {"of_resource": subject.id, **_place(subject)}) or 0
+        return granted <= 1 and bool(self.connection.scalar(sa.select(down)))
 
-def _size(
-    connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None
-) -> tuple[int, set[str]]:
-    """Count the members, and name those that need help which nobody gives yet.
+
+@dataclass(slots=True)
+class _Size:
+    """How large a group is; `needing` selects its members that need help, whether or not they get it."""
+
+    total: int
+    down: int
+    needing: sa.ColumnElement[bool]
+
+
+def _size(connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None) -> _Size:
+    """Count the members, and those that need help which nobody gives yet.
 
     Only described members count, so that an event about a server that does not exist cannot make a group look larger.
     """
@@ -154,14 +179,15 @@ def _size(
     same = (RESOURCE.c.cloud == str(subject.cloud)) & (RESOURCE.c.account == subject.account)
     there = same & chosen & RESOURCE.c.released.is_(None) & RESOURCE.c.described.is_not(None)
     total = connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(there)) or 0
-    helped = (
-        sa.select(INCIDENT.c.resource)
-        .join(RUN, RUN.c.incident == INCIDENT.c.id)
-        .join(GRANT, GRANT.c.run == RUN.c.id)
-        .where(INCIDENT.c.cloud == str(subject.cloud), INCIDENT.c.account == subject.account)
-    )
-    down = there & RESOURCE.c.state.in_(NOT_RUNNING) & RESOURCE.c.id.not_in(helped)
-    return total, set(connection.scalars(sa.select(RESOURCE.c.id).where(down)))
+    helped = set(connection.scalars(_HELPED, _place(subject)))
+    needing = there & RESOURCE.c.state.in_(NOT_RUNNING)
+    down = connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(needing)) or 0
+    given = sa.select(sa.func.count()).select_from(RESOURCE).where(needing, RESOURCE.c.id.in_(helped))
+    return _Size(total, down - (connection.scalar(given) or 0 if helped else 0), needing)
+
+
+def _place(subject: ResourceId) -> dict[str, str]:
+    return {"of_cloud": str(subject.cloud), "of_account": subject.account}
 
 
 def instances_released(connection: sa.Connection, since: datetime) -> list[Known]:
@@ -281,6 +307,8 @@ def _selected(connection: sa.Connection, selector: Selector) -> sa.ColumnElement
 
 def _tagged(connection: sa.Connection, key: str, values: Sequence[str]) -> sa.ColumnElement[bool]:
     if connection.dialect.name == "sqlite":
+        if not {'"', "\\"} & set(key):  # a path cannot name such a key
+            return sa.func.json_extract(RESOURCE.c.tags, f'$."{key}"').in_(values)
         each = sa.func.json_each(RESOURCE.c.tags).table_valued("key", "value")
         return sa.exists().where(each.c.key == key, each.c.value.in_(values))
     tag: sa.ColumnElement[str] = sa.cast(RESOURCE.c.tags, postgresql.JSONB)[key].astext

@@ -207,6 +207,12 @@ DECISION = sa.Table(
     sa.Column("next_eligible", sa.BigInteger),
     sa.Column("incident", sa.Text, nullable=False, server_default=""),
     sa.Index("decision_by_event", "event"),
+    sa.Index(
+        "decision_by_incident",
+        "incident",
+        sqlite_where=sa.text("incident <> ''"),
+        postgresql_where=sa.text("incident <> ''"),
+    ),
 )
 
 HOLD = sa.Table(

@@ -103,7 +103,7 @@ class Memory:
 
     # What the guards ask.
 
-    def counted(self, subject: ResourceId, trouble: Trouble, group: str, now: datetime, windows: Windows) -> Counted:
+    def counted(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
         """Return the history of a resource and its trouble, and how much is being done."""
         server = self._server(subject)
         hurried = trouble.kind == INTERRUPTION
@@ -121,9 +121,11 @@ class Memory:
             oldest_heal=min(heals, default=None),
             at_once=len(self._grants),
             in_last_hour=len(self._acted) + len(self._idle),
-            group_under_action=len(self._under_action.get(group, ())),
-            group_fell=self._fell_since(group, trouble.kind, windows.storm, now),
         )
+
+    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
+        """Return how many of a group are under action, and how many fell into a trouble in a window."""
+        return len(self._under_action.get(group, ())), self._fell_since(group, trouble.kind, window, now)
 
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet."""

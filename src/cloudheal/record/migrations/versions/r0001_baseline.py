@@ -452,6 +452,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("decision_by_event", "decision", ["event"], unique=False)
+    op.create_index(
+        "decision_by_incident",
+        "decision",
+        ["incident"],
+        unique=False,
+        sqlite_where=sa.text("incident <> ''"),
+        postgresql_where=sa.text("incident <> ''"),
+    )
     op.create_table(
         "listener_task",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
