@@ -69,7 +69,7 @@ def simulator() -> Iterator[RunningSimulator]:
     running.stop()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database of each kind, with a password where there can be one."""
     if request.param == "sqlite":
