@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -75,13 +76,13 @@ def describe(connection: sa.Connection, descriptions: Iterable[Description]) -> 
     """Take in what the cloud says; returns each description that was news, with what was known before."""
     ordered = sorted(descriptions, key=lambda one: one.id)
     before = known(connection, (one.id for one in ordered))
-    return [Change(before.get(one.id), one) for one in ordered if _write_description(connection, one, _state_of(one))]
+    return [Change(before.get(one.id), one) for one in ordered if _write_description(connection, one, stated=True)]
 
 
 def fill_in(connection: sa.Connection, descriptions: Iterable[Description]) -> int:
     """Take in who servers are, and the state and locks of none that was known: what changed is for a sweep to find."""
     ordered = sorted(descriptions, key=lambda one: one.id)
-    return sum(_write_description(connection, replace(one, locks=()), {}) for one in ordered)
+    return sum(_write_description(connection, replace(one, locks=()), stated=False) for one in ordered)
 
 
 def retag(connection: sa.Connection, subject: ResourceId, tags: Mapping[str, str], at: datetime) -> bool:
@@ -245,34 +246,48 @@ def _constant(text: str) -> sa.ColumnElement[Any]:
 _STATES = {"sqlite": _states(sqlite.insert(RESOURCE)), "postgresql": _states(postgresql.insert(RESOURCE))}
 
 
-def _write_description(connection: sa.Connection, seen: Description, state: Mapping[str, Any]) -> int:
-    """Write who a resource is; `state` are the columns of its state that are written over, too."""
+@cache
+def _described(dialect: str, *, grouped: bool, stated: bool) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement that takes one description in, with its group and its state or without, if it is believed.
+
+    A column of the row is what the description says; `described` is when it was asked for.
+    """
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(RESOURCE)
+    told = insert.excluded
+    may = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= told.described)
+    stale = told.described - _constant(str(_length(STALE_READ)))
+    believed = RESOURCE.c.released.is_(None) | (RESOURCE.c.released < stale)
+    names = ("name", "zone", "tags", "attributes", "described", *(("group",) if grouped else ()))
+    values: dict[str, Any] = {name: told[name] for name in names}
+    if stated:
+        at = told.described
+        newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (RESOURCE.c.described == at))
+        values |= {
+            "state": sa.case((newer, told.state), else_=RESOURCE.c.state),
+            "since": sa.case((newer & (RESOURCE.c.state != told.state), at), else_=RESOURCE.c.since),
+            "as_of": sa.case((newer, at), else_=RESOURCE.c.as_of),
+            "locks": told.locks,
+            "released": _constant("NULL"),
+        }
+    return insert.on_conflict_do_update(index_elements=list(_NAME), set_=values, where=may & believed)
+
+
+def _write_description(connection: sa.Connection, seen: Description, *, stated: bool) -> int:
+    """Write who a resource is, and its state where it is `stated`; 0 when something newer is known."""
     at = millis_of(seen.at)
-    told: dict[str, object] = {
+    row = {
+        **_first(seen.id, at),
+        "state": seen.state,
         "name": seen.name,
         "zone": seen.zone,
         **({} if seen.group is None else {"group": seen.group}),
         "tags": json.dumps(dict(seen.tags), ensure_ascii=False),
         "attributes": json.dumps(dict(seen.attributes), ensure_ascii=False),
+        "locks": json.dumps(list(seen.locks)),
         "described": at,
     }
-    may = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= at)
-    believed = RESOURCE.c.released.is_(None) | (RESOURCE.c.released < at - _length(STALE_READ))
-    first = {**_first(seen.id, at), **told, "state": seen.state, "locks": json.dumps(list(seen.locks))}
-    return _upsert(connection, first, {**told, **state}, may & believed)
-
-
-def _state_of(seen: Description) -> dict[str, Any]:
-    at = millis_of(seen.at)
-    newer = (RESOURCE.c.as_of < at) | ((RESOURCE.c.as_of == at) & (RESOURCE.c.described == at))
-    same = RESOURCE.c.state == seen.state
-    return {
-        "state": sa.case((newer, seen.state), else_=RESOURCE.c.state),
-        "since": sa.case((newer & ~same, at), else_=RESOURCE.c.since),
-        "as_of": sa.case((newer, at), else_=RESOURCE.c.as_of),
-        "locks": json.dumps(list(seen.locks)),
-        "released": None,
-    }
+    statement = _described(connection.dialect.name, grouped=seen.group is not None, stated=stated)
+    return write(connection, statement, [row])
 
 
 def _first(subject: ResourceId, at: int) -> dict[str, object]:
