@@ -19,6 +19,7 @@ from tests.crash.hosts import Host, not_allowed
 from tests.crash.rounds import Round, effects, fresh, keys, known_ids, open_url
 from tests.crash.scenarios import RESTART, WEB
 from tests.crash.test_two_workers import INTENT, LEASE, SENDING, is_frozen, output, thaw
+from tests.network import changed
 from tests.sim.simulator import RunningSimulator, started
 
 pytestmark = pytest.mark.timeout(300)
@@ -30,7 +31,7 @@ def host() -> Iterator[Host]:
     """A host with two links."""
     if reason := not_allowed():
         pytest.skip(reason)
-    with Host() as ready:
+    with changed(), Host() as ready:
         yield ready
 
 
