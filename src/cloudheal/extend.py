@@ -29,6 +29,7 @@ from cloudheal.ports.cloud import (
     Shell,
     Snapshot,
 )
+from cloudheal.ports.probes import Finding, Probes
 from cloudheal.settings.durations import Duration, duration_of
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "End",
     "Event",
     "EventDocument",
+    "Finding",
     "Group",
     "Hands",
     "Healed",
@@ -55,6 +57,7 @@ __all__ = [
     "Place",
     "PlannedParameters",
     "Playbook",
+    "Probes",
     "Reason",
     "Refusal",
     "ResourceId",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -142,12 +143,14 @@ def fake() -> Account:
 
 
 def test_servers_are_read_and_absent_ones_are_left_out(account: Account) -> None:
-    """State, name, tags and the full id are told; what does not exist is no key."""
+    """State, name, tags, private address and the full id are told; what does not exist is no key."""
     found = account.verbs.compute.servers(REGION, [WEB, OFF, "i-none"])
     assert set(found) == {WEB, OFF}
     web = found[WEB]
     assert (web.state, web.name, web.tags, web.locks) == ("Running", "web-01", {"env": "prod"}, ())
     assert str(web.id) == f"alibaba/{ACCOUNT}/{REGION}/instance/{WEB}"
+    assert ip_address(web.address).is_private
+    assert web.address != found[OFF].address
     assert found[OFF].state == "Stopped"
 
 

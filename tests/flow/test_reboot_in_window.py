@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -285,6 +286,32 @@ def test_two_events_on_one_server_share_one_reboot(start: Start) -> None:
     assert healing.events() == ["Avoided", "Avoided"]
     assert healing.weights() == WEIGHTS
     assert len(healing.rows(INCIDENT)) == 2
+
+
+# --- the server itself is asked ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_server_that_does_not_answer_its_probe_is_not_put_back(start: Start, *, answers: bool) -> None:
+    """A real port at the address that the cloud describes: open, the weights are back; closed, they stay 0."""
+    before = world()
+    before["alibaba"]["instances"][0]["network"] = {"private_ip": "127.0.0.1"}
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        if not answers:
+            door.close()
+        healing = start(before, probe={"tcp": port, "within": "2s"})
+        healing.announce()
+        verdict, code, evidence = healing.ended()
+    assert healing.reboots() == 1
+    if answers:
+        assert (verdict, code, healing.weights()) == ("healed", "avoided", WEIGHTS)
+        assert evidence["probe"] == f"tcp {port}: connected"
+    else:
+        assert (verdict, code) == ("not healed", "probe_failed")
+        assert healing.weights() == {**WEIGHTS, (WEB, 8080): 0, (WEB, 9090): 0}
+        (told,) = [row for row in healing.rows(OUTBOX) if row.topic == "incident.not_healed"]
+        assert "not put back into its balancers: lb-bp1shop/rsp-web 8080@30,9090@100" in told.facts
 
 
 # --- in its slot ---------------------------------------------------------------------------------------

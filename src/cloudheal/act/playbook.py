@@ -29,6 +29,7 @@ from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.model.trigger import Trigger
 from cloudheal.ports.cloud import LOOKS, Backups, Balancers, Compute, Guests, Orders, Place, Server, SystemEvents
+from cloudheal.ports.probes import Probes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Case:
     backups: Backups
     guests: Guests
     system_events: SystemEvents
+    probes: Probes
+    """Asks servers themselves over the network; a playbook calls them only inside what its hands read."""
     places: Callable[[], Sequence[Place]]
     """Names the balancer groups that the resource was in at the last sweep: a hint where to look first."""
     desired_on: bool

@@ -51,6 +51,9 @@ from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.notify import Target
+from cloudheal.ports.probes import Probes
+from cloudheal.probes.http import http
+from cloudheal.probes.tcp import tcp
 from cloudheal.record.database import open_database
 from cloudheal.record.draining import heed, is_draining
 from cloudheal.record.inbox import mark_replayed
@@ -125,6 +128,7 @@ class App:
             rules=self.rules,
             playbooks=self.extensions.library.playbooks,
             verbs=self.accounts.verbs_of,
+            probes=Probes(tcp, http),
             clock=self.clock,
             wait=self.waits.wait,
             pause=self._pause,

@@ -58,6 +58,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
             (
                 "按 ID 读到该事件的状态为 Avoided。",
                 "已证明服务器重启过，并读到它处于 Running 且健康；由另一次执行完成的除外。",
+                "规则要求探测时，服务器已应答探测；由另一次执行重启的除外。",
                 "服务器在负载均衡中的权重与之前相同。",
             ),
             {
@@ -76,6 +77,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "if_not_prepared": "`abort`：不重启并通知；`continue`：重启并记录警告。",
                 "reboot_timeout": "服务器最多用多久恢复。",
                 "force": "在此时间内没有停下时：再强制重启一次，可能丢失数据。",
+                "probe": "重启之后、恢复服务之前，服务器必须应答的探测：`tcp` 或 `http`；不写则不探测。",
                 "healthy_timeout": "之后负载均衡的健康检查最多用多久。",
                 "avoided_timeout": "事件最多用多久变为已避免。",
                 "unread_timeout": "读不到事件时再继续查询多久。",

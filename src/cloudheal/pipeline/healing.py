@@ -33,6 +33,7 @@ from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Server, Verbs
+from cloudheal.ports.probes import Probes
 from cloudheal.ports.store import Store, is_away
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
@@ -72,6 +73,7 @@ class Healer:
     playbooks: Mapping[str, Playbook]
     verbs: Callable[[ResourceId, bool], Verbs]
     """Finds what a resource's account offers, in a hurry or not; one account's run never gets another's credentials."""
+    probes: Probes
     clock: Clock
     wait: Callable[[ResourceId, float, Callable[[], bool]], bool]
     """Waits on the operator's clock until a condition of a resource holds or so many seconds have passed."""
@@ -140,6 +142,7 @@ class Healer:
                 backups=verbs.backups,
                 guests=verbs.guests,
                 system_events=verbs.system_events,
+                probes=self.probes,
                 places=partial(self._places, found.resource),
                 desired_on=rule is not None and rule.desired == "on",
                 intent=partial(self.intent, Stop(found.resource, found.occurred, found.rule, found.run)),

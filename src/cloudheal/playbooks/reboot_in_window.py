@@ -4,7 +4,8 @@ Its run begins when its slot has come. It keeps the evidence first, then takes t
 one server share one reboot. It copies disks, leaves the balancers and runs a command as the rule says, and reads event
 and server once more just before the call: only an event that is still Scheduled and a server that is Running and
 unlocked are acted on, and a simulated event only ever dryly, unless a drill allows it. The reboot is one intent and is
-never sent again blindly. What was taken out of balancers is put back as it was, unless the server did not come back.
+never sent again blindly. What was taken out of balancers is put back as it was, unless the server did not come back
+or does not answer the probe that the rule asks for.
 
 What takes longer than a minute is waited for as a row: each look begins afresh and goes by the run's journal.
 """
@@ -27,11 +28,12 @@ from cloudheal.model.deed import CLAIM, SHARED
 from cloudheal.model.incident import MAINTENANCE, Healed
 from cloudheal.model.inventory import RUNNING
 from cloudheal.model.system_event import ENDINGS, Cycle
-from cloudheal.playbooks import aftermath, evidence, journal, leaving, preparing, sight
+from cloudheal.playbooks import aftermath, evidence, journal, leaving, preparing, probing, sight
 from cloudheal.playbooks.aftermath import After, Rebooted
 from cloudheal.playbooks.journal import DRY, FORCED, REBOOT, UNREAD, Journal
 from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.preparing import PAUSE, TRIES, LookOverError, NotPreparedError, Preparation, held_back
+from cloudheal.playbooks.probing import ProbeParameters
 from cloudheal.playbooks.sight import EventSeen, ServerSeen, server_of
 from cloudheal.ports.cloud import Command, Shell
 from cloudheal.settings.durations import Duration, duration_of
@@ -71,6 +73,10 @@ class RebootParameters(PlannedParameters):
     reboot_timeout: Duration = Field(duration_of("10m"), description="How long the server may take to be back.")
     force: bool = Field(
         default=False, description="When it did not go down in that time: once more by force, which may lose data."
+    )
+    probe: ProbeParameters | None = Field(
+        None,
+        description="What the server must answer after it before it serves again: `tcp` or `http`; absent: nothing.",
     )
     healthy_timeout: Duration = Field(
         duration_of("5m"), description="How long the balancers' checks may take after it."
@@ -262,12 +268,28 @@ class _Answer:
         if after.state == "":
             return End(Healed.NOT_NEEDED, "gone", self._ready.told)
         if after.is_well and (after.proof or after.is_over):
+            self._probe(after)
             self._put_back(after)
             over = aftermath.see_event(self._case, self._hands, rebooted, self._with.avoided_timeout)
             return self._ended(over, rebooted)
         if after.at - rebooted.at < self._with.reboot_timeout:
             return Refusal(Reason.UNDERWAY, after=PAUSE)
         return self._not_back(rebooted, after)
+
+    def _probe(self, after: After) -> None:
+        """Wait until the server itself answers; one that does not stays out of its balancers."""
+        ready = self._ready
+        if self._with.probe is None:
+            return
+        probed = probing.ask(self._case, self._hands, self._with.probe, ready.deeds, after.at)
+        ready.told["probe"] = probed.told
+        if probed.answers:
+            return
+        if not probed.is_over:
+            raise LookOverError(Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"probe": probed.told}))
+        out = f"; not put back into its balancers: {ready.out}" if ready.out else ""
+        told = {**ready.told, "still_out": ready.out, "event": after.event.status, "advice": f"{probed.told}{out}"}
+        raise LookOverError(End(Healed.NOT_HEALED, "probe_failed", {name: text for name, text in told.items() if text}))
 
     def _put_back(self, after: After) -> None:
         """Put the server back into its balancers, and wait until their own checks find it healthy."""
@@ -363,8 +385,9 @@ REBOOT_IN_WINDOW = Playbook(
     promises=(
         "The event was read by its id as Avoided.",
         "The server was proven to have been rebooted and was read as Running and healthy, unless another run did that.",
+        "The server answered the probe, where the rule asks for one, unless another run rebooted it.",
         "The server has the weights in its balancers that it had before.",
     ),
     planned=True,
-    parts=(aftermath, evidence, journal, leaving, preparing, sight),
+    parts=(aftermath, evidence, journal, leaving, preparing, probing, sight),
 )

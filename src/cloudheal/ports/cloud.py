@@ -18,7 +18,10 @@ from cloudheal.model.system_event import SystemEvent
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server as its cloud shows it now; `state` and `locks` are the vendor's words, `started` its last start."""
+    """One server as its cloud shows it now; `state` and `locks` are the vendor's words, `started` its last start.
+
+    `address` is its private one.
+    """
 
     id: ResourceId
     state: str
@@ -29,6 +32,7 @@ class Server:
     started: str = ""
     spot: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
 
 
 class Compute(Protocol):

@@ -23,6 +23,7 @@ from cloudheal.testing.drills import FakeDrills
 from cloudheal.testing.faults import Kind, Line
 from cloudheal.testing.guests import FakeGuests
 from cloudheal.testing.messages import message
+from cloudheal.testing.services import FakeServices
 
 STARTING, STOPPING = "Starting", "Stopping"
 #: How long a server takes to go down when it is rebooted.
@@ -51,6 +52,7 @@ class FakeCloud:
         self.backups = FakeBackups(self.clock, self.line, self.actions)
         self.guests = FakeGuests(self.clock, self.line, self.actions, self.now)
         self.drills = FakeDrills(self)
+        self.services = FakeServices(self.clock, self._running_at)
         self._boot = boot
         self._histories: dict[str, list[tuple[datetime, Server | None]]] = {}
         self._orders: dict[str, Order] = {}
@@ -74,13 +76,15 @@ class FakeCloud:
         tags: Mapping[str, str] | None = None,
         locks: Sequence[str] = (),
         order: Order = PLAIN,
+        address: str | None = None,
     ) -> ResourceId:
-        """Put a server there; returns its full name."""
+        """Put a server there; returns its full name. Without an address it has one of its own."""
         resource = self.id_of(id_)
         self._orders[id_] = replace(order, name=name, tags=dict(tags or {}))
         # It was there for an hour, so that reads that are late show it too.
         since = self.clock.now() - timedelta(hours=1)
         new = Server(resource, state, name, order.zone, tuple(locks), spot=order.spot, tags=dict(tags or {}))
+        new = replace(new, address=f"10.0.0.{len(self._histories) + 1}" if address is None else address)
         self._histories[id_] = [(since, new)]
         self.backups.attach(id_)
         return resource
@@ -370,6 +374,11 @@ class FakeCloud:
 
     def _last(self, id_: str) -> Server | None:
         return next((one for _, one in reversed(self._histories.get(id_, [])) if one is not None), None)
+
+    def _running_at(self, address: str) -> datetime | None:
+        """Return since when the server at an address runs; None where none does."""
+        now = (history[-1] for history in self._histories.values())
+        return next((at for at, one in now if one and one.address == address and one.state == RUNNING), None)
 
     def _seen(self, id_: str) -> Server | None:
         at = self.clock.now() - self._behind

@@ -174,6 +174,7 @@ class Scene:
             rules=rules,
             playbooks=library.playbooks,
             verbs=lambda _resource, _hurried: self.cloud.verbs,
+            probes=self.cloud.services.probes,
             clock=clock,
             wait=lambda _, seconds, condition: life.wait(seconds, condition),
             pause=lambda seconds: life.passes(timedelta(seconds=seconds)),

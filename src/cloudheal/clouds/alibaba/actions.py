@@ -70,4 +70,12 @@ class AlibabaCompute:
                 started=str(one.get("StartTime", "")),
                 spot=one.get("SpotStrategy", "NoSpot") not in {"", "NoSpot"},
                 tags={str(tag["TagKey"]): str(tag.get("TagValue", "")) for tag in tags},
+                address=_private_address(one),
             )
+
+
+def _private_address(shown: Mapping[str, Any]) -> str:
+    """Return the private address of a server; one in the classic network has it elsewhere."""
+    inside = shown.get("VpcAttributes", {}).get("PrivateIpAddress", {}).get("IpAddress", ())
+    classic = shown.get("InnerIpAddress", {}).get("IpAddress", ())
+    return str(next(iter((*inside, *classic)), ""))
