@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from cloudheal.plugins import in_package, of_kind
 from cloudheal.record.budget import give_back
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import GRANT, RUN
+from cloudheal.record.tables import GRANT, INCIDENT, RUN
 from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing.clock import VirtualClock
@@ -138,3 +139,33 @@ def test_a_freed_grant_wakes_exactly_one(two: tuple[Database, Database]) -> None
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(lambda one: one.tick(), wakers)) == [0, 0]
     assert granted(two[0]) == 5
+
+
+def of_two_groups(subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+    """Every second server is of one group, the others of another; nobody knows how large they are."""
+    return {
+        one: Resource(one, NOON, "Stopped", one.id, "z", "odd" if int(one.id[2:]) % 2 else "even", {})
+        for one in subjects
+    }
+
+
+def test_a_place_that_a_group_gives_back_goes_to_the_next_of_the_group(database: Database) -> None:
+    """One of each group is helped at a time; when it is done the oldest of its own group is next, and of no other."""
+    rules = rules_with()
+    with database.transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+    replace(worker(database, rules, "w"), lookup=of_two_groups).take([stopped(number) for number in range(6)])
+    waker = Waker(database, Engine(), rule_book(rules.rules), VirtualClock(NOON), lambda: f"{next(IDS)}")
+    starting = (
+        sa.select(INCIDENT.c.resource).join(RUN, RUN.c.incident == INCIDENT.c.id).where(RUN.c.state == "starting")
+    )
+    with database.transaction() as connection:
+        assert set(connection.scalars(starting)) == {"i-0", "i-1"}
+        done = sa.select(RUN.c.id).join(INCIDENT, RUN.c.incident == INCIDENT.c.id).where(INCIDENT.c.resource == "i-0")
+        run = connection.scalars(done).one()
+        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(state="ended"))
+        give_back(connection, run)
+        assert waker.fill(connection, "odd", NOON) == 0
+        assert waker.fill(connection, "even", NOON) == 1
+        assert waker.fill(connection, "even", NOON) == 0
+        assert set(connection.scalars(starting)) == {"i-1", "i-4"}
