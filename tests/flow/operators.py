@@ -166,7 +166,7 @@ class AtHand(Operator):
             patch.setattr(sys, "argv", ["cloudheal", *words])
             patch.delenv("COLUMNS", raising=False)
             warnings.simplefilter("ignore", DeprecationWarning)  # as in a process, which does not show them
-            patch.setattr(sys, "stdin", io.StringIO(typed))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8"))
             for name, value in self.surroundings().items():
                 patch.setenv(name, value)
             try:

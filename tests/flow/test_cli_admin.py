@@ -13,6 +13,12 @@ from tests.flow.test_restart import QUEUE, RULE, WORLD
 
 
 @pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
+
+
+@pytest.fixture
 def bare(operator: Operator) -> Operator:
     """An operator whose account has servers and nothing else."""
     alibaba = {name: part for name, part in WORLD["alibaba"].items() if name not in {"queues", "event_rules"}}

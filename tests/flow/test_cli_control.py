@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import getpass
 
+import pytest
+
 from tests.flow.operators import Operator, until
 from tests.flow.test_restart import RULE
+
+
+@pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
 
 
 def decided(operator: Operator, resource: str) -> list[str]:

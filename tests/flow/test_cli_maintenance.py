@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.flow.operators import Operator, until
 
 REBOOT = "Instance:SystemMaintenance.Reboot"
+
+
+@pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
 
 
 def test_planned_maintenance_is_listed_in_both_languages(operator: Operator) -> None:

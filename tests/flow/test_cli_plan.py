@@ -35,15 +35,15 @@ PLAYBOOK = Playbook(
 
 
 @pytest.fixture
-def planned(operator: Operator) -> Operator:
+def planned(at_hand: Operator) -> Operator:
     """An operator whose servers are to be rebooted by the cloud in three days, with windows in the night."""
-    folder = operator.folder / "playbooks"
+    folder = at_hand.folder / "playbooks"
     folder.mkdir()
     (folder / "sit_still.py").write_text(PLAYBOOK, encoding="utf-8")
-    operator.settings(rules=[RULE], extensions={"folders": ["playbooks"]}, maintenance={"windows": [NIGHT]})
-    operator.done("rules", "promote", "maintain")
-    operator.simulator.chaos("maintenance_event", WEB, PEER, in_seconds=3 * 86_400)
-    return operator
+    at_hand.settings(rules=[RULE], extensions={"folders": ["playbooks"]}, maintenance={"windows": [NIGHT]})
+    at_hand.done("rules", "promote", "maintain")
+    at_hand.simulator.chaos("maintenance_event", WEB, PEER, in_seconds=3 * 86_400)
+    return at_hand
 
 
 def rows(at: Operator, *words: str) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.flow.operators import Operator
+
+
+@pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
 
 
 def test_a_report_is_shown_written_and_read_by_programs(operator: Operator) -> None:

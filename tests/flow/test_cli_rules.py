@@ -5,11 +5,19 @@ from __future__ import annotations
 import getpass
 import json
 
+import pytest
+
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import RULE
 
 NAME = RULE["name"]
+
+
+@pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process."""
+    return at_hand
 
 
 def test_a_new_rule_records_only_until_it_is_promoted_and_again_when_it_changes(operator: Operator) -> None:
