@@ -19,7 +19,7 @@ from cloudheal.decide.rulebook import rule_book
 from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Answer, Hold
 from cloudheal.model.event import Channel
-from cloudheal.model.incident import RunState
+from cloudheal.model.incident import RunState, Verdict
 from cloudheal.model.plan import Choice, Policy, Slot, Why
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
@@ -30,7 +30,10 @@ from cloudheal.record.database import Database
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.plans import PlanRow, Wish, place, plan_rows, wish
 from cloudheal.record.promotions import promote
+from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, INCIDENT, LEDGER, OUTBOX, RUN
+from cloudheal.record.waiting import Rest, end_patient, rest
+from cloudheal.record.workers import Claim, claim
 from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import RuleFile
@@ -87,7 +90,7 @@ class Plans:
             new_id=self._id,
             worker="w",
         )
-        self.waker = Waker(database, self.engine, book, self.clock, self._id, settings.catch_up)
+        self.waker = Waker(database, self.engine, book, self.clock, self._id, settings)
         self.windows = [one.window for one in settings.windows]
         self._book, self._settings = book, settings
         self.planner = self.planner_of(Planner)
@@ -213,6 +216,56 @@ def test_members_of_a_group_are_planned_one_after_another(start: Callable[..., P
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(slots))
     assert slots[0][0] >= datetime.fromisoformat("2026-03-03T02:00:00+08:00")
     assert slots[-1][1] <= datetime.fromisoformat("2026-03-03T04:00:00+08:00")
+
+
+def looked(plans: Plans, server: str) -> Claim:
+    """Let the begun run of a server do something to it; returns the claim of its look."""
+    chosen = sa.select(RUN.c.id, RUN.c.look).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    with plans.database.transaction() as connection:
+        row = connection.execute(chosen.where(INCIDENT.c.resource == server, RUN.c.state == "starting")).one()
+        held = claim(connection, row.id, "w", row.look, plans.clock.now())
+        assert held is not None
+        assert write_intent(connection, held, row.look, Wanted("reboot", {}), at=plans.clock.now()) is not None
+    return held
+
+
+def test_a_member_that_takes_longer_than_planned_keeps_its_place(start: Callable[..., Plans]) -> None:
+    """While its run waits for the reboot to show, long after its slot, no other member of its group is begun."""
+    plans = start()
+    for server in ("i-1", "i-2"):
+        plans.told(server, f"e-{server}", NOON + 40 * HOUR)
+    first, second = sorted(plans.tick().rows(), key=lambda row: row.begin or NOON)
+    assert first.begin is not None
+    assert second.begin is not None
+    plans.passes(first.begin - plans.clock.now())
+    assert plans.begun() == [first.subject.id]
+    held = looked(plans, first.subject.id)
+    far = plans.clock.now() + 10 * HOUR
+    with plans.database.transaction() as connection:
+        assert rest(connection, held, Rest(RunState.WAITING, "underway", far), plans.clock.now())
+    plans.passes(second.begin - plans.clock.now() + 3 * HOUR, step=5 * MINUTE)
+    assert plans.begun() == [first.subject.id]
+    with plans.database.transaction() as connection:
+        healed = Verdict(first.incident, Healed.HEALED, plans.clock.now(), {})
+        assert end_patient(connection, first.run, healed)
+    plans.passes(6 * HOUR, step=5 * MINUTE)
+    assert plans.begun() == [first.subject.id, second.subject.id]
+
+
+def test_of_one_server_one_run_is_at_work_at_a_time(start: Callable[..., Plans]) -> None:
+    """A run that waits for its deed to show looks again when the other run of its server has ended its look."""
+    plans = start(windows=[NIGHT])
+    for event in ("e-1", "e-2"):
+        plans.told("i-1", event, NOON + 40 * HOUR)
+    one, other = plans.tick().rows()
+    with plans.database.transaction() as connection:
+        soon = {"waits_for": "underway", "next_eligible": 0}
+        connection.execute(sa.update(RUN).where(RUN.c.id == one.run).values(state="running"))
+        connection.execute(sa.update(RUN).where(RUN.c.id == other.run).values(state="waiting", **soon))
+    assert plans.tick().begun() == []
+    with plans.database.transaction() as connection:
+        connection.execute(sa.update(RUN).where(RUN.c.id == one.run).values(state="waiting", waits_for="held"))
+    assert plans.tick().begun() == ["i-1"]
 
 
 def test_two_events_of_one_server_share_a_slot(start: Callable[..., Plans]) -> None:

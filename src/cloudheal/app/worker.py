@@ -106,8 +106,7 @@ class App:
         self.accounts = accounts_of(settings, self.counters, self.clock.now)
         self.engine = Engine(self.database, self.worker, self._look)
         self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
-        catch_up = settings.maintenance.catch_up
-        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id, catch_up)
+        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id, settings.maintenance)
         self.planner = Planner(
             store=self.database,
             worker=self.worker,

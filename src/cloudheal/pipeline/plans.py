@@ -50,6 +50,8 @@ from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
 LEASE_MILLIS = 60_000
+#: What has begun and not ended keeps its place, also while its run waits for its deed to show.
+_BEGUN = frozenset({RunState.STARTING, RunState.RUNNING, RunState.WAITING})
 
 
 #: A server and the id of its cloud's event.
@@ -108,7 +110,7 @@ class Planner:
 
     def request(self, rows: Sequence[PlanRow], now: datetime, loads: Mapping[str, Known] | None = None) -> PlanRequest:
         """Return what is to be planned, under the settings as they are."""
-        busy = {one.subject for one in rows if one.state in {RunState.STARTING, RunState.RUNNING}}
+        busy = {one.subject for one in rows if one.state in _BEGUN}
         waiting = [one for one in rows if one.state is RunState.PLANNED and one.subject not in busy]
         return PlanRequest(
             now=now,

@@ -8,8 +8,8 @@ A question that nobody answered in time stays open: people are told once, and a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -28,8 +28,9 @@ from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
-from cloudheal.record.plans import is_another_at_work, miss, plan_row
+from cloudheal.record.plans import is_another_at_work, miss, plan_row, under_maintenance
 from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient, foremost, keep_waiting
+from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import Rule
 
 
@@ -42,8 +43,8 @@ class Waker:
     rules: RuleBook
     clock: Clock
     new_id: Callable[[], str]
-    catch_up: timedelta = timedelta(minutes=15)
-    """How late the slot of a planned run may still be taken up."""
+    maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
+    """How late the slot of a planned run may still be taken up, and how many servers may be worked on at once."""
 
     def tick(self) -> int:
         """Walk every run that may be ready; returns how many were started."""
@@ -105,6 +106,8 @@ class Waker:
         if patient.state is RunState.PLANNED and not self._may_begin(connection, patient, said, now):
             return None
         if patient.waits_for == Reason.UNDERWAY:
+            if is_another_at_work(connection, patient.subject, patient.run):
+                return None  # one resource, one run at a time: it looks when the other has
             return self._begin(connection, patient, None, said, now)
         seen = known(connection, [patient.subject]).get(patient.subject)
         again = weighed_again(
@@ -128,9 +131,16 @@ class Waker:
         if said is not None and said.answer is Answer.EXPIRED:
             # Whoever did not see this question has an hour for the next one.
             return not miss(connection, patient.run, Reason.ASK_EXPIRED.value, now + ASK_EXPIRES, now)
-        if now - row.begin > self.catch_up:
+        if now - row.begin > self.maintenance.catch_up:
             return not miss(connection, patient.run, _held_by(patient), now, now)
-        return True
+        return self._has_place(connection, patient)
+
+    def _has_place(self, connection: sa.Connection, patient: Patient) -> bool:
+        """Say whether one more server may be worked on now: one that takes longer than planned keeps its place."""
+        others = under_maintenance(connection, patient.subject)
+        mates = sum(group == patient.group for group in others.values())
+        free = mates < self.maintenance.members_at_once(patient.group)
+        return free and len(others) < self.maintenance.servers_at_once
 
     def _walked(
         self,

@@ -20,6 +20,7 @@ from cloudheal.model.decision import Reason
 from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.plan import Policy, Slot, Unplaced
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.deeds import has_begun
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
@@ -201,6 +202,18 @@ def is_another_at_work(connection: sa.Connection, subject: ResourceId, run: str)
     joined = RUN.join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     chosen = sa.select(RUN.c.id).select_from(joined).where(*(INCIDENT.c[key] == value for key, value in about.items()))
     return connection.execute(chosen.where(RUN.c.id != run, RUN.c.state.in_(_AT_WORK)).limit(1)).first() is not None
+
+
+def under_maintenance(connection: sa.Connection, but: ResourceId) -> dict[str, str]:
+    """Return the groups of the other servers whose maintenance has begun and has not ended, by their ids.
+
+    One whose run only waits, or asks a person, is among them as long as something was done to it.
+    """
+    joined = PLAN.join(RUN, RUN.c.id == PLAN.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    rests = (RunState.WAITING.value, RunState.ASKING.value)
+    chosen = sa.select(RUN.c.id, RUN.c.state, RUN.c.group, INCIDENT.c.resource).select_from(joined)
+    rows = connection.execute(chosen.where(RUN.c.state.in_((*_AT_WORK, *rests)), INCIDENT.c.resource != but.id))
+    return {row.resource: row.group for row in rows if row.state in _AT_WORK or has_begun(connection, row.id)}
 
 
 def runs_of(rows: Iterable[PlanRow], what: str) -> list[PlanRow]:

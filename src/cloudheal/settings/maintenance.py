@@ -71,6 +71,10 @@ class MaintenanceSettings(GroupTerms):
             raise ValueError(msg)
         return groups
 
+    def members_at_once(self, group: str) -> int:
+        """Return how many members of a group may be under maintenance at the same time."""
+        return next((one.at_once for one in self.groups if one.group == group), self.at_once)
+
     def in_zone(self, timezone: str) -> Self:
         """Return the same with a zone in every window that names none."""
         groups = [one.model_copy(update=_in_zone(one, timezone)) for one in self.groups]
