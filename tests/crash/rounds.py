@@ -38,7 +38,7 @@ from tests.sim.simulator import RunningSimulator
 
 KILLED = -9
 #: How long a whole healing may take; a lease, a settling and a redelivery are in it.
-SECONDS = 60.0
+SECONDS = 120.0
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["tests.crash.matrix_worker"])
 

@@ -28,7 +28,7 @@ KEY, SECRET = "testid", "testsecret"
 COMMAND = (sys.executable, "-m", "cloudheal")
 
 
-def until(condition: Callable[[], bool], seconds: float = 30, what: str = "the condition") -> None:
+def until(condition: Callable[[], bool], seconds: float = 60, what: str = "the condition") -> None:
     """Wait on a condition."""
     give_up, tick = time.monotonic() + seconds, threading.Event()
     while not condition():

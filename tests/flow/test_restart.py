@@ -72,7 +72,7 @@ class Healing:
         """Take in everything that is on the queue."""
         return self.app.consume(self.app.settings.accounts[0], once=True)
 
-    def until_ended(self, count: int, seconds: float = 20) -> list[sa.Row[Any]]:
+    def until_ended(self, count: int, seconds: float = 60) -> list[sa.Row[Any]]:
         """Take in events until so many incidents have ended, and return them."""
         give_up = time.monotonic() + seconds
         while len(ended := self.rows(INCIDENT, INCIDENT.c.ended.is_not(None))) < count:
@@ -80,7 +80,7 @@ class Healing:
             self.drain_queue()
         return ended
 
-    def until(self, found: Callable[[], list[T]], seconds: float = 30) -> list[T]:
+    def until(self, found: Callable[[], list[T]], seconds: float = 60) -> list[T]:
         """Take in events until something is found, and return it."""
         give_up = time.monotonic() + seconds
         while not (what := found()):

@@ -62,7 +62,7 @@ class Watching:
         with self.app.database.snapshot() as connection:
             return list(connection.execute(sa.select(table).where(*where)).all())
 
-    def until_ended(self, count: int, seconds: float = 30) -> list[sa.Row[Any]]:
+    def until_ended(self, count: int, seconds: float = 60) -> list[sa.Row[Any]]:
         """Wait in real time until so many incidents have ended, while the simulator's time goes on."""
         give_up = time.monotonic() + seconds
         while len(ended := self.rows(INCIDENT, INCIDENT.c.ended.is_not(None))) < count:
@@ -70,7 +70,7 @@ class Watching:
             self.advance(1)
         return ended
 
-    def until_waiting(self, count: int, seconds: float = 30) -> list[sa.Row[Any]]:
+    def until_waiting(self, count: int, seconds: float = 60) -> list[sa.Row[Any]]:
         """Wait in real time until so many runs wait for something to change."""
         give_up = time.monotonic() + seconds
         while len(waiting := self.rows(RUN, RUN.c.state == RunState.WAITING.value)) < count:
