@@ -51,6 +51,7 @@ _EXPORT = re.compile(r"export (?P<name>\w+)=(?P<value>\S+)")
 _NEEDED = {"bash": ("bash", "curl", "openssl"), "node": ("node",)}
 # A command goes on while a quote is open.
 _COMMAND = re.compile(r"^(?:[^'\n]|'[^']*')+$", re.MULTILINE)
+_OF_READERS = re.compile(r"^(?:language|timezone): .*\n", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//) .*$", re.MULTILINE)
 
 
@@ -64,9 +65,9 @@ def examples(page: Page) -> Iterator[tuple[str, str]]:
 
 
 def shown_by(language: str, name: str) -> list[tuple[str, str]]:
-    """Return the examples of a page, without what its comments say in the language of its readers."""
+    """Return the examples of a page, without comments and without the settings that name language and zone."""
     shown = examples(Page(ROOT / f"docs/{language}/{name}.md"))
-    return [(kind, _COMMENT.sub("", text)) for kind, text in shown]
+    return [(kind, _OF_READERS.sub("", _COMMENT.sub("", text))) for kind, text in shown]
 
 
 def typed() -> Iterator[str]:
