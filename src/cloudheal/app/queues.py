@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from cloudheal.app.accounts import credentials
-from cloudheal.app.custody import Custody
+from cloudheal.app.custody import Custody, Held
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.clouds.alibaba.sources import MnsQueue, QueuedMessage, problem_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError, TransientError
@@ -123,10 +123,10 @@ class _Receiver:
         return taken
 
     def _batch(self, queue: MnsQueue) -> int:
-        messages = self._received(queue)
+        held = self._received(queue)
+        messages = [one.message for one in held]
         self.among.states.answered(self.among.account.name, queue.name)
         if messages:
-            held = self.custody.hold(messages)
             try:
                 fates = self.among.take([one.body for one in messages], f"queue {queue.name}")
             except (sa.exc.SQLAlchemyError, TransientError, OSError) as problem:
@@ -137,22 +137,19 @@ class _Receiver:
             self._acknowledge(queue, self.custody.let_go(held))
         return len(messages)
 
-    def _received(self, queue: MnsQueue) -> list[QueuedMessage]:
+    def _received(self, queue: MnsQueue) -> list[Held]:
         """Wait for messages; of a backlog take more at once, because a commit costs little more for it."""
         batch = self.settings.batch
         found = queue.receive(self.settings.wait_seconds, batch)
-        for _ in range(MOST_CALLS - 1):
-            if not found or len(found) % batch or self.among.is_over:
-                break
+        held = self.custody.hold(found) if found else []
+        while len(found) == batch and len(held) < MOST_CALLS * batch and not self.among.is_over:
             try:
-                more = queue.receive(0, batch)
+                found = queue.receive(0, batch)
             except (CloudTransientError, CloudPermanentError) as problem:
                 log.info("queue.took_less queue=%s code=%s", queue.name, problem.vendor_code)
                 break  # what is in hand is committed first; the next call tells whether the queue is well
-            if not more:
-                break
-            found += more
-        return found
+            held += self.custody.hold(found)
+        return held
 
     def _acknowledge(self, queue: MnsQueue, handles: Sequence[str]) -> None:
         refused = queue.acknowledge(handles)
