@@ -17,12 +17,14 @@ from cloudheal.act.library import library_of
 from cloudheal.act.playbook import Playbook
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
+from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
 from cloudheal.plugins import in_package, of_kind
 from cloudheal.record.budget import give_back
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.holds import add_hold, lift_holds
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import GRANT, INCIDENT, RUN
 from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
@@ -169,3 +171,19 @@ def test_a_place_that_a_group_gives_back_goes_to_the_next_of_the_group(database:
         assert waker.fill(connection, "even", NOON) == 1
         assert waker.fill(connection, "even", NOON) == 0
         assert set(connection.scalars(starting)) == {"i-1", "i-4"}
+
+
+def test_a_hold_that_is_lifted_wakes_its_own_server_while_others_are_held(database: Database) -> None:
+    """Two servers are held one by one; when one hold is lifted its server is helped, and the other one waits."""
+    rules = rules_with()
+    with database.transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+        for held in ("i-0", "i-1"):
+            add_hold(connection, Hold(held, "alice", "upgrade", NOON))
+    worker(database, rules, "w").take([stopped(0), stopped(1)])
+    waker = Waker(database, Engine(), rule_book(rules.rules), VirtualClock(NOON), lambda: f"{next(IDS)}")
+    assert waker.tick() == 0
+    with database.transaction() as connection:
+        assert lift_holds(connection, "i-0", NOON) == 1
+    assert waker.tick() == 1
+    assert waiting_for(database) == ["held"]

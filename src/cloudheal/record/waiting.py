@@ -107,7 +107,8 @@ def _patients(connection: sa.Connection, runs: sa.Select[str] | Sequence[str], l
 def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool]:
     in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
     paused = connection.execute(sa.select(HOLD.c.id).where(in_force, HOLD.c.scope == EVERYTHING).limit(1)).first()
-    held = sa.select(HOLD.c.id).where(in_force, HOLD.c.scope.in_((INCIDENT.c.resource, INCIDENT.c.group))).exists()
+    named = INCIDENT.join(HOLD, HOLD.c.scope.in_((INCIDENT.c.resource, INCIDENT.c.group)))
+    held = sa.select(HOLD.c.id).select_from(named).where(INCIDENT.c.id == RUN.c.incident, in_force).exists()
     answered = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer != "").exists()
     late = (RUN.c.waits_for == Reason.ASK_EXPIRED.value) & sa.select(APPROVAL.c.id).where(
         APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer == Answer.EXPIRED.value
