@@ -64,6 +64,8 @@ class Account:
     """Throttles the next call of a verb."""
     fails: Callable[[str], str]
     """Lets the host of a server fail; returns the id of the system event."""
+    commands: Callable[[], list[tuple[str, str, str]]]
+    """Tells the commands that were run: text, user, directory."""
 
     def until_running(self, server: str) -> bool:
         """Let time go by until a server runs; False when it does not come to that."""
@@ -124,7 +126,12 @@ def account(request: pytest.FixtureRequest) -> Account:
         (event,) = simulator.control("GET", "world")["alibaba"]["system_events"]
         return str(event["id"])
 
-    return Account(verbs, lambda: time.sleep(0.05), throttles, fails)
+    def commands() -> list[tuple[str, str, str]]:
+        world = simulator.control("GET", "world")["alibaba"]
+        texts = {one["id"]: one["content"] for one in world["commands"]}
+        return [(texts[one["command"]], one["username"], one["working_dir"]) for one in world["invocations"]]
+
+    return Account(verbs, lambda: time.sleep(0.05), throttles, fails, commands)
 
 
 def fake() -> Account:
@@ -139,7 +146,10 @@ def fake() -> Account:
         cloud.fails(cloud.id_of(server))
         return cloud.announced(cloud.id_of(server))[0]
 
-    return Account(cloud.verbs, lambda: cloud.clock.advance(timedelta(seconds=1)), cloud.throttles, fails)
+    def commands() -> list[tuple[str, str, str]]:
+        return [(one.text, one.user, one.directory) for one in cloud.guests.commands]
+
+    return Account(cloud.verbs, lambda: cloud.clock.advance(timedelta(seconds=1)), cloud.throttles, fails, commands)
 
 
 def test_servers_are_read_and_absent_ones_are_left_out(account: Account) -> None:
@@ -345,6 +355,27 @@ def test_a_command_needs_a_server_that_runs(account: Account) -> None:
     with pytest.raises(CloudPermanentError) as told:
         account.verbs.guests.run_command(REGION, OFF, Command("true"), "token-1", 5)
     assert told.value.vendor_code == "InvalidInstance.NotMatch"
+
+
+def test_agents_are_told_by_server_and_absent_ones_are_left_out(account: Account) -> None:
+    """Whether a command can be run is asked of many servers at once; one that is off has no agent that answers."""
+    assert account.until(lambda: account.verbs.guests.agents(REGION, [WEB])[WEB].is_online)
+    found = account.verbs.guests.agents(REGION, [WEB, OFF, "i-none"])
+    assert {id_: agent.is_online for id_, agent in found.items()} == {WEB: True, OFF: False}
+    assert found[WEB].version
+
+
+def test_a_command_is_run_byte_for_byte_as_a_user_in_a_place(account: Account) -> None:
+    """Quotes, backslashes and other scripts arrive as they are; user and directory are part of what a token means."""
+    guests = account.verbs.guests
+    text = "echo 'a \"b\" \\\\ $HOME `x` 重启' # 服务\n"
+    command = Command(text, timeout=30, user="root", directory="/tmp")
+    run = guests.run_command(REGION, WEB, command, "token-1", 5)
+    assert guests.run_command(REGION, WEB, command, "token-1", 5).id == run.id
+    assert account.commands() == [(text, "root", "/tmp")]
+    with pytest.raises(CloudPermanentError) as told:
+        guests.run_command(REGION, WEB, replace(command, user="www"), "token-1", 5)
+    assert told.value.vendor_code == "IdempotentParameterMismatch"
 
 
 def test_the_console_shows_what_the_system_printed(account: Account) -> None:

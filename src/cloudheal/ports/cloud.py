@@ -18,9 +18,10 @@ from cloudheal.model.system_event import SystemEvent
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server as its cloud shows it now; `state` and `locks` are the vendor's words, `started` its last start.
+    """One server as its cloud shows it now; `locks` are the vendor's words, `started` its last start.
 
-    `address` is its private one.
+    `state` is a word of `model.inventory` (Running, Stopped, Starting, Stopping) where one fits, a server that restarts
+    being Starting, and else the vendor's own. `address` is its private one.
     """
 
     id: ResourceId
@@ -210,11 +211,25 @@ class Shell(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something to be run inside a server, and how long it may take, in seconds."""
+    """Something to be run inside a server, byte for byte, and how long it may take, in seconds.
+
+    Without a `user` the agent's own runs it (root, System), without a `directory` where the agent starts commands.
+    """
 
     text: str
     shell: Shell = Shell.SH
     timeout: int = 60
+    user: str = ""
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What runs commands inside a server; `seen` is the vendor's time of its last sign of life."""
+
+    is_online: bool
+    version: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +253,9 @@ class Guests(Protocol):
     def console(self, region: str, server: str) -> str:
         """Return what the system printed last on its console; empty where nothing is known of it."""
 
+    def agents(self, region: str, ids: Sequence[str]) -> Mapping[str, Agent]:
+        """Read whether commands can be run, by server; one of whose agent the cloud knows nothing is absent."""
+
     def run_command(self, region: str, server: str, command: Command, token: str, seconds: float) -> Made:
         """Begin to run a command. The same token is the same run, however often it is sent."""
 
@@ -259,7 +277,7 @@ class SystemEvents(Protocol):
 LOOKS = frozenset(
     {
         *("servers", "memberships", "named", "members", "like", "system_events", "health"),
-        *("disks", "snapshots", "console", "command_result"),
+        *("disks", "snapshots", "console", "agents", "command_result"),
     }
 )
 

@@ -50,7 +50,7 @@ class FakeCloud:
         self.line = Line()
         self.balancers = FakeBalancers(self.line, self.actions)
         self.backups = FakeBackups(self.clock, self.line, self.actions)
-        self.guests = FakeGuests(self.clock, self.line, self.actions, self.now)
+        self.guests = FakeGuests(self.clock, self.line, self.actions, self._as_it_is)
         self.drills = FakeDrills(self)
         self.services = FakeServices(self.clock, self._running_at)
         self._boot = boot
@@ -379,6 +379,16 @@ class FakeCloud:
         """Return since when the server at an address runs; None where none does."""
         now = (history[-1] for history in self._histories.values())
         return next((at for at, one in now if one and one.address == address and one.state == RUNNING), None)
+
+    def _as_it_is(self, id_: str) -> tuple[datetime, Server | None]:
+        """Return how a server is and since when it is in that state."""
+        history = self._histories.get(id_, [(self.clock.now(), None)])
+        since, now = history[-1]
+        for at, one in reversed(history):
+            if one is None or now is None or one.state != now.state:
+                break
+            since = at
+        return since, now
 
     def _seen(self, id_: str) -> Server | None:
         at = self.clock.now() - self._behind
