@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cloudheal.settings import Settings
-from cloudheal_sim.alibaba.ecs.model.system_programs import SYSTEM_PROGRAMS
-from cloudheal_sim.alibaba.ecs.model.text_programs import TEXT_PROGRAMS
 from cloudheal_sim.control import Control
+from cloudheal_sim.guest.system_programs import SYSTEM_PROGRAMS
+from cloudheal_sim.guest.text_programs import TEXT_PROGRAMS
 from cloudheal_sim.kernel.faults import Kind
 from cloudheal_sim.kernel.wire import HttpRequest
 from cloudheal_sim.simulator import Simulator

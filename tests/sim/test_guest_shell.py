@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudheal_sim.alibaba.ecs.model.command_line import Inside
-from cloudheal_sim.alibaba.ecs.model.guest import Guest, fresh_guest
-from cloudheal_sim.alibaba.ecs.model.shell import MOST_OUTPUT, MOST_TEXT, Session, proceed
+from cloudheal_sim.guest.command_line import Inside
+from cloudheal_sim.guest.guest import Guest, fresh_guest
+from cloudheal_sim.guest.shell import MOST_OUTPUT, MOST_TEXT, Session, proceed
 
 WORDS = [
     *("if", "then", "else", "elif", "fi", "while", "until", "for", "in", "do", "done", "break", "continue", "{", "}"),

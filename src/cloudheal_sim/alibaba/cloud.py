@@ -17,7 +17,6 @@ from cloudheal_sim.alibaba.cms.world_events import EventsSection
 from cloudheal_sim.alibaba.cms.world_monitoring import MonitoringSection
 from cloudheal_sim.alibaba.ecs import actions as ecs
 from cloudheal_sim.alibaba.ecs.chaos_events import EventChaos
-from cloudheal_sim.alibaba.ecs.chaos_guests import GuestChaos
 from cloudheal_sim.alibaba.ecs.chaos_instances import InstanceChaos
 from cloudheal_sim.alibaba.ecs.state import Ecs
 from cloudheal_sim.alibaba.ecs.world import EcsSection
@@ -32,6 +31,7 @@ from cloudheal_sim.alibaba.slb.state import Slb
 from cloudheal_sim.alibaba.slb.world import SlbSection
 from cloudheal_sim.alibaba.sts import actions as sts
 from cloudheal_sim.alibaba.vpc import actions as vpc
+from cloudheal_sim.guest.chaos import GuestChaos
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ class AlibabaCloud:
         self._cms.monitoring.know(self._ecs)
         MonitoringChaos(self._cms).register(chaos)
         EventChaos(self._ecs).register(chaos)
-        GuestChaos(self._ecs).register(chaos)
+        GuestChaos(self._ecs.guests).register(chaos)
         self._slb = Slb(kernel, self._ecs.facts, self._regions, self._switches)
         self._cms.monitoring.know_listeners(self._listeners)
         chaos.witness(self._slb.server_changed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cloudheal_sim.kernel.clock import checked, iso_millis, to_millis
+from cloudheal_sim.kernel.clock import LONGEST_SECONDS, checked, iso_millis, to_millis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Kernel
 
 M = TypeVar("M", bound=BaseModel)
+#: How long something takes, in seconds of virtual time.
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 #: What a validator's words are for people who write documents; the rest are plain already.
 _PLAIN = {
     "extra_forbidden": "unknown key; is it misspelt, or in the wrong place?",

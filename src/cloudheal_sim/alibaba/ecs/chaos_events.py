@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, Field, field_validator
 
 from cloudheal_sim.alibaba.ecs.chaos_instances import instance_named
-from cloudheal_sim.alibaba.ecs.model.durations import Seconds
 from cloudheal_sim.alibaba.ecs.model.event_book import Announcement
 from cloudheal_sim.alibaba.ecs.model.event_types import EVENT_TYPES, Cycle, EventType
 from cloudheal_sim.alibaba.ecs.model.maintenance import DEFAULT, FAILURE_OF
@@ -19,7 +18,7 @@ from cloudheal_sim.alibaba.ecs.model.system_event import FAILURE_REASON, REAL_RE
 from cloudheal_sim.alibaba.events import MAINTENANCE
 from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, options_of
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_millis
-from cloudheal_sim.kernel.world import Part
+from cloudheal_sim.kernel.world import Part, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

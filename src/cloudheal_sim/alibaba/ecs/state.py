@@ -10,7 +10,6 @@ from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
 from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
 from cloudheal_sim.alibaba.ecs.model.event_book import EventBook
 from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
-from cloudheal_sim.alibaba.ecs.model.guests import Guests
 from cloudheal_sim.alibaba.ecs.model.idempotency import Tokens
 from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
 from cloudheal_sim.alibaba.ecs.model.reclaim import Reclaims
@@ -18,6 +17,7 @@ from cloudheal_sim.alibaba.ecs.model.stock import Stock
 from cloudheal_sim.alibaba.ecs.model.storage import Storage
 from cloudheal_sim.alibaba.ecs.model.term import Terms
 from cloudheal_sim.alibaba.events import InstanceFacts
+from cloudheal_sim.guest.guests import Guests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Ecs:
         self.terms = Terms(kernel, self.fleet, self.lifecycle)
         self.storage = Storage(kernel, Disks(), Snapshots(), publish)
         self.events = EventBook(kernel, self.fleet, self.lifecycle, publish)
-        self.guests = Guests(kernel, self.fleet, self.lifecycle)
+        self.guests = Guests(kernel, self.fleet, self.lifecycle.fall)
         self.assistant = Assistant(kernel, self.fleet, self.guests)
         self.lifecycle.witnesses += [self.storage, self.guests, self.events]
 

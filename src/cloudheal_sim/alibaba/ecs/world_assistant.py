@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, Field
 
 from cloudheal_sim.alibaba.ecs.model.assistant import AssistantDurations
-from cloudheal_sim.alibaba.ecs.model.guests import GuestDurations
 from cloudheal_sim.alibaba.ecs.model.invocation import Command, Invocation, RepeatMode, Run, RunStatus, Trouble
-from cloudheal_sim.alibaba.ecs.model.shell import Session
 from cloudheal_sim.alibaba.ecs.world_instances import moments, timeline, timeline_document
+from cloudheal_sim.guest.guests import GuestDurations
+from cloudheal_sim.guest.shell import Session
 from cloudheal_sim.kernel.clock import iso_millis, to_millis
 from cloudheal_sim.kernel.world import Part, WorldError, parsed
 

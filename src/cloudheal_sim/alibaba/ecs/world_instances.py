@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.ecs.model.catalogue import Image, VSwitch
-from cloudheal_sim.alibaba.ecs.model.guest import dump_guest, load_guest
 from cloudheal_sim.alibaba.ecs.model.instance import (
     Goal,
     Instance,
@@ -20,6 +19,7 @@ from cloudheal_sim.alibaba.ecs.model.instance import (
 )
 from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_maintenance
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
+from cloudheal_sim.guest.guest import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
 

@@ -15,9 +15,9 @@ from pydantic.dataclasses import dataclass
 from cloudheal_sim.alibaba.ecs.model.catalogue import STRICT, Image, InstanceType, SecurityGroup, VSwitch
 from cloudheal_sim.alibaba.ecs.model.disk import DiskStatus, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
-from cloudheal_sim.alibaba.ecs.model.guest import GuestPart
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode
 from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
+from cloudheal_sim.guest.guest import GuestPart
 from cloudheal_sim.kernel.world import Part
 
 #: Which goals a transition may have in each state; in the states that are not here nothing is under way.

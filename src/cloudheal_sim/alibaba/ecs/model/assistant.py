@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from cloudheal_sim.alibaba.ecs.model.durations import Seconds
 from cloudheal_sim.alibaba.ecs.model.frequency import next_time
-from cloudheal_sim.alibaba.ecs.model.guests import running_names
 from cloudheal_sim.alibaba.ecs.model.invocation import (
     INTERRUPTED,
     NO_AGENT,
@@ -29,17 +27,18 @@ from cloudheal_sim.alibaba.ecs.model.invocation import (
     RunStatus,
     Trouble,
 )
-from cloudheal_sim.alibaba.ecs.model.shell import Session, proceed
+from cloudheal_sim.guest.guests import running_names
+from cloudheal_sim.guest.shell import Session, proceed
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 from cloudheal_sim.kernel.timeline import Timeline
-from cloudheal_sim.kernel.world import Part
+from cloudheal_sim.kernel.world import Part, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
-    from cloudheal_sim.alibaba.ecs.model.guests import Guests
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
+    from cloudheal_sim.guest.guests import Guests
     from cloudheal_sim.kernel.core import Kernel
 
 #: Invocations on record, as documented.
@@ -67,7 +66,7 @@ class AssistantDurations(Part):
 class Assistant:
     """All commands and invocations of one account."""
 
-    def __init__(self, kernel: Kernel, fleet: Fleet, guests: Guests) -> None:
+    def __init__(self, kernel: Kernel, fleet: Fleet, guests: Guests[Instance]) -> None:
         self._kernel = kernel
         self._fleet = fleet
         self._guests = guests
@@ -255,9 +254,8 @@ class Assistant:
                 run.due = min(now + max(1, _millis(min(wait, 1e6))), limit)
 
     def _stands_still(self, instance: Instance, run: Run) -> bool:
-        hung = instance.trouble is not None and instance.trouble.hung
         guest = self._guests.of(instance)
-        return hung or not instance.running or guest.down or guest.booted != run.booted
+        return instance.hung or not instance.running or guest.down or guest.booted != run.booted
 
     def _work(self, invocation: Invocation, instance: Instance, session: Session) -> float:
         before = running_names(self._guests.of(instance))

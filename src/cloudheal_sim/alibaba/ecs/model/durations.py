@@ -6,14 +6,9 @@ A duration of 0 passes through the state in one instant; the state is still ente
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import ConfigDict
 
-from pydantic import ConfigDict, Field
-
-from cloudheal_sim.kernel.clock import LONGEST_SECONDS
-from cloudheal_sim.kernel.world import Part
-
-Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
+from cloudheal_sim.kernel.world import Part, Seconds
 
 
 class Durations(Part):

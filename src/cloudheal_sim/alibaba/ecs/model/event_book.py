@@ -14,7 +14,6 @@ from pydantic import ConfigDict
 
 from cloudheal_sim.alibaba.ecs.errors import REDEPLOY_SIMULATED
 from cloudheal_sim.alibaba.ecs.model.catalogue import region_code
-from cloudheal_sim.alibaba.ecs.model.durations import Seconds
 from cloudheal_sim.alibaba.ecs.model.event_types import Answer, Cycle, Effect, EventType
 from cloudheal_sim.alibaba.ecs.model.instance import Status
 from cloudheal_sim.alibaba.ecs.model.system_event import Event, Step
@@ -22,7 +21,7 @@ from cloudheal_sim.alibaba.events import EXCEPTION, SystemEvent
 from cloudheal_sim.alibaba.rpc import Refused
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 from cloudheal_sim.kernel.timeline import Timeline
-from cloudheal_sim.kernel.world import Part
+from cloudheal_sim.kernel.world import Part, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -15,8 +15,8 @@ from cloudheal_sim.kernel.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloudheal_sim.alibaba.ecs.model.guest import Guest
     from cloudheal_sim.alibaba.ecs.model.maintenance import Maintenance
+    from cloudheal_sim.guest.guest import Guest
 
 
 class Status(StrEnum):
@@ -162,10 +162,14 @@ class Instance:
         return self.trouble is not None and self.trouble.agent_offline
 
     @property
+    def hung(self) -> bool:
+        """True while nothing inside moves although it is Running."""
+        return self.trouble is not None and self.trouble.hung
+
+    @property
     def serving(self) -> bool:
         """True while a health check would pass: running, not hung, its processes up."""
-        hung = self.trouble is not None and self.trouble.hung
-        return self.running and not hung and (self.guest is None or self.guest.serving)
+        return self.running and not self.hung and (self.guest is None or self.guest.serving)
 
     def troubled(self) -> Trouble:
         """Return the instance's trouble record, making one when it has none."""

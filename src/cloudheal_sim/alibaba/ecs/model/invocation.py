@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudheal_sim.alibaba.ecs.model.shell import Session
+    from cloudheal_sim.guest.shell import Session
     from cloudheal_sim.kernel.timeline import Timeline
 
 #: Bytes of output that are shown; the rest is counted as dropped.

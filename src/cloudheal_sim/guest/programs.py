@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
-from cloudheal_sim.alibaba.ecs.model.guest import MOST_PROCESSES, Guest, Process
-from cloudheal_sim.alibaba.ecs.model.system_programs import SYSTEM_PROGRAMS
-from cloudheal_sim.alibaba.ecs.model.text_programs import TEXT_PROGRAMS, seconds_of
+from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
+from cloudheal_sim.guest.guest import MOST_PROCESSES, Guest, Process
+from cloudheal_sim.guest.system_programs import SYSTEM_PROGRAMS
+from cloudheal_sim.guest.text_programs import TEXT_PROGRAMS, seconds_of
 
 #: Programs that run what their first plain argument names.
 _INTERPRETERS = frozenset({"bash", "sh", "python", "python3", "java", "node", "perl", "ruby", "php"})
@@ -103,7 +103,7 @@ def _timeout(inside: Inside, call: Invoked) -> Outcome:
 
 def _bash(inside: Inside, call: Invoked) -> Outcome:
     """`bash -c SCRIPT`, or a script of the guest's files."""
-    from cloudheal_sim.alibaba.ecs.model.shell import inner  # noqa: PLC0415 - a shell runs programs runs shells
+    from cloudheal_sim.guest.shell import inner  # noqa: PLC0415 - a shell runs programs runs shells
 
     if call.has("c") and call.plain:
         script = call.plain[0]

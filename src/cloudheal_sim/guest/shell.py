@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome
-from cloudheal_sim.alibaba.ecs.model.programs import background, run_program
-from cloudheal_sim.alibaba.ecs.model.shell_syntax import (
+from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome
+from cloudheal_sim.guest.programs import background, run_program
+from cloudheal_sim.guest.shell_syntax import (
     Command,
     Piece,
     Redirect,

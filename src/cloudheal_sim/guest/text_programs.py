@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
-from cloudheal_sim.alibaba.ecs.model.guest import boot_id
-from cloudheal_sim.alibaba.ecs.model.patterns import matcher
+from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
+from cloudheal_sim.guest.guest import boot_id
+from cloudheal_sim.guest.patterns import matcher
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
 
 #: Characters that one command prints at most.
@@ -83,7 +83,7 @@ def content(inside: Inside, path: str) -> str | None:
         case "/proc/uptime":
             return f"{inside.uptime:.2f} {inside.uptime * 1.9:.2f}\n"
         case "/proc/sys/kernel/random/boot_id":
-            return f"{boot_id(inside.instance_id, inside.guest.booted)}\n"
+            return f"{boot_id(inside.machine_id, inside.guest.booted)}\n"
         case "/etc/hostname":
             return f"{inside.host_name}\n"
         case "/dev/null":

@@ -1,6 +1,6 @@
-"""The system inside an instance, as small as a healer's commands can see it: processes, files, uptime, boot id.
+"""The system inside a server, as small as a healer's commands can see it: processes, files, uptime, boot id.
 
-A guest is made when somebody first looks inside; until then an instance needs none. Processes that do not start at
+A guest is made when somebody first looks inside; until then a server needs none. Processes that do not start at
 boot are gone after a reboot. Time comes in as epoch milliseconds; nothing here plans timers.
 """
 
@@ -48,7 +48,7 @@ class Process:
 
 @dataclass(slots=True, eq=False)
 class Guest:
-    """The inside of one instance."""
+    """The inside of one server."""
 
     booted: int
     processes: list[Process] = field(default_factory=list)
@@ -120,14 +120,14 @@ class Guest:
 
 
 def fresh_guest(booted: int) -> Guest:
-    """Make the guest of an instance of which nothing is known."""
+    """Make the guest of a server of which nothing is known."""
     guest = Guest(booted, [Process(name) for name in _STOCK], any_program=True)
     return guest.boot(booted)
 
 
-def boot_id(instance_id: str, booted: int) -> str:
+def boot_id(machine_id: str, booted: int) -> str:
     """Return what /proc/sys/kernel/random/boot_id shows: another one for every boot."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{instance_id}/{booted}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{machine_id}/{booted}"))
 
 
 class ProcessPart(Part):
@@ -147,7 +147,7 @@ def _named(value: object) -> object:
 
 
 class GuestPart(Part):
-    """The inside of an instance in a world document; declared processes, in full or by name, are all there are."""
+    """The inside of a server in a world document; declared processes, in full or by name, are all there are."""
 
     booted: AwareDatetime | None = None
     processes: tuple[Annotated[ProcessPart, BeforeValidator(_named)], ...] | None = None
@@ -161,7 +161,7 @@ class GuestPart(Part):
 
 
 def load_guest(part: GuestPart | None, booted: int) -> Guest | None:
-    """Make the guest of a part; `booted` is when its instance last came up. None for no part."""
+    """Make the guest of a part; `booted` is when its server last came up. None for no part."""
     if part is None:
         return None
     guest = fresh_guest(booted)

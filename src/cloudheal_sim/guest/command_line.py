@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 
 if TYPE_CHECKING:
-    from cloudheal_sim.alibaba.ecs.model.guest import Guest
-    from cloudheal_sim.alibaba.ecs.model.shell import Session
+    from cloudheal_sim.guest.guest import Guest
+    from cloudheal_sim.guest.shell import Session
 
 
 #: Steps that commands may take before virtual time has to pass, shells inside shells included; keeps endless loops
@@ -33,10 +33,10 @@ class Fuel:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """The guest at one instant, and the two things that commands may do to the instance around it."""
+    """The guest at one instant, and the two things that commands may do to the server around it."""
 
     guest: Guest
-    instance_id: str
+    machine_id: str
     host_name: str
     now: int
     reboot: Callable[[], object]

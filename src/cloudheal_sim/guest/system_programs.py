@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from cloudheal_sim.alibaba.ecs.model.command_line import Inside, Invoked, Outcome, Program
-from cloudheal_sim.alibaba.ecs.model.guest import Guest, Process
-from cloudheal_sim.alibaba.ecs.model.patterns import matcher
+from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
+from cloudheal_sim.guest.guest import Guest, Process
+from cloudheal_sim.guest.patterns import matcher
 from cloudheal_sim.kernel.clock import to_datetime
 
 #: Options of curl that take a value.
