@@ -11,8 +11,7 @@ import pytest
 
 from cloudheal.settings import Settings
 from cloudheal_sim.control import Control
-from cloudheal_sim.guest.system_programs import SYSTEM_PROGRAMS
-from cloudheal_sim.guest.text_programs import TEXT_PROGRAMS
+from cloudheal_sim.guest.programs import PROGRAMS
 from cloudheal_sim.kernel.faults import Kind
 from cloudheal_sim.kernel.wire import HttpRequest
 from cloudheal_sim.simulator import Simulator
@@ -95,7 +94,7 @@ def test_control_page_has_every_path(language: str) -> None:
 def test_commands_page_names_every_program(language: str) -> None:
     """Every program that guests have is named where people look for it."""
     text = Page(ROOT / "docs" / language / "howto" / "commands.md").text
-    assert {name for name in (*SYSTEM_PROGRAMS, *TEXT_PROGRAMS) if f"`{name}`" not in text} == set()
+    assert {name for name in PROGRAMS if f"`{name}`" not in text} == set()
 
 
 def test_a_field_nobody_wrote_of_would_be_noticed(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cloudheal_sim.alibaba.ecs.model.assistant import MOST_INVOCATIONS
 from cloudheal_sim.alibaba.ecs.model.event_book import Announcement
 from cloudheal_sim.alibaba.ecs.model.event_types import EVENT_TYPES
 from cloudheal_sim.alibaba.ecs.model.invocation import Command, Invocation
 from cloudheal_sim.alibaba.ecs.state import Ecs
+from cloudheal_sim.guest.dispatch import MOST_INVOCATIONS
 from cloudheal_sim.kernel.clock import Mode
 from cloudheal_sim.simulator import Options, Simulator
 

@@ -5,12 +5,13 @@ A reboot from inside leaves the server running all the while and tells the platf
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
 from pydantic import ConfigDict
 
 from cloudheal_sim.guest.command_line import Inside
-from cloudheal_sim.guest.guest import Guest, boot_id, fresh_guest
+from cloudheal_sim.guest.guest import Guest, Situation, boot_id, fresh_guest
 from cloudheal_sim.guest.machine import M
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
 from cloudheal_sim.kernel.world import Part, Seconds
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
     from cloudheal_sim.guest.machine import Machines
     from cloudheal_sim.kernel.core import Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen of a guest from outside at one instant: which processes run, and what is wrong."""
+
+    processes: tuple[str, ...]
+    situations: frozenset[Situation]
 
 
 class GuestDurations(Part):
@@ -49,6 +58,8 @@ class Guests(Generic[M]):
         """Called with the server's id when it is released."""
         self.changed: list[Callable[[str], object]] = []
         """Called with the server's id when its guest may serve more or less than before."""
+        self.situations: list[Callable[[M, Situation, bool], object]] = []
+        """Called when something inside begins to be wrong, or ends to be; what only happens begins and never ends."""
 
     def of(self, machine: M) -> Guest:
         """Return a server's guest, made now if nobody has looked inside before."""
@@ -108,13 +119,31 @@ class Guests(Generic[M]):
             self._plan(machine, guest)
         return len(turning)
 
-    def note(self, machine: M, before: list[str]) -> list[str]:
-        """Journal which processes run now, if that is not what it was; tell who wants to know."""
-        after = running_names(self.of(machine))
-        if after != before:
-            self.kernel.journal.change("guest.processes", machine.id, before, after)
+    def look(self, machine: M) -> Seen:
+        """Look at a guest, so that `note` can say later what has changed."""
+        guest = self.of(machine)
+        return Seen(tuple(sorted(one.name for one in guest.alive())), guest.situations())
+
+    def note(self, machine: M, before: Seen) -> Seen:
+        """Journal what has changed inside since a look; tell who wants to know."""
+        after = self.look(machine)
+        if after.processes != before.processes:
+            self.kernel.journal.change("guest.processes", machine.id, list(before.processes), list(after.processes))
             self.tell(machine.id)
+        for situation in sorted(after.situations ^ before.situations):
+            begun = situation in after.situations
+            self.kernel.journal.change(f"guest.{situation}", machine.id, before=not begun, after=begun)
+            self._situation(machine, situation, begun=begun)
         return after
+
+    def happened(self, machine: M, situation: Situation) -> None:
+        """Tell who wants to know of something that only happens."""
+        self.kernel.journal.change(f"guest.{situation}", machine.id, None, self.kernel.clock.now())
+        self._situation(machine, situation, begun=True)
+
+    def _situation(self, machine: M, situation: Situation, *, begun: bool) -> None:
+        for hear in self.situations:
+            hear(machine, situation, begun)
 
     def tell(self, machine_id: str) -> None:
         """Tell who wants to know that a guest may serve more or less than before."""
@@ -130,6 +159,7 @@ class Guests(Generic[M]):
         if not machine.running:
             guest.turn_due = None
         elif not guest.down:
+            self.happened(machine, Situation.REBOOT)
             guest.halt(self.kernel.clock.now() + _millis(self.durations.boot))
             self.kernel.journal.change("guest.up", machine.id, before=True, after=False)
             self.tell(machine.id)
@@ -141,15 +171,11 @@ class Guests(Generic[M]):
                 hear(machine)
 
     def _boot(self, machine: M, guest: Guest) -> None:
-        before = boot_id(machine.id, guest.booted)
+        before, wrong = boot_id(machine.id, guest.booted), self.look(machine).situations
         guest.boot(self.kernel.clock.now())
         self.kernel.journal.change("guest.boot", machine.id, before, boot_id(machine.id, guest.booted))
         self.tell(machine.id)
-
-
-def running_names(guest: Guest) -> list[str]:
-    """Return the names of the running processes, sorted."""
-    return sorted(one.name for one in guest.alive())
+        self.note(machine, replace(self.look(machine), situations=wrong))
 
 
 def _millis(seconds: float) -> int:

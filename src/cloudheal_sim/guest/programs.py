@@ -11,7 +11,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
+from cloudheal_sim.guest.disk_programs import DISK_PROGRAMS
 from cloudheal_sim.guest.guest import MOST_PROCESSES, Guest, Process
+from cloudheal_sim.guest.kernel_programs import KERNEL_PROGRAMS
+from cloudheal_sim.guest.network_programs import NETWORK_PROGRAMS
 from cloudheal_sim.guest.system_programs import SYSTEM_PROGRAMS
 from cloudheal_sim.guest.text_programs import TEXT_PROGRAMS, seconds_of
 
@@ -38,7 +41,7 @@ def run_program(inside: Inside, call: Invoked) -> Outcome:
 def _known(call: Invoked) -> Program | None:
     """Return the program of that name, if it is called by name or from where programs are."""
     path = call.words[0]
-    return _PROGRAMS.get(call.name) if "/" not in path or path.startswith(_SYSTEM_FOLDERS) else None
+    return PROGRAMS.get(call.name) if "/" not in path or path.startswith(_SYSTEM_FOLDERS) else None
 
 
 def _own(inside: Inside, call: Invoked) -> Outcome:
@@ -144,7 +147,7 @@ def _fixed(status: int) -> Program:
 
 
 def _which(inside: Inside, call: Invoked) -> Outcome:
-    known = [name for name in call.plain if name in _PROGRAMS or inside.guest.find(name) is not None]
+    known = [name for name in call.plain if name in PROGRAMS or inside.guest.find(name) is not None]
     return Outcome(int(len(known) < len(call.plain)), "".join(f"/usr/bin/{name}\n" for name in known))
 
 
@@ -163,9 +166,12 @@ def _set(_inside: Inside, call: Invoked) -> Outcome:
     return Outcome()
 
 
-_PROGRAMS: Mapping[str, Program] = {
+PROGRAMS: Mapping[str, Program] = {
     **TEXT_PROGRAMS,
     **SYSTEM_PROGRAMS,
+    **KERNEL_PROGRAMS,
+    **DISK_PROGRAMS,
+    **NETWORK_PROGRAMS,
     "true": _fixed(0),
     ":": _fixed(0),
     "wait": _fixed(0),

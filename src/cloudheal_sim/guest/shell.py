@@ -70,6 +70,8 @@ class Session:
     """The process that the script started and waits for."""
     depth: int = 0
     """How many shells this one is inside of."""
+    holders: list[int] = field(default_factory=list)
+    """Processes left in the background whose output still goes where the script's goes."""
 
     def say(self, text: str) -> None:
         """Print; what does not fit is counted."""
@@ -123,6 +125,7 @@ def inner(session: Session, script: str, inside: Inside) -> tuple[Session, float
         took += proceed(made, inside)
         if inside.fuel.left < 0 and not made.over:
             made.status, made.over = 137, True
+    session.holders += made.holders
     return made, took
 
 
@@ -142,8 +145,7 @@ def _take(session: Session, step: Step, inside: Inside) -> float:
             name, value = step.words
             session.variables[name.bare] = " ".join(_fields(session, (value,), inside))
         case "spawn":
-            session.status = 0
-            background(inside, _invoked(session, step.commands[0], "", inside))
+            _spawn(session, step.commands[0], inside)
         case "run":
             return _run(session, step.commands, inside)
     return 0.0
@@ -162,6 +164,21 @@ def _run(session: Session, commands: tuple[Command, ...], inside: Inside) -> flo
     session.status = outcome.status
     session.over = outcome.ends and len(commands) == 1
     return wait
+
+
+def _spawn(session: Session, command: Command, inside: Inside) -> None:
+    """Start a command in the background; one whose output goes nowhere else holds on to that of the script."""
+    problems = [_written(session, one, "", inside) for one in command.redirects if one.target and one.operator != "<"]
+    session.status = 0
+    if any(problems):
+        session.say("".join(problems))
+        return
+    before = {one.pid for one in inside.guest.alive()}
+    background(inside, _invoked(session, command, "", inside))
+    signs = {one.operator.rstrip(">") for one in command.redirects if one.target and one.operator != "<"}
+    both = any(one.operator == "2>&1" for one in command.redirects)
+    if not signs & {"&"} and not ({"", "1"} & signs and (both or "2" in signs)):
+        session.holders += [one.pid for one in inside.guest.alive() if one.pid not in before]
 
 
 def _one(session: Session, command: Command, piped: str, inside: Inside) -> Outcome:
@@ -213,7 +230,7 @@ def _written(session: Session, redirect: Redirect, text: str, inside: Inside) ->
     if path == "/dev/null":
         return ""
     before = inside.guest.files.get(path, "") if ">>" in redirect.operator else ""
-    if inside.guest.read_only:
+    if not inside.guest.writable(path):
         session.status = 1
         return f"bash: {path}: Read-only file system\n"
     if not inside.guest.room_for(path, before + text):

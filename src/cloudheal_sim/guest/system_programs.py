@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
 from cloudheal_sim.guest.guest import Guest, Process
+from cloudheal_sim.guest.kernel_programs import processes_by
 from cloudheal_sim.guest.patterns import matcher
+from cloudheal_sim.guest.system_files import load
 from cloudheal_sim.kernel.clock import to_datetime
 
 #: Options of curl that take a value.
@@ -22,7 +24,8 @@ def _uptime(inside: Inside, call: Invoked) -> Outcome:
         return Outcome(shown=f"{to_datetime(inside.guest.booted):%Y-%m-%d %H:%M:%S}\n")
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     up = (f"{days} days, " if days else "") + (f"{hours}:{minutes:02d}" if hours or days else f"{minutes} min")
-    return Outcome(shown=f" {to_datetime(inside.now):%H:%M:%S} up {up},  0 users,  load average: 0.00, 0.01, 0.05\n")
+    loads = ", ".join([f"{load(inside):.2f}"] * 3)
+    return Outcome(shown=f" {to_datetime(inside.now):%H:%M:%S} up {up},  0 users,  load average: {loads}\n")
 
 
 def _matching(guest: Guest, call: Invoked, *, exact: bool = False) -> list[Process]:
@@ -51,6 +54,8 @@ def _pidof(inside: Inside, call: Invoked) -> Outcome:
 
 
 def _ps(inside: Inside, call: Invoked) -> Outcome:
+    if call.has("o"):
+        return processes_by(inside, call)
     by_pid = "p" in "".join(call.words[1:2]) and call.words[-1].isdecimal()
     shown = [one for one in inside.guest.alive() if not by_pid or str(one.pid) == call.words[-1]]
     lines = ["UID        PID  PPID  C STIME TTY          TIME CMD"]
@@ -82,9 +87,17 @@ def _pkill(inside: Inside, call: Invoked) -> Outcome:
 
 def _systemctl(inside: Inside, call: Invoked) -> Outcome:
     words = call.plain
+    if "--failed" in call.options:
+        failed = [
+            f"● {one.name}.service loaded failed failed {one.name}\n" for one in inside.guest.processes if one.failed
+        ]
+        return Outcome(shown=f"{''.join(failed)}{len(failed)} loaded units listed.\n")
+    if words[:1] == ("list-timers",):
+        return Outcome(shown="NEXT LEFT LAST PASSED UNIT ACTIVATES\n\n0 timers listed.\n")
     if len(words) < 2:
         return Outcome(1, errors="Too few arguments.\n")
-    return _unit(inside, words[0], words[1].removesuffix(".service"), quiet=call.has("q") or "--quiet" in call.options)
+    name = words[1].removesuffix(".service").removesuffix(".timer")
+    return _unit(inside, words[0], name, quiet=call.has("q") or "--quiet" in call.options)
 
 
 def _service(inside: Inside, call: Invoked) -> Outcome:
@@ -97,7 +110,8 @@ def _unit(inside: Inside, verb: str, name: str, *, quiet: bool) -> Outcome:
     unit = inside.guest.find(name)
     if verb == "is-active":
         running = unit is not None and unit.running
-        return Outcome(0 if running else 3, "" if quiet else "active\n" if running else "inactive\n")
+        resting = "failed" if unit is not None and unit.failed else "inactive"
+        return Outcome(0 if running else 3, "" if quiet else f"{'active' if running else resting}\n")
     if unit is None:
         if verb == "status":
             return Outcome(4, errors=f"Unit {name}.service could not be found.\n")
@@ -120,7 +134,8 @@ def _on_unit(inside: Inside, verb: str, unit: Process) -> Outcome:
         case "is-enabled":
             return Outcome(int(not unit.starts_at_boot), "enabled\n" if unit.starts_at_boot else "disabled\n")
         case "status":
-            state = "active (running)" if unit.running else "inactive (dead)"
+            resting = "failed (Result: oom-kill)" if unit.failed else "inactive (dead)"
+            state = "active (running)" if unit.running else resting
             pid = f" Main PID: {unit.pid} ({unit.name})\n" if unit.running else ""
             return Outcome(0 if unit.running else 3, f"● {unit.name}.service\n   Active: {state}\n{pid}")
         case _:

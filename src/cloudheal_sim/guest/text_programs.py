@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from cloudheal_sim.guest.command_line import Inside, Invoked, Outcome, Program
-from cloudheal_sim.guest.guest import boot_id
 from cloudheal_sim.guest.patterns import matcher
+from cloudheal_sim.guest.system_files import system_file
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
 
 #: Characters that one command prints at most.
@@ -79,16 +79,8 @@ def _cat(inside: Inside, call: Invoked) -> Outcome:
 
 def content(inside: Inside, path: str) -> str | None:
     """Return what a file holds, None when there is no such file."""
-    match path:
-        case "/proc/uptime":
-            return f"{inside.uptime:.2f} {inside.uptime * 1.9:.2f}\n"
-        case "/proc/sys/kernel/random/boot_id":
-            return f"{boot_id(inside.machine_id, inside.guest.booted)}\n"
-        case "/etc/hostname":
-            return f"{inside.host_name}\n"
-        case "/dev/null":
-            return ""
-    return inside.guest.files.get(path)
+    made = system_file(inside, path)
+    return inside.guest.files.get(path) if made is None else made
 
 
 def _grep(inside: Inside, call: Invoked) -> Outcome:
@@ -97,7 +89,8 @@ def _grep(inside: Inside, call: Invoked) -> Outcome:
     text = call.piped if len(call.plain) == 1 else content(inside, call.plain[1])
     if text is None:
         return Outcome(2, errors=f"grep: {call.plain[1]}: No such file or directory\n")
-    matches = matcher(call.plain[0], ignore_case=call.has("i"))
+    pattern = call.plain[0] if call.has("E") else call.plain[0].replace("\\|", "|")
+    matches = matcher(pattern, ignore_case=call.has("i"))
     lines = [line for line in text.splitlines() if matches(line) is not call.has("v")]
     shown = f"{len(lines)}\n" if call.has("c") else "".join(f"{line}\n" for line in lines)
     return Outcome(int(not lines), "" if call.has("q") else shown)
@@ -119,13 +112,32 @@ def _tee(inside: Inside, call: Invoked) -> Outcome:
     errors = ""
     for path in call.plain:
         text = (inside.guest.files.get(path, "") if call.has("a") else "") + call.piped
-        if inside.guest.read_only:
+        if not inside.guest.writable(path):
             errors += f"tee: {path}: Read-only file system\n"
         elif inside.guest.room_for(path, text):
             inside.guest.files[path] = text
         else:
             errors += f"tee: {path}: No space left on device\n"
     return Outcome(int(bool(errors)), call.piped, errors)
+
+
+def _sort(_inside: Inside, call: Invoked) -> Outcome:
+    lines = sorted(call.piped.splitlines(), key=_number if call.has("n") else str, reverse=call.has("r"))
+    return Outcome(shown="".join(f"{line}\n" for line in (dict.fromkeys(lines) if call.has("u") else lines)))
+
+
+def _number(line: str) -> tuple[float, str]:
+    found = re.match(r"\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)", line)
+    return (float(found[1]) if found else 0.0, line)
+
+
+def _uniq(_inside: Inside, call: Invoked) -> Outcome:
+    counted: list[tuple[str, int]] = []
+    for line in call.piped.splitlines():
+        again = bool(counted) and counted[-1][0] == line
+        counted[len(counted) - again :] = [(line, counted[-1][1] + 1 if again else 1)]
+    shown = (f"{count:7d} {line}\n" if call.has("c") else f"{line}\n" for line, count in counted)
+    return Outcome(shown="".join(shown))
 
 
 def _wc(_inside: Inside, call: Invoked) -> Outcome:
@@ -146,18 +158,19 @@ def _ends(inside: Inside, call: Invoked) -> Outcome:
 
 
 def _touch(inside: Inside, call: Invoked) -> Outcome:
-    if inside.guest.read_only:
-        return Outcome(1, errors=f"touch: cannot touch '{call.plain[0]}': Read-only file system\n")
+    errors = ""
     for path in call.plain:
-        if inside.guest.room_for(path, ""):
+        if not inside.guest.writable(path):
+            errors += f"touch: cannot touch '{path}': Read-only file system\n"
+        elif inside.guest.room_for(path, ""):
             inside.guest.files.setdefault(path, "")
-    return Outcome()
+    return Outcome(int(bool(errors)), errors=errors)
 
 
 def _rm(inside: Inside, call: Invoked) -> Outcome:
     errors = ""
     for path in call.plain:
-        if inside.guest.read_only:
+        if not inside.guest.writable(path):
             errors += f"rm: cannot remove '{path}': Read-only file system\n"
         elif inside.guest.files.pop(path, None) is None and not call.has("f"):
             errors += f"rm: cannot remove '{path}': No such file or directory\n"
@@ -240,6 +253,8 @@ TEXT_PROGRAMS: Mapping[str, Program] = {
     "grep": _grep,
     "awk": _awk,
     "tee": _tee,
+    "sort": _sort,
+    "uniq": _uniq,
     "wc": _wc,
     "head": _ends,
     "tail": _ends,

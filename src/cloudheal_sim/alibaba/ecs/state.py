@@ -46,7 +46,7 @@ class Ecs:
         self.storage = Storage(kernel, Disks(), Snapshots(), publish)
         self.events = EventBook(kernel, self.fleet, self.lifecycle, publish)
         self.guests = Guests(kernel, self.fleet, self.lifecycle.fall)
-        self.assistant = Assistant(kernel, self.fleet, self.guests)
+        self.assistant = Assistant(self.guests)
         self.lifecycle.witnesses += [self.storage, self.guests, self.events]
 
     def facts(self, id_: str) -> InstanceFacts | None:

@@ -19,7 +19,7 @@ from cloudheal_sim.alibaba.ecs.model.instance import (
 )
 from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_maintenance
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
-from cloudheal_sim.guest.guest import dump_guest, load_guest
+from cloudheal_sim.guest.guest_parts import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
 

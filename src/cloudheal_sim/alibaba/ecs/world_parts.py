@@ -17,7 +17,7 @@ from cloudheal_sim.alibaba.ecs.model.disk import DiskStatus, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode
 from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
-from cloudheal_sim.guest.guest import GuestPart
+from cloudheal_sim.guest.guest_parts import GuestPart
 from cloudheal_sim.kernel.world import Part
 
 #: Which goals a transition may have in each state; in the states that are not here nothing is under way.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.assistant import placeholders
-from cloudheal_sim.alibaba.ecs.model.invocation import OPEN, Invocation, Run, RunStatus, overall, overall_old
+from cloudheal_sim.alibaba.ecs.model.invocation import Invocation, overall, overall_old
 from cloudheal_sim.alibaba.ecs.replies.moments import second
+from cloudheal_sim.guest.run import OPEN, Run, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
