@@ -14,14 +14,16 @@ import sqlalchemy as sa
 
 from cloudheal import playbooks as built_in
 from cloudheal.act.library import library_of
-from cloudheal.act.playbook import Playbook
+from cloudheal.act.planned import PlannedParameters
+from cloudheal.act.playbook import Case, End, Playbook
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
+from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
-from cloudheal.plugins import in_package, of_kind
+from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.budget import give_back
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.holds import add_hold, lift_holds
@@ -187,3 +189,49 @@ def test_a_hold_that_is_lifted_wakes_its_own_server_while_others_are_held(databa
         assert lift_holds(connection, "i-0", NOON) == 1
     assert waker.tick() == 1
     assert waiting_for(database) == ["held"]
+
+
+def sit_still(_case: Case, _hands: Hands) -> End:
+    """End at once."""
+    return End(Healed.HEALED, "done")
+
+
+#: Another trouble of the same server, for a playbook that may change it.
+TENDING = Playbook("tend", ("maintenance",), PlannedParameters, ("servers", "reboot"), reversible=True, run=sit_still)
+
+
+def announced(number: int) -> Message:
+    """Return the news that a server is to be restarted."""
+    server = ResourceId(Cloud.ALIBABA, "1000000000000001", "cn-hangzhou", "instance", f"i-{number}")
+    content = {
+        "instanceId": server.id,
+        "eventId": f"e-{number}",
+        "eventType": "SystemMaintenance.Reboot",
+        "eventStatus": "Scheduled",
+    }
+    name = "Instance:SystemMaintenance.Reboot:Scheduled"
+    return Message(message(server, name, content, NOON), "test", Channel.QUEUE)
+
+
+@pytest.mark.parametrize("first", ["stopped", "announced"])
+def test_two_troubles_of_a_server_are_not_worked_on_at_once(database: Database, first: str) -> None:
+    """Law 4 across troubles: the second waits, says for what, and begins when the first has put the server down."""
+    tends = {"name": "tend", "when": {"type": ["Instance:SystemMaintenance.Reboot"]}, "resources": {"all": True}}
+    rules = rules_with(cool_down="1s").rules
+    rules += RuleFile.model_validate({"rules": [tends | {"playbook": "tend", "mode": "auto"}]}).rules
+    library = library_of([*of_kind(in_package(built_in), Playbook), Found("tend", "the test", TENDING)], TRIGGERS)
+    with database.transaction() as connection:
+        promote(connection, rules, "test", NOON)
+    book, news = rule_book(rules), {"stopped": stopped(0), "announced": announced(0)}
+    way = replace(worker(database, rules_with(), "w"), rules=book, playbooks=library.playbooks)
+    way.take([news.pop(first), *news.values(), stopped(1)])
+    assert waiting_for(database) == ["budget.resource"]
+    waker = Waker(database, Engine(), book, VirtualClock(NOON), lambda: f"{next(IDS)}")
+    assert waker.tick() == 0
+    with database.transaction() as connection:
+        same = sa.select(RUN.c.id).join(INCIDENT, RUN.c.incident == INCIDENT.c.id).where(INCIDENT.c.resource == "i-0")
+        run = connection.scalars(same.where(RUN.c.state == "starting")).one()
+        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(state="ended"))
+        give_back(connection, run)
+    assert waker.tick() == 1
+    assert waiting_for(database) == []

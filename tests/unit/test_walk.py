@@ -51,6 +51,7 @@ REFUSALS: dict[Reason, dict[str, Any]] = {
     Reason.ATTEMPTS_USED: {"past": {"attempts": 3, "oldest_attempt": NOW - 20 * MINUTE}},
     Reason.COOLING_DOWN: {"past": {"last_attempt": NOW - MINUTE}},
     Reason.FLAPPING: {"past": {"heals": 3, "oldest_heal": NOW - HOUR}},
+    Reason.BUDGET_RESOURCE: {"busy": {"here": True}},
     Reason.BUDGET_AT_ONCE: {"busy": {"at_once": 5}},
     Reason.BUDGET_SHARE: {"group": {"under_action": 2, "unhealthy": 1}},
     Reason.BUDGET_RATE: {"busy": {"per_hour": 30}},
@@ -63,9 +64,9 @@ ORDER = list(REFUSALS)
 
 
 def changed(*reasons: Reason) -> Facts:
-    """Return calm facts with what makes each of the reasons."""
+    """Return calm facts with what makes each of the reasons; where two say opposite things, the first asked counts."""
     facts = CALM
-    for reason in reasons:
+    for reason in sorted(reasons, key=ORDER.index, reverse=True):
         for name, value in REFUSALS[reason].items():
             part = getattr(facts, name)
             facts = replace(facts, **{name: replace(part, **value) if isinstance(value, dict) else value})
@@ -101,7 +102,7 @@ def test_the_first_question_that_refuses_names_the_decision(reasons: set[Reason]
     "reason",
     [
         *(Reason.HELD, Reason.OFF_HOURS, Reason.STORM, Reason.ASK),
-        *(Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE),
+        *(Reason.BUDGET_RESOURCE, Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE),
     ],
 )
 def test_an_interruption_is_not_stopped_by_what_takes_longer_than_it_has(reason: Reason) -> None:

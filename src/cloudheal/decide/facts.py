@@ -44,11 +44,13 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """How much is being done: resources under action, and acted on in the last hour."""
+    """How much is being done: resources under action, acted on in the last hour, and whether this one is worked on."""
 
     at_once: int
     per_hour: int
     oldest_in_hour: datetime | None = None
+    here: bool = False
+    """A run about another trouble of the same resource is at work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,11 @@ def _share(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
     )
 
 
+def _alone(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
+    taken = _is_bounded(facts) and facts.busy.here
+    return Station("alone on it", Reason.BUDGET_RESOURCE if taken else None, "1 at work" if facts.busy.here else "free")
+
+
 def _at_once(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
     full = _is_bounded(facts) and facts.busy.at_once >= facts.bounds.at_once
     numbers = f"{facts.busy.at_once} of {facts.bounds.at_once}"
@@ -170,6 +175,7 @@ QUESTIONS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (
     _attempts,
     _cool,
     _flapping,
+    _alone,
     _at_once,
     _share,
     _rate,

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     BUDGET_AT_ONCE = "budget.at_once"
     BUDGET_SHARE = "budget.share"
     BUDGET_RATE = "budget.rate"
+    BUDGET_RESOURCE = "budget.resource"
     STORM = "storm"
     SHADOW = "shadow"
     ASK = "ask"
@@ -60,7 +61,7 @@ class Reason(StrEnum):
 OUTCOMES: Mapping[Reason, Outcome] = {
     **dict.fromkeys((Reason.PAUSED, Reason.HELD, Reason.OFF_HOURS, Reason.COOLING_DOWN, Reason.LOCKED), Outcome.WAIT),
     **dict.fromkeys((Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE), Outcome.WAIT),
-    Reason.UNDERWAY: Outcome.WAIT,
+    **dict.fromkeys((Reason.BUDGET_RESOURCE, Reason.UNDERWAY), Outcome.WAIT),
     **dict.fromkeys((Reason.ATTEMPTS_USED, Reason.FLAPPING, Reason.STORM, Reason.ASK_EXPIRED), Outcome.TELL),
     **dict.fromkeys((Reason.UNEXPLAINED, Reason.UNKNOWN_STATE), Outcome.TELL),
     **dict.fromkeys((Reason.RECOVERED, Reason.GONE, Reason.INTENDED, Reason.EXPIRED), Outcome.CLOSE),

@@ -181,7 +181,7 @@ def gathered(
             oldest_heal=counted.oldest_heal,
         ),
         will=_will(counts, rule, subject, group, now),
-        busy=Busy(counted.at_once, counted.in_last_hour),
+        busy=Busy(counted.at_once, counted.in_last_hour, here=counted.at_work),
         group=Group(group, 0, 0, 0, 0),
         bounds=bounds_of(limits),
         mode=counts.mode_of(rule),

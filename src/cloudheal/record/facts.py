@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, StepKind, Trouble
+from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import AT_ONCE
 from cloudheal.record.incidents import attempts_where
@@ -47,6 +47,12 @@ _HEALS = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended)).where(
 )
 _HEARD = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_(sa.bindparam("ids", expanding=True))).distinct()
 _GRANTS = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
+_AT_WORK = (
+    sa.select(RUN.c.id)
+    .select_from(GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident))
+    .where(_ABOUT, RUN.c.state.in_((RunState.STARTING.value, RunState.RUNNING.value)))
+    .limit(1)
+)
 _TOUCHED = (STEP.c.at >= _SINCE) & (STEP.c.kind != StepKind.READ.value)
 _EITHER = sa.union(
     sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(_TOUCHED),
@@ -76,6 +82,8 @@ class Counted(NamedTuple):
     oldest_heal: datetime | None
     at_once: int
     in_last_hour: int
+    at_work: bool = False
+    """A run about the resource is at work and may change it."""
 
 
 class Windows(NamedTuple):
@@ -121,6 +129,7 @@ class Counting:
             oldest_heal=_moment(heals[1]),
             at_once=self._at_once(),
             in_last_hour=self._in_last_hour(now),
+            at_work=not unheard and _at_work(self._connection, subject),
         )
 
     def crowd(self, group: str, trouble: Trouble, since: datetime) -> tuple[int, int]:
@@ -191,6 +200,10 @@ def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, sin
     values = {**names_of(subject), "trouble": trouble.kind, "since": millis_of(since)}
     row = connection.execute(_HEALS, values).one()
     return row[0], row[1]
+
+
+def _at_work(connection: sa.Connection, subject: ResourceId) -> bool:
+    return connection.execute(_AT_WORK, names_of(subject)).first() is not None
 
 
 def _acted_since(connection: sa.Connection, since: datetime) -> int:

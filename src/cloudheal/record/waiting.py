@@ -22,7 +22,6 @@ from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, PLAN, RUN
 from cloudheal.record.workers import Claim
 
-_BUDGET = "budget."
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 RECOVERIES = {"Running": "stopped"}
@@ -32,6 +31,7 @@ _TELLING = frozenset({"Running", "Stopped"})
 #: all behind it.
 SAME, FOREMOST = 200, 20
 _FULL = (Reason.BUDGET_AT_ONCE.value, Reason.BUDGET_RATE.value)
+_ROOM = (*_FULL, Reason.BUDGET_SHARE.value)
 #: Names in one statement, below every dialect's limit.
 SLICE = 1000
 
@@ -81,7 +81,7 @@ def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Pat
     behind = sa.func.row_number().over(partition_by=line, order_by=order)
     chosen = sa.select(RUN.c.id, RUN.c.waits_for, behind.label("behind"))
     ready = chosen.where(_is_ready(connection, now)).subquery()
-    few = sa.case((ready.c.waits_for.startswith(_BUDGET), FOREMOST), else_=SAME)
+    few = sa.case((ready.c.waits_for.in_(_ROOM), FOREMOST), else_=SAME)
     return _patients(connection, sa.select(ready.c.id).where(ready.c.behind <= few), limit)
 
 

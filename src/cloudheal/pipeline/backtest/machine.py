@@ -35,7 +35,7 @@ TICK = timedelta(seconds=1)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_EVENTS = frozenset({MAINTENANCE, FAILURE})
 _HELD = frozenset({Reason.PAUSED.value, Reason.HELD.value})
-_BUDGETS = (Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE)
+_BUDGETS = (Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE, Reason.BUDGET_RESOURCE)
 _PATIENT = frozenset({RunState.WAITING, RunState.ASKING, RunState.PLANNED})
 
 
@@ -277,6 +277,7 @@ class Machine:
         if run.patient.trouble.kind in _OF_EVENTS:
             self._by_event.pop(_event_of(run), None)
         run.state = RunState.ENDED
+        self._puts_down(run)
         self.memory.ended(run.patient.subject, run.patient.trouble, self.now, verdict)
         self._give_back(run)
 
@@ -362,6 +363,7 @@ class Machine:
         run.course, run.rests = Course.ASSUMED, False
         if one.rule not in self.rules.looking:
             self.memory.granted(one.incident, one.subject, one.group)
+            self.memory.works(one.incident, one.subject)
         self.began += not run.began
         run.began = True
         self.most_at_once = max(self.most_at_once, self.memory.at_once)
@@ -370,6 +372,7 @@ class Machine:
 
     def _rest(self, run: Run, state: RunState, code: str, until: datetime | None, *, rests: bool = False) -> None:
         self._leave(run)
+        self._puts_down(run)
         run.state, run.waits_for, run.until, run.rests = state, code, until, rests
         run.version += 1
         if state is RunState.WAITING and not rests:
@@ -378,6 +381,12 @@ class Machine:
                 self._set_timer(run, max(until, self.now + TICK))
             elif code == Reason.BUDGET_RATE:
                 self._look_again()
+
+    def _puts_down(self, run: Run) -> None:
+        """Let go of the resource; those that wait for it are looked at with the next tick."""
+        rests = self.memory.rests(run.patient.incident, run.patient.subject)
+        if rests and any(key[1] == Reason.BUDGET_RESOURCE for key in self._waiting):
+            self._look_at(self.now + TICK)
 
     def _leave(self, run: Run) -> None:
         queue = self._waiting.get(self._place(run))

@@ -89,6 +89,7 @@ class Memory:
         self._grants: dict[str, tuple[ResourceId, str]] = {}
         self._acted: dict[str, datetime] = {}
         self._idle: set[str] = set()
+        self._at_work: dict[ResourceId, set[str]] = defaultdict(set)
         self._under_action: dict[str, dict[str, int]] = defaultdict(dict)
         self._fell: dict[tuple[str, str, timedelta], dict[str, datetime]] = {}
         limits = [one.limits for one in rules]
@@ -121,6 +122,7 @@ class Memory:
             oldest_heal=min(heals, default=None),
             at_once=len(self._grants),
             in_last_hour=len(self._acted) + len(self._idle),
+            at_work=bool(self._at_work.get(subject)),
         )
 
     def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
@@ -265,6 +267,20 @@ class Memory:
         server.granted -= 1
         self._count_down(server, subject)
         return freed
+
+    def works(self, incident: str, subject: ResourceId) -> None:
+        """Take in that a run which may touch its resource is at work."""
+        self._at_work[subject].add(incident)
+
+    def rests(self, incident: str, subject: ResourceId) -> bool:
+        """Take in that a run is not at work any more; False when it was not."""
+        runs = self._at_work.get(subject)
+        if not runs or incident not in runs:
+            return False
+        runs.remove(incident)
+        if not runs:
+            del self._at_work[subject]
+        return True
 
     def attempted(self, subject: ResourceId, trouble: Trouble, at: datetime, attempt: object) -> None:
         """Take in an attempt; `attempt` names it, in case that its call turns out not to have been taken."""
