@@ -269,7 +269,10 @@ def test_a_server_that_is_gone_ends_it(start: Start) -> None:
 
 
 def test_two_events_on_one_server_share_one_reboot(start: Start) -> None:
-    """Both are told twice and taken by two consumers at the same time; both end avoided, with one call."""
+    """Both are told twice and taken by two consumers at the same time; one call answers both.
+
+    The second run waits for the first; it finds its event answered before or after it begins.
+    """
     healing = start()
     twice = {"service": "cms", "fault": {"kind": "duplicated-event", "copies": 2}}
     healing.simulator.control("PUT", "faults", [twice])
@@ -281,7 +284,9 @@ def test_two_events_on_one_server_share_one_reboot(start: Start) -> None:
     for one in consumers:
         one.join()
     ended = healing.until_ended(2, seconds=60)
-    assert [(one.verdict, json.loads(one.evidence)["code"]) for one in ended] == [("healed", "avoided")] * 2
+    first, second = sorted((one.verdict, json.loads(one.evidence)["code"]) for one in ended)
+    assert first == ("healed", "avoided")
+    assert second in {("healed", "avoided"), ("not needed", "event_avoided")}
     assert healing.reboots() == 1
     assert healing.events() == ["Avoided", "Avoided"]
     assert healing.weights() == WEIGHTS
