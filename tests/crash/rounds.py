@@ -76,6 +76,8 @@ class Round:
         self.simulator.world(dict(self.scenario.world))
         self.simulator.control("PUT", "faults", [dict(one) for one in self.scenario.faults])
         self.simulator.chaos(self.scenario.chaos, self.scenario.server, **self.scenario.options)
+        if self.scenario.event:
+            self.simulator.control("POST", "events", dict(self.scenario.event))
 
     def run(self, deadly: str = "", kill_after: float | None = None) -> Seen:
         """Let a worker die at a point or after so many seconds, and another one finish."""
@@ -275,7 +277,11 @@ def effects(simulator: RunningSimulator, known: set[str]) -> Counter[str]:
 
 def _anonymous(text: str, known: set[str]) -> str:
     words = text.replace("'", " ").replace(",", " ").split()
-    return " ".join("new" if one.startswith(("i-", "s-")) and one not in known else one for one in words)
+    return " ".join("new" if one.startswith(_MADE) and one not in known else one for one in words)
+
+
+#: How the ids begin of what a round makes: servers, snapshots, commands and their runs.
+_MADE = ("i-", "s-", "c-", "t-")
 
 
 def fresh(url: str) -> None:

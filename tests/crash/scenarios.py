@@ -36,6 +36,8 @@ class Scenario:
     """Healing changes nothing: no effect is one too few."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the trouble."""
+    event: Mapping[str, Any] = field(default_factory=dict)
+    """What the cloud tells of the trouble beyond what it tells by itself."""
     verdict: str = "healed"
     somebody_approves: bool = False
     """What is asked is answered with yes at once."""
@@ -158,4 +160,57 @@ ASK = Scenario(
     somebody_approves=True,
     deals_with_it="release",
 )
-SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in (RESTART, EVACUATE, CHECK, REBOOT, ASK)}
+#: What the agent of the cloud's monitoring, not heard of any more, is told by.
+SILENT = {
+    "product": "CloudMonitor",
+    "name": "Agent_Status_Stopped",
+    "status": "stopped",
+    "instance_id": WEB,
+    "resource": f"acs:ecs:{REGION}:{ACCOUNT}:instance/{WEB}",
+}
+_APP = {"name": "app", "starts_at_boot": False, "command": "/srv/app"}
+_INSIDE = {
+    **RESTART.world["alibaba"],
+    "instances": [
+        {"id": WEB, "region": REGION, "status": "Running", "tags": {"env": "prod"}, "guest": {"processes": [_APP]}}
+    ],
+    "event_rules": [
+        *SPOT_WORLD["alibaba"]["event_rules"],
+        {
+            "name": "monitor",
+            "pattern": {"product": "CloudMonitor", "names": ["*"]},
+            "targets": [{"mns": {"queue": QUEUE}}],
+        },
+    ],
+    "guest_durations": {"agent_start": 0.3},
+}
+RESTORE = Scenario(
+    playbook="restore_after_ping_loss",
+    world={**RESTART.world, "alibaba": _INSIDE},
+    rule={
+        "name": "restore",
+        "when": {"type": ["Agent_Status_Stopped"]},
+        "resources": {"tags": {"env": ["prod"]}},
+        "desired": "on",
+        "playbook": "restore_after_ping_loss",
+        "with": {"check": "pgrep -x app", "start": "nohup /srv/app >/dev/null 2>&1 &", "limit": "30s"},
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="power_off",
+    event=SILENT,
+    server=WEB,
+    effects={},
+)
+RERUN = Scenario(
+    playbook="rerun_process",
+    world=RESTORE.world,
+    rule={**RESTORE.rule, "name": "rerun", "playbook": "rerun_process"},
+    chaos="process_die",
+    options={"process": "app"},
+    event=SILENT,
+    server=WEB,
+    effects={},
+)
+_ALL = (RESTART, EVACUATE, CHECK, REBOOT, ASK, RESTORE, RERUN)
+SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in _ALL}

@@ -16,6 +16,28 @@ class Said:
     parameters: Mapping[str, str]
 
 
+#: Parameters that several playbooks share.
+_COMMAND = {
+    "command": "完整的恢复命令，原样发送：先检查，一切正常时以 0 结束。",
+    "check": "进程在运行时以 0 结束，例如 `pgrep -x app`；与 `start` 一起使用。",
+    "start": "检查失败时启动进程；放在后台并重定向输出。",
+    "unit": "未处于 active 状态时要启动的 systemd 单元。",
+    "restart": "即使单元处于 active 状态也重启它。",
+    "appears": "启动之后进程最多用多久开始运行。",
+    "shell": "命令的类型：`sh` 或 `powershell`。",
+    "user": "在服务器内以谁的身份执行；留空则为代理自己的用户。",
+    "directory": "在哪个目录执行；留空则为代理执行命令的目录。",
+    "command_timeout": "命令最多用多久。",
+    "verify": "之后必须以 0 结束的第二条命令；它只查看。",
+    "probe": "之后服务器必须应答的探测：`tcp` 或 `http`；不写则不探测。",
+}
+_RESTORE = {
+    **_COMMAND,
+    "limit": "服务器最多用多久就绪；超时则不发送任何命令。",
+    "reach": "发送命令之前必须应答的探测：`tcp` 或 `http`；不写则代理在线即可。",
+}
+_RESTORED = ("恢复命令执行了一次，退出码为 0。", "规则要求时，第二条命令和探测都成功。")
+
 TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
     "zh": {
         "check_after_failure": Said(
@@ -34,6 +56,22 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "max_attempts": "一次故障中最多启动几次。",
                 "backoff": "第二次启动之前的间隔；之后每次加倍。",
             },
+        ),
+        "restore_after_ping_loss": Said(
+            "服务器失联之后恢复其业务进程：等到可以执行命令，按规则启动或重启服务器，并只恢复一次进程。",
+            ("再次读取时，服务器状态为 Running，其代理在故障发生之后有过心跳。", *_RESTORED),
+            {
+                **_RESTORE,
+                "power_on": "服务器已停止、且没有迹象表明是有人要停的：启动它。",
+                "max_starts": "一次故障中最多启动几次。",
+                "reboot": "服务器在运行却不应答时：`never` 继续等待，`soft` 重启，`force` 强制重启，可能丢失数据。",
+                "reboot_after": "在此之前可以运行而不应答多久。",
+            },
+        ),
+        "rerun_process": Said(
+            "在运行中的服务器内恢复进程：先检查，只启动缺少的，并加以证明。",
+            _RESTORED,
+            _RESTORE,
         ),
         "spot_evacuate": Said(
             "在云厂商回收抢占式服务器之前，先把它摘出负载均衡，并补上一台新的。",

@@ -35,6 +35,10 @@ INTERRUPTION = "interruption"
 MAINTENANCE = "maintenance"
 #: What befell a resource or its host without notice, by the id of the cloud's event; all that is left is to look.
 FAILURE = "failure"
+#: A server that does not answer: from outside, or its agent to its cloud.
+UNREACHABLE = "unreachable"
+#: What a monitor says is wrong inside a server, by the name of the situation or the id of the alarm.
+ALARM = "alarm"
 #: What each cloud leaves between the notice and the end of a spot server.
 RECLAIM_NOTICE: Mapping[Cloud, timedelta] = {Cloud.ALIBABA: timedelta(minutes=5), Cloud.TENCENT: timedelta(minutes=2)}
 

@@ -23,7 +23,7 @@ from cloudheal.model.deed import Deed
 from cloudheal.model.incident import Healed
 from cloudheal.model.inventory import RUNNING
 from cloudheal.model.system_event import Cycle
-from cloudheal.playbooks.preparing import PATIENCE
+from cloudheal.playbooks.ordering import PATIENCE
 from cloudheal.playbooks.sight import EventSeen, health_of, server_of, tried_event_json
 from cloudheal.ports.cloud import Health, Place
 

@@ -68,6 +68,12 @@ class Journal:
         return self.shared is not None and (event.published is None or event.published <= self.shared.at + SKEW)
 
 
+def own_deeds(case: Case, hands: Hands) -> tuple[Deed, ...]:
+    """Read what this run did in its earlier looks, where nobody else's deeds matter."""
+    seen = hands.read("journal", lambda: {"mine": [_json(one) for one in case.memory.deeds()]}).value
+    return tuple(_deed(one) for one in seen["mine"])
+
+
 def _json(deed: Deed) -> dict[str, Any]:
     return {
         "run": deed.run,

@@ -7,34 +7,28 @@ same. What fails is told by a code and left to the caller's policy; a guard that
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from cloudheal.act.hands import Hands
-from cloudheal.act.outcome import Kind, Outcome
-from cloudheal.act.playbook import Case, End, Refusal
-from cloudheal.model.decision import Reason, reason_of
+from cloudheal.act.outcome import Kind
+from cloudheal.act.playbook import Case, Refusal
+from cloudheal.model.decision import Reason
 from cloudheal.model.deed import Deed
-from cloudheal.playbooks import leaving
-from cloudheal.playbooks.evidence import masked
-from cloudheal.playbooks.leaving import Groups, Home, SupersededError, taken_out
+from cloudheal.playbooks import commanding, leaving
+from cloudheal.playbooks.commanding import Errand
+from cloudheal.playbooks.leaving import Groups, Home, taken_out
+from cloudheal.playbooks.ordering import PATIENCE, PAUSE, LookOverError, ordered, raise_if_held, token_of
 from cloudheal.ports.cloud import Command, Made, Place, Snapshot
 from cloudheal.verify.membership import receives
 
-#: The longest wait inside a look, and until the next one where something goes on.
-PATIENCE, PAUSE = timedelta(minutes=1), timedelta(seconds=30)
 #: How long the groups may take to read as wanted.
 GIVE_UP = timedelta(minutes=2)
-#: How often a lost order is sent again in one look.
-TRIES = 3
 #: A disk that is copied already by somebody else; waiting for that copy does as well.
 _COPIED_ALREADY = "IncorrectDiskStatus.CreatingSnapshot"
-_TAIL = 400
 
 
 class NotPreparedError(Exception):
@@ -43,14 +37,6 @@ class NotPreparedError(Exception):
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code)
         self.code, self.detail = code, detail
-
-
-class LookOverError(Exception):
-    """The look ends here, with a verdict or without one: something goes on, or a guard objects."""
-
-    def __init__(self, told: End | Refusal) -> None:
-        super().__init__(told.code)
-        self.told = told
 
 
 @dataclass(slots=True)
@@ -113,12 +99,12 @@ class Preparation:
 
     def _order_copy(self, disk: str) -> None:
         name = f"cloudheal-before-{self.case.trouble.id}"[:128]
-        token = _token(self.case.run, "snapshot", disk)
+        token = token_of(self.case.run, "snapshot", disk)
 
         def send(seconds: float) -> Made:
             return self.case.backups.snapshot(self.case.resource.region, disk, name, token, seconds)
 
-        sent = self._order(f"snapshot {disk}", {"disk": disk, "token": token}, send)
+        sent = ordered(self.case, self.hands, f"snapshot {disk}", {"disk": disk, "token": token}, send)
         if sent.kind is Kind.PERMANENT and sent.code != _COPIED_ALREADY:
             raise NotPreparedError("snapshot_failed", f"{disk}: {sent.code}")
         if sent.ok:
@@ -146,7 +132,7 @@ class Preparation:
         self.owed.setdefault(home.place, home)
         drained = groups.drain(home)
         if not drained.ok:
-            _raise_if_held(drained)
+            raise_if_held(drained)
             code = leaving.LAST_HEALTHY if drained.code == leaving.LAST_HEALTHY else "drain_failed"
             raise NotPreparedError(code, f"{home.place}: {drained.code}")
 
@@ -161,7 +147,7 @@ class Preparation:
         still: list[Home] = []
         for home in list(self.owed.values()):
             restored = groups.restore(home)
-            _raise_if_held(restored)
+            raise_if_held(restored)
             (back if restored.ok else still).append(home)
             if restored.ok:
                 del self.owed[home.place]
@@ -178,58 +164,10 @@ class Preparation:
 
     def run_command(self, command: Command) -> None:
         """Run a command inside the server and see that it went well. Raises NotPreparedError, LookOverError."""
-        region, server = self.case.resource.region, self.case.resource.id
-        begun = [one for one in self.deeds if one.name.startswith("command ") and one.value]
-        run, since = (str(begun[0].value["id"]), begun[0].at) if begun else (self._order_command(command), self.at)
-
-        def read() -> dict[str, Any]:
-            def over() -> bool:
-                result = self.case.guests.command_result(region, server, run)
-                return result is not None and result.is_over
-
-            self.case.wait(PATIENCE.total_seconds(), over)
-            result = self.case.guests.command_result(region, server, run)
-            if result is None or not result.is_over:
-                return {"over": False}
-            output = masked(result.output)[-_TAIL:]
-            return {"over": True, "well": result.went_well, "told": f"{result.status} {result.exit_code} {output}"}
-
-        seen = self.hands.read("command result", read)
-        if not seen.ok or not seen.value["over"]:
-            # Cloud Assistant ends a command by its own limit; what is still open a minute later never ends.
-            if self.at - since >= timedelta(seconds=command.timeout) + PATIENCE:
-                raise NotPreparedError("command_timeout", run)
-            raise LookOverError(Refusal(Reason.UNDERWAY, after=PAUSE))
-        if not seen.value["well"]:
-            raise NotPreparedError("command_failed", seen.value["told"].strip())
-        self.told["command"] = run
-
-    def _order_command(self, command: Command) -> str:
-        token = _token(self.case.run, "command", command.text)
-
-        def send(seconds: float) -> Made:
-            place = self.case.resource
-            return self.case.guests.run_command(place.region, place.id, command, token, seconds)
-
-        sent = self._order("command", {"token": token}, send)
-        if sent.kind is Kind.PERMANENT:
-            raise NotPreparedError("command_failed", sent.code)
-        return str(sent.value["id"])
-
-    def _order(self, name: str, before: Mapping[str, Any], send: Callable[[float], Made]) -> Outcome:
-        """Order something that a token makes the same however often it is sent. Raises LookOverError."""
-
-        def call(seconds: float) -> Outcome:
-            made = send(seconds)
-            return Outcome(Kind.OK, request_id=made.request_id, value={"id": made.id})
-
-        for attempt in range(1, TRIES + 1):
-            sent = self.hands.act_repeatable(f"{name} {attempt}", before, call, None, helps=True)
-            _raise_if_held(sent)
-            if sent.kind in {Kind.OK, Kind.PERMANENT}:
-                return sent
-            self.hands.read(f"{name} {attempt} wait", partial(paused, self.case))
-        raise LookOverError(Refusal(Reason.UNDERWAY, after=PAUSE))
+        ran = commanding.done(self.case, self.hands, Errand("command", command), self.deeds, self.at)
+        if not ran.went_well:
+            raise NotPreparedError(ran.code, ran.text)
+        self.told["command"] = ran.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,30 +215,5 @@ class _Copies:
         return cls(tuple(seen["disks"]), tuple(copies))
 
 
-def held_back(outcome: Outcome) -> Refusal | None:
-    """Return what a guard's objection means for the look; None when there was none. Raises SupersededError."""
-    if outcome.kind is not Kind.REFUSED or (reason := reason_of(outcome.code)) is None:
-        return None
-    if reason is Reason.SUPERSEDED:
-        raise SupersededError
-    return Refusal(reason)
-
-
-def _raise_if_held(outcome: Outcome) -> None:
-    refusal = held_back(outcome)
-    if refusal is not None:
-        raise LookOverError(refusal)
-
-
-def _token(*words: str) -> str:
-    """Return a token that is the same for the same words: 64 characters are the vendors' limit."""
-    return f"cloudheal-{hashlib.sha256('|'.join(words).encode()).hexdigest()[:40]}"
-
-
 def _listed(homes: Sequence[Home]) -> str:
     return "; ".join(home.text for home in homes)
-
-
-def paused(case: Case) -> dict[str, bool]:
-    """Wait a moment before something is sent again."""
-    return {"over": case.wait(2, lambda: False)}

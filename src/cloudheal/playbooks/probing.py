@@ -24,7 +24,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case
 from cloudheal.model.deed import Deed
 from cloudheal.playbooks.leaving import SupersededError
-from cloudheal.playbooks.preparing import PATIENCE
+from cloudheal.playbooks.ordering import PATIENCE
 from cloudheal.playbooks.sight import server_of
 from cloudheal.ports.probes import Finding
 from cloudheal.settings.durations import Duration, duration_of
@@ -39,8 +39,8 @@ _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 _URL = re.compile(rf"https?://(?:\{{address\}}|\[[0-9A-Fa-f:.]+\]|{_HOST})(?::\d{{1,5}})?(?:[/?][!\"$-z|~]*)?")
 
 
-class ProbeParameters(BaseModel):
-    """What a server must answer before it serves again."""
+class QuestionParameters(BaseModel):
+    """A question to a server over the network."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +49,6 @@ class ProbeParameters(BaseModel):
     http: str = Field("", description="The address that must answer; `{address}` is the server's private address.")
     status: int = Field(200, ge=200, le=599, description="The status that it must answer with.")
     timeout: Duration = Field(duration_of("5s"), description="How long one question may take, at most 30s.")
-    within: Duration = Field(duration_of("5m"), description="How long the server may take to answer.")
 
     @model_validator(mode="after")
     def _is_one_question(self) -> Self:
@@ -64,6 +63,12 @@ class ProbeParameters(BaseModel):
         if not timedelta() < self.timeout <= LONGEST:
             raise ValueError("timeout is more than 0s and at most 30s")
         return self
+
+
+class ProbeParameters(QuestionParameters):
+    """What a server must answer before it serves again."""
+
+    within: Duration = Field(duration_of("5m"), description="How long the server may take to answer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +109,16 @@ def _asked(case: Case, probe: ProbeParameters, until: datetime) -> dict[str, Any
     address = cache(partial(_address, case))
 
     def answers() -> bool:
-        findings.append(_finding(case, probe, address))
+        findings.append(finding(case, probe, address))
         return findings[-1].answers
 
     left = min(PATIENCE, until - case.now())
     case.wait(max(left, timedelta()).total_seconds(), answers)
     last = findings[-1]
-    return {"at": case.now().isoformat(), "answers": last.answers, "told": f"{_question(probe)}: {last.seen}"}
+    return {"at": case.now().isoformat(), "answers": last.answers, "told": f"{question_of(probe)}: {last.seen}"}
 
 
-def _finding(case: Case, probe: ProbeParameters, address: Callable[[], str]) -> Finding:
+def finding(case: Case, probe: QuestionParameters, address: Callable[[], str]) -> Finding:
     """Ask once. Raises Cloud*Error when the server's address is wanted and cannot be read."""
     seconds = probe.timeout.total_seconds()
     own = ADDRESS in probe.http or (probe.tcp is not None and not probe.host)
@@ -131,7 +136,7 @@ def _address(case: Case) -> str:
     return server.address if server else ""
 
 
-def _question(probe: ProbeParameters) -> str:
+def question_of(probe: QuestionParameters) -> str:
     """Name the question as the rule has it; what stands behind a question mark may be a secret."""
     if probe.tcp is not None:
         return f"tcp {probe.host}:{probe.tcp}" if probe.host else f"tcp {probe.tcp}"

@@ -28,11 +28,12 @@ from cloudheal.model.deed import CLAIM, SHARED
 from cloudheal.model.incident import MAINTENANCE, Healed
 from cloudheal.model.inventory import RUNNING
 from cloudheal.model.system_event import ENDINGS, Cycle
-from cloudheal.playbooks import aftermath, evidence, journal, leaving, preparing, probing, sight
+from cloudheal.playbooks import aftermath, commanding, evidence, journal, leaving, ordering, preparing, probing, sight
 from cloudheal.playbooks.aftermath import After, Rebooted
 from cloudheal.playbooks.journal import DRY, FORCED, REBOOT, UNREAD, Journal
 from cloudheal.playbooks.leaving import SupersededError
-from cloudheal.playbooks.preparing import PAUSE, TRIES, LookOverError, NotPreparedError, Preparation, held_back
+from cloudheal.playbooks.ordering import PAUSE, TRIES, LookOverError, held_back
+from cloudheal.playbooks.preparing import NotPreparedError, Preparation
 from cloudheal.playbooks.probing import ProbeParameters
 from cloudheal.playbooks.sight import EventSeen, ServerSeen, server_of
 from cloudheal.ports.cloud import Command, Shell
@@ -255,7 +256,7 @@ class _Answer:
             asked = self._hands.act(f"{name} {attempt}", before, call, lambda _: _went(case, server))
             if asked.kind is not Kind.TRANSIENT:
                 break
-            self._hands.read(f"{name} {attempt} put off", partial(preparing.paused, case))
+            self._hands.read(f"{name} {attempt} put off", partial(ordering.paused, case))
         return asked
 
     # --- after it --------------------------------------------------------------------------------
@@ -389,5 +390,5 @@ REBOOT_IN_WINDOW = Playbook(
         "The server has the weights in its balancers that it had before.",
     ),
     planned=True,
-    parts=(aftermath, evidence, journal, leaving, preparing, probing, sight),
+    parts=(aftermath, commanding, evidence, journal, leaving, ordering, preparing, probing, sight),
 )

@@ -8,7 +8,6 @@ takes longer than a minute is waited for as a row, not in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,13 +15,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloudheal.act.hands import Hands
-from cloudheal.act.outcome import Kind, Outcome
+from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
-from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, Sight, afresh
+from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, afresh
 from cloudheal.decide.walk import Walk
-from cloudheal.model.decision import Reason, reason_of
-from cloudheal.model.evidence import Evidence, Sign, listed
+from cloudheal.model.decision import Reason
 from cloudheal.model.incident import Healed
+from cloudheal.playbooks import sight, starting
+from cloudheal.playbooks.sight import server_of
+from cloudheal.playbooks.starting import evidence_of
 from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
 
@@ -30,16 +31,6 @@ from cloudheal.settings.durations import Duration, duration_of
 MOST_LOOKS = 30
 #: The longest wait inside a look; what takes longer ends the look and is a row until the next one.
 PATIENCE = timedelta(minutes=1)
-#: How often a lock is looked at again. The sweep may see earlier that it is gone.
-LOCK_PAUSE = timedelta(minutes=15)
-#: Vendor codes that say that trying again now is pointless, and what an operator can do about each.
-HOPELESS: Mapping[str, str] = {
-    "InsufficientBalance": "top up the account",
-    "InstanceExpired": "renew the server",
-    "InstanceLockedForSecurity": "ask the vendor's security desk",
-    "OperationDenied.NoStock": "choose another zone or type",
-    "QuotaExceed.ElasticQuota": "raise the quota",
-}
 
 
 class RestartParameters(BaseModel):
@@ -58,13 +49,13 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
     starts = case.attempts
     for look in range(1, MOST_LOOKS + 1):
         seen = hands.read(f"look {look}", lambda: _seen(case))
-        walked = afresh(_sight(case, seen))
+        walked = afresh(starting.sight_of(case, seen))
         if walked.reason is not Reason.ACT:
             return _left_alone(case, seen, walked, starts)
         if starts >= parameters.max_attempts:
             break
-        started = hands.act(f"start {look}", seen.value, lambda seconds: _start(case, seconds), lambda _: _went(case))
-        ended = _end_of(started, look)
+        started = starting.start(case, hands, look, seen.value)
+        ended = starting.end_of(started, f"start {look}")
         if ended is not None:
             return ended
         if not started.ok:
@@ -72,7 +63,7 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
         starts += 1
         after = hands.read(f"start {look} seen", lambda: _awaited(case))
         if after.ok and after.value["state"] == RUNNING:
-            told = {"attempts": str(starts), "request_id": started.request_id, **_evidence(seen).told()}
+            told = {"attempts": str(starts), "request_id": started.request_id, **evidence_of(seen).told()}
             return End(Healed.HEALED, "running", told)
         if after.ok and after.value["state"] == STOPPED and starts < parameters.max_attempts:
             pause = parameters.backoff * 2 ** (starts - 1)
@@ -82,19 +73,6 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
     return Refusal(Reason.ATTEMPTS_USED, evidence={"attempts": str(starts)})
 
 
-def _end_of(started: Outcome, look: int) -> End | Refusal | None:
-    """Say how a start that was not accepted ends the look; None when it was accepted or may be repeated."""
-    match started.kind:
-        case Kind.REFUSED:
-            reason = reason_of(started.code) or Reason.SUPERSEDED
-            return End(Healed.UNKNOWN, started.code) if reason is Reason.SUPERSEDED else Refusal(reason)
-        case Kind.PERMANENT:
-            return End(Healed.NOT_HEALED, started.code, _advice(started.code))
-        case Kind.UNKNOWN:
-            return End(Healed.UNKNOWN, started.code, {"step": f"start {look}"})
-    return None
-
-
 def _left_alone(case: Case, seen: Outcome, walked: Walk, starts: int) -> End | Refusal:
     """Say what follows when this server must not be started now."""
     state, asked = str(seen.value.get("state", "")), walked.stations
@@ -102,44 +80,12 @@ def _left_alone(case: Case, seen: Outcome, walked: Walk, starts: int) -> End | R
         case Reason.RECOVERED if starts:
             return End(Healed.HEALED, "running", {"attempts": str(starts)}, asked)
         case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
-            return End(Healed.NOT_NEEDED, reason.value, {"state": state, **_evidence(seen).told()}, asked)
+            return End(Healed.NOT_NEEDED, reason.value, {"state": state, **evidence_of(seen).told()}, asked)
         case Reason.UNDERWAY if _overdue(case, seen):
             return End(Healed.NOT_HEALED, "start_timeout", {"state": state, "attempts": str(starts)}, asked)
         case Reason.UNDERWAY as reason:
             return Refusal(reason, after=PATIENCE, stations=asked)
-        case Reason.LOCKED | Reason.HELD:
-            return _held_back(seen, walked)
-        case reason:
-            return Refusal(reason, stations=asked, evidence={"seen": asked[-1].numbers, **_evidence(seen).told()})
-
-
-def _held_back(seen: Outcome, walked: Walk) -> Refusal:
-    """Wait for a lock, or for a hold that somebody put on the server itself."""
-    if walked.reason is Reason.LOCKED:
-        return Refusal(walked.reason, seen.value["locks"][0], LOCK_PAUSE, walked.stations)
-    return Refusal(walked.reason, after=_hold_ends(seen), stations=walked.stations)
-
-
-def _sight(case: Case, seen: Outcome) -> Sight:
-    evidence, approved = _evidence(seen), (Sign("approved"),) if case.approved else ()
-    return Sight(
-        problem="" if seen.ok else seen.code or seen.kind.value,
-        state=str(seen.value.get("state", "")),
-        locks=tuple(seen.value.get("locks", ())),
-        accident=listed((*evidence.accident, *approved)),
-        purpose=listed(evidence.purpose),
-        held=evidence.held,
-    )
-
-
-def _evidence(seen: Outcome) -> Evidence:
-    return Evidence.of_json(seen.value["evidence"]) if "evidence" in seen.value else Evidence()
-
-
-def _hold_ends(seen: Outcome) -> timedelta | None:
-    """Return how long the hold on the server stands yet; None when it names no end."""
-    until = _evidence(seen).held_until
-    return until - datetime.fromisoformat(seen.value["at"]) if until else None
+    return starting.refused(seen, walked)
 
 
 def _seen(case: Case) -> dict[str, Any]:
@@ -147,16 +93,13 @@ def _seen(case: Case) -> dict[str, Any]:
     looks: list[Server | None] = []
 
     def still() -> bool:
-        looks.append(_server(case))
+        looks.append(server_of(case))
         return looks[-1] is None or looks[-1].state not in MOVING
 
     case.wait(_patience(case).total_seconds(), still)
-    server = looks[-1] if looks else _server(case)
+    server = looks[-1] if looks else server_of(case)
     now = case.now().isoformat()
-    if server is None:
-        return {"at": now}
-    seen = {"at": now, "state": server.state, "locks": list(server.locks), "started": server.started}
-    return {**seen, "evidence": case.intent(server).to_json()} if server.state == STOPPED else seen
+    return {"at": now, **starting.told_of(case, server)} if server else {"at": now}
 
 
 def _overdue(case: Case, seen: Outcome) -> bool:
@@ -164,20 +107,6 @@ def _overdue(case: Case, seen: Outcome) -> bool:
     at = datetime.fromisoformat(seen.value["at"])
     limit: timedelta = case.parameters.start_timeout
     return at - (case.last_attempt or case.occurred) >= limit and case.last_attempt is not None
-
-
-def _server(case: Case) -> Server | None:
-    return case.compute.servers(case.resource.region, [case.resource.id]).get(case.resource.id)
-
-
-def _start(case: Case, seconds: float) -> Outcome:
-    return Outcome(Kind.OK, request_id=case.compute.start(case.resource.region, case.resource.id, seconds))
-
-
-def _went(case: Case) -> bool | None:
-    """Settle a start whose answer was lost: a server that is not Stopped any more was started."""
-    server = _server(case)
-    return None if server is None else server.state != STOPPED
 
 
 def _awaited(case: Case) -> dict[str, str]:
@@ -189,7 +118,7 @@ def _awaited(case: Case) -> dict[str, str]:
 
     def over() -> bool:
         nonlocal moved, state
-        server = _server(case)
+        server = server_of(case)
         state = server.state if server else "gone"
         moved = moved or state != STOPPED
         return state in {RUNNING, "gone"} or (moved and state == STOPPED)
@@ -207,10 +136,6 @@ def _paused(case: Case, pause: timedelta) -> dict[str, bool]:
     return {"over": case.wait(pause.total_seconds(), lambda: False)}
 
 
-def _advice(code: str) -> dict[str, str]:
-    return {"advice": HOPELESS[code]} if code in HOPELESS else {}
-
-
 RESTART_STOPPED = Playbook(
     name="restart_stopped",
     troubles=("stopped",),
@@ -221,4 +146,5 @@ RESTART_STOPPED = Playbook(
     summary="Starts a server again that stopped although it is meant to run.",
     risk=Risk.LOW,
     promises=("The server was read back as Running.",),
+    parts=(sight, starting),
 )

@@ -79,7 +79,7 @@ class ServerSeen:
 def look(case: Case, hands: Hands, name: str) -> tuple[EventSeen, ServerSeen]:
     """Read both, the event first: what the server shows is then at least as new."""
     event = hands.read(f"{name}: event", lambda: event_json(case))
-    server = hands.read(f"{name}: server", lambda: _server_json(case))
+    server = hands.read(f"{name}: server", lambda: server_json(case))
     at = hands.read(f"{name}: time", lambda: {"at": case.now().isoformat()})
     return EventSeen.of(event), ServerSeen.of(server, datetime.fromisoformat(at.value["at"]))
 
@@ -123,7 +123,8 @@ def health_of(case: Case) -> str:
         return ""
 
 
-def _server_json(case: Case) -> dict[str, Any]:
+def server_json(case: Case) -> dict[str, Any]:
+    """Read the server of a case, with who holds it. Raises Cloud*Error."""
     server = server_of(case)
     if server is None:
         return {

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Trouble
+from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
 from cloudheal.model.trigger import Trigger
 from cloudheal.sense.canary import canary_of
 
@@ -45,10 +45,28 @@ _FAILURE_TYPES = (
     "Instance:SystemFailure.Delete",
     "Instance:InstanceFailure.Reboot",
 )
+#: What Tencent Cloud tells of the inside of a server, as EventBridge writes it; `1` begins and `0` ends it, of the
+#: others (`-`) no end is told.
+_BEGINS = ("1", "-")
+_PING_TYPE = "cvm:ErrorEvent:PingUnreachable"
+_SITUATION_TYPES = (
+    "cvm:ErrorEvent:GuestReboot",
+    "cvm:ErrorEvent:GuestOom",
+    "cvm:ErrorEvent:GuestCoreError",
+    "cvm:ErrorEvent:DiskReadonly",
+    "cvm:ErrorEvent:CvmPacketDropedByQosConnectionSession",
+    "cvm:ErrorEvent:CvmPacketDropedByQosWanOutBandwidth",
+    "cvm:ErrorEvent:NfctTableFull",
+    "cvm:ErrorEvent:InstanceRestarted",
+)
 #: What the clouds' own events open; a type that no trigger names is recorded and starts nothing.
 TRIGGERS = (
     Trigger("stopped", "Instance:StateChange", ("Stopped",)),
     Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
+    # CloudMonitor's agent inside the server was not heard of any more.
+    Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
+    Trigger(UNREACHABLE, _PING_TYPE, _BEGINS),
+    *(Trigger(ALARM, type_, _BEGINS, "situation") for type_ in _SITUATION_TYPES),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
     *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
 )

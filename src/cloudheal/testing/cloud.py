@@ -130,9 +130,7 @@ class FakeCloud:
 
     def power_off(self, server: ResourceId) -> bytes:
         """Let a server stop by accident; returns the message about it."""
-        self._change(server.id, state=STOPPED)
-        content = {"resourceId": server.id, "resourceType": "ALIYUN::ECS::Instance", "state": STOPPED}
-        return message(server, "Instance:StateChange", content, self.clock.now())
+        return self.changes(server, STOPPED)
 
     def reclaim(self, server: ResourceId, action: str = "delete") -> bytes:
         """Let the cloud take a spot server back in five minutes; returns the message about it."""
@@ -197,6 +195,20 @@ class FakeCloud:
     def is_unwell(self, server: ResourceId, health: str) -> None:
         """Let the cloud show another health for a server than Ok."""
         self._unwell[server.id] = health
+
+    def loses_contact(self, server: ResourceId) -> bytes:
+        """Return the message that CloudMonitor hears nothing from inside a server any more."""
+        return message(server, "Agent_Status_Stopped", {}, self.clock.now(), "stopped", "CloudMonitor")
+
+    def is_heard_again(self, server: ResourceId) -> bytes:
+        """Return the message that CloudMonitor hears of a server again."""
+        return message(server, "Agent_Status_Running", {}, self.clock.now(), "running", "CloudMonitor")
+
+    def changes(self, server: ResourceId, state: str) -> bytes:
+        """Let a server take a state by itself; returns the message about it."""
+        self._change(server.id, state=state)
+        content = {"resourceId": server.id, "resourceType": "ALIYUN::ECS::Instance", "state": state}
+        return message(server, "Instance:StateChange", content, self.clock.now())
 
     def lock(self, server: ResourceId, *reasons: str) -> None:
         """Lock a server for these reasons, in the vendor's words; for none: unlock it."""

@@ -20,8 +20,9 @@ NO_AGENT = "ClientNotRunning"
 class FakeGuests:
     """The systems inside the servers of one region.
 
-    A command takes as long as `lasts`; an agent answers `agent_start` after its server began to run, those of `offline`
-    and `unknown` never, and of the latter the cloud knows none. What a command does is `inside`: without it, nothing.
+    A command takes as long as `lasts`; an agent answers `agent_start` after its server began to run, but for those of
+    `offline`, `stale` and `unknown`, of which the cloud knows none. What a command does is `inside`: without it,
+    nothing.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class FakeGuests:
         self.agent_start = timedelta()
         self.offline: set[str] = set()
         self.unknown: set[str] = set()
+        #: Agents that do not answer, and that the cloud takes for online by what it heard before.
+        self.stale: set[str] = set()
         self.consoles: dict[str, str] = {}
         self.inside: Inside = lambda _server, _command: (0, "")
         #: Every command that was begun, in order.
@@ -73,12 +76,18 @@ class FakeGuests:
     def _agents(self, ids: Sequence[str]) -> Iterator[tuple[str, Agent]]:
         for one in ids:
             if self._server(one)[1] is not None and one not in self.unknown:
-                yield one, Agent(self._answers(one), "1.0")
+                answers = self._answers(one)
+                yield one, Agent(answers or one in self.stale, "1.0", self._heard(one, answers=answers))
+
+    def _heard(self, id_: str, *, answers: bool) -> str:
+        """Return when an agent was heard of last, in the whole seconds that clouds tell."""
+        at = self._clock.now() if answers else self._server(id_)[0] - timedelta(minutes=1)
+        return at.replace(microsecond=0).isoformat()
 
     def _answers(self, id_: str) -> bool:
         since, server = self._server(id_)
         runs = server is not None and server.state == RUNNING
-        silent = id_ in self.offline or id_ in self.unknown
+        silent = id_ in self.offline | self.unknown | self.stale
         return runs and not silent and self._clock.now() - since >= self.agent_start
 
     def _begun(self, server: str, command: Command, token: str) -> str:

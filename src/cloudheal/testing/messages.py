@@ -11,12 +11,19 @@ from cloudheal.model.resource import ResourceId
 _ZONE = timezone(timedelta(hours=8))
 
 
-def message(resource: ResourceId, name: str, content: Mapping[str, object], at: datetime, status: str = "") -> bytes:
+def message(
+    resource: ResourceId,
+    name: str,
+    content: Mapping[str, object],
+    at: datetime,
+    status: str = "",
+    product: str = "ECS",
+) -> bytes:
     """Return the message of an event about a resource; `name` is the vendor's, such as `Instance:StateChange`."""
     local = at.astimezone(_ZONE)
     document = {
         "ver": "1.0",
-        "product": "ECS",
+        "product": product,
         "name": name,
         "resourceId": f"acs:ecs:{resource.region}:{resource.account}:{resource.kind}/{resource.id}",
         "regionId": resource.region,
