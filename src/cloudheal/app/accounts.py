@@ -30,6 +30,7 @@ from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
 from cloudheal.ports.fleet import Announcements
+from cloudheal.ports.spending import call_sent
 from cloudheal.ports.trail import Trail
 from cloudheal.settings.schema import AccountSettings, Settings
 
@@ -144,6 +145,7 @@ def _client(account: AccountSettings, counters: Counters) -> Client:
     rates = Buckets(account.calls_per_second, time.monotonic)
 
     def called(action: str, outcome: str) -> None:
+        call_sent()
         counters.count("cloudheal_cloud_calls_total", account=account.name, action=action, outcome=outcome)
 
     return Client(*credentials(account), account.endpoint, rates, called=called)

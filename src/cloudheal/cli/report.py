@@ -34,6 +34,9 @@ class RemedyRow:
     rate: str
     median: timedelta | None
     p95: timedelta | None
+    looks: int
+    calls: int
+    worked: timedelta
 
 
 @app.command()
@@ -73,7 +76,8 @@ def _show(found: Review, at: Desk) -> None:
 
 def _row(one: Remedy) -> RemedyRow:
     numbers = (one.incidents, one.healed, one.not_healed, one.not_needed, one.unknown, one.open)
-    return RemedyRow(one.playbook, *numbers, rate(one.rate), one.to_heal.median, one.to_heal.p95)
+    spent = (one.looks, one.calls, one.worked)
+    return RemedyRow(one.playbook, *numbers, rate(one.rate), one.to_heal.median, one.to_heal.p95, *spent)
 
 
 def _write(found: Review, html: Path, at: Desk) -> int:

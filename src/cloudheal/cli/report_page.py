@@ -72,7 +72,8 @@ def bars(values: Mapping[str, int], colours: Mapping[str, str] | None = None) ->
 
 
 _ANNOUNCED = ("event", "type", "resource", "published", "decided", "acted", "over", "not_before", "left", "status")
-_REMEDIES = ("playbook", "incidents", "healed", "not_healed", "not_needed", "unknown", "open", "rate", "median", "p95")
+_VERDICTS = ("incidents", "healed", "not_healed", "not_needed", "unknown", "open")
+_REMEDIES = ("playbook", *_VERDICTS, "rate", "median", "p95", "looks", "calls", "worked")
 
 
 def _facts(found: Review, texts: Mapping[str, str]) -> str:
@@ -103,7 +104,8 @@ def _announced(one: Announced, zone: tzinfo) -> Sequence[object]:
 def _remedy(one: Remedy) -> Sequence[object]:
     share = "-" if one.rate is None else f"{one.rate:.0%}"
     numbers = (one.incidents, one.healed, one.not_healed, one.not_needed, one.unknown, one.open)
-    return (one.playbook, *numbers, share, _length(one.to_heal.median), _length(one.to_heal.p95))
+    spent = (one.looks, one.calls, _length(one.worked))
+    return (one.playbook, *numbers, share, _length(one.to_heal.median), _length(one.to_heal.p95), *spent)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

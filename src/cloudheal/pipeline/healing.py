@@ -34,6 +34,7 @@ from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Server, Verbs
 from cloudheal.ports.probes import Probes
+from cloudheal.ports.spending import Spent, counting
 from cloudheal.ports.store import Store, is_away
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import is_granted, lock_budget
@@ -53,6 +54,7 @@ from cloudheal.record.incidents import (
 from cloudheal.record.memberships import places_of
 from cloudheal.record.parking import bind_playbook
 from cloudheal.record.plans import put_back
+from cloudheal.record.spending import spend
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.system_events import is_news
 from cloudheal.record.waiting import Rest, is_well_since, rest
@@ -99,16 +101,22 @@ class Healer:
         if playbook is not None and not found.playbook_digest:
             found = self._adopted(found, playbook)
         if playbook is None or playbook.digest != found.playbook_digest:
-            self._park(held, found, Parked.PLAYBOOK_CHANGED)
+            self._park(held, found, Parked.PLAYBOOK_CHANGED, _Spell(self.clock.now(), Spent()))
             return
         began = self.clock.now()
-        match self._heal(held, look, found, playbook):
+        with counting() as spent:
+            said = self._heal(held, look, found, playbook)
+        self._end(held, found, said, _Spell(began, spent))
+
+    def _end(self, held: Claim, found: OpenRun, said: End | Refusal | Parked, spell: _Spell) -> bool:
+        """End the look as its playbook said, and write what it spent in the same transaction."""
+        match said:
             case End() as end:
-                self._close(held, found, end)
+                return self._close(held, found, end, spell)
             case Refusal() as refusal:
-                self._rest(held, found, refusal, began)
-            case Parked() as why:
-                self._park(held, found, why)
+                return self._rest(held, found, refusal, spell)
+            case why:
+                return self._park(held, found, why, spell)
 
     def _claim(self, connection: sa.Connection, run: str, look: int) -> tuple[Claim | None, OpenRun | None]:
         held = claim(connection, run, self.worker, look, self.clock.now())
@@ -187,7 +195,7 @@ class Healer:
         note_action(connection, found.incident, now)
         return ""
 
-    def _rest(self, held: Claim, found: OpenRun, refusal: Refusal, began: datetime) -> bool:
+    def _rest(self, held: Claim, found: OpenRun, refusal: Refusal, spell: _Spell) -> bool:
         """End the look without a verdict: the run waits, or asks a person, and people see why and until when."""
         asks = OUTCOMES[refusal.reason] in {Outcome.TELL, Outcome.ASK}
         state = RunState.ASKING if asks else RunState.WAITING
@@ -195,8 +203,9 @@ class Healer:
         def write(connection: sa.Connection) -> bool:
             now = self.clock.now()
             lock_budget(connection)
-            if is_well_since(connection, found.resource, began) or is_news(
-                connection, found.resource, found.trouble, began
+            spell.write(connection, held.run, now)
+            if is_well_since(connection, found.resource, spell.began) or is_news(
+                connection, found.resource, found.trouble, spell.began
             ):
                 return rest(connection, held, Rest(RunState.WAITING, Reason.UNDERWAY.value, now), now)
             until = self._until(connection, found, refusal, now)
@@ -253,12 +262,13 @@ class Healer:
             connection, Decided(event, found.rule, digest, reason, detail, stations, now, until, found.incident)
         )
 
-    def _close(self, held: Claim, found: OpenRun, end: End) -> bool:
+    def _close(self, held: Claim, found: OpenRun, end: End, spell: _Spell) -> bool:
         verdict = Verdict(found.incident, end.healed, self.clock.now(), {"code": end.code, **end.evidence})
         reason = reason_of(end.code)
 
         def write(connection: sa.Connection) -> bool:
             lock_budget(connection)
+            spell.write(connection, held.run, verdict.at)
             ended = release(connection, held, RunState.ENDED, verdict.at) and end_incident(
                 connection, verdict, found.run
             )
@@ -270,9 +280,26 @@ class Healer:
         log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
         return committed(self.store, self.pause, write)
 
-    def _park(self, held: Claim, found: OpenRun, why: Parked) -> bool:
+    def _park(self, held: Claim, found: OpenRun, why: Parked, spell: _Spell) -> bool:
         log.error("run.parked run=%s reason=%s playbook=%s", found.run, why, found.playbook)
-        return committed(self.store, self.pause, lambda connection: park(connection, held, why, self.clock.now()))
+        now = self.clock.now()
+
+        def write(connection: sa.Connection) -> bool:
+            spell.write(connection, held.run, now)
+            return park(connection, held, why, now)
+
+        return committed(self.store, self.pause, write)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A look's time at work: when it began, and what it spends."""
+
+    began: datetime
+    spent: Spent
+
+    def write(self, connection: sa.Connection, run: str, now: datetime) -> bool:
+        return spend(connection, run, self.spent.calls, now - self.began)
 
 
 def _discreet(said: End | Refusal) -> End | Refusal:

@@ -66,6 +66,12 @@ class Remedy:
     rate: float | None
     """Healed of healed, not healed and unknown."""
     to_heal: Spread
+    looks: int
+    """How often its runs were taken up."""
+    calls: int
+    """Calls of the cloud that its looks sent."""
+    worked: timedelta
+    """How long its looks were at work, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,8 @@ def _announced(connection: sa.Connection, since: datetime, until: datetime) -> I
 
 def _remedies(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Remedy]:
     within = (INCIDENT.c.detected >= millis_of(since)) & (INCIDENT.c.detected < millis_of(until))
-    columns = (RUN.c.playbook, INCIDENT.c.occurred, INCIDENT.c.ended, INCIDENT.c.verdict)
+    spent = (RUN.c.looks, RUN.c.calls, RUN.c.worked)
+    columns = (RUN.c.playbook, INCIDENT.c.occurred, INCIDENT.c.ended, INCIDENT.c.verdict, *spent)
     joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id)
     rows = connection.execute(sa.select(*columns).select_from(joined).where(within).order_by(RUN.c.playbook))
     found: dict[str, list[sa.RowMapping]] = {}
@@ -170,6 +177,9 @@ def _remedy(playbook: str, rows: Sequence[sa.RowMapping]) -> Remedy:
         open=verdicts[""],
         rate=verdicts[Healed.HEALED.value] / tried if tried else None,
         to_heal=spread([timedelta(milliseconds=row["ended"] - row["occurred"]) for row in healed]),
+        looks=sum(row["looks"] for row in rows),
+        calls=sum(row["calls"] for row in rows),
+        worked=timedelta(milliseconds=sum(row["worked"] for row in rows)),
     )
 
 

@@ -96,6 +96,9 @@ RUN = sa.Table(
     sa.Column("escalated", sa.BigInteger),  # when people were told of that
     sa.Column("group", sa.Text, nullable=False, server_default=""),  # its incident's, as the next one
     sa.Column("occurred", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("looks", sa.Integer, nullable=False, server_default="0"),  # what it has spent: looks that ended,
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),  # calls of the cloud,
+    sa.Column("worked", sa.BigInteger, nullable=False, server_default="0"),  # and milliseconds at work
     sa.Index("run_by_state", "state", "next_eligible"),
     sa.Index("run_by_wait", "state", "waits_for", "rule", "occurred"),
     sa.Index("run_by_owner", "owner", "state"),

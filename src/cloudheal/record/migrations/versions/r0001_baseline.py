@@ -352,6 +352,9 @@ def upgrade() -> None:
         sa.Column("escalated", sa.BigInteger(), nullable=True),
         sa.Column("group", sa.Text(), server_default="", nullable=False),
         sa.Column("occurred", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("looks", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("calls", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("worked", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("run_by_incident", "run", ["incident"], unique=False)
