@@ -10,14 +10,14 @@ from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
 from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
 from cloudheal_sim.alibaba.ecs.model.event_book import EventBook
 from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
-from cloudheal_sim.alibaba.ecs.model.idempotency import Tokens
 from cloudheal_sim.alibaba.ecs.model.lifecycle import Lifecycle
 from cloudheal_sim.alibaba.ecs.model.reclaim import Reclaims
-from cloudheal_sim.alibaba.ecs.model.stock import Stock
 from cloudheal_sim.alibaba.ecs.model.storage import Storage
 from cloudheal_sim.alibaba.ecs.model.term import Terms
 from cloudheal_sim.alibaba.events import InstanceFacts
 from cloudheal_sim.guest.guests import Guests
+from cloudheal_sim.kernel.stock import Stock
+from cloudheal_sim.kernel.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

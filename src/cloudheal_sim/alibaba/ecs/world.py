@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue
-from cloudheal_sim.alibaba.ecs.model.idempotency import Used
-from cloudheal_sim.alibaba.ecs.model.stock import Room
 from cloudheal_sim.alibaba.ecs.world_catalogue import catalogue_document, catalogue_of
 from cloudheal_sim.alibaba.ecs.world_instances import InstanceBuilder, instance_document
 from cloudheal_sim.alibaba.ecs.world_parts import EcsPart
@@ -24,6 +22,8 @@ from cloudheal_sim.alibaba.ecs.world_storage import (
     system_disk_for,
 )
 from cloudheal_sim.kernel.clock import iso_millis, to_millis
+from cloudheal_sim.kernel.stock import Room
+from cloudheal_sim.kernel.tokens import Used
 from cloudheal_sim.kernel.world import WorldError, parsed
 
 if TYPE_CHECKING:

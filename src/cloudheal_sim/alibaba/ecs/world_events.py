@@ -14,9 +14,9 @@ from cloudheal_sim.alibaba.ecs.model.catalogue import region_code
 from cloudheal_sim.alibaba.ecs.model.event_book import EventDurations
 from cloudheal_sim.alibaba.ecs.model.event_types import EVENT_TYPES, Cycle
 from cloudheal_sim.alibaba.ecs.model.system_event import FAILURE_REASON, REAL_REASON, SIMULATED_REASON, Event, Step
-from cloudheal_sim.alibaba.ecs.world_instances import moments, timeline, timeline_document
 from cloudheal_sim.alibaba.events import MAINTENANCE
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis, to_millis
+from cloudheal_sim.kernel.moments import moments, timeline, timeline_document
 from cloudheal_sim.kernel.world import Part, parsed
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.catalogue import Image, VSwitch
 from cloudheal_sim.alibaba.ecs.model.instance import (
@@ -21,15 +21,13 @@ from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_m
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
 from cloudheal_sim.guest.guest_parts import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
+from cloudheal_sim.kernel.moments import instant_of, moments, timeline, timeline_document
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from cloudheal_sim.alibaba.ecs.state import Ecs
-
-V = TypeVar("V")
 
 #: How old an instance of a world document is that does not say; by feel, older than any stale read.
 AGE = MILLIS_PER_DAY
@@ -59,7 +57,7 @@ class InstanceBuilder:
     def _build(self, part: InstancePart) -> None:
         tags, vswitch = _tags(part), self._vswitch(part)
         groups = self._security_groups(part, vswitch)
-        created = _at(part.created, self._now - AGE)
+        created = instant_of(part.created, self._now - AGE)
         status = self._status(part, created)
         for id_ in part.ids:
             network = Network(
@@ -98,10 +96,10 @@ class InstanceBuilder:
             charge_type=part.charge_type or ("PrePaid" if part.expired or part.expires else "PostPaid"),
             spot=_spot(part),
             locks=_locks(part),
-            started=_at(part.started, created if status.value is Status.RUNNING else None),
-            expires=_at(part.expires, self._now - _HOUR if part.expired else None),
-            auto_release=_at(part.auto_release, None),
-            released=_at(part.released, None),
+            started=instant_of(part.started, created if status.value is Status.RUNNING else None),
+            expires=instant_of(part.expires, self._now - _HOUR if part.expired else None),
+            auto_release=instant_of(part.auto_release, None),
+            released=instant_of(part.released, None),
             stopped_mode=part.stopped_mode or _stopped_mode(status.value),
             deletion_protection=part.deletion_protection,
             key_pair=part.key_pair,
@@ -110,7 +108,7 @@ class InstanceBuilder:
             task=self._task(part, status.value),
             trouble=_trouble(part),
             maintenance=load_maintenance(part.maintenance),
-            guest=load_guest(part.guest, _at(part.started, created)),
+            guest=load_guest(part.guest, instant_of(part.started, created)),
         )
 
     def _zone(self, part: InstancePart) -> str:
@@ -134,7 +132,7 @@ class InstanceBuilder:
     @staticmethod
     def _status(part: InstancePart, created: int) -> Timeline[Status]:
         status = part.status or (Status.STOPPED if part.expired else Status.RUNNING)
-        return timeline(status, _at(part.since, created), part.history)
+        return timeline(status, instant_of(part.since, created), part.history)
 
     def _task(self, part: InstancePart, status: Status) -> Task | None:
         if part.task is not None:
@@ -188,36 +186,6 @@ def instance_document(instance: Instance) -> dict[str, object]:
     }
 
 
-def timeline(value: V, since: int, history: Sequence[tuple[datetime, V]]) -> Timeline[V]:
-    """Build a value with its past from a document."""
-    if not history:
-        return Timeline(value, since)
-    (first, oldest), *others = history
-    made = Timeline(oldest, to_millis(first))
-    for moment, earlier in others:
-        made.set(earlier, to_millis(moment))
-    made.set(value, since)
-    return made
-
-
-def timeline_document(of: Timeline[V]) -> dict[str, object]:
-    """Write a value with its past as `status`, `since` and, where there is a past, `history`."""
-    *past, (since, value) = of.entries()
-    written: dict[str, object] = {"status": value, "since": iso_millis(since)}
-    if past:
-        written["history"] = [[iso_millis(moment), earlier] for moment, earlier in past]
-    return written
-
-
-def moments(**instants: int | None) -> dict[str, object]:
-    """Write those instants that there are."""
-    return {name: iso_millis(instant) for name, instant in instants.items() if instant is not None}
-
-
-def _at(moment: datetime | None, otherwise: V) -> int | V:
-    return otherwise if moment is None else to_millis(moment)
-
-
 def _name(part: InstancePart, id_: str) -> str:
     if part.name is None:
         return id_
@@ -238,8 +206,8 @@ def _spot(part: InstancePart) -> Spot | None:
         price_limit=terms.price_limit,
         duration=terms.duration,
         behavior=terms.behavior,
-        reclaim_at=_at(terms.reclaim_at or part.reclaim_at, None),
-        ends_at=_at(terms.ends_at, None),
+        reclaim_at=instant_of(terms.reclaim_at or part.reclaim_at, None),
+        ends_at=instant_of(terms.ends_at, None),
     )
 
 
@@ -262,7 +230,7 @@ def _trouble(part: InstancePart) -> Trouble | None:
         given.fail_starts,
         given.slow_boot,
         given.crash_after,
-        _at(given.crash_due, None),
+        instant_of(given.crash_due, None),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.disk import Disk, DiskStatus, Snapshot
-from cloudheal_sim.alibaba.ecs.world_instances import AGE, moments, timeline, timeline_document
+from cloudheal_sim.alibaba.ecs.world_instances import AGE
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis, to_millis
+from cloudheal_sim.kernel.moments import moments, timeline, timeline_document
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:

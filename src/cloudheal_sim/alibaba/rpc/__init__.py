@@ -5,6 +5,6 @@ Services declare their actions (`Service.action`); the gateway does everything b
 
 from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused
 from cloudheal_sim.alibaba.rpc.request import RpcRequest
-from cloudheal_sim.alibaba.rpc.service import Action, Reply, Service
+from cloudheal_sim.kernel.service import Action, Reply, Service
 
 __all__ = ["Action", "Refusal", "Refused", "Reply", "RpcRequest", "Service"]

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.rpc import refusal as refusals
-from cloudheal_sim.alibaba.rpc.parameters import raw, shown
 from cloudheal_sim.alibaba.rpc.refusal import Refused
 from cloudheal_sim.alibaba.rpc.signature import ACS3, HMAC_SHA1, HMAC_SHA256
 from cloudheal_sim.kernel.clock import to_millis
 from cloudheal_sim.kernel.keys import Vendor
+from cloudheal_sim.kernel.parameters import raw, shown
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.rpc.signature import Claim

@@ -11,35 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.rpc import refusal as refusals
 from cloudheal_sim.alibaba.rpc.authentication import Authenticator
-from cloudheal_sim.alibaba.rpc.parameters import (
+from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused
+from cloudheal_sim.alibaba.rpc.reply import rendered
+from cloudheal_sim.alibaba.rpc.signature import ACS3, Claim, claim_acs3, claim_v1
+from cloudheal_sim.kernel.core import Exchange, completed, conduct
+from cloudheal_sim.kernel.faults import Fault
+from cloudheal_sim.kernel.parameters import (
     UnreadableParametersError,
-    is_json,
-    of_body,
+    of_json,
     of_query,
     raw,
     resources_in,
     shown,
     well_formed,
 )
-from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused
-from cloudheal_sim.alibaba.rpc.reply import rendered
-from cloudheal_sim.alibaba.rpc.signature import ACS3, Claim, claim_acs3, claim_v1
-from cloudheal_sim.kernel.core import Exchange, completed, conduct
-from cloudheal_sim.kernel.faults import Fault
-from cloudheal_sim.kernel.journal import redacted
+from cloudheal_sim.kernel.service import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from cloudheal_sim.alibaba.rpc.service import Action, Service
     from cloudheal_sim.kernel.core import Kernel
     from cloudheal_sim.kernel.journal import Entry
     from cloudheal_sim.kernel.keys import AccessKey
+    from cloudheal_sim.kernel.service import Action, Service
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
-
-
-#: Characters of a call's parameters that the journal keeps; a call with a hundred ids has some 4,000.
-MOST_REMEMBERED = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,7 @@ class Gateway:
         dialect = _Dialect(call.action, service.product if service else "", xml=call.xml)
         entry.service, entry.action = service.name if service else "", shown(call.action, 200)
         entry.region, entry.resources = shown(call.region, 200), resources_in(call.parameters)
-        entry.parameters = _remembered(call.parameters)
+        entry.parameters = remembered(call.parameters)
         try:
             key, action = self._admitted(request.method, service, call, entry)
             exchange = Exchange(entry, key, request_id, shown(request.header("host"), 300), headers=request.headers)
@@ -143,16 +138,16 @@ def read_call(request: HttpRequest) -> Call:
     return Call(action, version, parameters, claim, xml=asked != "JSON")
 
 
-def _remembered(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return what the journal keeps of a call's parameters: text, without secrets, and no more than fits."""
-    kept: dict[str, str] = {}
-    room = MOST_REMEMBERED
-    for name, value in redacted({shown(name, 200): shown(value, 2001) for name, value in parameters.items()}).items():
-        room -= len(name) + len(value)
-        if room < 0:
-            break
-        kept[name] = value
-    return kept
+def of_body(request: HttpRequest) -> dict[str, str]:
+    """Decode the body's parameters: a form, or a JSON object where the content type says so."""
+    if not request.body:
+        return {}
+    return of_json(request.body) if is_json(request) else of_query(request.body)
+
+
+def is_json(request: HttpRequest) -> bool:
+    """Say whether the body is declared to be JSON; version 1 does not sign such a body."""
+    return "json" in request.header("content-type").lower()
 
 
 def _action(service: Service[Any] | None, call: Call) -> Action:

@@ -6,17 +6,18 @@ page is made from both. Names on the wire are the fields' names in PascalCase; `
 
 from __future__ import annotations
 
-import re
 import warnings
 from ast import literal_eval
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic import BeforeValidator, ValidationError
 from pydantic_core import from_json, to_json
 
-from cloudheal_sim.alibaba.rpc.parameters import shown
 from cloudheal_sim.alibaba.rpc.refusal import Refusal, Refused, invalid, missing
+from cloudheal_sim.kernel.parameters import ContradictionError, unflattened
+from cloudheal_sim.kernel.service import Struct
+
+__all__ = ["COMMON", "Blank", "Flag", "Ids", "JsonText", "Numbered", "RpcRequest", "Struct", "Text", "Whole"]
 
 #: Parameters that every call takes and the gateway has dealt with.
 COMMON = frozenset(
@@ -26,24 +27,8 @@ COMMON = frozenset(
         *("ResourceOwnerAccount", "ResourceOwnerId", "OwnerAccount", "OwnerId"),
     }
 )
-
-
-#: Levels in a name such as `A.1.B.2.C`; no call has more than five.
-_DEEPEST = 10
-_INDEX = re.compile("[0-9]{1,9}")
 #: Twenty backend servers take 4 kB; reading a text costs a hundred times its size.
 _LONGEST_PSEUDO_JSON = 64 * 1024
-
-
-class Struct(BaseModel):
-    """A nested parameter such as `Tag.1.{Key,Value}`."""
-
-    #: Names the real service knows and this simulator takes without effect.
-    IGNORED: ClassVar[str] = ""
-
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(alias=to_pascal), frozen=True, extra="ignore", populate_by_name=True
-    )
 
 
 class RpcRequest(Struct):
@@ -62,6 +47,8 @@ class RpcRequest(Struct):
         """Build the request from flat parameters. Raises Refused as the real service refuses."""
         try:
             return cls.model_validate(unflattened(parameters))
+        except ContradictionError as problem:
+            raise invalid(str(problem)) from problem
         except ValidationError as problem:
             raise cls._refused(problem) from problem
 
@@ -75,33 +62,6 @@ class RpcRequest(Struct):
         if first["type"] == "missing":
             return missing(name, cls.MISSING_STATUS)
         return invalid(name, cls.INVALID_STATUS)
-
-
-def unflattened(parameters: dict[str, str]) -> dict[str, Any]:
-    """Turn `A.1.B=x` into `{"A": [{"B": "x"}]}`; numbers sort, gaps close. Raises Refused on contradictions."""
-    tree: dict[str, Any] = {}
-    for name, value in parameters.items():
-        if name.count(".") > _DEEPEST:
-            raise invalid(shown(name, 200))
-        *parents, leaf = name.split(".")
-        node: Any = tree
-        for part in parents:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise invalid(shown(name, 200))
-        if isinstance(node.get(leaf), dict):
-            raise invalid(shown(name, 200))
-        node[leaf] = value
-    return {name: _listed(value) for name, value in tree.items()}
-
-
-def _listed(node: object) -> object:
-    if not isinstance(node, dict):
-        return node
-    inner = {name: _listed(value) for name, value in node.items()}
-    if inner and all(_INDEX.fullmatch(name) for name in inner):
-        return [inner[name] for name in sorted(inner, key=int)]
-    return inner
 
 
 def _parsed(value: object) -> object:

@@ -10,7 +10,6 @@ from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import known_region
 from cloudheal_sim.alibaba.ecs.model.assistant import placeholders
 from cloudheal_sim.alibaba.ecs.model.frequency import FrequencyError, checked
-from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.invocation import Command, Invocation, RepeatMode
 from cloudheal_sim.alibaba.ecs.requests.assistant import (
     Content,
@@ -25,6 +24,7 @@ from cloudheal_sim.alibaba.ecs.requests.assistant import (
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.rpc.refusal import DRY_RUN, invalid, missing
+from cloudheal_sim.kernel.tokens import Used
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import unless_dry
 from cloudheal_sim.alibaba.ecs.launching import launch
-from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.ordering import checked_order, started_order
 from cloudheal_sim.alibaba.ecs.requests.launch import CreateInstance, Order, RunInstances
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
+from cloudheal_sim.kernel.tokens import Used
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.launching import LaunchOrder

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs import errors, permits
 from cloudheal_sim.alibaba.ecs.actions.finding import existing, unless_dry
-from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import StoppedMode
 from cloudheal_sim.alibaba.ecs.parameters import release_instant
 from cloudheal_sim.alibaba.ecs.requests.power import (
@@ -24,6 +23,7 @@ from cloudheal_sim.alibaba.ecs.requests.power import (
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.alibaba.rpc.refusal import INTERNAL_ERROR, Refusal, invalid
+from cloudheal_sim.kernel.tokens import Used
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.model.instance import Instance, Lock, Status
-from cloudheal_sim.alibaba.ecs.model.shelf import Resource
 from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.rpc import Refusal, Refused
 from cloudheal_sim.alibaba.rpc.refusal import invalid
+from cloudheal_sim.kernel.shelf import Resource
 
 if TYPE_CHECKING:
-    from cloudheal_sim.alibaba.ecs.model.shelf import Shelf
     from cloudheal_sim.alibaba.ecs.requests.fields import Filter, TagPair
     from cloudheal_sim.alibaba.ecs.requests.instances import DescribeInstances
+    from cloudheal_sim.kernel.shelf import Shelf
 
 
 class Tagged(Protocol):

@@ -10,7 +10,6 @@ from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import unless_dry
 from cloudheal_sim.alibaba.ecs.actions.selection import created_within, equal, kept, named, tagged
 from cloudheal_sim.alibaba.ecs.model.disk import Snapshot, SnapshotStatus
-from cloudheal_sim.alibaba.ecs.model.idempotency import Used
 from cloudheal_sim.alibaba.ecs.model.instance import Status
 from cloudheal_sim.alibaba.ecs.parameters import checked_tags, described, known_region
 from cloudheal_sim.alibaba.ecs.replies.paging import either_way
@@ -24,6 +23,7 @@ from cloudheal_sim.alibaba.ecs.requests.storage import (
 from cloudheal_sim.alibaba.ecs.service import SERVICE
 from cloudheal_sim.alibaba.rpc import Refused, Reply
 from cloudheal_sim.kernel.timeline import Timeline
+from cloudheal_sim.kernel.tokens import Used
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.disk import Disk

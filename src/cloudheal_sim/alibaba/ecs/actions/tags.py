@@ -24,9 +24,9 @@ from cloudheal_sim.alibaba.rpc.refusal import missing
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.disk import Disk, Snapshot
     from cloudheal_sim.alibaba.ecs.model.instance import Instance
-    from cloudheal_sim.alibaba.ecs.model.shelf import Shelf
     from cloudheal_sim.alibaba.ecs.state import Ecs
     from cloudheal_sim.kernel.core import Exchange
+    from cloudheal_sim.kernel.shelf import Shelf
 
     Taggable: TypeAlias = Instance | Disk | Snapshot
     Shelves: TypeAlias = Shelf[Instance] | Shelf[Disk] | Shelf[Snapshot]

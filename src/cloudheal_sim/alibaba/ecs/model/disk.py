@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.ecs.model.shelf import Shelf
+from cloudheal_sim.kernel.shelf import Shelf
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:

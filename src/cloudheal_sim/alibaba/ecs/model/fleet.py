@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudheal_sim.alibaba.ecs.model.instance import Instance
-from cloudheal_sim.alibaba.ecs.model.shelf import Shelf
+from cloudheal_sim.kernel.shelf import Shelf
 
 
 class Fleet(Shelf[Instance]):
