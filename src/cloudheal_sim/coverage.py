@@ -18,13 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cloudheal_sim.alibaba.mns.operations import OPERATIONS
-from cloudheal_sim.alibaba.rpc.request import COMMON, JsonText, Struct
+from cloudheal_sim.alibaba.rpc.request import COMMON as RPC_COMMON
+from cloudheal_sim.alibaba.rpc.request import JsonText
+from cloudheal_sim.kernel.service import Struct
 from cloudheal_sim.simulator import Simulator
+from cloudheal_sim.tencent.api3.request import COMMON as API3_COMMON
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from cloudheal_sim.alibaba.rpc import Action, Service
+    from cloudheal_sim.kernel.service import Action, Service
+
+
+#: How a service is spoken to: Alibaba Cloud's RPC gateways, and Tencent Cloud's API 3.0.
+RPC, API3 = "RPC", "API 3.0"
 
 
 class Format(StrEnum):
@@ -72,7 +79,9 @@ class ServiceCoverage:
 
 def coverage() -> tuple[ServiceCoverage, ...]:
     """Return what the simulator covers, by service and action in alphabetical order."""
-    services = [_of_mns(), *(_of_rpc(service) for service in Simulator().alibaba.services)]
+    simulator = Simulator()
+    services = [_of_mns(), *(_of(one, RPC) for one in simulator.alibaba.services)]
+    services += [_of(one, API3) for one in simulator.tencent.services]
     return tuple(sorted(services, key=lambda one: (one.name.lower(), one.version)))
 
 
@@ -81,9 +90,9 @@ def _of_mns() -> ServiceCoverage:
     return ServiceCoverage("MNS", "2015-06-06", "REST, XML", tuple(actions))
 
 
-def _of_rpc(service: Service[Any]) -> ServiceCoverage:
+def _of(service: Service[Any], protocol: str) -> ServiceCoverage:
     actions = tuple(_of_action(service.actions[name]) for name in sorted(service.actions))
-    return ServiceCoverage(service.product, service.version, "RPC", actions)
+    return ServiceCoverage(service.product, service.version, protocol, actions)
 
 
 def _of_action(action: Action) -> ActionCoverage:
@@ -139,7 +148,9 @@ _TEXTS = {
         "honoured": "honoured",
         "ignored": "ignored",
         "meaning": "*Honoured* parameters have an effect. *Ignored* ones are known to the real service and accepted "
-        "here without effect. `Tag.N.Key` is a list of structs. Every RPC call takes these as well:",
+        "here without effect. `Tag.N.Key` is a list of structs. Every RPC call (Alibaba Cloud) takes these as well:",
+        "api3": "Every call of API 3.0 (Tencent Cloud) takes these, as headers or, with the older signatures, as "
+        "parameters:",
         "service": "service",
         "version": "version",
         "protocol": "protocol",
@@ -154,7 +165,8 @@ _TEXTS = {
         "honoured": "生效",
         "ignored": "忽略",
         "meaning": "“生效”的参数会起作用；“忽略”的参数是真实服务认识、这里接受但不起作用的。"
-        "`Tag.N.Key` 表示结构的列表。每个 RPC 调用还接受下列公共参数：",
+        "`Tag.N.Key` 表示结构的列表。每个 RPC 调用（阿里云）还接受下列公共参数：",
+        "api3": "每个 API 3.0 调用（腾讯云）还接受下列公共参数，放在请求头中，旧版签名则放在参数中：",
         "service": "服务",
         "version": "版本",
         "protocol": "协议",
@@ -171,7 +183,8 @@ def markdown(services: Sequence[ServiceCoverage], language: Language) -> str:
 
 
 def _summary(services: Sequence[ServiceCoverage], texts: dict[str, str]) -> Iterator[str]:
-    yield from (f"# {texts['title']}", "", texts["intro"], "", texts["meaning"], "", _names(sorted(COMMON)), "")
+    yield from (f"# {texts['title']}", "", texts["intro"], "", texts["meaning"], "", _names(sorted(RPC_COMMON)), "")
+    yield from (texts["api3"], "", _names(sorted(API3_COMMON)), "")
     yield _row(texts[key] for key in ("service", "version", "protocol", "actions", "honoured", "ignored"))
     yield "| --- | --- | --- | ---: | ---: | ---: |"
     for one in services:

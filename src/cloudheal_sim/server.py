@@ -12,6 +12,7 @@ import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, http_exceptions, web
@@ -33,6 +34,8 @@ MOST_WORLD = 512 * 1024 * 1024
 MOST_LINE = 256 * 1024
 #: Seconds that a client may take for a body, and about half of what it may take for its first request line.
 PATIENCE = 60.0
+#: Headers that only calls of a cloud's clients have.
+_SIGNED = ("authorization", "x-acs-action", "x-tc-action")
 _RST = struct.pack("ii", 1, 0)
 
 
@@ -108,25 +111,25 @@ class Server:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         target = origin_form(request.raw_path)
+        read = HttpRequest(request.method, target, {k.lower(): v for k, v in request.headers.items()})
         self._heard.add(request.protocol)
         try:
             async with asyncio.timeout(self._patience):
                 body = await _body(request, MOST_WORLD if target.startswith("/_sim/") else MOST_BODY)
         except TooLargeError:
-            return self._unreadable(target, 413)
+            return self._unreadable(read, 413)
         except (http_exceptions.HttpProcessingError, web.HTTPException, ValueError, OSError):
-            return self._unreadable(target, 400)
-        read = HttpRequest(request.method, target, {k.lower(): v for k, v in request.headers.items()}, body)
-        return await self._deliver(request, await self._answer(read))
+            return self._unreadable(read, 400)
+        return await self._deliver(request, await self._answer(replace(read, body=body)))
 
     async def _answer(self, request: HttpRequest) -> HttpReply:
         if request.target.startswith("/_sim/"):
             return await self._control(request)
         return self._page(request) if is_page(request) else await self._simulator.handle(request)
 
-    def _unreadable(self, target: str, status: int) -> web.StreamResponse:
+    def _unreadable(self, request: HttpRequest, status: int) -> web.StreamResponse:
         """Answer a body that could not be taken, in the words of the service that was meant."""
-        reply = self._simulator.unreadable(target, status)
+        reply = self._simulator.unreadable(request, status)
         response = _response(reply)
         response.force_close()
         return response
@@ -145,9 +148,9 @@ class Server:
 def is_page(request: HttpRequest) -> bool:
     """Say whether a person's browser asks for the page: an unsigned GET of `/` or of something below `/ui/`.
 
-    Signed calls of both protocols are GETs of `/` as well; they carry parameters, an Authorization or an action.
+    Signed calls of every protocol are GETs of `/` as well; they carry parameters, an Authorization or an action.
     """
-    if request.method not in {"GET", "HEAD"} or request.header("authorization") or request.header("x-acs-action"):
+    if request.method not in {"GET", "HEAD"} or any(request.header(name) for name in _SIGNED):
         return False
     return request.path.startswith("/ui/") or (request.path == "/" and request.query.partition("=")[0] in {"", "lang"})
 

@@ -20,6 +20,7 @@ from cloudheal_sim.kernel.keys import DEFAULT_KEYS, AccessKey, Keyring
 from cloudheal_sim.kernel.outbound import Outbound
 from cloudheal_sim.kernel.quota import Quotas
 from cloudheal_sim.kernel.world import World
+from cloudheal_sim.tencent.cloud import TencentCloud
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,8 @@ class Simulator:
         )
         self.chaos = Chaos()
         self.alibaba = AlibabaCloud(self.kernel, self.chaos)
-        self.world = World(self.kernel, {"alibaba": self.alibaba.sections})
+        self.tencent = TencentCloud(self.kernel, self.chaos)
+        self.world = World(self.kernel, {"alibaba": self.alibaba.sections, "tencent": self.tencent.sections})
         self.world.load(self.options.world)
         journal.clear()
 
@@ -91,18 +93,22 @@ class Simulator:
         """Answer one cloud request; everything that is due by now has happened before."""
         try:
             self.kernel.clock.catch_up()
-            return await self.alibaba.handle(request)
+            return await self._meant(request).handle(request)
         except Exception:
             log.exception("a mistake in the simulator, please report it: %s %s", request.method, request.path)
-            return self.unreadable(request.target, 500)
+            return self.unreadable(request, 500)
 
     def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
         """Publish an event as CloudMonitor (`product`) or EventBridge (`source`) would. Raises WorldError."""
         return self.alibaba.publish(event)
 
-    def unreadable(self, target: str, status: int) -> HttpReply:
+    def unreadable(self, request: HttpRequest, status: int) -> HttpReply:
         """Answer a body that was too large (413) or broken (400), or our own mistake (500), as the service would."""
-        return self.alibaba.unreadable(target, status)
+        return self._meant(request).unreadable(request, status)
+
+    def _meant(self, request: HttpRequest) -> AlibabaCloud | TencentCloud:
+        """Return the cloud that a request is for: what it carries says so, never the host that it names."""
+        return self.tencent if self.tencent.serves(request) else self.alibaba
 
     async def close(self) -> None:
         """Stop background pushes."""

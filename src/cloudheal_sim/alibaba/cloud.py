@@ -139,11 +139,11 @@ class AlibabaCloud:
             return await self._mns.handle(request)
         return await self._gateway.handle(request)
 
-    def unreadable(self, target: str, status: int) -> HttpReply:
+    def unreadable(self, request: HttpRequest, status: int) -> HttpReply:
         """Refuse a request whose body was too large (413) or broken (400) in the words of the service meant."""
-        if target.startswith(("/queues", "/topics")):
+        if request.target.startswith(("/queues", "/topics")):
             return self._mns.unreadable(status)
-        return self._gateway.unreadable(target, status)
+        return self._gateway.unreadable(request.target, status)
 
 
 class _Servers:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cloudheal_sim.guest.guest import CONNTRACK_MAX, Guest, Mount, Process, Situation
 from cloudheal_sim.guest.machine import M
-from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, options_of
+from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, named, options_of
 from cloudheal_sim.kernel.clock import to_datetime
 from cloudheal_sim.kernel.world import Part
 
@@ -86,9 +86,7 @@ class GuestChaos(Generic[M]):
     ) -> Callable[[str, Mapping[str, Any]], None]:
         def do(id_: str, options: Mapping[str, Any]) -> None:
             asked = options_of(model, options)
-            machine = self._guests.machines.find(id_)
-            if machine is None:
-                raise ChaosError(f"instances: no instance {id_!r} in this world")
+            machine = named(self._guests.machines, id_)
             before = self._guests.look(machine)
             deed(machine, self._guests.of(machine), asked)
             self._guests.note(machine, before)

@@ -7,11 +7,13 @@ touches nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from cloudheal_sim.kernel.world import Part, WorldError, parsed
 
 P = TypeVar("P", bound=Part)
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 #: Does one deed to one resource; the options are the remaining keys of the request. Raises ChaosError.
 Deed: TypeAlias = Callable[[str, Mapping[str, Any]], None]
@@ -21,6 +23,25 @@ Owns: TypeAlias = Callable[[str], bool]
 
 class ChaosError(ValueError):
     """The deed cannot be done; the message says which are known or which id is not."""
+
+
+class Servers(Protocol[T_co]):
+    """The servers of one account, by id."""
+
+    def __contains__(self, id_: object, /) -> bool:
+        """Say whether there is a server of that id."""
+
+    def find(self, id_: str, /) -> T_co | None:
+        """Return a server, None when there is none of that id."""
+
+
+def named(servers: Servers[T], id_: str) -> T:
+    """Return a server. Raises ChaosError when it was released, be it by the deed before this one."""
+    found = servers.find(id_)
+    if found is None:
+        msg = f"instances: no instance {id_!r} in this world"
+        raise ChaosError(msg)
+    return found
 
 
 class NoOptions(Part):

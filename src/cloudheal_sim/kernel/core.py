@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, Clock, Mode
 from cloudheal_sim.kernel.faults import Chosen, Fault, Faults, Kind
 from cloudheal_sim.kernel.journal import Entry, Journal
+from cloudheal_sim.kernel.keys import AccessKey
 from cloudheal_sim.kernel.quota import Quotas
 from cloudheal_sim.kernel.wire import Delivery, HttpReply
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cloudheal_sim.kernel.chance import Chance
-    from cloudheal_sim.kernel.keys import AccessKey, Keyring
+    from cloudheal_sim.kernel.keys import Keyring, Vendor
     from cloudheal_sim.kernel.outbound import Outbound
 
 
@@ -36,6 +37,13 @@ class Kernel:
     keyring: Keyring
     outbound: Outbound
 
+    def issue(self, vendor: Vendor, *, prefix: str, account: str, role: str, expires: int) -> AccessKey:
+        """Draw a temporary key pair with a token, valid until `expires` (epoch milliseconds)."""
+        drawn = [self.chance.token(length, "sts") for length in (24, 44, 64)]
+        return self.keyring.issue(
+            AccessKey(f"{prefix}{drawn[0]}", drawn[1], vendor, account, token=drawn[2], expires=expires, role=role)
+        )
+
 
 def _none(_items: int) -> frozenset[int]:
     return frozenset()
@@ -46,7 +54,8 @@ class Exchange:
     """One authenticated call while it is being served.
 
     `as_of` is the instant that reads answer for (None is now); `spoilt` tells of a batch of so many items the places of
-    those that must fail. Both are set by injected faults and honoured by the services.
+    those that must fail. Both are set by injected faults and honoured by the services. `bucket` is whom the call counts
+    for in quotas; empty is its access key.
     """
 
     entry: Entry
@@ -56,6 +65,7 @@ class Exchange:
     as_of: int | None = None
     spoilt: Callable[[int], frozenset[int]] = _none
     headers: Mapping[str, str] = field(default_factory=dict)
+    bucket: str = ""
 
 
 class Dialect(Protocol):
@@ -106,7 +116,7 @@ def _named(chosen: Chosen) -> str:
 
 def _refusal(kernel: Kernel, exchange: Exchange, dialect: Dialect, fault: Fault | None) -> HttpReply | None:
     entry = exchange.entry
-    if not kernel.quotas.admits(entry.service, entry.action, exchange.key.id):
+    if not kernel.quotas.admits(entry.service, entry.action, exchange.bucket or exchange.key.id):
         return dialect.throttled(exchange, None)
     match fault.kind if fault else None:
         case Kind.THROTTLE:

@@ -8,7 +8,7 @@ from cloudheal_sim.kernel.clock import iso_millis, to_millis
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 V = TypeVar("V")
@@ -26,9 +26,9 @@ def timeline(value: V, since: int, history: Sequence[tuple[datetime, V]]) -> Tim
     return made
 
 
-def timeline_document(of: Timeline[V]) -> dict[str, object]:
+def timeline_document(of: Timeline[V], written_as: Callable[[V], object] = lambda value: value) -> dict[str, object]:
     """Write a value with its past as `status`, `since` and, where there is a past, `history`."""
-    *past, (since, value) = of.entries()
+    *past, (since, value) = [(moment, written_as(one)) for moment, one in of.entries()]
     written: dict[str, object] = {"status": value, "since": iso_millis(since)}
     if past:
         written["history"] = [[iso_millis(moment), earlier] for moment, earlier in past]

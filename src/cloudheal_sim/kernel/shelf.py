@@ -75,6 +75,11 @@ class Shelf(Generic[T]):
         found = self._by_id.get(id_) or (self._released.get(id_) if instant is not None else None)
         return found if found is not None and existed(found, instant) else None
 
+    def chosen(self, ids: Iterable[str], region: str, instant: int | None = None) -> list[T]:
+        """Return those of the ids that a read of the region would show, oldest first; unknown ids are simply absent."""
+        found = (self.seen(id_, instant) for id_ in dict.fromkeys(ids))
+        return sorted((one for one in found if one is not None and one.region == region), key=lambda one: one.seq)
+
     def in_region(self, region: str, instant: int | None = None) -> Collection[T]:
         """Return a region's resources in creation order, as a read answering for `instant` would show them."""
         present = self._by_region.get(region, {}).values()

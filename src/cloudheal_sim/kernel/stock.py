@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from pydantic import Field
+
+from cloudheal_sim.kernel.world import Part
 
 
 @dataclass(slots=True)
@@ -13,6 +18,14 @@ class Room:
     zone: str
     type: str
     available: int
+
+
+class StockPart(Part):
+    """How many more instances of the types fit into the zones; shell patterns."""
+
+    zone: str = "*"
+    type: str = "*"
+    available: int = Field(ge=0)
 
 
 class Stock:
@@ -40,6 +53,15 @@ class Stock:
         entry = Room(zone, type_, 0)
         self.entries = [entry, *(one for one in self.entries if (one.zone, one.type) != (zone, type_))]
         return entry
+
+    def load(self, parts: Iterable[StockPart]) -> int:
+        """Take the entries of a document instead of the present ones; return how many there are."""
+        self.entries = [Room(one.zone, one.type, one.available) for one in parts]
+        return len(self.entries)
+
+    def dump(self) -> list[dict[str, object]]:
+        """Return the entries as a document has them."""
+        return [{"zone": one.zone, "type": one.type, "available": one.available} for one in self.entries]
 
     def _covering(self, zone: str, type_: str) -> Room | None:
         covering = (one for one in self.entries if fnmatchcase(zone, one.zone) and fnmatchcase(type_, one.type))

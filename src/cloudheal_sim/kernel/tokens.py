@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloudheal_sim.kernel.clock import MILLIS_PER_DAY
+from pydantic import AwareDatetime
+
+from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, iso_millis, to_millis
+from cloudheal_sim.kernel.world import Part
 
 #: How long the service remembers a token, in milliseconds (24 hours).
 MEMORY = MILLIS_PER_DAY
@@ -17,6 +21,16 @@ class Used:
     fingerprint: str
     ids: tuple[str, ...]
     at: int
+
+
+class TokenPart(Part):
+    """A client token that was used, in a world document."""
+
+    action: str
+    token: str
+    fingerprint: str
+    ids: tuple[str, ...] = ()
+    at: AwareDatetime
 
 
 class Tokens:
@@ -36,3 +50,21 @@ class Tokens:
             del self.used[next(iter(self.used))]
         self.used[action, token] = used
         return used
+
+    def load(self, parts: Iterable[TokenPart]) -> int:
+        """Take the tokens of a document instead of the present ones; return how many there are."""
+        self.used = {(one.action, one.token): Used(one.fingerprint, one.ids, to_millis(one.at)) for one in parts}
+        return len(self.used)
+
+    def dump(self) -> list[dict[str, object]]:
+        """Return the tokens as a document has them."""
+        return [
+            {
+                "action": action,
+                "token": token,
+                "fingerprint": used.fingerprint,
+                "ids": list(used.ids),
+                "at": iso_millis(used.at),
+            }
+            for (action, token), used in self.used.items()
+        ]

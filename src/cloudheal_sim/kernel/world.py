@@ -6,6 +6,7 @@ replaced, so that a bad one changes nothing; the error names the place and what 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -14,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from cloudheal_sim.kernel.clock import LONGEST_SECONDS, checked, iso_millis, to_millis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cloudheal_sim.kernel.core import Kernel
 
@@ -132,6 +133,16 @@ def parsed(model: type[M], value: object, where: str) -> M:
         return TypeAdapter(model).validate_python(value)
     except ValidationError as problem:
         raise WorldError(told(problem, where)) from problem
+
+
+def once(where: str, ids: Collection[str]) -> set[str]:
+    """Return ids that are each there once. Raises WorldError naming one that is there twice."""
+    unique = set(ids)
+    if len(unique) != len(ids):
+        twice = next(id_ for id_, times in Counter(ids).items() if times > 1)
+        msg = f"{where}: the id {twice!r} is there twice"
+        raise WorldError(msg)
+    return unique
 
 
 def told(problem: ValidationError, where: str) -> str:

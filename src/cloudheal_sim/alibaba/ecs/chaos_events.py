@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, Field, field_validator
 
-from cloudheal_sim.alibaba.ecs.chaos_instances import instance_named
 from cloudheal_sim.alibaba.ecs.model.event_book import Announcement
 from cloudheal_sim.alibaba.ecs.model.event_types import EVENT_TYPES, Cycle, EventType
 from cloudheal_sim.alibaba.ecs.model.maintenance import DEFAULT, FAILURE_OF
 from cloudheal_sim.alibaba.ecs.model.system_event import FAILURE_REASON, REAL_REASON
 from cloudheal_sim.alibaba.events import MAINTENANCE
-from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, options_of
+from cloudheal_sim.kernel.chaos import ChaosError, NoOptions, named, options_of
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_millis
 from cloudheal_sim.kernel.world import Part, Seconds
 
@@ -71,7 +70,7 @@ class EventChaos:
     def maintenance_event(self, id_: str, options: Mapping[str, Any]) -> None:
         """Announce an event as the platform does. Raises ChaosError."""
         asked = options_of(MaintenanceOptions, options)
-        type_, instance = EVENT_TYPES[asked.type], instance_named(self._ecs, id_)
+        type_, instance = EVENT_TYPES[asked.type], named(self._ecs.fleet, id_)
         status = asked.status or type_.first
         if status not in type_.states:
             raise ChaosError(f"status: {type_.name} is never {status}; its states are {', '.join(type_.states)}")
@@ -84,7 +83,7 @@ class EventChaos:
     def system_failure(self, id_: str, options: Mapping[str, Any]) -> None:
         """Fail the instance's host: what becomes of the instance is what its owner wished. Raises ChaosError."""
         options_of(NoOptions, options)
-        instance = instance_named(self._ecs, id_)
+        instance = named(self._ecs.fleet, id_)
         type_ = EVENT_TYPES[FAILURE_OF[(instance.maintenance or DEFAULT).action]]
         self._ecs.events.announce(instance, Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON))
 
@@ -93,13 +92,13 @@ class EventChaos:
         options_of(NoOptions, options)
         type_ = EVENT_TYPES["InstanceFailure.Reboot"]
         self._ecs.events.announce(
-            instance_named(self._ecs, id_), Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON)
+            named(self._ecs.fleet, id_), Announcement(type_, Cycle.EXECUTING, reason=FAILURE_REASON)
         )
 
     def _disk(self, id_: str, type_name: str, options: Mapping[str, Any]) -> None:
         asked, disk = options_of(DiskOptions, options), self._disk_of(id_)
         event = self._ecs.events.announce(
-            instance_named(self._ecs, disk.instance),
+            named(self._ecs.fleet, disk.instance),
             Announcement(
                 EVENT_TYPES[type_name], Cycle.EXECUTING, disk=disk.id, device=disk.device, reason=FAILURE_REASON
             ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.ecs.model.address import Addresses
 from cloudheal_sim.alibaba.ecs.model.assistant import Assistant
 from cloudheal_sim.alibaba.ecs.model.catalogue import Catalogue, region_code
 from cloudheal_sim.alibaba.ecs.model.disk import Disks, Snapshots
@@ -16,6 +15,7 @@ from cloudheal_sim.alibaba.ecs.model.storage import Storage
 from cloudheal_sim.alibaba.ecs.model.term import Terms
 from cloudheal_sim.alibaba.events import InstanceFacts
 from cloudheal_sim.guest.guests import Guests
+from cloudheal_sim.kernel.address import Addresses
 from cloudheal_sim.kernel.stock import Stock
 from cloudheal_sim.kernel.tokens import Tokens
 

@@ -6,7 +6,6 @@ and plans the timers from the due instants in them; dumping writes the full form
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,7 @@ from cloudheal_sim.alibaba.ecs.world_storage import (
     snapshot_from,
     system_disk_for,
 )
-from cloudheal_sim.kernel.clock import iso_millis, to_millis
-from cloudheal_sim.kernel.stock import Room
-from cloudheal_sim.kernel.tokens import Used
-from cloudheal_sim.kernel.world import WorldError, parsed
+from cloudheal_sim.kernel.world import WorldError, once, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +50,7 @@ class EcsSection:
         catalogue = catalogue_of(read)
         known = _instance_ids(read, catalogue)
         _check_disks(read, known)
-        _once("snapshots", [one.id for one in read.snapshots])
+        once("alibaba.snapshots", [one.id for one in read.snapshots])
         return Plan(read, catalogue)
 
     def install(self, parsed: Plan) -> None:
@@ -64,10 +60,8 @@ class EcsSection:
             shelf.clear()
         ecs.catalogue, ecs.overdue = parsed.catalogue, part.overdue
         ecs.lifecycle.durations = part.durations
-        ecs.stock.entries = [Room(one.zone, one.type, one.available) for one in part.stock]
-        ecs.tokens.used = {
-            (one.action, one.token): Used(one.fingerprint, one.ids, to_millis(one.at)) for one in part.client_tokens
-        }
+        ecs.stock.load(part.stock)
+        ecs.tokens.load(part.client_tokens)
         InstanceBuilder(ecs).build(part.instances)
         self._install_disks(part)
         self._resume()
@@ -78,9 +72,9 @@ class EcsSection:
         return {
             **catalogue_document(ecs.catalogue),
             "durations": ecs.lifecycle.durations.model_dump(),
-            "stock": [{"zone": o.zone, "type": o.type, "available": o.available} for o in ecs.stock.entries],
+            "stock": ecs.stock.dump(),
             "overdue": ecs.overdue,
-            "client_tokens": [_token_document(key, used) for key, used in ecs.tokens.used.items()],
+            "client_tokens": ecs.tokens.dump(),
             "instances": [instance_document(one) for one in ecs.fleet.everything()],
             "disks": [disk_document(one) for one in ecs.storage.disks.everything()],
             "snapshots": [snapshot_document(one) for one in ecs.storage.snapshots.everything()],
@@ -117,32 +111,12 @@ def _instance_ids(part: EcsPart, catalogue: Catalogue) -> set[str]:
             msg = f"{where}.zone: {one.zone!r} is not in region {one.region!r}"
             raise WorldError(msg)
         ids += one.ids
-    return _once("instances", ids)
+    return once("alibaba.instances", ids)
 
 
 def _check_disks(part: EcsPart, instances: set[str]) -> None:
-    _once("disks", [one.id for one in part.disks])
+    once("alibaba.disks", [one.id for one in part.disks])
     for number, one in enumerate(part.disks):
         if one.instance and one.instance not in instances and one.released is None:
             msg = f"alibaba.disks.{number}.instance: no instance {one.instance!r} in this world"
             raise WorldError(msg)
-
-
-def _once(key: str, ids: list[str]) -> set[str]:
-    unique = set(ids)
-    if len(unique) != len(ids):
-        twice = next(id_ for id_, times in Counter(ids).items() if times > 1)
-        msg = f"alibaba.{key}: the id {twice!r} is there twice"
-        raise WorldError(msg)
-    return unique
-
-
-def _token_document(key: tuple[str, str], used: Used) -> dict[str, object]:
-    action, token = key
-    return {
-        "action": action,
-        "token": token,
-        "fingerprint": used.fingerprint,
-        "ids": list(used.ids),
-        "at": iso_millis(used.at),
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs.model.catalogue import Image, VSwitch
@@ -15,14 +14,15 @@ from cloudheal_sim.alibaba.ecs.model.instance import (
     Status,
     StoppedMode,
     Task,
-    Trouble,
 )
 from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_maintenance
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
 from cloudheal_sim.guest.guest_parts import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
+from cloudheal_sim.kernel.many import numbered_name
 from cloudheal_sim.kernel.moments import instant_of, moments, timeline, timeline_document
 from cloudheal_sim.kernel.timeline import Timeline
+from cloudheal_sim.kernel.trouble import dump_trouble, load_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ class InstanceBuilder:
             resource_group=part.resource_group,
             user_data=part.user_data,
             task=self._task(part, status.value),
-            trouble=_trouble(part),
+            trouble=load_trouble(part.trouble),
             maintenance=load_maintenance(part.maintenance),
             guest=load_guest(part.guest, instant_of(part.started, created)),
         )
@@ -189,7 +189,7 @@ def instance_document(instance: Instance) -> dict[str, object]:
 def _name(part: InstancePart, id_: str) -> str:
     if part.name is None:
         return id_
-    return part.name if part.count is None else f"{part.name}-{id_.rpartition('-')[2]}"
+    return part.name if part.count is None else numbered_name(part.name, id_)
 
 
 def _tags(part: InstancePart) -> dict[str, str]:
@@ -220,20 +220,6 @@ def _stopped_mode(status: Status) -> StoppedMode:
     return StoppedMode.KEEP_CHARGING if status is Status.STOPPED else StoppedMode.NOT_APPLICABLE
 
 
-def _trouble(part: InstancePart) -> Trouble | None:
-    given = part.trouble
-    if given is None:
-        return None
-    return Trouble(
-        given.hung,
-        given.agent_offline,
-        given.fail_starts,
-        given.slow_boot,
-        given.crash_after,
-        instant_of(given.crash_due, None),
-    )
-
-
 def _rare(instance: Instance) -> dict[str, object]:
     rare: dict[str, object] = {}
     if (spot := instance.spot) is not None:
@@ -247,7 +233,7 @@ def _rare(instance: Instance) -> dict[str, object]:
     if instance.task is not None:
         rare["task"] = {"goal": instance.task.goal, "due": iso_millis(instance.task.due)}
     if (trouble := instance.trouble) is not None:
-        rare["trouble"] = {**asdict(trouble), "crash_due": None, **moments(crash_due=trouble.crash_due)}
+        rare["trouble"] = dump_trouble(trouble)
     if instance.maintenance is not None:
         rare["maintenance"] = dump_maintenance(instance.maintenance)
     if instance.guest is not None:

@@ -18,6 +18,10 @@ from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode
 from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
 from cloudheal_sim.guest.guest_parts import GuestPart
+from cloudheal_sim.kernel.many import ids_of, one_or_many
+from cloudheal_sim.kernel.stock import StockPart
+from cloudheal_sim.kernel.tokens import TokenPart
+from cloudheal_sim.kernel.trouble import TroublePart
 from cloudheal_sim.kernel.world import Part
 
 #: Which goals a transition may have in each state; in the states that are not here nothing is under way.
@@ -58,17 +62,6 @@ class NetworkPart:
     private_ip: str | None = None
     public_ips: tuple[str, ...] = ()
     security_groups: tuple[str, ...] | None = None
-
-
-class TroublePart(Part):
-    """What chaos has in store for an instance."""
-
-    hung: bool = False
-    agent_offline: bool = False
-    fail_starts: int = 0
-    slow_boot: float = Field(0.0, ge=0)
-    crash_after: float | None = Field(None, ge=0)
-    crash_due: AwareDatetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -114,12 +107,7 @@ class InstancePart:
 
     @model_validator(mode="after")
     def _one_or_many(self) -> InstancePart:
-        if (self.id is None) == (self.count is None):
-            msg = "give either id, or count with prefix"
-            raise ValueError(msg)
-        if (self.count is None) != (self.prefix is None):
-            msg = "count and prefix belong together"
-            raise ValueError(msg)
+        one_or_many(self.id, self.count, self.prefix)
         return self
 
     @model_validator(mode="after")
@@ -133,9 +121,7 @@ class InstancePart:
     @property
     def ids(self) -> list[str]:
         """The ids of the instances meant."""
-        if self.count is None:
-            return [self.id or ""]
-        return [f"{self.prefix}-{number:06d}" for number in range(1, self.count + 1)]
+        return ids_of(self.id, self.count, self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
@@ -186,24 +172,6 @@ class SnapshotPart(Part):
     due: AwareDatetime | None = None
     duration: float = Field(0.0, ge=0)
     released: AwareDatetime | None = None
-
-
-class StockPart(Part):
-    """How many more instances of the types fit into the zones; shell patterns."""
-
-    zone: str = "*"
-    type: str = "*"
-    available: int = Field(ge=0)
-
-
-class TokenPart(Part):
-    """A client token that was used."""
-
-    action: str
-    token: str
-    fingerprint: str
-    ids: tuple[str, ...] = ()
-    at: AwareDatetime
 
 
 class RegionPart(Part):

@@ -10,7 +10,7 @@ from cloudheal_sim.alibaba.sts.errors import INVALID_ROLE
 from cloudheal_sim.alibaba.sts.requests import AssumeRole, GetCallerIdentity
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_seconds
 from cloudheal_sim.kernel.core import Kernel
-from cloudheal_sim.kernel.keys import AccessKey, Vendor
+from cloudheal_sim.kernel.keys import Vendor
 
 if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Exchange
@@ -39,18 +39,13 @@ def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Repl
     role = _ROLE.fullmatch(request.role_arn)
     if role is None:
         raise Refused(INVALID_ROLE)
-    chance = kernel.chance
     expires = kernel.clock.now() + request.duration_seconds * MILLIS_PER_SECOND
-    key = kernel.keyring.issue(
-        AccessKey(
-            id=f"STS.{chance.token(24, 'sts')}",
-            secret=chance.token(44, "sts"),
-            vendor=Vendor.ALIBABA,
-            account=exchange.key.account,
-            token=chance.token(64, "sts"),
-            expires=expires,
-            role=f"{role['name']}/{request.role_session_name}",
-        )
+    key = kernel.issue(
+        Vendor.ALIBABA,
+        prefix="STS.",
+        account=exchange.key.account,
+        role=f"{role['name']}/{request.role_session_name}",
+        expires=expires,
     )
     return {
         "AssumedRoleUser": {"Arn": f"{request.role_arn}/{request.role_session_name}", "AssumedRoleId": key.role},

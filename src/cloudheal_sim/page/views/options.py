@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def options(simulator: Simulator, _query: Query) -> Mapping[str, object]:
     """Return services, actions, kinds of faults and deeds of chaos."""
-    services = simulator.alibaba.services
+    services = (*simulator.alibaba.services, *simulator.tencent.services)
     return {
         "services": sorted({"mns", *(service.name for service in services)}),
         "actions": sorted({*OPERATIONS, *(name for service in services for name in service.actions)}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import existing, unless_dry
-from cloudheal_sim.alibaba.ecs.actions.selection import by_request, kept, named
+from cloudheal_sim.alibaba.ecs.actions.selection import by_request, kept
 from cloudheal_sim.alibaba.ecs.parameters import decodable, described, host_named, known_region, well_named
 from cloudheal_sim.alibaba.ecs.replies.instances import attribute, console_text, instance_item
 from cloudheal_sim.alibaba.ecs.replies.moments import second
@@ -36,7 +36,7 @@ def describe_instances(ecs: Ecs, request: DescribeInstances, exchange: Exchange)
     keeps = by_request(request, as_of)
     unless_dry(dry_run=request.dry_run)
     ids = request.instance_ids
-    meant = named(ecs.fleet, ids, region, as_of) if ids else ecs.fleet.in_region(region, as_of)
+    meant = ecs.fleet.chosen(ids, region, as_of) if ids else ecs.fleet.in_region(region, as_of)
     page = either_way(kept(meant, keeps), request)
     items = [instance_item(one, ecs.catalogue, as_of) for one in page.items]
     return {"Instances": {"Instance": items}, **page.frame}
@@ -47,7 +47,7 @@ def describe_instance_status(ecs: Ecs, request: DescribeInstanceStatus, exchange
     """List ids with their status."""
     region, as_of, zone = known_region(ecs, request.region_id), exchange.as_of, request.zone_id
     ids = request.instance_id
-    meant = named(ecs.fleet, ids, region, as_of) if ids else ecs.fleet.in_region(region, as_of)
+    meant = ecs.fleet.chosen(ids, region, as_of) if ids else ecs.fleet.in_region(region, as_of)
     page = numbered(kept(meant, [] if zone is None else [lambda one: one.zone == zone]), request)
     items = [{"InstanceId": one.id, "Status": one.status.at(as_of)} for one in page.items]
     return {"InstanceStatuses": {"InstanceStatus": items}, **page.frame}
@@ -88,7 +88,7 @@ def describe_instance_auto_renew_attribute(
 ) -> Reply:
     """List the subscriptions; none of them renews itself."""
     region, ids = known_region(ecs, request.region_id), request.instance_id
-    of = named(ecs.fleet, ids.split(","), region, exchange.as_of) if ids else ecs.fleet.in_region(region)
+    of = ecs.fleet.chosen(ids.split(","), region, exchange.as_of) if ids else ecs.fleet.in_region(region)
     paid = [one for one in of if one.charge_type == "PrePaid" and request.renewal_status in {None, "Normal"}]
     page = numbered(paid, request)
     items = [

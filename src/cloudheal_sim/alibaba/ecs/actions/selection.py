@@ -19,7 +19,6 @@ from cloudheal_sim.kernel.shelf import Resource
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.requests.fields import Filter, TagPair
     from cloudheal_sim.alibaba.ecs.requests.instances import DescribeInstances
-    from cloudheal_sim.kernel.shelf import Shelf
 
 
 class Tagged(Protocol):
@@ -37,12 +36,6 @@ class Created(Protocol):
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 Keeps: TypeAlias = Callable[[Instance], bool]
-
-
-def named(shelf: Shelf[R], ids: Iterable[str], region: str, as_of: int | None) -> list[R]:
-    """Return those of the ids that a read of the region would show, oldest first; unknown ids are simply absent."""
-    found = (shelf.seen(id_, as_of) for id_ in dict.fromkeys(ids))
-    return sorted((one for one in found if one is not None and one.region == region), key=lambda one: one.seq)
 
 
 def kept(items: Collection[T], keeps: Iterable[Callable[[T], bool]]) -> Collection[T]:

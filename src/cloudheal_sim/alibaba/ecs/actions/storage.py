@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudheal_sim.alibaba.ecs import errors
 from cloudheal_sim.alibaba.ecs.actions.finding import unless_dry
-from cloudheal_sim.alibaba.ecs.actions.selection import created_within, equal, kept, named, tagged
+from cloudheal_sim.alibaba.ecs.actions.selection import created_within, equal, kept, tagged
 from cloudheal_sim.alibaba.ecs.model.disk import Snapshot, SnapshotStatus
 from cloudheal_sim.alibaba.ecs.model.instance import Status
 from cloudheal_sim.alibaba.ecs.parameters import checked_tags, described, known_region
@@ -47,7 +47,7 @@ def describe_disks(ecs: Ecs, request: DescribeDisks, exchange: Exchange) -> Repl
     keeps = _disk_filters(ecs, request, as_of)
     unless_dry(dry_run=request.dry_run)
     if request.disk_ids:
-        meant = named(disks, request.disk_ids, region, as_of)
+        meant = disks.chosen(request.disk_ids, region, as_of)
     elif request.instance_id and as_of is None:
         meant = [one for one in disks.of(request.instance_id) if one.region == region]
     else:
@@ -95,7 +95,7 @@ def describe_snapshots(ecs: Ecs, request: DescribeSnapshots, exchange: Exchange)
     keeps = _snapshot_filters(ecs, request)
     unless_dry(dry_run=request.dry_run)
     ids, as_of = request.snapshot_ids, exchange.as_of
-    meant = named(snapshots, ids, region, as_of) if ids else snapshots.in_region(region, as_of)
+    meant = snapshots.chosen(ids, region, as_of) if ids else snapshots.in_region(region, as_of)
     page = either_way(kept(meant, keeps), request)
     now = ecs.kernel.clock.now() if as_of is None else as_of
     return {"Snapshots": {"Snapshot": [snapshot_item(one, now) for one in page.items]}, **page.frame}

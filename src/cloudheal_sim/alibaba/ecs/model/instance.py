@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.events import STATUS_NOTIFICATION, SystemEvent
 from cloudheal_sim.kernel.timeline import Timeline
+from cloudheal_sim.kernel.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,22 +93,6 @@ class Network:
     def within(self, security_groups: tuple[str, ...]) -> Network:
         """Return the same place under other security groups."""
         return replace(self, security_groups=security_groups)
-
-
-@dataclass(slots=True)
-class Trouble:
-    """What chaos has in store for one instance."""
-
-    hung: bool = False
-    agent_offline: bool = False
-    fail_starts: int = 0
-    """Starts that will still fail; below 0 means all of them."""
-    slow_boot: float = 0.0
-    """Seconds added to every boot."""
-    crash_after: float | None = None
-    """Seconds from Running to the next fall; None when it does not crash."""
-    crash_due: int | None = None
-    """When the present run falls, epoch milliseconds."""
 
 
 @dataclass(slots=True, eq=False)

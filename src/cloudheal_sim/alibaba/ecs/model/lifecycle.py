@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode, Task
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
+from cloudheal_sim.kernel.crashes import Crashes
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.model.fleet import Fleet
@@ -42,6 +43,7 @@ class Lifecycle:
         self._journal = kernel.journal
         self._fleet = fleet
         self._publish = publish
+        self.crashes = Crashes(kernel.clock, self.fall)
         self.durations = Durations()
         self.witnesses: list[Witness] = []
 
@@ -150,17 +152,8 @@ class Lifecycle:
             if instance.task is not None:
                 self._plan(instance, instance.task)
                 planned += 1
-            if instance.trouble is not None and instance.trouble.crash_due is not None:
-                self._plan_crash(instance, instance.trouble.crash_due)
-                planned += 1
+            planned += self.crashes.resume(instance)
         return planned
-
-    def crash_after(self, instance: Instance, seconds: float | None) -> Instance:
-        """Have the instance fall `seconds` after every start, the present run included; None ends it."""
-        trouble = instance.troubled()
-        trouble.crash_after, trouble.crash_due = seconds, None
-        self._arm_crash(instance)
-        return instance
 
     def _shut_down(
         self, instance: Instance, goal: Goal, seconds: float, mode: StoppedMode = StoppedMode.NOT_APPLICABLE
@@ -228,7 +221,7 @@ class Lifecycle:
             return
         instance.started = self._clock.now()
         self._enter(instance, Status.RUNNING)
-        self._arm_crash(instance)
+        self.crashes.arm(instance)
         for witness in self.witnesses:
             witness.started(instance.id)
 
@@ -258,19 +251,6 @@ class Lifecycle:
 
     def _plan(self, instance: Instance, task: Task) -> None:
         self._clock.call_at(task.due, lambda: self._arrive(instance, task) if instance.task is task else None)
-
-    def _arm_crash(self, instance: Instance) -> None:
-        trouble = instance.trouble
-        if trouble is not None and trouble.crash_after is not None and instance.running:
-            trouble.crash_due = self._clock.now() + round(trouble.crash_after * MILLIS_PER_SECOND)
-            self._plan_crash(instance, trouble.crash_due)
-
-    def _plan_crash(self, instance: Instance, due: int) -> None:
-        def crash() -> None:
-            if instance.trouble is not None and instance.trouble.crash_due == due:
-                self.fall(instance)
-
-        self._clock.call_at(due, crash)
 
     def _announce(self, instance: Instance, state: str) -> None:
         content = {"resourceId": instance.id, "resourceType": "ALIYUN::ECS::Instance", "state": str(state)}

@@ -1,0 +1,1 @@
+"""What CVM keeps: instances, their states over time, repair tasks, who can be reached."""

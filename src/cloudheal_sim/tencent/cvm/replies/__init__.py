@@ -1,0 +1,1 @@
+"""Wire out: what the CVM calls show."""
