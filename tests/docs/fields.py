@@ -1,7 +1,8 @@
 """The tables of fields in the reference pages: what a document may say is read from the models, what it means stays.
 
 A page marks a table with `<!-- fields PLACE -->` and `<!-- end -->`. PLACE is where something stands in the world
-document (`alibaba.instances.spot`), the share of the service that owns a key (`share:instances`), a model of the
+document (`alibaba.instances.spot`), the share of the service that owns a key (`share:queues`, with its cloud where both
+have one: `share:alibaba.instances`), a model of the
 control API by name (`control:Reset`), one of the settings (`settings/schema:Settings`) or of a scenario file
 (`drills/scenario:Step`).
 `python -m tests.docs.fields` (part of `make reference`) writes the first three columns anew and keeps the meanings that
@@ -36,6 +37,7 @@ from tests.docs.pages import Page, pages_below, slug
 _TABLE = re.compile(r"<!-- fields (?P<place>\S+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 _ROW = re.compile(r"^\| `(?P<name>\w+)` \|.*\| (?P<meaning>(?:[^|\\]|\\.)*?) \|$", re.MULTILINE)
 _REQUIRED = object()
+CLOUDS = ("alibaba", "tencent")
 
 _WORDS = {
     "en": {
@@ -91,10 +93,12 @@ class Field:
 
 def model_at(place: str) -> type:
     """Return the model that a page names; fails where there is none."""
-    if place.startswith("alibaba."):
-        return _in_document(place.split(".")[1:])
+    cloud, _, names = place.partition(".")
+    if cloud in CLOUDS:
+        return _in_document(cloud, names.split("."))
     if place.startswith("share:"):
-        (share,) = [one for one in shares() if place.removeprefix("share:") in one.model_fields]
+        cloud, _, key = place.removeprefix("share:").rpartition(".")
+        (share,) = [one for one in shares(*([cloud] if cloud else CLOUDS)) if key in one.model_fields]
         return share
     module, _, name = place.partition(":")
     package = "cloudheal" if module.startswith(("settings/", "drills/")) else "cloudheal_sim"
@@ -104,9 +108,9 @@ def model_at(place: str) -> type:
     return found
 
 
-def _in_document(names: list[str]) -> type:
-    """Follow the names of a place in the world document; lists are passed through."""
-    models: list[type] = list(shares())
+def _in_document(cloud: str, names: list[str]) -> type:
+    """Follow the names of a place in one cloud's part of the world document; lists are passed through."""
+    models: list[type] = list(shares(cloud))
     for name in names:
         found = [field for model in models for field in fields_of(model) if field.name == name]
         assert len(found) == 1, f"{'.'.join(names)}: {name} is in {len(found)} places"
@@ -137,7 +141,7 @@ def fields_of(model: type) -> Iterator[Field]:
 
 def world_models() -> set[type]:
     """Return every model that a world document can hold a piece of, the shares of the services included."""
-    return models_from(*shares())
+    return models_from(*shares(*CLOUDS))
 
 
 def models_from(*first: type) -> set[type]:
@@ -153,9 +157,9 @@ def models_from(*first: type) -> set[type]:
 
 
 @cache
-def shares() -> tuple[type[BaseModel], ...]:
+def shares(*clouds: str) -> tuple[type[BaseModel], ...]:
     """Return the models whose fields are exactly the keys of a service's section."""
-    owned = [section.keys for section in Simulator().alibaba.sections]
+    owned = [section.keys for cloud in clouds for section in Simulator().world.clouds[cloud]]
     found: list[type[BaseModel]] = []
     waiting = BaseModel.__subclasses__()
     while waiting:
