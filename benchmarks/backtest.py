@@ -35,7 +35,7 @@ from cloudheal.record.database import Database, open_database
 from cloudheal.record.history import exported, recorded
 from cloudheal.record.inbox import add_events
 from cloudheal.record.schema import migrate
-from cloudheal.sense.reading import TRIGGERS, trouble_of
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.rules import RuleFile
 
 EVENTS, SERVERS, RULES, GOAL_SECONDS, BATCH = 1_000_000, 2_000, 10, 60, 1_000

@@ -1,4 +1,4 @@
-"""The entrance for functions: `handler(event, context)`, set as `cloudheal.function.handler` in Function Compute.
+"""The entrances for functions: `cloudheal.function.handler` in Function Compute, `main_handler` in Tencent's SCF.
 
 An instance of a function is gone when it likes, so its database is PostgreSQL; SQLite is refused. By default the
 handler commits and returns, and resident workers act. With `function: {act: inline}` it works itself until everything
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cloudheal.app import App
-from cloudheal.clouds.alibaba.function import bodies_of, limit_of
+from cloudheal.clouds.entrances import bodies_of, limit_of
 from cloudheal.errors import PermanentError, SettingsError
 from cloudheal.model.event import Channel
 from cloudheal.settings import Settings, load_settings
@@ -48,6 +48,11 @@ def handler(event: object, context: object) -> str:
         if is_discreet(problem):
             raise
         raise FunctionFailedError(told(problem)) from None
+
+
+def main_handler(event: object, context: object) -> str:
+    """Do the same under the name that SCF asks for, with its event and its context."""
+    return handler(event, context)
 
 
 def handle(settings: Settings, bodies: Sequence[bytes], until: float) -> Mapping[str, int]:

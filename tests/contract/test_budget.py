@@ -29,7 +29,8 @@ from cloudheal.record.database import Database, open_database
 from cloudheal.record.holds import add_hold, lift_holds
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import GRANT, INCIDENT, RUN
-from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.sense.reading import Message
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.engine import Engine

@@ -16,9 +16,10 @@ from cloudheal.app import accounts_of
 from cloudheal.app.loads import loads_of
 from cloudheal.cli.plan_texts import why_row
 from cloudheal.clouds.alibaba.client import Client
-from cloudheal.clouds.alibaba.metrics import AlibabaMetrics, Metric
+from cloudheal.clouds.alibaba.metrics import AlibabaMetrics
 from cloudheal.errors import CloudTransientError, SettingsError
 from cloudheal.pipeline.loads import Known, Loads, Point
+from cloudheal.ports.account import Metric
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.schema import migrate
 from cloudheal.settings.schema import Settings

@@ -34,7 +34,8 @@ from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, INCIDENT, LEDGER, OUTBOX, RUN
 from cloudheal.record.waiting import Rest, end_patient, rest
 from cloudheal.record.workers import Claim, claim
-from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.sense.reading import Message
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing.clock import VirtualClock

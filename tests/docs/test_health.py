@@ -7,8 +7,8 @@ import re
 import pytest
 
 from cloudheal.app.queues import NotCommittedError
-from cloudheal.clouds.alibaba.sources import QueueProblem
 from cloudheal.metrics.counters import COUNTERS, GAUGES, HISTOGRAMS
+from cloudheal.ports.queue import QueueProblem
 from tests.conftest import ROOT
 
 KINDS = {

@@ -30,7 +30,7 @@ from cloudheal.record.history import exported, recorded
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.inventory import describe, everything
 from cloudheal.record.tables import METADATA
-from cloudheal.sense.reading import TRIGGERS, trouble_of
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing import FakeCloud, Scene, message
 from cloudheal.testing.stage import stage

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudheal.clouds.alibaba.client import Client
 from cloudheal.model.event import Channel
 from cloudheal.record.inventory import instances_named, instances_released
 from cloudheal.record.lifecycle import transitions
@@ -37,7 +38,7 @@ def watch(simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.Monke
 
 def call(watch: Watching, action: str, **query: str) -> dict[str, object]:
     """Call the simulated cloud as an operator would."""
-    client = watch.app.accounts.clients[watch.app.settings.accounts[0].cloud, ACCOUNT]
+    client = Client("testid", "testsecret", watch.simulator.url)
     return client.call("2014-05-26", action, "cn-hangzhou", query, 5)
 
 

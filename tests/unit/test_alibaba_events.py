@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 

@@ -11,8 +11,8 @@ import pytest
 
 from cloudheal.cli import app
 from cloudheal.cli.texts import TEXTS
-from cloudheal.clouds.alibaba.doctor import Code
 from cloudheal.clouds.alibaba.setup import Deed
+from cloudheal.ports.findings import Code
 from tests.conftest import ROOT
 
 #: What `--help` must not import. Pydantic is not among them: typer itself reads a command's arguments with it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudheal.clouds.alibaba.client import ECS, Client
-from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.clouds.quota import Buckets
 from cloudheal.errors import CloudTransientError
 
 

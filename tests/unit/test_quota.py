@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.clouds.quota import Buckets
 
 
 def test_who_hurries_never_waits_and_everyone_else_pays_it_back() -> None:

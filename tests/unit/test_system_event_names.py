@@ -11,7 +11,7 @@ import pytest
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.alibaba.facts import named_event
 from cloudheal.model.event import Channel, Event
-from cloudheal.sense.reading import trouble_of
+from cloudheal.sense.triggers import trouble_of
 
 NOW = datetime(2026, 3, 2, 3, 1, tzinfo=UTC)
 ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"

@@ -1,6 +1,6 @@
 """The composition root: from settings to a running healer; the one place that knows every layer below it."""
 
-from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, credentials
+from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, open_account, policy_of
 from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import Extensions, extensions_of
 from cloudheal.app.rules import rules_in, rules_of
@@ -12,9 +12,10 @@ __all__ = [
     "Extensions",
     "UnknownAccountError",
     "accounts_of",
-    "credentials",
     "drill_desk",
     "extensions_of",
+    "open_account",
+    "policy_of",
     "rules_in",
     "rules_of",
 ]

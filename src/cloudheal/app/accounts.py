@@ -1,35 +1,29 @@
 """The configured accounts with their credentials: only here does a configured name become a cloud.
 
 Keys come from the environment and go to the vendor's clients, nowhere else. One account's work never uses another's.
+A cloud's part, with its vendor's client, is imported when an account of it is there.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
-from cloudheal.clouds.alibaba.actions import AlibabaCompute
-from cloudheal.clouds.alibaba.backups import AlibabaBackups
-from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
-from cloudheal.clouds.alibaba.client import Client
-from cloudheal.clouds.alibaba.drills import AlibabaDrills
-from cloudheal.clouds.alibaba.guests import AlibabaGuests
-from cloudheal.clouds.alibaba.orders import AlibabaOrders
-from cloudheal.clouds.alibaba.quota import Buckets
-from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
-from cloudheal.clouds.alibaba.trail import AlibabaTrail
+from cloudheal.clouds.keys import keys_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
+from cloudheal.ports.account import Account, Duties, not_offered
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
 from cloudheal.ports.fleet import Announcements
+from cloudheal.ports.queue import Queue
 from cloudheal.ports.spending import call_sent
 from cloudheal.ports.trail import Trail
 from cloudheal.settings.schema import AccountSettings, Settings
@@ -48,49 +42,41 @@ class Accounts:
     """The configured accounts and their credentials; one account's work never uses another's."""
 
     compute: Mapping[tuple[Cloud, str], Compute]
-    clients: Mapping[tuple[Cloud, str], Client]
-    trails: Mapping[tuple[Cloud, str], Trail]
-    now: Callable[[], datetime]
+    """The servers of each, read together by all who ask at one moment."""
+    accounts: Mapping[tuple[Cloud, str], Account]
+
+    def account(self, cloud: Cloud, id_: str) -> Account:
+        """Return an account. Raises UnknownAccountError."""
+        found = self.accounts.get((cloud, id_))
+        if found is None:
+            raise UnknownAccountError(f"{cloud} account {id_} is not in the settings")
+        return found
 
     def of(self, resource: ResourceId) -> Compute:
         """Return the servers of a resource's account. Raises UnknownAccountError."""
-        found = self.compute.get((resource.cloud, resource.account))
-        if found is None:
-            raise UnknownAccountError(f"{resource.cloud} account {resource.account} is not in the settings")
-        return found
+        self.account(resource.cloud, resource.account)
+        return self.compute[resource.cloud, resource.account]
 
     def verbs_of(self, resource: ResourceId, hurried: bool) -> Verbs:  # noqa: FBT001 - one of two lanes
         """Return everything that a resource's account offers. Raises UnknownAccountError."""
-        compute, client = self.of(resource), self.clients[resource.cloud, resource.account]
-        if hurried:
-            client = client.hurried()
-            compute = AlibabaCompute(client, resource.account)
-        return Verbs(
-            compute=compute,
-            balancers=AlibabaBalancers(client),
-            orders=AlibabaOrders(client),
-            backups=AlibabaBackups(client),
-            guests=AlibabaGuests(client),
-            system_events=self._events(client, resource.account),
-        )
+        account = self.account(resource.cloud, resource.account)
+        return account.verbs(self.of(resource), hurried=hurried)
 
     def announcements_of(self, cloud: Cloud, account: str) -> Announcements:
-        """Return what an account's cloud announces."""
-        return self._events(self.clients[cloud, account], account)
+        """Return what an account's cloud announces. Raises UnknownAccountError."""
+        return self.account(cloud, account).announcements()
 
     def drills_of(self, cloud: Cloud, account: str) -> Drills:
-        """Return the simulated events of an account. Raises UnknownAccountError."""
-        client = self.clients.get((cloud, account))
-        if client is None:
-            raise UnknownAccountError(f"{cloud} account {account} is not in the settings")
-        return AlibabaDrills(client, self._events(client, account), self.now, time.sleep)
-
-    def _events(self, client: Client, account: str) -> AlibabaSystemEvents:
-        return AlibabaSystemEvents(client, account, self.now, time.sleep)
+        """Return the simulated events of an account. Raises UnknownAccountError, or Cloud*Error when it has none."""
+        drills = self.account(cloud, account).drills()
+        if drills is None:
+            raise not_offered("simulated events", cloud)
+        return drills
 
     def trail_of(self, resource: ResourceId) -> Trail | None:
         """Return the audit trail of a resource's account; None when the settings do not ask for it."""
-        return self.trails.get((resource.cloud, resource.account))
+        account = self.accounts.get((resource.cloud, resource.account))
+        return account.trail() if account else None
 
     def lookup(self, subjects: Sequence[ResourceId], now: datetime) -> Mapping[ResourceId, Resource]:
         """Read resources from their clouds, by account and region; what cannot be read stays unknown."""
@@ -119,33 +105,45 @@ def accounts_of(
 
     `now` is the operator's clock; absent: this machine's.
     """
-    counters = counters or Counters()
-    clients = {(one.cloud, one.id): _client(one, counters) for one in settings.accounts}
-    compute = {name: SharedReads(AlibabaCompute(client, name[1]), time.sleep) for name, client in clients.items()}
-    asked = [(one.cloud, one.id) for one in settings.accounts if one.audit_trail]
-    trails = {name: AlibabaTrail(clients[name]) for name in asked}
-    return Accounts(compute, clients, trails, now or partial(datetime.now, UTC))
+    counters, clock = counters or Counters(), now or partial(datetime.now, UTC)
+    accounts = {(one.cloud, one.id): open_account(one, counters, clock) for one in settings.accounts}
+    return Accounts({name: SharedReads(one.compute, time.sleep) for name, one in accounts.items()}, accounts)
 
 
-def credentials(account: AccountSettings) -> tuple[str, str]:
-    """Read an account's keys from the environment. Raises SettingsError naming the variable, never its value."""
-    names = (account.access_key_id_env, account.access_key_secret_env)
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing:
-        raise SettingsError(
-            f"account {account.name}: {' and '.join(missing)} not set in the environment",
-            what_to_do="Export the access key of a RAM user that may do what the rules' playbooks need.",
-        )
-    return os.environ[names[0]], os.environ[names[1]]
-
-
-def _client(account: AccountSettings, counters: Counters) -> Client:
-    if account.cloud is not Cloud.ALIBABA:
-        raise SettingsError(f"account {account.name}: {account.cloud} is not supported yet")
-    rates = Buckets(account.calls_per_second, time.monotonic)
+def open_account(
+    settings: AccountSettings, counters: Counters | None = None, now: Callable[[], datetime] | None = None
+) -> Account:
+    """Return one account with its credentials. Raises SettingsError naming a missing variable."""
+    counted = counters or Counters()
 
     def called(action: str, outcome: str) -> None:
         call_sent()
-        counters.count("cloudheal_cloud_calls_total", account=account.name, action=action, outcome=outcome)
+        counted.count("cloudheal_cloud_calls_total", account=settings.name, action=action, outcome=outcome)
 
-    return Client(*credentials(account), account.endpoint, rates, called=called)
+    keys, clock = keys_of(settings), now or partial(datetime.now, UTC)
+    if settings.cloud is Cloud.ALIBABA:
+        from cloudheal.clouds.alibaba.account import AlibabaAccount  # noqa: PLC0415 - loads the vendor's client
+
+        return AlibabaAccount(settings, keys, clock, called)
+    from cloudheal.clouds.tencent.account import TencentAccount  # noqa: PLC0415 - the same
+
+    return TencentAccount(settings, keys, clock, called)
+
+
+def policy_of(account: AccountSettings, duties: Duties) -> Mapping[str, Any]:
+    """Return the least policy that lets an account do its duties, as its cloud writes one; needs no keys."""
+    if account.cloud is Cloud.ALIBABA:
+        from cloudheal.clouds.alibaba.policy import document_of  # noqa: PLC0415 - for `policy` only
+
+        return document_of(account, duties)
+    from cloudheal.clouds.tencent import policy  # noqa: PLC0415 - the same
+
+    return policy.document_of(account, duties)
+
+
+def connected(account: AccountSettings) -> Queue:
+    """Open a connection to an account's queue. Raises SettingsError when it has none, or keys are missing."""
+    queue = open_account(account).queue()
+    if queue is None:
+        raise SettingsError(f"account {account.name} has no queue")
+    return queue

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from cloudheal.clouds.alibaba.sources import MnsQueue, QueuedMessage
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.ports.queue import Queue, QueuedMessage
 
 log = logging.getLogger("cloudheal.queue")
 
@@ -40,7 +40,7 @@ class Held:
 class Custody:
     """Keeps the messages of one queue for all receivers of this process."""
 
-    def __init__(self, connect: Callable[[], MnsQueue], seconds: int, extended: Callable[[], object]) -> None:
+    def __init__(self, connect: Callable[[], Queue], seconds: int, extended: Callable[[], object]) -> None:
         """`seconds` is what is asked for each time; `extended` is told of every time."""
         self._connect = connect
         self._seconds = seconds
@@ -103,7 +103,7 @@ class Custody:
                 return None
             return [one for one in self._held if one.renew_at <= time.monotonic()]
 
-    def _renew(self, queue: MnsQueue, one: Held) -> None:
+    def _renew(self, queue: Queue, one: Held) -> None:
         now = time.monotonic()
         with one.using:
             if one.let_go:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 
-from cloudheal.app.accounts import accounts_of
+from cloudheal.app.accounts import accounts_of, connected
 from cloudheal.app.drills import drill_desk
-from cloudheal.app.queues import connected
 from cloudheal.app.rules import rules_of
 from cloudheal.drills.cleaning import holder
 from cloudheal.drills.ground import Ground

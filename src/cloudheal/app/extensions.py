@@ -16,7 +16,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 from cloudheal.model.trigger import Trigger
 from cloudheal.plugins import Found, in_entry_points, in_folder, in_package, of_kind
-from cloudheal.sense.reading import TRIGGERS, trouble_of
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.schema import ExtensionSettings, Settings
 
 #: The groups under which packages offer what they have.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import datetime
 
 from cloudheal.app.accounts import Accounts
-from cloudheal.clouds.alibaba.metrics import AlibabaMetrics, Metric
 from cloudheal.errors import SettingsError
 from cloudheal.pipeline.loads import Loads, Point
+from cloudheal.ports.account import Metric, not_offered
 from cloudheal.settings.load import LoadSettings, MetricSettings
 from cloudheal.settings.schema import AccountSettings, Settings
 from cloudheal.sources.load_file import points_of
@@ -26,7 +25,9 @@ def loads_of(settings: Settings, accounts: Accounts) -> Loads:
             return points_of(str(load.file), load.timezone or settings.timezone)
         account, asked = account_of(settings, load.metric), load.metric
         words = (asked.region, asked.namespace, asked.name, asked.dimensions, asked.statistic, load.period)
-        metrics = AlibabaMetrics(accounts.clients[account.cloud, account.id], time.monotonic)
+        metrics = accounts.account(account.cloud, account.id).metrics()
+        if metrics is None:
+            raise not_offered("metrics that cloudheal can read", account.cloud)
         return metrics.points(Metric(*words), since, until)
 
     return Loads(read)

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock
+from cloudheal.ports.queue import Queue
 from cloudheal.ports.store import Store
 from cloudheal.record.escalation import escalate_long_waits
 from cloudheal.record.leases import take_lease
@@ -52,7 +52,7 @@ class Lookout:
     worker: str
     accounts: Sequence[AccountSettings]
     settings: WatchSettings
-    connect: Callable[[AccountSettings], MnsQueue]
+    connect: Callable[[AccountSettings], Queue]
     """Opens a connection to an account's queue, closed after each use."""
     clock: Clock
     new_id: Callable[[], str]

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from cloudheal.app.accounts import credentials
+from cloudheal.app.accounts import connected
 from cloudheal.app.custody import Custody, Held
 from cloudheal.app.queue_state import QueueStates
-from cloudheal.clouds.alibaba.sources import MnsQueue, QueuedMessage, problem_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError, TransientError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
+from cloudheal.ports.queue import Queue, QueuedMessage
 from cloudheal.settings.schema import AccountSettings, QueueSettings
 
 log = logging.getLogger("cloudheal.queue")
@@ -62,7 +62,7 @@ class Receivers:
         if settings is None:
             raise SettingsError(f"account {self.account.name} has no queue")
 
-        def connect() -> MnsQueue:
+        def connect() -> Queue:
             return connected(self.account)
 
         def extended() -> None:
@@ -84,13 +84,6 @@ class Receivers:
         return self.stopping.is_set() or self._over.is_set()
 
 
-def connected(account: AccountSettings) -> MnsQueue:
-    """Open a connection to an account's queue. Raises SettingsError when it has none, or keys are missing."""
-    if account.queue is None:
-        raise SettingsError(f"account {account.name} has no queue")
-    return MnsQueue(account.queue.endpoint, *credentials(account), account.queue.name)
-
-
 @dataclass(frozen=True, slots=True)
 class _Receiver:
     """One of them, in a thread of its own."""
@@ -99,7 +92,7 @@ class _Receiver:
     settings: QueueSettings
     custody: Custody
 
-    def work(self, connect: Callable[[], MnsQueue], *, once: bool) -> int:
+    def work(self, connect: Callable[[], Queue], *, once: bool) -> int:
         taken, backoff = 0, FIRST_BACKOFF
         with closing(connect()) as queue:
             while not self.among.is_over:
@@ -111,7 +104,7 @@ class _Receiver:
                 try:
                     batch = self._batch(queue)
                 except (CloudTransientError, CloudPermanentError, NotCommittedError) as problem:
-                    self._tell(problem, backoff)
+                    self._tell(queue, problem, backoff)
                     if once:
                         raise
                     self.among.stopping.wait(backoff)
@@ -122,7 +115,7 @@ class _Receiver:
                     break
         return taken
 
-    def _batch(self, queue: MnsQueue) -> int:
+    def _batch(self, queue: Queue) -> int:
         held = self._received(queue)
         messages = [one.message for one in held]
         self.among.states.answered(self.among.account.name, queue.name)
@@ -137,7 +130,7 @@ class _Receiver:
             self._acknowledge(queue, self.custody.let_go(held))
         return len(messages)
 
-    def _received(self, queue: MnsQueue) -> list[Held]:
+    def _received(self, queue: Queue) -> list[Held]:
         """Wait for messages; of a backlog take more at once, because a commit costs little more for it."""
         batch = self.settings.batch
         found = queue.receive(self.settings.wait_seconds, batch)
@@ -151,12 +144,12 @@ class _Receiver:
             held += self.custody.hold(found)
         return held
 
-    def _acknowledge(self, queue: MnsQueue, handles: Sequence[str]) -> None:
+    def _acknowledge(self, queue: Queue, handles: Sequence[str]) -> None:
         refused = queue.acknowledge(handles)
         if refused:
             log.info("queue.not_deleted queue=%s count=%d comes_again=yes", queue.name, len(refused))
 
-    def _give_back(self, queue: MnsQueue, handles: Sequence[str]) -> None:
+    def _give_back(self, queue: Queue, handles: Sequence[str]) -> None:
         """Let others have messages at once, instead of after their visibility time; what fails expires by itself."""
         for handle in handles:
             try:
@@ -175,12 +168,14 @@ class _Receiver:
             seen = (queue, message.message_id, fate, message.dequeue_count)
             log.log(level, "queue.message queue=%s message=%s outcome=%s dequeue_count=%d", *seen)
 
-    def _tell(self, problem: CloudTransientError | CloudPermanentError | NotCommittedError, backoff: float) -> None:
+    def _tell(
+        self, place: Queue, problem: CloudTransientError | CloudPermanentError | NotCommittedError, backoff: float
+    ) -> None:
         account, queue = self.among.account.name, self.settings.name
         if isinstance(problem, NotCommittedError):
             kind, code = problem.code, type(problem.__cause__).__name__
         else:
-            kind, code = problem_of(problem).value, problem.vendor_code
+            kind, code = place.problem_of(problem).value, problem.vendor_code
         state = self.among.states.failed(account, queue, kind, code)
         self.among.counters.count("cloudheal_queue_errors_total", queue=queue, problem=kind)
         log.warning("%s queue=%s code=%s failures=%d again_in=%.0fs", kind, queue, code, state.failures, backoff)

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from cloudheal.act.engine import Engine, LookLeft
-from cloudheal.app.accounts import accounts_of
+from cloudheal.app.accounts import accounts_of, connected
+from cloudheal.app.attribution import Attribution
 from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.drills import drill_desk
@@ -27,18 +28,16 @@ from cloudheal.app.loads import loads_of
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
-from cloudheal.app.queues import Receivers, connected
+from cloudheal.app.queues import Receivers
 from cloudheal.app.rules import rules_of
 from cloudheal.app.succession import Succession
 from cloudheal.app.tally import Tally
 from cloudheal.app.watch import Watch
-from cloudheal.clouds.alibaba.classic import classic_document
-from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.grouping import BY_SERVER_GROUP
-from cloudheal.clouds.alibaba.pollers import AlibabaFleet
-from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
+from cloudheal.clouds.entrances import parts_of
+from cloudheal.clouds.reading import answer_to, document_for
+from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.metrics.counters import Counters
-from cloudheal.model.event import Channel, Event, Fate
+from cloudheal.model.event import Channel, Fate
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
@@ -67,7 +66,7 @@ from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
 from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, leave
 from cloudheal.sense.reading import Message, read
-from cloudheal.settings.discretion import discreet, learn
+from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
@@ -100,6 +99,7 @@ class App:
         self.outage = Outage()
         self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
+        self.attribution = Attribution(settings.accounts)
         self.database = open_database(settings.database)
         self.counters = Counters()
         self.database.observers.append(Tally(self.counters).note)
@@ -145,7 +145,7 @@ class App:
             playbooks=self.extensions.library.playbooks,
             trouble_of=self.extensions.trouble_of,
             wanted_by=self.extensions.audience.wanted_by,
-            reader=self._known_account,
+            reader=self.attribution.read,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
             clock=self.clock,
             new_id=_new_id,
@@ -179,7 +179,7 @@ class App:
         self.chores = Chores(self.stopping, self.outage, self.counters)
         audience = self.extensions.audience
         self.tellers = [
-            Teller(self.database, audience, name, self.worker, self.clock, classic_document, stopping=self.stopping)
+            Teller(self.database, audience, name, self.worker, self.clock, document_for, stopping=self.stopping)
             for name in audience.subscriptions
         ]
         self.patrol = Patrol(self.tellers, settings.watch.listener_call)
@@ -337,8 +337,10 @@ class App:
 
     def _listener(self, settings: ListenSettings) -> Listener:
         desk = Desk(
-            read=self._known_account,
-            take=lambda body, origin: self.take([body], origin, Channel.WEBHOOK),
+            read=self.attribution.read,
+            parts=parts_of,
+            answer=answer_to,
+            take=lambda bodies, origin: self.take(bodies, origin, Channel.WEBHOOK),
             spend=self._spend,
             now=self.clock.now,
             health=self.watch.health,
@@ -354,24 +356,13 @@ class App:
             return spend_nonce(connection, source, nonce, until, self.clock.now())
 
     def _watched(self, account: AccountSettings) -> Watched:
-        client = self.accounts.clients[account.cloud, account.id]
-        fleet = AlibabaFleet(client, account.id, self.clock.now, account.group_by)
         verbs = {
             verb for rule in self.settings.rules for verb in self.extensions.library.playbooks[rule.playbook].verbs
         }
-        balanced = "memberships" in verbs or account.group_by == BY_SERVER_GROUP
-        announced = self.accounts.announcements_of(account.cloud, account.id)
-        return Watched(account.cloud, account.id, tuple(account.regions), fleet, announced, balanced)
-
-    def _known_account(self, body: bytes, received: datetime, channel: Channel) -> Event:
-        """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""
-        try:
-            event = event_of(body, received, channel)
-        except NotAnEventError as problem:
-            raise NotAnEventError(discreet(problem.args[0])) from None  # it may quote the message
-        if (event.subject.cloud, event.subject.account) not in self.accounts.compute:
-            raise NotAnEventError(discreet(f"account {event.subject.account or '(none)'} is not in the settings"))
-        return event
+        balanced = "memberships" in verbs or account.group_by == "server_group"
+        cloud = self.accounts.account(account.cloud, account.id)
+        regions = tuple(account.regions)
+        return Watched(account.cloud, account.id, regions, cloud.fleet(), cloud.announcements(), balanced)
 
     def _look(self, run: str, look: int) -> None:
         self.healer.look(run, look)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
     from cloudheal.cli.show import Show
+    from cloudheal.ports.account import Duties
     from cloudheal.settings.schema import AccountSettings, Settings
 
 app = typer.Typer()
@@ -34,12 +35,12 @@ def alibaba(
 
 
 def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
-    from cloudheal.app import credentials
     from cloudheal.clouds.alibaba.client import Client
     from cloudheal.clouds.alibaba.setup import Deed, place_of, plan
+    from cloudheal.clouds.keys import keys_of
 
-    keys = credentials(account)
-    items = plan(Client(*keys, account.endpoint), keys, place_of(account))
+    keys = keys_of(account)
+    items = plan(Client(keys.id, keys.secret, account.endpoint), (keys.id, keys.secret), place_of(account))
     show.say("title.setup", account=account.name)
     for item in items:
         show.say(f"setup.{item.deed}", what=item.what, name=item.name, differences="; ".join(item.differences))
@@ -93,8 +94,8 @@ def policy(
     with_setup: Annotated[bool, typer.Option("--setup", help="Add what setup alibaba needs.")] = False,
     with_drills: Annotated[bool, typer.Option("--drills", help="Add what drill and rules fire need.")] = False,
 ) -> None:
-    """Print the least-privilege RAM policy for `run` and the rules' playbooks."""
-    from cloudheal.app import rules_of
+    """Print the least-privilege policy (RAM or CAM) for `run` and the rules' playbooks."""
+    from cloudheal.app import policy_of, rules_of
     from cloudheal.settings.loader import located
 
     settings = settings_of(config)
@@ -104,34 +105,20 @@ def policy(
     if len(chosen) != 1:
         names = ", ".join(one.name for one in settings.accounts)
         raise typer.BadParameter(f"name one of {names}", param_hint="--account")
-    statements = list(_statements(settings, chosen[0], with_setup=with_setup))
-    statements += _drill_statements(chosen[0]) if with_drills else []
-    show_of(settings, as_json=True).document({"Version": "1", "Statement": statements})
+    duties = _duties(settings, chosen[0], with_setup=with_setup, with_drills=with_drills)
+    show_of(settings, as_json=True).document(policy_of(chosen[0], duties))
 
 
-def _drill_statements(account: AccountSettings) -> list[dict[str, Any]]:
-    from cloudheal.clouds.alibaba.policy import drill_statements
-
-    return list(drill_statements(account.id, account.regions))
-
-
-def _statements(settings: Settings, account: AccountSettings, *, with_setup: bool) -> Iterator[dict[str, Any]]:
+def _duties(settings: Settings, account: AccountSettings, *, with_setup: bool, with_drills: bool) -> Duties:
     from cloudheal.app.loads import account_of, named_loads
     from cloudheal.cli.examination import verbs_of
-    from cloudheal.clouds.alibaba.policy import (
-        looking_statements,
-        playbook_statements,
-        queue_statement,
-        setup_statements,
-    )
-    from cloudheal.clouds.alibaba.setup import place_of
+    from cloudheal.ports.account import Duties
 
-    yield from playbook_statements(account.id, account.regions, verbs_of(settings))
     asked = [one.metric for one in named_loads(settings) if one.metric]
-    metrics = any(account_of(settings, one).id == account.id for one in asked)
-    yield from looking_statements(account.group_by, audit_trail=account.audit_trail, metrics=metrics)
-    if account.queue is not None:
-        place = place_of(account)
-        yield queue_statement(account.id, place, sends=settings.watch.canary is not None)
-        if with_setup:
-            yield from setup_statements(account.id, place)
+    return Duties(
+        verbs=verbs_of(settings),
+        canaries=settings.watch.canary is not None,
+        metrics=any(account_of(settings, one).id == account.id for one in asked),
+        setup=with_setup,
+        drills=with_drills,
+    )

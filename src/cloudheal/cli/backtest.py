@@ -125,7 +125,7 @@ class _Source:
             yield _shown(self._read(lines), quiet=self.at.show.as_json)
 
     def _read(self, lines: IO[bytes]) -> Iterator[Arrived | Written]:
-        from cloudheal.clouds.alibaba.events import event_of
+        from cloudheal.clouds.reading import event_of
         from cloudheal.pipeline.backtest import Lines
 
         reading = Lines(event_of)

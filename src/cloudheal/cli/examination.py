@@ -7,15 +7,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloudheal.app import App, accounts_of, credentials, extensions_of, rules_of
+from cloudheal.app import App, accounts_of, extensions_of, open_account, rules_of
 from cloudheal.app.loads import loads_of, named_loads
 from cloudheal.cli.plan_texts import why_no_load
-from cloudheal.clouds.alibaba.doctor import Patient
-from cloudheal.clouds.alibaba.doctor import examine as examine_account
-from cloudheal.clouds.alibaba.setup import place_of
 from cloudheal.errors import SettingsError
 from cloudheal.model.incident import Mode
-from cloudheal.model.resource import Cloud
+from cloudheal.ports.account import Duties
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.schema import SchemaError, migrate
@@ -135,15 +132,10 @@ def _trust(settings: Settings, database: Database) -> Iterator[Seen]:
 
 
 def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:
-    if account.cloud is not Cloud.ALIBABA:
-        return
     try:
-        keys = credentials(account)
+        found = open_account(account)
     except SettingsError as problem:
         yield account.name, "keys.missing", "error", {"problem": str(problem.args[0])}
         return
-    place = place_of(account) if account.queue else None
-    verbs = _verbs_if_known(settings)
-    patient = Patient(account.id, account.regions, keys, account.endpoint, place, verbs, account.audit_trail)
-    for finding in examine_account(patient, clock_of(settings.clock)):
+    for finding in found.examine(Duties(_verbs_if_known(settings)), clock_of(settings.clock)):
         yield account.name, finding.code, finding.level, finding.facts

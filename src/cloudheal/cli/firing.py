@@ -21,7 +21,7 @@ from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import fields_of, selects
 from cloudheal.errors import RefusedError
 from cloudheal.model.resource import Resource, ResourceId
-from cloudheal.sense.reading import TRIGGERS
+from cloudheal.sense.triggers import TRIGGERS
 from cloudheal.settings.loader import located
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import AccountSettings

@@ -262,9 +262,12 @@ _EN: Final[dict[str, str]] = {
     "fix.load.bad": "Mend what is measured, or maintenance.load; until then slots are chosen without it.",
     "finding.permission.ok": "{permission} is allowed in {region}",
     "finding.permission.missing": "{permission} is not allowed in {region}: {code}",
-    "fix.permission.missing": "Attach what cloudheal policy -c FILE prints to the key's RAM user.",
+    "fix.permission.missing": "Attach what cloudheal policy -c FILE prints to the key's RAM or CAM user.",
     "finding.permission.unknown": "{permission} could not be tried in {region}",
     "fix.permission.unknown": "Nothing to try it on without a change; compare with cloudheal policy.",
+    "finding.role.missing": "the service role {role} is missing: {permission} cannot work in {region}: {code}",
+    "fix.role.missing": "In the CAM console create the service role {role} for command.tat.cloud.tencent.com, or open "
+    "TencentCloud Automation Tools in the console once and agree to it; then check again.",
 }
 
 _ZH: Final[dict[str, str]] = {
@@ -518,9 +521,12 @@ _ZH: Final[dict[str, str]] = {
     "fix.load.bad": "补上测量数据，或改正 maintenance.load；在此之前选择不考虑流量的时段。",
     "finding.permission.ok": "{region} 允许 {permission}",
     "finding.permission.missing": "{region} 不允许 {permission}：{code}",
-    "fix.permission.missing": "把 cloudheal policy -c FILE 的输出授予该密钥的 RAM 用户。",
+    "fix.permission.missing": "把 cloudheal policy -c FILE 的输出授予该密钥的 RAM 或 CAM 用户。",
     "finding.permission.unknown": "无法在 {region} 试用 {permission}",
     "fix.permission.unknown": "没有可供无害试用的资源；请与 cloudheal policy 的输出对照。",
+    "finding.role.missing": "缺少服务角色 {role}：{region} 无法使用 {permission}：{code}",
+    "fix.role.missing": "在访问管理（CAM）控制台为 command.tat.cloud.tencent.com 创建服务角色 {role}，"
+    "或打开一次自动化助手控制台并同意授权；然后重新执行 check。",
 }
 
 #: By language; the settings' `language` chooses.

@@ -16,7 +16,12 @@ from cloudheal.model.decision import Reason, Station
 
 RUNNING, STOPPED = "Running", "Stopped"
 #: States that pass by themselves.
-MOVING = frozenset({"Pending", "Starting", "Stopping"})
+MOVING = frozenset(
+    {
+        *("Pending", "Starting", "Stopping", "Rebooting"),
+        *("EnterServiceLiveMigrate", "ServiceLiveMigrate", "ExitServiceLiveMigrate"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

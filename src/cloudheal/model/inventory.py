@@ -13,6 +13,8 @@ from cloudheal.model.resource import Resource, ResourceId
 RUNNING, STOPPED, DELETED = "Running", "Stopped", "Deleted"
 #: The lock of a spot server that is being taken back.
 RECYCLING = "recycling"
+#: The attribute that says whether the agent in a server answers, `Online` or `Offline`; absent where nobody asked.
+AGENT = "cloudheal:agent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from datetime import timedelta
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 
+#: The status of an event that tells of a recovery, on a cloud that tells of them.
+RECOVERED = "0"
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
@@ -20,6 +23,9 @@ class Trigger:
     """The field of the event's data that tells two troubles of one resource apart, such as `event_id`."""
     fresh: timedelta | None = None
     """News that is older than this when it comes is history and opens nothing; None: it never is."""
+
+    recoveries: tuple[str, ...] = ()
+    """The statuses by which events of this type tell that the trouble is over; they open nothing."""
 
     def matches(self, event: Event) -> bool:
         """Say whether an event opens this trouble."""

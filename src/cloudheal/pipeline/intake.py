@@ -19,6 +19,7 @@ from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.lifecycle import record
 from cloudheal.pipeline.questions import Asked, question_of
+from cloudheal.pipeline.recoveries import follow_recoveries
 from cloudheal.pipeline.system_events import follow
 from cloudheal.pipeline.table_counts import TableCounts
 from cloudheal.pipeline.weighing import RUN_STATES, Told, backlog, usable, weighed
@@ -45,6 +46,7 @@ from cloudheal.record.watches import welcome
 from cloudheal.record.workers import stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
+from cloudheal.sense.triggers import tells_recovery
 from cloudheal.settings.rules import Rule
 
 
@@ -268,13 +270,15 @@ class Intake:
         rules = {
             event.key: rules for event, trouble in told if (rules := usable(self.rules, self.playbooks, event, trouble))
         }
-        newest = newest_known(connection, [(event, trouble) for event, trouble in told if event.key in rules])
+        asked = [(event, trouble) for event, trouble in told if event.key in rules]
+        newest = newest_known(connection, asked, tells_recovery)
         patients = patients_among(connection, new)
         if rules or patients:
             lock_budget(connection)
         old = backlog([event for event in new if event.key in rules], resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
+        opened: list[Event] = []
         counts = TableCounts(connection)
         counts.expect(event.subject for event in new if event.key in rules)
         for event in new:
@@ -292,10 +296,14 @@ class Intake:
             one = Told(event, troubles[key], known, newest.get(key), fell)
             decisions, fared[key] = self._decide(connection, one, rows[key], rules[key], now, counts)
             if any(one.incident for one in decisions):
+                opened.append(event)
                 add_decisions(connection, decisions)
             else:
                 refused += decisions
-        add_decisions(connection, refused)
+        recovered = follow_recoveries(connection, new, rows, opened, self.rules, now)
+        add_decisions(connection, [*refused, *recovered])
+        heard = {one.event for one in recovered}
+        fared |= {event.key: Fared(Fate.DONE) for event in new if rows[event.key] in heard}
         return fared
 
     def _decide(

@@ -48,7 +48,7 @@ def follow(
         incident = found.get(names[event.key]) if event.key in names else None
         if incident is not None:
             _tell(connection, incident, event, now)
-            joined[event.key] = _decision(rows[event.key], incident, rules, now)
+            joined[event.key] = join(rows[event.key], incident.id, incident.rule, rules, now)
     return joined
 
 
@@ -67,8 +67,9 @@ def _tell(connection: sa.Connection, incident: OpenIncident, event: Event, now: 
     return end_unbegun(connection, incident.run, Verdict(incident.id, healed, now, evidence))
 
 
-def _decision(row: int, incident: OpenIncident, rules: RuleBook, now: datetime) -> Decided:
-    rule = rules.rules.get(incident.rule)
-    station = {"question": "not open", "reason": Reason.JOINED.value, "numbers": f"open incident {incident.id}"}
+def join(row: int, incident: str, name: str, rules: RuleBook, now: datetime) -> Decided:
+    """Return the decision by which an event joins an incident of a rule of this name."""
+    rule = rules.rules.get(name)
+    station = {"question": "not open", "reason": Reason.JOINED.value, "numbers": f"open incident {incident}"}
     digest = rule.digest if rule else ""
-    return Decided(row, incident.rule, digest, Reason.JOINED, "", (station,), now, None, incident.id)
+    return Decided(row, name, digest, Reason.JOINED, "", (station,), now, None, incident)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import rank
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.recoveries import told_otherwise
 from cloudheal.record.system_events import known_events, name_of
 from cloudheal.record.tables import EVENT, INCIDENT
 
@@ -21,16 +22,21 @@ SLICE = 500
 _NAME = ("cloud", "account", "region", "kind", "resource")
 
 
-def newest_known(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> dict[str, datetime]:
+def newest_known(
+    connection: sa.Connection,
+    told: Sequence[tuple[Event, Trouble]],
+    tells_recovery: Callable[[str], bool] = lambda _type: False,
+) -> dict[str, datetime]:
     """Return by event key until when its trouble is known: an event of before that tells nothing new.
 
     That is the time of the newest event of the same type and resource, these ones included, or the time when an
     incident of the trouble ended without a heal, because its run had looked at the resource by then. Of a system event
-    the furthest status that is known is the newest.
+    the furthest status that is known is the newest. Of a type that tells of recoveries these make no fault old: what
+    stopped running with the fault does not run again with the recovery.
     """
     others = [one for one in told if name_of(one[0]) is None]
     system = [event for event, _ in told if name_of(event) is not None]
-    newest = {key: newest for part in _slices(others) for key, newest in _newest(connection, part)}
+    newest = {key: newest for part in _slices(others) for key, newest in _newest(connection, part, tells_recovery)}
     return {**newest, **dict(_overtaken(connection, system))}
 
 
@@ -47,16 +53,20 @@ def _overtaken(connection: sa.Connection, events: Sequence[Event]) -> Iterator[t
             yield event.key, max(heard.changed, event.time + timedelta(milliseconds=1))
 
 
-def _newest(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> Iterator[tuple[str, datetime]]:
+def _newest(
+    connection: sa.Connection, told: Sequence[tuple[Event, Trouble]], tells_recovery: Callable[[str], bool]
+) -> Iterator[tuple[str, datetime]]:
     observed, given_up = _observed(connection, [event for event, _ in told]), _given_up(connection, told)
     for event, trouble in told:
+        paired = tells_recovery(event.type)
         # A look at the cloud that showed something else does not count: such an answer may itself be stale.
         seen = (
             at
             for (status, channel), at in observed.get((event.subject, event.type), {}).items()
-            if channel != Channel.POLL or status == event.status
+            if status == event.status or (channel != Channel.POLL and not paired)
         )
-        newest = max((*seen, given_up.get((event.subject, trouble.kind), 0)), default=0)
+        other = told_otherwise(connection, event, trouble) if paired else None
+        newest = max((*seen, given_up.get((event.subject, trouble.kind), 0), other or 0), default=0)
         if newest:
             yield event.key, moment_of(newest)
 

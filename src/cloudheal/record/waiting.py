@@ -14,6 +14,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
 from cloudheal.model.inventory import DELETED
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.budget import give_back
 from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
@@ -25,6 +26,8 @@ from cloudheal.record.workers import Claim
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 RECOVERIES = {"Running": "stopped"}
+#: Statuses of events that tell that a resource is well again.
+_WELL = (*RECOVERIES, RECOVERED)
 #: States of which an event tells that a look is worth while.
 _TELLING = frozenset({"Running", "Stopped"})
 #: Runs that wait for the same: so many are looked at in one go, and so many where the first that is refused speaks for
@@ -271,7 +274,7 @@ def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now
 def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:
     """Say whether news that a resource is well came after a look at it began."""
     about = [*(EVENT.c[name] == value for name, value in _names(subject).items()), EVENT.c.simulated.is_(False)]
-    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(RECOVERIES), EVENT.c.received >= millis_of(began))
+    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(_WELL), EVENT.c.received >= millis_of(began))
     return connection.execute(news.limit(1)).first() is not None
 
 

@@ -1,18 +1,16 @@
-"""Reads messages into events, and says which trouble of its resource an event is about.
+"""Reads messages into events.
 
 The reader of a cloud's messages is handed in; what it cannot read becomes a dead letter with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
-from cloudheal.model.trigger import Trigger
 from cloudheal.sense.canary import canary_of
 
 #: Reads one message body into an Event. Raises NotAnEventError.
@@ -22,58 +20,6 @@ Reader = Callable[[bytes, datetime, Channel], Event]
 _CANARIES_COME_BY = frozenset({Channel.QUEUE, Channel.FUNCTION})
 #: Characters of a reason; what is longer quotes the message.
 MOST_REASON = 300
-#: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
-FAILURE_NEWS = timedelta(days=1)
-_PLANNED = ("Inquiring", "Scheduled")
-_BEFALLEN = ("Executing", "Executed", "Failed")
-_MAINTENANCE_TYPES = (
-    "Instance:SystemMaintenance.Reboot",
-    "Instance:SystemMaintenance.Stop",
-    "Instance:SystemMaintenance.Redeploy",
-    "Instance:SystemMaintenance.RebootAndIsolateErrorDisk",
-    "Instance:SystemMaintenance.RebootAndReInitErrorDisk",
-    "Instance:SystemMaintenance.IsolateErrorDisk",
-    "Instance:SystemMaintenance.ReInitErrorDisk",
-    "Instance:SystemMaintenance.CleanInactiveDisks",
-    "Instance:SystemMaintenance.CleanReleasedDisks",
-    "Instance:SystemFailure.Redeploy",
-)
-_FAILURE_TYPES = (
-    "Instance:SystemFailure.Reboot",
-    "Instance:SystemFailure.Stop",
-    "Instance:SystemFailure.Redeploy",
-    "Instance:SystemFailure.Delete",
-    "Instance:InstanceFailure.Reboot",
-)
-#: What Tencent Cloud tells of the inside of a server, as EventBridge writes it; `1` begins and `0` ends it, of the
-#: others (`-`) no end is told.
-_BEGINS = ("1", "-")
-_PING_TYPE = "cvm:ErrorEvent:PingUnreachable"
-_SITUATION_TYPES = (
-    "cvm:ErrorEvent:GuestReboot",
-    "cvm:ErrorEvent:GuestOom",
-    "cvm:ErrorEvent:GuestCoreError",
-    "cvm:ErrorEvent:DiskReadonly",
-    "cvm:ErrorEvent:CvmPacketDropedByQosConnectionSession",
-    "cvm:ErrorEvent:CvmPacketDropedByQosWanOutBandwidth",
-    "cvm:ErrorEvent:NfctTableFull",
-    "cvm:ErrorEvent:InstanceRestarted",
-)
-#: What the clouds' own events open; a type that no trigger names is recorded and starts nothing.
-TRIGGERS = (
-    Trigger("stopped", "Instance:StateChange", ("Stopped",)),
-    Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
-    # CloudMonitor's agent inside the server was not heard of any more.
-    Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
-    Trigger(UNREACHABLE, _PING_TYPE, _BEGINS),
-    *(Trigger(ALARM, type_, _BEGINS, "situation") for type_ in _SITUATION_TYPES),
-    *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
-    *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
-)
-#: By type, because every event is asked about.
-_BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
-    one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +86,3 @@ def read(messages: Iterable[Message], reader: Reader, received: datetime) -> Rea
 def _kept(reason: str) -> str:
     """Return a reason as it can be kept and shown: a stranger's words in it may be long, or no text at all."""
     return reason[:MOST_REASON].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
-    """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
-    found = next((one for one in (*_BY_TYPE.get(event.type, ()), *more) if one.matches(event)), None)
-    return None if found is None else found.opened_by(event)

@@ -5,6 +5,7 @@ Unknown keys are errors, because they are misspelt ones; the misspellings of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,16 @@ POLL_FLOORS = {
     "sweep": timedelta(seconds=60),
     "reclaimed": timedelta(seconds=30),
     "system_events": timedelta(seconds=60),
+}
+
+
+#: Where each cloud's own tools look for keys, by the field that names the variable.
+USUAL_VARIABLES: Mapping[tuple[Cloud | None, str | None], str] = {
+    (Cloud.ALIBABA, "access_key_id_env"): "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    (Cloud.ALIBABA, "access_key_secret_env"): "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    (Cloud.TENCENT, "access_key_id_env"): "TENCENTCLOUD_SECRET_ID",
+    (Cloud.TENCENT, "access_key_secret_env"): "TENCENTCLOUD_SECRET_KEY",
+    (Cloud.TENCENT, "token_env"): "TENCENTCLOUD_TOKEN",
 }
 
 
@@ -58,18 +69,36 @@ class AccountSettings(_Settings):
     cloud: Cloud = Field(description="alibaba or tencent.")
     id: str = Field(description="The account's number (UID) as events carry it.", pattern=r"\d{6,20}")
     regions: list[str] = Field(description="Regions watched.", min_length=1)
+    app_id: str = Field(
+        "",
+        description="Tencent Cloud's APPID of the account: events carry it in place of the account's number (UIN), "
+        "which is `id`. Empty: they carry the same.",
+        pattern=r"^(\d{6,20}|)$",
+    )
     access_key_id_env: str = Field(
-        "ALIBABA_CLOUD_ACCESS_KEY_ID", description="Environment variable that holds the access key id."
+        "",
+        validate_default=True,
+        description="Environment variable that holds the access key id; empty: ALIBABA_CLOUD_ACCESS_KEY_ID or "
+        "TENCENTCLOUD_SECRET_ID.",
     )
     access_key_secret_env: str = Field(
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET", description="Environment variable that holds the access key secret."
+        "",
+        validate_default=True,
+        description="Environment variable that holds the access key secret; empty: ALIBABA_CLOUD_ACCESS_KEY_SECRET or "
+        "TENCENTCLOUD_SECRET_KEY.",
+    )
+    token_env: str = Field(
+        "",
+        validate_default=True,
+        description="Environment variable that may hold the token of short-lived keys, Tencent Cloud only; empty: "
+        "TENCENTCLOUD_TOKEN.",
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
     group_by: str = Field(
         "server_group",
         description="What makes servers a group for shares and storms: `tag:KEY`, `server_group` (of a balancer), "
-        "`monitor_group` (an application group of CloudMonitor) or `rule`. Those in no group: the servers that a rule "
-        "selects.",
+        "`monitor_group` (an application group of CloudMonitor, Alibaba Cloud only) or `rule`. Those in no group: the "
+        "servers that a rule selects.",
         pattern=r"^(tag:.{1,128}|server_group|monitor_group|rule|)$",
     )
     hold_tag: str = Field(
@@ -85,15 +114,46 @@ class AccountSettings(_Settings):
         max_length=128,
     )
     audit_trail: bool = Field(
-        default=False, description="Ask ActionTrail who stopped a server; needs its permission. UNVERIFIED."
+        default=False,
+        description="Ask ActionTrail who stopped a server; needs its permission; Alibaba Cloud only. UNVERIFIED.",
     )
     calls_per_second: float = Field(10, gt=0, le=1000, description="Calls of each API in this account, on average.")
     silent_after: Duration | None = Field(
         None, description="People are told when no event of this account came for so long; absent: never."
     )
     queue: QueueSettings | None = Field(
-        None, description="The MNS queue that CloudMonitor delivers this account's events to."
+        None, description="The MNS queue that CloudMonitor delivers this account's events to; Alibaba Cloud only."
     )
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Name the environment variables that hold its keys; the last of them may be unset."""
+        names = (self.access_key_id_env, self.access_key_secret_env, self.token_env)
+        return tuple(name for name in names if name)
+
+    @field_validator("access_key_id_env", "access_key_secret_env", "token_env")
+    @classmethod
+    def _usual(cls, value: str, info: ValidationInfo) -> str:
+        """Take the variables that each cloud's own tools read."""
+        return value or USUAL_VARIABLES.get((info.data.get("cloud"), info.field_name), "")
+
+    @field_validator("queue", "audit_trail", "group_by")
+    @classmethod
+    def _offered(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what only the other cloud has."""
+        asked = value == "monitor_group" if info.field_name == "group_by" else value
+        if asked and info.data.get("cloud") is Cloud.TENCENT:
+            msg = f"Tencent Cloud has no such {info.field_name}; leave it out"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("app_id")
+    @classmethod
+    def _of_tencent(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("cloud") is not Cloud.TENCENT:
+            msg = "only accounts of Tencent Cloud have an APPID; leave it out"
+            raise ValueError(msg)
+        return value
 
 
 class PollSettings(_Settings):

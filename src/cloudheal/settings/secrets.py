@@ -26,6 +26,12 @@ _BY_ENVIRONMENT = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
     "ALIBABA_CLOUD_SECURITY_TOKEN",
+    "TENCENTCLOUD_SECRET_ID",
+    "TENCENTCLOUD_SECRET_KEY",
+    "TENCENTCLOUD_TOKEN",
+    "TENCENTCLOUD_SECRETID",
+    "TENCENTCLOUD_SECRETKEY",
+    "TENCENTCLOUD_SESSIONTOKEN",
     "PGPASSWORD",
 )
 #: URLs of proxies, which may hold a password; libraries read the lower case too.
@@ -56,7 +62,7 @@ def secrets_of(settings: Settings, environment: Mapping[str, str]) -> frozenset[
     """Return every secret that settings name and an environment holds."""
     found = {environment.get(name, "") for name in _BY_ENVIRONMENT}
     for account in settings.accounts:
-        found |= {environment.get(account.access_key_id_env, ""), environment.get(account.access_key_secret_env, "")}
+        found |= {environment.get(name, "") for name in account.key_variables}
     for source in settings.listen.sources if settings.listen else ():
         found.update(_of_source(environment.get(source.secret_env, ""), source.proof))
     for target in settings.notify.targets:

@@ -1,8 +1,9 @@
 """Events over HTTP: `POST /ingest/<source>`, and beside it `GET /healthz` and `GET /metrics`.
 
-A push is answered with 200 only after its event (or dead letter) is committed; whatever goes wrong before is an error
-status, so that the sender comes again. Bodies are capped before they are read whole, sources by pushes a minute, and
-an account that a source may not speak for is refused. No request line is logged: a path may hold a secret.
+A push is answered with 200, and with what its sender waits for, only after its events (or dead letters) are committed;
+whatever goes wrong before is an error status, so that the sender comes again. Bodies are capped before they are read
+whole, sources by pushes a minute, and an account that a source may not speak for is refused. No request line is logged:
+a path may hold a secret.
 
 The listener has a thread and an event loop of its own; what blocks runs in threads beside it.
 """
@@ -10,6 +11,7 @@ The listener has a thread and an event loop of its own; what blocks runs in thre
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -55,8 +57,12 @@ class Desk:
 
     read: Callable[[bytes, datetime, Channel], Event]
     """Reads a body. Raises NotAnEventError."""
-    take: Callable[[bytes, str], object]
-    """Commits a body, read or unreadable, with its origin."""
+    take: Callable[[Sequence[bytes], str], object]
+    """Commits messages, read or unreadable, with their origin."""
+    parts: Callable[[bytes], list[bytes]]
+    """Takes a body apart into its messages."""
+    answer: Callable[[bytes], Mapping[str, object]]
+    """Returns what the sender of a body reads as having been taken, beside our own word."""
     spend: Callable[[str, str, datetime], bool]
     """Uses a nonce of a source up until a time; False when it was used before."""
     now: Callable[[], datetime]
@@ -135,8 +141,9 @@ class Listener:
     async def _ingest(self, request: web.Request) -> web.Response:
         source = self._sources.get(request.match_info["source"])
         name = source.name if source else "unknown"
+        told: Mapping[str, object] = {}
         try:
-            await self._accept(source, request)
+            told = await self._accept(source, request)
             status, text = 200, "ok"
         except Refused as refused:
             status, text = refused.status, str(refused)
@@ -146,9 +153,10 @@ class Listener:
             status, text = 503, "not taken, send it again"
         self._counters.count("cloudheal_webhook_requests_total", source=name, status=str(status))
         headers = {"Retry-After": "5"} if status in {429, 503} else {}
-        return web.json_response({"result": text}, status=status, headers=headers)
+        return web.json_response({"result": text, **told}, status=status, headers=headers)
 
-    async def _accept(self, source: Source | None, request: web.Request) -> None:
+    async def _accept(self, source: Source | None, request: web.Request) -> Mapping[str, object]:
+        """Commit what was pushed; returns what its sender waits for. Raises Refused."""
         if source is None:
             raise Refused(404, "no such source")
         shown = _shown(request)
@@ -160,14 +168,19 @@ class Listener:
         if not self._rates[source.name].allows():
             raise Refused(429, "too many at once")
         document = _as_json(request, body)
-        now = self._desk.now()
-        try:
-            account = self._desk.read(document, now, Channel.WEBHOOK).subject.account
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, taking it in finds out and keeps the reason
-            account = ""
-        if account and source.accounts and account not in source.accounts:
+        messages = self._desk.parts(document)
+        if source.accounts and not self._accounts(messages) <= source.accounts:
             raise Refused(403, "the source may not speak for this account")
-        await asyncio.to_thread(self._desk.take, document, f"webhook {source.name}")
+        await asyncio.to_thread(self._desk.take, messages, f"webhook {source.name}")
+        return self._desk.answer(document)
+
+    def _accounts(self, messages: Sequence[bytes]) -> set[str]:
+        """Return the accounts that messages are about, as far as they can be read."""
+        found, now = set[str](), self._desk.now()
+        for one in messages:
+            with contextlib.suppress(Exception):  # whatever is wrong with it, taking it in finds out and keeps why
+                found.add(self._desk.read(one, now, Channel.WEBHOOK).subject.account)
+        return found - {""}
 
     async def _check_signature(self, source: Source, shown: Shown, body: bytes) -> None:
         now = self._desk.now()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from cloudheal import playbooks as built_in
 from cloudheal.act.library import Library, library_of
 from cloudheal.act.playbook import Playbook
-from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.clouds.reading import event_of
 from cloudheal.decide.rulebook import rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.control import Answer
@@ -34,7 +34,8 @@ from cloudheal.record.moments import moment_of
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, OUTBOX, RUN
 from cloudheal.record.workers import enlist, inherit, leave, settle
-from cloudheal.sense.reading import TRIGGERS, Message, trouble_of
+from cloudheal.sense.reading import Message
+from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import RuleFile
 from cloudheal.testing.clock import VirtualClock

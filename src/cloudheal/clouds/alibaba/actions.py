@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudheal.clouds.alibaba import backups, balancers, guests, orders, system_events
 from cloudheal.clouds.alibaba.client import ECS, Client
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.cloud import Server
 

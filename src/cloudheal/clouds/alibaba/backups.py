@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import ECS, Client
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.ports.cloud import Made, Snapshot
 
 #: RAM actions by verb, for the printed least-privilege policy.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta, timezone
 from typing import Any
 
-from cloudheal.clouds.alibaba.encoding import document_of
+from cloudheal.clouds.encoding import document_of
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Event
 from cloudheal.model.system_event import STATUSES

@@ -16,7 +16,7 @@ from alibabacloud_tea_openapi.client import Client as VendorClient
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
 
-from cloudheal.clouds.alibaba.quota import Buckets
+from cloudheal.clouds.quota import Buckets, Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.settings.discretion import discreet
 
@@ -47,22 +47,20 @@ class Client:
         `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered.
         """
         self._called = called
-        self._buckets = buckets
-        self._pause = pause
+        self._pace = Pace(buckets, pause)
         self._key = (access_key_id, access_key_secret)
         self._endpoint = endpoint
         self._clients: dict[tuple[str, str], VendorClient] = {}
-        self._hurries = False
 
     def hurried(self) -> Client:
         """Return this client for work with a deadline: its calls are counted, but do not wait for our own rate."""
         twin = copy.copy(self)
-        twin._hurries = True  # noqa: SLF001 - it is one of us
+        twin._pace = self._pace.hurried()  # noqa: SLF001 - it is one of us
         return twin
 
     def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
-        seconds -= self._waited(action, seconds)
+        seconds = self._pace.left(action, seconds)
         call = openapi.Params(
             action=action,
             version=version,
@@ -81,24 +79,10 @@ class Client:
             body: dict[str, Any] = self._client(version, region).call_api(call, request, runtime)["body"]
         except Exception as problem:  # the vendor's client lets its transport's exceptions through
             error = _translated(action, problem)
-            self._called(action, _outcome(error))
+            self._called(action, outcome_of(error, "Throttling"))
             raise error from problem
         self._called(action, "ok")
         return body
-
-    def _waited(self, action: str, seconds: float) -> float:
-        """Wait for our own rate to allow the call; returns how long that took."""
-        if self._buckets and self._hurries:
-            self._buckets.spend(action)
-            return 0.0
-        wait = self._buckets.reserve(action, seconds / 2) if self._buckets else 0.0
-        if wait is None:
-            raise CloudTransientError(
-                f"{action} was not sent: our own rate is used up", vendor_code="OwnRate", refused=True
-            )
-        if wait:
-            self._pause(wait)
-        return wait
 
     def _client(self, version: str, region: str) -> VendorClient:
         found = self._clients.get((version, region))
@@ -119,12 +103,6 @@ def host_of(version: str, region: str) -> str:
     """Name the vendor's own host of a service in a region."""
     product = _PRODUCTS[version]
     return "sts.aliyuncs.com" if version == STS else f"{product}.{region}.aliyuncs.com"
-
-
-def _outcome(error: CloudTransientError | CloudPermanentError) -> str:
-    if error.vendor_code.startswith("Throttling"):
-        return "throttled"
-    return "refused" if isinstance(error, CloudPermanentError) or error.refused else "unanswered"
 
 
 def _translated(action: str, problem: Exception) -> CloudTransientError | CloudPermanentError:

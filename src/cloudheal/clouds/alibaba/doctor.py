@@ -6,24 +6,19 @@ them. Permissions are tried with reads, and with the vendor's dry run for calls 
 
 from __future__ import annotations
 
-import socket
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 from cloudheal.clouds.alibaba import trail
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.client import ACTIONTRAIL, CMS, ECS, SLB, STS, Client, host_of
 from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.clouds.reaching import reach, skew
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock
+from cloudheal.ports.findings import Code, Finding, Level
 
 #: The vendor refuses requests that are older or younger than 15 minutes; half of it is worth a warning.
 MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS = 450, 900
@@ -32,48 +27,6 @@ OLD_SECONDS = 600
 _KEY_REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidAccessKeySecret")
 _FORBIDDEN = ("Forbidden", "NoPermission", "AccessDenied", "ImplicitDeny")
 _REFUSED_TIME = ("InvalidTimeStamp", "TimeExpired")
-
-
-class Level(StrEnum):
-    """How bad it is; only `error` makes the check fail."""
-
-    OK = "ok"
-    UNKNOWN = "unknown"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class Code(StrEnum):
-    """Everything that can be found; stable, because runbooks cite it."""
-
-    ENDPOINT_OK = "endpoint.ok"
-    ENDPOINT_UNREACHABLE = "endpoint.unreachable"
-    CLOCK_OK = "clock.ok"
-    CLOCK_SKEWED = "clock.skewed"
-    KEY_OK = "key.ok"
-    KEY_REFUSED = "key.refused"
-    KEY_UNANSWERED = "key.unanswered"
-    KEY_OTHER_ACCOUNT = "key.other_account"
-    QUEUE_OK = "queue.ok"
-    QUEUE_OLD = "queue.old"
-    QUEUE_NONE = "queue.none"
-    QUEUE_MISSING = "queue.missing"
-    QUEUE_REFUSED = "queue.refused"
-    EVENTS_OK = "events.ok"
-    EVENTS_NOT_SET_UP = "events.not_set_up"
-    EVENTS_UNKNOWN = "events.unknown"
-    PERMISSION_OK = "permission.ok"
-    PERMISSION_MISSING = "permission.missing"
-    PERMISSION_UNKNOWN = "permission.unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    code: Code
-    level: Level
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +47,8 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     """Look at everything; what cannot be known because something before it failed is left out."""
     endpoints = list(_endpoints(patient))
     for name, url in endpoints:
-        yield from _reach(name, url)
-    yield _clock(endpoints[0][1], clock)
+        yield reach(name, url, SECONDS)
+    yield skew(endpoints[0][1], clock, SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
     client = Client(*patient.keys, patient.endpoint)
     key = _key(client, patient)
     yield key
@@ -117,38 +70,6 @@ def _endpoints(patient: Patient) -> Iterator[tuple[str, str]]:
     yield "sts", patient.endpoint or f"https://{host_of(STS, patient.regions[0])}"
     if patient.queue is not None:
         yield "mns", patient.queue.endpoint
-
-
-def _reach(name: str, url: str) -> Iterator[Finding]:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    facts = {"name": name, "url": url}
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=SECONDS).close()
-    except OSError as problem:
-        yield Finding(Code.ENDPOINT_UNREACHABLE, Level.ERROR, {**facts, "reason": str(problem.strerror or problem)})
-    else:
-        yield Finding(Code.ENDPOINT_OK, Level.OK, facts)
-
-
-def _clock(url: str, clock: Clock) -> Finding:
-    """Compare our time with the Date that any answer of the service carries, also a refusal."""
-    try:
-        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 - the settings' own http(s) endpoint
-            date = answer.headers.get("Date")
-    except urllib.error.HTTPError as refusal:
-        with closing(refusal):
-            date = refusal.headers.get("Date")
-    except (OSError, ValueError):
-        date = None
-    try:
-        theirs = parsedate_to_datetime(date or "").astimezone(UTC)
-    except ValueError:
-        return Finding(Code.CLOCK_OK, Level.UNKNOWN, {"seconds": "-"})
-    off = round((clock.now() - theirs).total_seconds())
-    level = Level.ERROR if abs(off) > REFUSED_SKEW_SECONDS else Level.WARNING
-    bad = abs(off) > MOST_SKEW_SECONDS
-    return Finding(Code.CLOCK_SKEWED if bad else Code.CLOCK_OK, level if bad else Level.OK, {"seconds": str(off)})
 
 
 def _key(client: Client, patient: Patient) -> Finding:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cloudheal.clouds.alibaba.encoding import document_of, parsed
+from cloudheal.clouds.encoding import document_of, parsed
 from cloudheal.errors import NotAnEventError
 
 #: An MNS message inside an EventBridge event inside an MNS message is more than anyone configures.

@@ -6,16 +6,15 @@ disagree, C4). The key that makes two messages the same event never uses the env
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cloudheal.clouds.alibaba.encoding import document_of
 from cloudheal.clouds.alibaba.envelopes import Notice, notice_of
 from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_of, status_of, texts_of
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.encoding import check_text, document_of
+from cloudheal.clouds.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import DRY_RUN, Channel, Event
 from cloudheal.model.resource import Cloud, named
@@ -41,7 +40,12 @@ class Subject(NamedTuple):
 def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
     """Read one message into an Event. Raises NotAnEventError with the reason for the dead letter."""
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    notice = notice_of(document_of(raw))
+    return event_in(document_of(raw), raw, received, channel)
+
+
+def event_in(document: Mapping[str, Any], raw: bytes, received: datetime, channel: Channel) -> Event:
+    """Read the document of a message into an Event. Raises NotAnEventError with the reason for the dead letter."""
+    notice = notice_of(document)
     status = _status(notice)
     subject, name = _subject(notice), _bare_name(notice.name, status)
     happened = moment(notice.time)
@@ -52,7 +56,7 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
     text = str(resource)
     content = notice.content
     data = facts_of(content, name, status) if event_id_of(content) else content
-    _check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", content)
+    check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", content)
     return Event(
         key=_key(text, name, status, happened, notice),
         id=notice.id,
@@ -67,26 +71,6 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
         simulated=content.get("reason") == SIMULATED_REASON or DRY_RUN.items() <= content.items(),
         raw=raw,
     )
-
-
-def _check_text(words: str, content: Mapping[str, Any]) -> None:
-    """Refuse text that no database keeps: half characters anywhere, zero bytes in what becomes a column."""
-    if words.isascii() and "\0" not in words and all(map(_is_plain, content.items())):
-        return
-    try:
-        words.encode()
-        json.dumps(dict(content), ensure_ascii=False).encode()
-    except (UnicodeEncodeError, RecursionError) as problem:
-        message = "the event holds text that is not Unicode"
-        raise NotAnEventError(message) from problem
-    if "\0" in words:
-        message = "the event holds a zero byte in a name"
-        raise NotAnEventError(message)
-
-
-def _is_plain(item: tuple[str, Any]) -> bool:
-    name, value = item
-    return name.isascii() and isinstance(value, str) and value.isascii()
 
 
 def _subject(notice: Notice) -> Subject:

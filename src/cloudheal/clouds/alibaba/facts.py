@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.model.event import Event
 from cloudheal.model.system_event import FINAL, STATUSES, Cycle, SystemEvent
 

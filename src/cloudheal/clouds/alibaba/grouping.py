@@ -8,10 +8,11 @@ them and the sweep goes on without.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import CMS, SLB, Client
+from cloudheal.clouds.grouping import BY_MONITOR_GROUP, BY_SERVER_GROUP, FEW, group_of_tags, joined, of_places
 from cloudheal.errors import CloudPermanentError
 from cloudheal.ports.cloud import Place
 
@@ -29,10 +30,6 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 }
 READ_SECONDS = 10.0
 PAGE = 100
-#: `tag:KEY` groups by a tag's value.
-BY_TAG, BY_SERVER_GROUP, BY_MONITOR_GROUP = "tag:", "server_group", "monitor_group"
-#: So many servers are asked for one by one; of more, the next sweep tells.
-FEW = 10
 
 
 class AlibabaGrouping:
@@ -44,10 +41,7 @@ class AlibabaGrouping:
 
     def of_tags(self, tags: Mapping[str, str]) -> str | None:
         """Return the group that tags make, empty when they make none; None when tags do not make groups here."""
-        if not self._group_by.startswith(BY_TAG):
-            return None
-        value = tags.get(self._group_by.removeprefix(BY_TAG), "")
-        return f"{self._group_by}={value}" if value else ""
+        return group_of_tags(self._group_by, tags)
 
     def of_region(self, region: str, members: Sequence[tuple[Place, str]] | None) -> Mapping[str, str] | None:
         """Return the group of every server that has one; None when nothing is known of groups. Raises Cloud*Error.
@@ -55,7 +49,7 @@ class AlibabaGrouping:
         `members` are those behind the balancers, where they were looked for.
         """
         if self._group_by == BY_SERVER_GROUP:
-            return None if members is None else self._joined(_of_places(members))
+            return None if members is None else joined(self._group_by, of_places(members))
         return self._allowed(self._in_monitor_groups(region, ""))
 
     def of_some(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
@@ -83,22 +77,15 @@ class AlibabaGrouping:
 
     def _narrowed(self, region: str, id_: str) -> Iterator[tuple[str, str]]:
         if self._group_by == BY_SERVER_GROUP:
-            return _of_places(self.behind_balancers(region, {"ServerId": id_}))
+            return of_places(self.behind_balancers(region, {"ServerId": id_}))
         return self._in_monitor_groups(region, id_)
 
     def _allowed(self, found: Iterator[tuple[str, str]]) -> dict[str, str] | None:
         try:
-            return self._joined(found)
+            return joined(self._group_by, found)
         except CloudPermanentError as problem:
             log.warning("groups.refused group_by=%s code=%s", self._group_by, problem.vendor_code)
             return None
-
-    def _joined(self, found: Iterable[tuple[str, str]]) -> dict[str, str]:
-        joined: dict[str, str] = {}
-        for server, group in found:
-            name = f"{self._group_by}={group}"
-            joined[server] = min(joined.get(server, name), name)
-        return joined
 
     def _in_monitor_groups(self, region: str, only: str) -> Iterator[tuple[str, str]]:
         """Yield by the groups' names, which people choose; a group may hold servers of several regions."""
@@ -129,7 +116,3 @@ class AlibabaGrouping:
 
 def _servers(reply: Mapping[str, Any]) -> Iterator[str]:
     return (str(one["ServerId"]) for one in reply.get("BackendServers", {}).get("BackendServer", ()))
-
-
-def _of_places(members: Iterable[tuple[Place, str]]) -> Iterator[tuple[str, str]]:
-    return ((server, place.group or place.balancer) for place, server in members)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import CMS, Client
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.ports.account import Metric
 
 #: RAM's name for the call differs from the call's own.
 PERMISSION = "cms:QueryMetricList"
@@ -22,18 +22,6 @@ PAGE, RANGE = 1440, timedelta(days=30)
 #: Seconds for the whole reading, and for one call of it.
 WHOLE_SECONDS, CALL_SECONDS = 20.0, 5.0
 _ACTION = "DescribeMetricList"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """What is asked for; the metric is known to the vendor by these words."""
-
-    region: str
-    namespace: str
-    name: str
-    dimensions: Mapping[str, str]
-    statistic: str
-    period: timedelta
 
 
 class AlibabaMetrics:

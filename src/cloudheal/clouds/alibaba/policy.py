@@ -12,7 +12,10 @@ from typing import Any
 from cloudheal.clouds.alibaba import drills, grouping, trail
 from cloudheal.clouds.alibaba import metrics as cloud_metrics
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
-from cloudheal.clouds.alibaba.setup import Place
+from cloudheal.clouds.alibaba.setup import Place, place_of
+from cloudheal.clouds.grouping import BY_MONITOR_GROUP
+from cloudheal.ports.account import Duties
+from cloudheal.settings.schema import AccountSettings
 
 #: What `run` does with the queue, and `check` with its age.
 _QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:ChangeMessageVisibility", "mns:PeekMessage")
@@ -27,6 +30,24 @@ _SETUP_EVENTS = (
 )
 
 
+def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:
+    """Return the least RAM policy that lets an account do its duties."""
+    place = place_of(account) if account.queue else None
+    return {"Version": "1", "Statement": list(statements(account, duties, place))}
+
+
+def statements(account: AccountSettings, duties: Duties, place: Place | None) -> Iterator[dict[str, Any]]:
+    """Return everything that an account's duties need; `place` is where its events go."""
+    yield from playbook_statements(account.id, account.regions, duties.verbs)
+    yield from looking_statements(account.group_by, audit_trail=account.audit_trail, metrics=duties.metrics)
+    if place is not None:
+        yield queue_statement(account.id, place, sends=duties.canaries)
+        if duties.setup:
+            yield from setup_statements(account.id, place)
+    if duties.drills:
+        yield from drill_statements(account.id, account.regions)
+
+
 def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Return one statement a product for what the verbs need; reading servers is always needed."""
     actions = sorted({action for verb in {"servers", *verbs} for action in PERMISSIONS.get(verb, ())})
@@ -37,7 +58,7 @@ def playbook_statements(account: str, regions: Sequence[str], verbs: frozenset[s
 
 def looking_statements(group_by: str, *, audit_trail: bool, metrics: bool = False) -> Iterator[dict[str, Any]]:
     """Return what CloudMonitor's groups and metrics and the audit trail need; none can be narrowed to a resource."""
-    asked = [*(grouping.PERMISSIONS[group_by] if group_by == grouping.BY_MONITOR_GROUP else ())]
+    asked = [*(grouping.PERMISSIONS[group_by] if group_by == BY_MONITOR_GROUP else ())]
     if audit_trail:
         asked.append(trail.PERMISSION)
     if metrics:

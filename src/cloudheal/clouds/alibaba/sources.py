@@ -7,15 +7,14 @@ Acknowledging checks each item's answer: what was not deleted comes again and is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from mns.account import Account
 from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
 from mns.queue import Message
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.ports.queue import QueuedMessage, QueueProblem
 from cloudheal.settings.discretion import discreet
 
 MOST_MESSAGES = 16
@@ -27,28 +26,6 @@ _MISSING = "QueueNotExist"
 _REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "SecurityToken", "AccessIDAuth")
 _THROTTLED = ("QpsLimitExceeded", "Throttling", "FlowControl")
 _UNREACHABLE = "NetWorkException"
-
-
-class QueueProblem(StrEnum):
-    """Why a queue does not give messages; each is mended by somebody else."""
-
-    MISSING = "queue.missing"
-    REFUSED = "queue.refused"
-    UNREACHABLE = "queue.unreachable"
-    THROTTLED = "queue.throttled"
-    FAILED = "queue.failed"
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
-    """One message in hand; `body` is exactly what the queue holds, Base64 or not."""
-
-    body: bytes
-    handle: str
-    message_id: str
-    dequeue_count: int
-    hidden_seconds: float = 0.0
-    """How long the queue keeps it from others, where the answer tells; 0 where it does not."""
 
 
 class MnsQueue:
@@ -129,17 +106,16 @@ class MnsQueue:
                 raise translated(self.name, problem) from problem
         return tuple(refused)
 
-
-def problem_of(error: CloudTransientError | CloudPermanentError) -> QueueProblem:
-    """Say which of the problems an error is."""
-    code = error.vendor_code
-    if code == _MISSING:
-        return QueueProblem.MISSING
-    if code.startswith(_REFUSED):
-        return QueueProblem.REFUSED
-    if code == _UNREACHABLE:
-        return QueueProblem.UNREACHABLE
-    return QueueProblem.THROTTLED if code.startswith(_THROTTLED) else QueueProblem.FAILED
+    def problem_of(self, error: CloudTransientError | CloudPermanentError) -> QueueProblem:
+        """Say which of the problems an error is."""
+        code = error.vendor_code
+        if code == _MISSING:
+            return QueueProblem.MISSING
+        if code.startswith(_REFUSED):
+            return QueueProblem.REFUSED
+        if code == _UNREACHABLE:
+            return QueueProblem.UNREACHABLE
+        return QueueProblem.THROTTLED if code.startswith(_THROTTLED) else QueueProblem.FAILED
 
 
 def _queued(one: Message) -> QueuedMessage:

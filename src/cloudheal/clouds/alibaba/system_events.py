@@ -20,7 +20,7 @@ from typing import Any
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.alibaba.facts import named_event, stamp
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.system_event import FINAL, Cycle, SystemEvent

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import ACTIONTRAIL, Client
-from cloudheal.clouds.alibaba.moments import moment
+from cloudheal.clouds.moments import moment
 from cloudheal.model.resource import ResourceId
 from cloudheal.ports.trail import TrailEntry
 

@@ -7,7 +7,11 @@ the cloud counts in it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from cloudheal.errors import CloudPermanentError, CloudTransientError
 
 #: How many calls may come at once after a quiet time, in seconds' worth of the rate.
 BURST_SECONDS = 2.0
@@ -51,3 +55,43 @@ class Buckets:
         """Return the rate of an API and the most that may come at once."""
         rate = min(self._rate, SLOWER.get(api, self._rate))
         return rate, max(1.0, rate * BURST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How one client keeps to our own rates; without `buckets` it keeps to none."""
+
+    buckets: Buckets | None = None
+    pause: Callable[[float], object] = time.sleep
+    hurries: bool = False
+    """Work with a deadline: its calls are counted and do not wait."""
+
+    def hurried(self) -> Pace:
+        """Return the pace of work with a deadline."""
+        return replace(self, hurries=True)
+
+    def left(self, action: str, seconds: float) -> float:
+        """Wait for our own rate to allow a call; returns how many seconds are left for it.
+
+        Raises CloudTransientError when too few would be.
+        """
+        if self.buckets is None:
+            return seconds
+        if self.hurries:
+            self.buckets.spend(action)
+            return seconds
+        wait = self.buckets.reserve(action, seconds / 2)
+        if wait is None:
+            raise CloudTransientError(
+                f"{action} was not sent: our own rate is used up", vendor_code="OwnRate", refused=True
+            )
+        if wait:
+            self.pause(wait)
+        return seconds - wait
+
+
+def outcome_of(error: CloudTransientError | CloudPermanentError, throttled: str) -> str:
+    """Say how a call ended that failed; codes of throttling begin with `throttled`."""
+    if error.vendor_code.startswith(throttled):
+        return "throttled"
+    return "refused" if isinstance(error, CloudPermanentError) or error.refused else "unanswered"

@@ -12,6 +12,7 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64Error
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -46,6 +47,21 @@ def parsed(text: str) -> Any:
         return from_json(text)
     except (ValueError, TypeError):  # the latter for half characters, which are no text to it
         return json.loads(text)
+
+
+def check_text(words: str, content: Mapping[str, Any]) -> None:
+    """Refuse text that no database keeps: half characters anywhere, zero bytes in what becomes a column."""
+    if words.isascii() and "\0" not in words and all(map(_is_plain, content.items())):
+        return
+    try:
+        words.encode()
+        json.dumps(dict(content), ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as problem:
+        message = "the event holds text that is not Unicode"
+        raise NotAnEventError(message) from problem
+    if "\0" in words:
+        message = "the event holds a zero byte in a name"
+        raise NotAnEventError(message)
 
 
 def _unwrapped(raw: bytes) -> bytes:
@@ -89,3 +105,8 @@ def _depth(text: str) -> int:
         elif mark in "]}":
             level -= 1
     return deepest
+
+
+def _is_plain(item: tuple[str, Any]) -> bool:
+    name, value = item
+    return name.isascii() and isinstance(value, str) and value.isascii()

@@ -1,0 +1,1 @@
+"""Tencent Cloud: client, events, the verbs that playbooks use, and what sweeps look at."""

@@ -1,0 +1,82 @@
+"""One Tencent Cloud account: its keys become a client here, and the client what everybody else asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cached_property
+
+from cloudheal.clouds.keys import Keys
+from cloudheal.clouds.quota import Buckets, Pace
+from cloudheal.clouds.tencent.actions import NoBackups, NoOrders, TencentCompute
+from cloudheal.clouds.tencent.balancers import TencentBalancers
+from cloudheal.clouds.tencent.client import Client
+from cloudheal.clouds.tencent.guests import TencentGuests
+from cloudheal.clouds.tencent.pollers import TencentFleet
+from cloudheal.clouds.tencent.system_events import TencentSystemEvents
+from cloudheal.ports.account import Duties
+from cloudheal.ports.clock import Clock
+from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.findings import Finding
+from cloudheal.settings.schema import AccountSettings
+
+
+class TencentAccount:
+    """What one Tencent Cloud account offers."""
+
+    def __init__(
+        self,
+        settings: AccountSettings,
+        keys: Keys,
+        now: Callable[[], datetime],
+        called: Callable[[str, str], object] = lambda _action, _outcome: None,
+    ) -> None:
+        """`now` is the operator's clock; `called` is told of each call that was sent, and how it ended."""
+        self.settings = settings
+        self._now = now
+        pace = Pace(Buckets(settings.calls_per_second, time.monotonic))
+        self.client = Client(keys, settings.endpoint, pace, called)
+
+    @cached_property
+    def compute(self) -> Compute:
+        """The servers."""
+        return TencentCompute(self.client, self.settings.id)
+
+    def verbs(self, compute: Compute | None = None, *, hurried: bool = False) -> Verbs:
+        """Return everything that playbooks may ask; `compute` in place of the account's own."""
+        client = self.client.hurried() if hurried else self.client
+        return Verbs(
+            compute=TencentCompute(client, self.settings.id) if hurried else compute or self.compute,
+            balancers=TencentBalancers(client),
+            orders=NoOrders(),
+            backups=NoBackups(),
+            guests=TencentGuests(client),
+            system_events=TencentSystemEvents(client, self.settings.id, self._now),
+        )
+
+    def fleet(self) -> TencentFleet:
+        """Return what a sweep looks at."""
+        return TencentFleet(self.client, self.settings.id, self._now, self.settings.group_by)
+
+    def announcements(self) -> TencentSystemEvents:
+        """Return the repair tasks."""
+        return TencentSystemEvents(self.client, self.settings.id, self._now)
+
+    def drills(self) -> None:
+        """Return None: the cloud simulates no events."""
+
+    def trail(self) -> None:
+        """Return None: its audit trail is not read."""
+
+    def metrics(self) -> None:
+        """Return None: its monitoring is not read."""
+
+    def queue(self) -> None:
+        """Return None: events are pushed, or come to a function."""
+
+    def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
+        """Look whether it can be used for its duties, without touching anything."""
+        from cloudheal.clouds.tencent.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
+
+        return examine(Patient(self.settings, self.client, duties.verbs), clock)

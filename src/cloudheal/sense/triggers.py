@@ -1,0 +1,92 @@
+"""What the clouds' own events open; a type that no trigger names is recorded and starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from cloudheal.model.event import Event
+from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
+from cloudheal.model.trigger import RECOVERED, Trigger
+
+#: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
+FAILURE_NEWS = timedelta(days=1)
+_PLANNED = ("Inquiring", "Scheduled")
+_BEFALLEN = ("Executing", "Executed", "Failed")
+_MAINTENANCE_TYPES = (
+    "Instance:SystemMaintenance.Reboot",
+    "Instance:SystemMaintenance.Stop",
+    "Instance:SystemMaintenance.Redeploy",
+    "Instance:SystemMaintenance.RebootAndIsolateErrorDisk",
+    "Instance:SystemMaintenance.RebootAndReInitErrorDisk",
+    "Instance:SystemMaintenance.IsolateErrorDisk",
+    "Instance:SystemMaintenance.ReInitErrorDisk",
+    "Instance:SystemMaintenance.CleanInactiveDisks",
+    "Instance:SystemMaintenance.CleanReleasedDisks",
+    "Instance:SystemFailure.Redeploy",
+)
+_FAILURE_TYPES = (
+    "Instance:SystemFailure.Reboot",
+    "Instance:SystemFailure.Stop",
+    "Instance:SystemFailure.Redeploy",
+    "Instance:SystemFailure.Delete",
+    "Instance:InstanceFailure.Reboot",
+)
+#: Tencent Cloud tells a fault as `1`, or `-` where it tells no recovery, and the recovery as `0`.
+_FAULT, _RECOVERY = ("1", "-"), (RECOVERED,)
+_GUEST_TYPES = (
+    "cvm:ErrorEvent:GuestReboot",
+    "cvm:ErrorEvent:GuestOom",
+    "cvm:ErrorEvent:GuestCoreError",
+    "cvm:ErrorEvent:DiskReadonly",
+    "cvm:ErrorEvent:CvmPacketDropedByQosConnectionSession",
+    "cvm:ErrorEvent:CvmPacketDropedByQosWanOutBandwidth",
+    "cvm:ErrorEvent:NfctTableFull",
+    "cvm:ErrorEvent:NvmeError",
+    "cvm:ErrorEvent:InstanceRestarted",
+    "cvm:ErrorEvent:InstanceRestarting",
+)
+_TASK_TYPES = (
+    "cvm:ErrorEvent:InstanceRunningRisks",
+    "cvm:ErrorEvent:InstanceRunningAbnormally",
+    "cvm:ErrorEvent:InstanceDiskError",
+    "cvm:ErrorEvent:InstanceNetworkError",
+    "cvm:ErrorEvent:InstanceRunningWarning",
+    "cvm:ErrorEvent:InstanceDiskWarning",
+    "cvm:ErrorEvent:InstanceMaintenance",
+)
+TRIGGERS = (
+    Trigger("stopped", "Instance:StateChange", ("Stopped",)),
+    Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
+    *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
+    *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
+    # CloudMonitor's agent inside the server was not heard of any more.
+    Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
+    Trigger(UNREACHABLE, "cvm:ErrorEvent:PingUnreachable", _FAULT, recoveries=_RECOVERY),
+    *(Trigger(ALARM, type_, _FAULT, "situation", recoveries=_RECOVERY) for type_ in _GUEST_TYPES),
+    *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _TASK_TYPES),
+)
+#: By type, because every event is asked about.
+_BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
+    one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
+}
+
+
+def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
+    """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
+    found = next((one for one in (*_BY_TYPE.get(event.type, ()), *more) if one.matches(event)), None)
+    return None if found is None else found.opened_by(event)
+
+
+def recovery_of(event: Event) -> Trouble | None:
+    """Return the trouble that an event tells the recovery from; None when it tells of none.
+
+    It opens nothing and proves nothing: that a server answers again does not mean that what ran on it runs again.
+    """
+    found = next((one for one in _BY_TYPE.get(event.type, ()) if event.status in one.recoveries), None)
+    return None if found is None else found.opened_by(event)
+
+
+def tells_recovery(type_: str) -> bool:
+    """Say whether events of a type tell both of a fault and of the recovery from it."""
+    return any(one.recoveries for one in _BY_TYPE.get(type_, ()))
