@@ -56,7 +56,7 @@ class Tc3:
     more: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, action: str, version: str = CVM, **parameters: object) -> Tc3:
+    def of(cls, action: str, version: str = CVM, /, **parameters: object) -> Tc3:
         """Return a POST with these parameters as JSON."""
         return cls(action, version, body=json.dumps(parameters).encode())
 
@@ -168,18 +168,18 @@ class Inside:
         reply = await self.simulator.handle(call.request() if isinstance(call, Tc3) else call)
         return Answer(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.body)
 
-    async def call(self, action: str, version: str = CVM, **parameters: object) -> Answer:
+    async def call(self, action: str, version: str = CVM, /, **parameters: object) -> Answer:
         """Make a call as of the simulator's own time."""
         now = self.simulator.kernel.clock.now() // 1000
         return await self.send(replace(Tc3.of(action, version, **parameters), stamp=now))
 
-    async def done(self, action: str, version: str = CVM, **parameters: object) -> dict[str, Any]:
+    async def done(self, action: str, version: str = CVM, /, **parameters: object) -> dict[str, Any]:
         """Make a call that must succeed and return its answer."""
         answer = await self.call(action, version, **parameters)
         assert not answer.code, answer.response
         return answer.response
 
-    async def refused(self, action: str, version: str = CVM, **parameters: object) -> str:
+    async def refused(self, action: str, version: str = CVM, /, **parameters: object) -> str:
         """Make a call that must be refused and return the code."""
         answer = await self.call(action, version, **parameters)
         assert answer.code, answer.response
@@ -210,7 +210,7 @@ class OverTcp:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def call(self, action: str, version: str = CVM, **parameters: object) -> Answer:
+    def call(self, action: str, version: str = CVM, /, **parameters: object) -> Answer:
         """Make one call."""
         call = replace(Tc3.of(action, version, **parameters), host=self._address, stamp=self._moment)
         self._connection.request("POST", "/", call.body, call.headers())
