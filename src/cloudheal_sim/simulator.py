@@ -100,7 +100,8 @@ class Simulator:
 
     def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
         """Publish an event as CloudMonitor (`product`) or EventBridge (`source`) would. Raises WorldError."""
-        return self.alibaba.publish(event)
+        cloud = self.tencent if self.tencent.publishes(event) else self.alibaba
+        return cloud.publish(event)
 
     def unreadable(self, request: HttpRequest, status: int) -> HttpReply:
         """Answer a body that was too large (413) or broken (400), or our own mistake (500), as the service would."""

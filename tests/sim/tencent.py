@@ -5,6 +5,7 @@ It shares no code with the simulator. Every part of a call can be set, spoilt or
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -26,8 +27,13 @@ from cloudheal_sim.simulator import Options, Simulator
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CVM, CLB, STS, TAT, MONITOR = "2017-03-12", "2018-03-17", "2018-08-13", "2020-10-28", "2018-07-24"
-SERVICES = {CVM: "cvm", CLB: "clb", STS: "sts", TAT: "tat", MONITOR: "monitor"}
+    from cloudheal_sim.kernel.journal import Entry
+
+CVM, CLB, STS, TAT, MONITOR, EB = (
+    *("2017-03-12", "2018-03-17", "2018-08-13"),
+    *("2020-10-28", "2018-07-24", "2021-04-16"),
+)
+SERVICES = {CVM: "cvm", CLB: "clb", STS: "sts", TAT: "tat", MONITOR: "monitor", EB: "eb"}
 FORM = "application/x-www-form-urlencoded"
 KEY = ("AKIDtest", "testsecret")
 #: 2026-03-02T03:00:00Z.
@@ -189,6 +195,18 @@ class Inside:
         """Let time pass."""
         self.simulator.kernel.clock.advance(seconds)
         return self
+
+    async def pushed(self, count: int) -> list[Entry]:
+        """Wait until so many pushes were answered or given up; returns their entries in the journal."""
+        async with asyncio.timeout(20):
+            while True:
+                found = [one for one in self.simulator.kernel.journal.entries() if one.kind == "delivery"]
+                if len(found) >= count:
+                    break
+                await asyncio.sleep(0)
+        for _ in range(3):  # until whoever waits for the answer has heard of it
+            await asyncio.sleep(0)
+        return found
 
     def chaos(self, deed: str, *ids: str, **options: object) -> Self:
         """Do something to resources."""

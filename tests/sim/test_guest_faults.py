@@ -92,7 +92,7 @@ def test_a_read_only_disk_shows_and_is_mounted_anew(server: Server) -> None:
     assert server.shows("grep ' ro[ ,]' /proc/mounts", "/dev/vda1 / ext4")
     assert server.shows("findmnt -t ext4,xfs -o TARGET,SOURCE,FSTYPE,OPTIONS", "ro,relatime")
     assert server.shows(r"dmesg -T | grep -iE 'ext4\|i/o error\|remount' | tail -40; dmesg", "Remounting filesystem")
-    assert server.does("nohup /opt/app/run.sh > /var/log/app.log 2>&1 &\npgrep run.sh")[0] == 1
+    assert server.does("nohup /srv/app/run.sh > /var/log/app.log 2>&1 &\npgrep run.sh")[0] == 1
     assert server.does("mount -o remount,rw / && touch /tmp/probe && ls /tmp/probe") == (0, "/tmp/probe\n")
     assert server.told == [(Situation.DISK_READ_ONLY, True), (Situation.DISK_READ_ONLY, False)]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cloudheal_sim.alibaba.cms.model.metric_catalogue import NAMESPACES, Metric
 from cloudheal_sim.alibaba.cms.model.metric_lines import DrawnLine, Override, ever_running, running
-from cloudheal_sim.alibaba.cms.model.metric_values import CELL, QUARTER, Series, ends, quarters, series_key
+from cloudheal_sim.kernel.metric_values import CELL, QUARTER, Series, ends, quarters, series_key
 
 METRICS = [metric for namespace in NAMESPACES for metric in namespace.metrics]
 MINUTE_ENDS = st.integers(1, 40_000_000).map(lambda minute: minute * CELL)

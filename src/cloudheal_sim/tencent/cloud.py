@@ -11,17 +11,31 @@ from cloudheal_sim.tencent.cvm import actions as cvm
 from cloudheal_sim.tencent.cvm.chaos import CvmChaos
 from cloudheal_sim.tencent.cvm.state import Cvm
 from cloudheal_sim.tencent.cvm.world import CvmSection
+from cloudheal_sim.tencent.eb import actions as eb
+from cloudheal_sim.tencent.eb.state import Eb
+from cloudheal_sim.tencent.eb.world import EbSection
+from cloudheal_sim.tencent.events_control import EventsControl
+from cloudheal_sim.tencent.happenings import Reporter
+from cloudheal_sim.tencent.monitor import actions as monitor
+from cloudheal_sim.tencent.monitor.state import Monitor
+from cloudheal_sim.tencent.monitor.world import MonitorSection
 from cloudheal_sim.tencent.places import REGIONS
 from cloudheal_sim.tencent.sts import actions as sts
+from cloudheal_sim.tencent.tat import actions as tat
+from cloudheal_sim.tencent.tat.state import Tat
+from cloudheal_sim.tencent.tat.world import TatSection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloudheal_sim.kernel.chaos import Chaos
     from cloudheal_sim.kernel.core import Kernel
     from cloudheal_sim.kernel.service import Service
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
     from cloudheal_sim.kernel.world import Section
+
+
+ACCOUNT = "100000000001"
 
 
 class TencentCloud:
@@ -31,12 +45,24 @@ class TencentCloud:
         self._cvm = Cvm(kernel)
         CvmChaos(self._cvm).register(chaos)
         GuestChaos(self._cvm.guests).register(chaos)
+        self._tat = Tat(self._cvm)
+        self._eb = Eb(kernel, ACCOUNT)
+        self._monitor = Monitor(kernel, self._cvm, ACCOUNT)
+        hearers = [self._monitor.metrics.hear, self._eb.hear, self._monitor.alarms.hear]
+        Reporter(self._cvm).hearers.extend(hearers)
         self._gateway = Gateway(kernel, REGIONS).serve(sts.SERVICE, kernel).serve(cvm.SERVICE, self._cvm)
+        self._gateway.serve(tat.SERVICE, self._tat).serve(eb.SERVICE, self._eb)
+        self._gateway.serve(monitor.SERVICE, self._monitor)
 
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
-        return (CvmSection(self._cvm),)
+        return (
+            CvmSection(self._cvm),
+            TatSection(self._tat),
+            EbSection(self._eb.bridge),
+            MonitorSection(self._monitor),
+        )
 
     @property
     def cvm(self) -> Cvm:
@@ -44,9 +70,23 @@ class TencentCloud:
         return self._cvm
 
     @property
+    def eb(self) -> Eb:
+        """The stores of EventBridge, for whoever only reads."""
+        return self._eb
+
+    @property
     def services(self) -> Sequence[Service[Any]]:
         """The services with their actions."""
         return self._gateway.services
+
+    @staticmethod
+    def publishes(event: Mapping[str, Any]) -> bool:
+        """Say whether an event given to the control API is one of this cloud's."""
+        return EventsControl.owns(event)
+
+    def publish(self, event: Mapping[str, Any]) -> Mapping[str, object]:
+        """Publish an event given by the control API on EventBridge and to alarm policies. Raises WorldError."""
+        return EventsControl(self._cvm, self._eb, self._monitor.alarms).publish(event)
 
     @staticmethod
     def serves(request: HttpRequest) -> bool:

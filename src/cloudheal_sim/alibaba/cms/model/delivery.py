@@ -1,14 +1,13 @@
 """From a matched rule to a target: what is on its way, when it arrives, and what became of it.
 
-Everything under way is data (who, where, when, which attempt), so that a world that is read and put back continues
-the same. A delivery to a webhook stays under way until it is answered: at least once, also across a new world.
+A delivery to a webhook stays under way until it is answered: at least once, also across a new world.
 Functions, log stores, API calls and contacts are recorded, not sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -22,7 +21,7 @@ from cloudheal_sim.alibaba.cms.model.envelope import (
     subscription_push,
 )
 from cloudheal_sim.alibaba.cms.model.event_target import MnsTarget, WebhookTarget
-from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND
+from cloudheal_sim.kernel.courier import Courier
 from cloudheal_sim.kernel.outbound import Push
 
 if TYPE_CHECKING:
@@ -72,35 +71,16 @@ class Delivery:
     attempt: int = 1
 
 
-@dataclass(slots=True)
 class Deliveries:
     """All that is under way, and the way it is handed over."""
 
-    kernel: Kernel
-    account: str
-    mailboxes: Mailboxes
-    options: EnvelopeOptions = field(default_factory=EnvelopeOptions)
-    _under_way: dict[int, Delivery] = field(default_factory=dict)
-    _seq: int = 0
-
-    def under_way(self) -> list[Delivery]:
-        """Return what has not arrived yet, in the order of arrival."""
-        return sorted(self._under_way.values(), key=lambda one: one.due)
-
-    def replace(self, deliveries: Iterable[Delivery]) -> int:
-        """Forget what was under way (its timers are gone or find nothing) and plan these anew."""
-        self._under_way.clear()
-        for delivery in deliveries:
-            self.plan(delivery)
-        return len(self._under_way)
-
-    def plan(self, delivery: Delivery) -> int:
-        """Let a delivery arrive when it is due; returns its number."""
-        self._seq += 1
-        number = self._seq
-        self._under_way[number] = delivery
-        self.kernel.clock.call_at(delivery.due, lambda: self._arrive(number))
-        return number
+    def __init__(self, kernel: Kernel, account: str, mailboxes: Mailboxes) -> None:
+        self.kernel = kernel
+        self.account = account
+        self.mailboxes = mailboxes
+        self.options = EnvelopeOptions()
+        self._courier = Courier(kernel, self._hand_over, _again, (RETRY_SECONDS,) * RETRIES)
+        self.under_way, self.replace, self.plan = self._courier.under_way, self._courier.replace, self._courier.plan
 
     def note(self, delivery: Delivery, status: int, outcome: str) -> None:
         """Write into the journal what became of a delivery."""
@@ -116,19 +96,15 @@ class Deliveries:
             details={"event": delivery.published.id, "rule": delivery.rule, "target": delivery.target.place},
         )
 
-    def _arrive(self, number: int) -> None:
-        delivery = self._under_way.get(number)
-        if delivery is None:
-            return
+    def _hand_over(self, delivery: Delivery) -> Push | None:
         match delivery.target:
             case MnsTarget() as target:
-                del self._under_way[number]
                 self._to_mns(delivery, target)
             case WebhookTarget() as target:
-                self._to_webhook(number, delivery, target)
+                return self._to_webhook(delivery, target)
             case _:
-                del self._under_way[number]
                 self.note(delivery, 0, _RECORDED)
+        return None
 
     def _to_mns(self, delivery: Delivery, target: MnsTarget) -> None:
         body = to_json(self._document(delivery, eventbridge=target.eventbridge))
@@ -141,7 +117,7 @@ class Deliveries:
             arrived, missing = self.mailboxes.publish(target.region, target.topic, body), "TopicNotExist"
         self.note(delivery, 201 if arrived else 404, "" if arrived else missing)
 
-    def _to_webhook(self, number: int, delivery: Delivery, target: WebhookTarget) -> None:
+    def _to_webhook(self, delivery: Delivery, target: WebhookTarget) -> Push:
         published = delivery.published
         document = self._document(delivery, eventbridge=target.eventbridge)
         if not (target.eventbridge or published.eventbridge) and self.options.webhook_format == "subscription":
@@ -156,22 +132,16 @@ class Deliveries:
         )
         if target.method == "GET":
             push = replace(push, method="GET", body=b"", headers={}, url=_with_query(target.url, form_fields(document)))
-        if not self.kernel.outbound.send(push, lambda answered: self._answered(number, delivery, answered=answered)):
-            del self._under_way[number]
-
-    def _answered(self, number: int, delivery: Delivery, *, answered: bool) -> None:
-        if self._under_way.get(number) is not delivery:
-            return
-        del self._under_way[number]
-        if answered or delivery.attempt > RETRIES:
-            return
-        due = self.kernel.clock.now() + RETRY_SECONDS * MILLIS_PER_SECOND
-        self.plan(replace(delivery, due=due, attempt=delivery.attempt + 1))
+        return push
 
     def _document(self, delivery: Delivery, *, eventbridge: bool) -> Mapping[str, object]:
         if eventbridge or delivery.published.eventbridge:
             return cloud_event(delivery.published, self.account, self.kernel.clock.now())
         return envelope(delivery.published, self.account, self.options)
+
+
+def _again(delivery: Delivery, due: int) -> Delivery:
+    return replace(delivery, due=due, attempt=delivery.attempt + 1)
 
 
 def _with_query(url: str, fields: Mapping[str, str]) -> str:

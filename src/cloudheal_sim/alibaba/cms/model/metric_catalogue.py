@@ -8,23 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudheal_sim.kernel.metric_values import CELL_SECONDS, Nature
+
 #: Periods of metrics that the agent inside the instance reports, and of those the hypervisor reports, in seconds.
 AGENT_PERIODS = (15, 60, 300, 900, 3600)
 BASIC_PERIODS = (60, 300, 900, 3600)
-#: Every value is made from cells of this many seconds.
-CELL_SECONDS = 60
 USUAL = ("Average", "Minimum", "Maximum")
-
-
-@dataclass(frozen=True, slots=True)
-class Nature:
-    """How values behave: a level with a rhythm of this share of it, noise, and the limits of what is possible."""
-
-    level: float
-    rhythm: float
-    noise: float
-    floor: float = 0.0
-    ceiling: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

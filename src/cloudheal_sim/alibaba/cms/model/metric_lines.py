@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias
 
 from pydantic import Field, model_validator
 
-from cloudheal_sim.alibaba.cms.model.metric_values import CELL, Cell, Series, cell_ends, joined
 from cloudheal_sim.alibaba.cms.model.store import Instant, Record
+from cloudheal_sim.kernel.metric_values import CELL, Cell, Series, cell_ends, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

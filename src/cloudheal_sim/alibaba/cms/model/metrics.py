@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from cloudheal_sim.alibaba.cms.model.custom_metrics import CustomMetrics
-from cloudheal_sim.alibaba.cms.model.metric_catalogue import ECS, Metric, Namespace, Nature, namespace_named
+from cloudheal_sim.alibaba.cms.model.metric_catalogue import ECS, Metric, Namespace, namespace_named
 from cloudheal_sim.alibaba.cms.model.metric_lines import DrawnLine, GroupedLine, Override, ever_running
-from cloudheal_sim.alibaba.cms.model.metric_values import Series, ends, series_key
+from cloudheal_sim.kernel.metric_values import Nature, Series, ends, series_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

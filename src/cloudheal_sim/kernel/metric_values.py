@@ -14,13 +14,11 @@ from hashlib import blake2b
 from math import cos, pi
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloudheal_sim.alibaba.cms.model.metric_catalogue import CELL_SECONDS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cloudheal_sim.alibaba.cms.model.metric_catalogue import Nature
-
+#: Every value is made from cells of this many seconds.
+CELL_SECONDS = 60
 CELL = CELL_SECONDS * 1000
 QUARTER = CELL // 4
 _MASK = (1 << 64) - 1
@@ -31,6 +29,17 @@ _LOCAL_MINUTES = 8 * 60
 _EPOCH_WEEKDAY = 3
 _BUSIEST_HOUR = 14.5
 _WEEKEND = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """How values behave: a level with a rhythm of this share of it, noise, and the limits of what is possible."""
+
+    level: float
+    rhythm: float
+    noise: float
+    floor: float = 0.0
+    ceiling: float = float("inf")
 
 
 class Cell(NamedTuple):

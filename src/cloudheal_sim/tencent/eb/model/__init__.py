@@ -1,0 +1,1 @@
+"""The objects of EventBridge and how they behave."""

@@ -1,0 +1,1 @@
+"""The objects of Cloud Monitor and how they behave."""
