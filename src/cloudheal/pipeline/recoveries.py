@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from cloudheal.decide.rulebook import RuleBook
 from cloudheal.model.event import Event
-from cloudheal.model.trigger import RECOVERED
 from cloudheal.pipeline.system_events import join
 from cloudheal.record.incidents import Decided
 from cloudheal.record.recoveries import incident_of, told_before
@@ -38,7 +37,7 @@ def follow_recoveries(
     known = {one.event for one in joined}
     for fault in opened:
         if tells_recovery(fault.type):
-            early = [row for row in told_before(connection, fault, (RECOVERED,)) if row not in known]
+            early = [row for row in told_before(connection, fault) if row not in known]
             joined += _overtook(connection, fault, early, rules, now)
     return joined
 

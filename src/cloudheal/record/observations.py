@@ -59,11 +59,10 @@ def _newest(
     observed, given_up = _observed(connection, [event for event, _ in told]), _given_up(connection, told)
     for event, trouble in told:
         paired = tells_recovery(event.type)
-        # A look at the cloud that showed something else does not count: such an answer may itself be stale.
         seen = (
             at
-            for (status, channel), at in observed.get((event.subject, event.type), {}).items()
-            if status == event.status or (channel != Channel.POLL and not paired)
+            for (status, channel, source), at in observed.get((event.subject, event.type), {}).items()
+            if (_is_told_again(event, status, source) if paired else _is_newer_state(event, status, channel))
         )
         other = told_otherwise(connection, event, trouble) if paired else None
         newest = max((*seen, given_up.get((event.subject, trouble.kind), 0), other or 0), default=0)
@@ -71,18 +70,28 @@ def _newest(
             yield event.key, moment_of(newest)
 
 
+def _is_newer_state(event: Event, status: str, channel: str) -> bool:
+    """Say whether what was seen counts: not a look at the cloud that showed something else, which may be stale."""
+    return channel != Channel.POLL or status == event.status
+
+
+def _is_told_again(event: Event, status: str, source: str) -> bool:
+    """Say whether a fault that has a recovery was told before: what other sources tell joins it."""
+    return (status, source) == (event.status, event.source)
+
+
 def _observed(
     connection: sa.Connection, events: Sequence[Event]
-) -> Mapping[tuple[ResourceId, str], Mapping[tuple[str, str], int]]:
-    """Return the newest times by resource and type, then by status and channel; older ones than `events` are left."""
-    columns = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel")]
+) -> Mapping[tuple[ResourceId, str], Mapping[tuple[str, str, str], int]]:
+    """Return the newest times by resource and type, then by status and way; older ones than `events` are left."""
+    columns = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel", "source")]
     # What is simulated, or a test message, says nothing of how a resource is.
     named = EVENT.c.resource.in_(sorted({event.subject.id for event in events})) & EVENT.c.simulated.is_(False)
     recent = EVENT.c.occurred >= min(millis_of(event.time) for event in events)
     newest = sa.select(*columns, sa.func.max(EVENT.c.occurred)).where(named, recent).group_by(*columns)
-    found: dict[tuple[ResourceId, str], dict[tuple[str, str], int]] = {}
+    found: dict[tuple[ResourceId, str], dict[tuple[str, str, str], int]] = {}
     for row in connection.execute(newest):
-        found.setdefault((_subject(row), row[5]), {})[row[6], row[7]] = row[8]
+        found.setdefault((_subject(row), row[5]), {})[row[6], row[7], row[8]] = row[9]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,13 +9,39 @@ import sqlalchemy as sa
 
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
+from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.moments import millis_of
-from cloudheal.record.naming import names_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, RUN
 
 #: A recovery that is told so long after its incident has ended still belongs to it.
 LATE = timedelta(minutes=30)
 _E, _I = EVENT.c, INCIDENT.c
+_AT: sa.BindParameter[int] = sa.bindparam("at", type_=sa.BigInteger)
+_SAME = about(INCIDENT) & (_I.trouble == sa.bindparam("trouble")) & (_I.trouble_id == sa.bindparam("trouble_id"))
+_LASTING = _I.ended.is_(None) | (_I.ended >= sa.bindparam("since", type_=sa.BigInteger))
+_NEWEST = (
+    sa.select(_I.id, RUN.c.id.label("run"), RUN.c.rule, _I.ended)
+    .join(RUN, RUN.c.incident == _I.id)
+    .where(_SAME, _I.occurred <= _AT, _LASTING)
+    .order_by(_I.occurred.desc(), RUN.c.id.desc())
+    .limit(1)
+)
+_IS_JOINED = sa.exists().where(DECISION.c.event == _E.id, DECISION.c.incident != "")
+_BEFORE = (
+    sa.select(_E.id)
+    .where(about(EVENT), _E.type == sa.bindparam("type"), _E.status == sa.bindparam("status"), _E.occurred >= _AT)
+    .where(_E.simulated.is_(False), ~_IS_JOINED)
+    .order_by(_E.id)
+)
+_ENDED = sa.select(_I.id, _I.ended).where(_SAME, _I.ended > _AT).order_by(_I.ended.desc()).limit(1)
+_HEARD = (
+    sa.select(_E.id)
+    .join(DECISION, DECISION.c.event == _E.id)
+    .where(DECISION.c.incident == sa.bindparam("incident"))
+    .where(_E.source == sa.bindparam("source"), _E.status == sa.bindparam("status"))
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +56,15 @@ class Recovering:
 
 def incident_of(connection: sa.Connection, event: Event, trouble: Trouble) -> Recovering | None:
     """Return the incident that a recovery belongs to: open, or ended not long before; None when there is none."""
-    about = [_I[name] == value for name, value in names_of(event.subject).items()]
-    same = (_I.trouble == trouble.kind) & (_I.trouble_id == trouble.id) & (_I.occurred <= millis_of(event.time))
-    lasting = _I.ended.is_(None) | (_I.ended >= millis_of(event.time - LATE))
-    chosen = sa.select(_I.id, RUN.c.id.label("run"), RUN.c.rule, _I.ended).join(RUN, RUN.c.incident == _I.id)
-    newest = chosen.where(*about, same, lasting).order_by(_I.occurred.desc(), RUN.c.id.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
+    since = millis_of(event.time - LATE)
+    row = connection.execute(_NEWEST, {**_named(event, trouble), "since": since}).one_or_none()
     return None if row is None else Recovering(row.id, row.run, row.rule, row.ended is None)
 
 
-def told_before(connection: sa.Connection, fault: Event, statuses: Sequence[str]) -> list[int]:
+def told_before(connection: sa.Connection, fault: Event) -> list[int]:
     """Return the rows of recoveries from a fault that were told before it was and belong to no incident yet."""
-    about = [_E[name] == value for name, value in names_of(fault.subject).items()]
-    same = (_E.type == fault.type) & _E.status.in_(statuses) & (_E.occurred >= millis_of(fault.time))
-    joined = sa.exists().where(DECISION.c.event == _E.id, DECISION.c.incident != "")
-    chosen = sa.select(_E.id).where(*about, same, _E.simulated.is_(False), ~joined).order_by(_E.id)
-    return list(connection.scalars(chosen))
+    asked = {**names_of(fault.subject), "type": fault.type, "status": RECOVERED, "at": millis_of(fault.time)}
+    return list(connection.scalars(_BEFORE, asked))
 
 
 def told_otherwise(connection: sa.Connection, fault: Event, trouble: Trouble) -> int | None:
@@ -55,12 +73,13 @@ def told_otherwise(connection: sa.Connection, fault: Event, trouble: Trouble) ->
     A cloud tells of one outage by every source that is set up, and the last of them may come when the incident has
     ended. A fault of before its end is the same outage, unless this source has told of that one already.
     """
-    about = [_I[name] == value for name, value in names_of(fault.subject).items()]
-    same = (_I.trouble == trouble.kind) & (_I.trouble_id == trouble.id) & (_I.ended > millis_of(fault.time))
-    newest = sa.select(_I.id, _I.ended).where(*about, same).order_by(_I.ended.desc()).limit(1)
-    incident = connection.execute(newest).one_or_none()
+    incident = connection.execute(_ENDED, _named(fault, trouble)).one_or_none()
     if incident is None:
         return None
-    heard = sa.select(_E.id).join(DECISION, DECISION.c.event == _E.id)
-    heard = heard.where(DECISION.c.incident == incident.id, _E.source == fault.source, _E.status == fault.status)
-    return None if connection.scalar(heard.limit(1)) is not None else int(incident.ended)
+    asked = {"incident": incident.id, "source": fault.source, "status": fault.status}
+    return None if connection.scalar(_HEARD, asked) is not None else int(incident.ended)
+
+
+def _named(event: Event, trouble: Trouble) -> dict[str, str | int]:
+    at = millis_of(event.time)
+    return {**names_of(event.subject), "trouble": trouble.kind, "trouble_id": trouble.id, "at": at}
