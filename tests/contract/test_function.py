@@ -14,12 +14,14 @@ import sqlalchemy as sa
 import yaml
 
 from cloudheal.errors import SettingsError
-from cloudheal.function import handle, handler
+from cloudheal.function import handle, handler, main_handler
 from cloudheal.record.database import open_database
 from cloudheal.record.promotions import promote
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 from cloudheal.settings import Settings, load_settings
+from tests.flow.tencent import RULE as PING_RULE
+from tests.flow.tencent import account_of, pushed
 from tests.sim.simulator import RunningSimulator, started
 
 ACCOUNT = "1000000000000001"
@@ -179,3 +181,40 @@ def test_sqlite_is_refused_by_name(config: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(config.read_text()) | {"database": f"sqlite:///{tmp_path}/f.db"}
     with pytest.raises(SettingsError, match=r"postgresql.*SQLite"):
         handle(Settings.model_validate(document), [], 0)
+
+
+def test_scf_hands_over_one_event_or_a_list_and_both_are_committed(
+    config: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dictionaries, as its runtime makes them; a fault opens one run, and a repeated call is a duplicate."""
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", "AKIDtest")
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "testsecret")
+    document = yaml.safe_load(config.read_text())
+    document |= {"accounts": [account_of("http://127.0.0.1:9")], "rules": [PING_RULE]}
+    config.write_text(yaml.safe_dump(document))
+    database = open_database(database_url)
+    with database.transaction() as connection:
+        promote(connection, load_settings(config).rules, "test", _now())
+    database.close()
+    fault, over = (json.loads(pushed("ins-heal0001", status, _now(), id_=status)) for status in ("1", "0"))
+    limit = {"time_limit_in_ms": 60_000, "memory_limit_in_mb": 512, "function_version": "$LATEST"}
+    expected = {"new": 1, "duplicates": 0, "dead": 0, "acting": 1}
+    assert json.loads(main_handler(fault, limit)) == expected
+    assert json.loads(main_handler({"EventList": [fault, over]}, limit)) | {"acting": 0} == {
+        "new": 1,
+        "duplicates": 1,
+        "dead": 0,
+        "acting": 0,
+    }
+    timer = {"Type": "Timer", "TriggerName": "minute", "Time": "2026-03-01T03:00:00Z", "Message": ""}
+    assert json.loads(main_handler(timer, limit))["new"] == 0
+    (run,) = rows(database_url, RUN)
+    assert (run.playbook, run.state) == ("restore_after_ping_loss", "starting")
+
+
+def test_scf_refuses_sqlite_by_name(config: Path, database_url: str, tmp_path: Path) -> None:
+    """Its file would end with the function's instance."""
+    document = yaml.safe_load(config.read_text()) | {"database": f"sqlite:///{tmp_path / 'x.db'}"}
+    config.write_text(yaml.safe_dump(document))
+    with pytest.raises(SettingsError, match="SQLite"):
+        main_handler({}, {"time_limit_in_ms": 3000})

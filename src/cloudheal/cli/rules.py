@@ -270,6 +270,7 @@ def _bodies(file: str) -> list[bytes]:
     """Read messages: the whole file when it is one JSON document, else a message a line."""
     import json
 
+    from cloudheal.clouds.entrances import parts_of
     from cloudheal.errors import SettingsError
 
     try:
@@ -279,5 +280,5 @@ def _bodies(file: str) -> list[bytes]:
     try:
         json.loads(content)
     except ValueError:
-        return [line for line in content.splitlines() if line.strip()]
-    return [content]
+        return [body for line in content.splitlines() if line.strip() for body in parts_of(line)]
+    return parts_of(content)

@@ -178,12 +178,13 @@ def feed(
     from rich.progress import track
 
     from cloudheal.app import App
+    from cloudheal.clouds.entrances import parts_of
     from cloudheal.model.event import Channel
     from cloudheal.settings.loader import located
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    bodies = [line.strip() for line in _lines(file) if line.strip()]
+    bodies = [body for line in _lines(file) if line.strip() for body in parts_of(line.strip())]
     total = {"new": 0, "duplicates": 0, "dead": 0, "acting": 0}
     with located(config):
         entrance = App(settings)

@@ -36,7 +36,7 @@ def parts_of(raw: bytes) -> list[bytes]:
     if raw.lstrip()[:1] != b"[" and BATCH.encode() not in raw:
         return [raw]
     try:
-        return _parts(json.loads(raw), raw)
+        return _parts(json.loads(raw), raw) or [raw]
     except (ValueError, RecursionError):
         return [raw]
 
