@@ -42,7 +42,7 @@ _BUSY = (
     *(f"UnsupportedOperation.InstanceState{one}" for one in ("Pending", "Starting", "Stopping", "Rebooting")),
 )
 #: The system in a server is not there yet, which passes.
-_NOT_READY = ("ResourceUnavailable.AgentStatusNotOnline", "ResourceUnavailable.InstanceStateNotRunning")
+_NOT_READY = ("ResourceUnavailable.AgentStatusNotOnline",)
 #: Codes that pass by waiting; everything else that was answered does not.
 _PASSING = (*_IN_TROUBLE, *_BUSY, *_NOT_READY, THROTTLED, "LimitExceeded.LimitedAccess")
 #: What an operator can do about a code.

@@ -63,13 +63,6 @@ class TencentGuests:
         """Begin to run a command. The same token is the same run, however often it is sent."""
         began, content = self._elapsed(), b64encode(command.text.encode()).decode()
         name = _name(token)
-        known = self._known(region, server, name, seconds / 2)
-        if known is not None:
-            document = known.get("CommandDocument") or {}
-            if document.get("Content") not in {None, "", content}:
-                message = f"another command was sent to {server} under this token"
-                raise CloudPermanentError(message, vendor_code="IdempotentParameterMismatch")
-            return Made(str(known["InvocationId"]), "")
         asked = {
             "Content": content,
             "InstanceIds": [server],
@@ -79,6 +72,10 @@ class TencentGuests:
             **({"Username": command.user} if command.user else {}),
             **({"WorkingDirectory": command.directory} if command.directory else {}),
         }
+        known = self._known(region, server, name, seconds / 2)
+        if known is not None:
+            _check_same(known.get("CommandDocument") or {}, asked, server)
+            return Made(str(known["InvocationId"]), "")
         left = seconds - (self._elapsed() - began)
         reply = self._client.call(TAT, "RunCommand", region, asked, left)
         return Made(str(reply["InvocationId"]), str(reply["RequestId"]))
@@ -115,6 +112,14 @@ class TencentGuests:
 def _name(token: str) -> str:
     """Return the name of a command: the API takes 60 bytes, of letters, digits and a few marks."""
     return f"cloudheal-{hashlib.sha256(token.encode()).hexdigest()[:40]}"
+
+
+def _check_same(document: Mapping[str, Any], asked: Mapping[str, Any], server: str) -> None:
+    """Refuse a token that another command bears. Raises CloudPermanentError."""
+    names = ("Content", "Username", "WorkingDirectory")
+    if any(document.get(name) and name in asked and document[name] != asked[name] for name in names):
+        message = f"another command was sent to {server} under this token"
+        raise CloudPermanentError(message, vendor_code="IdempotentParameterMismatch")
 
 
 def _filters(values: Mapping[str, str]) -> dict[str, Any]:
