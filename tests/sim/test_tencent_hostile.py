@@ -29,6 +29,15 @@ WORLD: dict[str, Any] = {
         {"id": "ins-c0000001", "charge_type": "PREPAID"},
     ],
     "repair_tasks": [{"id": "rep-a0000001", "instance": "ins-a0000001"}],
+    "balancers": [
+        {
+            "id": "lb-a0000001",
+            "listeners": [
+                {"id": "lbl-a0000001", "port": 80, "targets": ["ins-a0000001:80"]},
+                {"id": "lbl-b0000001", "port": 81, "protocol": "HTTP", "rules": [{"id": "loc-a0000001"}]},
+            ],
+        }
+    ],
 }
 #: Right in one place and wrong in most.
 VALUES: tuple[Any, ...] = (
@@ -39,7 +48,7 @@ VALUES: tuple[Any, ...] = (
         "2026-03-02 12:00:00",
         "9999-12-31 23:59:59",
         "0001-01-01 00:00:00",
-        "img-a0000001",
+        *("img-a0000001", "lb-a0000001", "lbl-a0000001", "lbl-b0000001", "loc-a0000001", "10.6.0.10", 80),
     ),
     *("SOFT", "HARD", "ap-guangzhou-6", "S5.SMALL1", "zone", "2026-03-02T03:00:00Z", "0001-01-01T00:00:00Z", "PREPAID"),
     *(None, True, False, 0, 1, 5, 100, -1, 2**31, 2**63, 2**200, 1.5, 1e300, [], {}, [[]], [None], ["x"], {"x": 1}),
@@ -82,7 +91,8 @@ def tree(names: list[str], chance: random.Random) -> dict[str, Any]:
 async def test_no_value_is_a_malfunction(seed: int) -> None:
     """Every action with a random part of its parameters; afterwards the world reads, and put back is the same."""
     inside, chance = Inside(WORLD), random.Random(seed)
-    inside.simulator.kernel.quotas.replace({f"{name}:{action}": 0 for name in ("cvm",) for _, action, _ in ACTIONS})
+    quotas = inside.simulator.kernel.quotas
+    quotas.replace(dict.fromkeys(quotas.per_second, 0))
     for version, action, names in ACTIONS:
         for share in (0.1, 0.3, 0.6, 0.9):
             given_ = tree([name for name in names if chance.random() < share], chance)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from cloudheal_sim.guest.chaos import GuestChaos
 from cloudheal_sim.tencent.api3.call import is_of_tencent
 from cloudheal_sim.tencent.api3.gateway import Gateway
+from cloudheal_sim.tencent.clb import actions as clb
+from cloudheal_sim.tencent.clb.state import Clb
+from cloudheal_sim.tencent.clb.world import ClbSection
 from cloudheal_sim.tencent.cvm import actions as cvm
 from cloudheal_sim.tencent.cvm.chaos import CvmChaos
 from cloudheal_sim.tencent.cvm.state import Cvm
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.service import Service
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
     from cloudheal_sim.kernel.world import Section
+    from cloudheal_sim.tencent.cvm.model.instance import Instance, Status
 
 
 ACCOUNT = "100000000001"
@@ -50,15 +54,25 @@ class TencentCloud:
         self._monitor = Monitor(kernel, self._cvm, ACCOUNT)
         hearers = [self._monitor.metrics.hear, self._eb.hear, self._monitor.alarms.hear]
         Reporter(self._cvm).hearers.extend(hearers)
+        self._clb = Clb(kernel, self._cvm)
+        self._cvm.lifecycle.moved.append(self._moved)
+        self._cvm.guests.changed.append(self._clb.server_changed)
+        chaos.witness(self._clb.server_changed)
         self._gateway = Gateway(kernel, REGIONS).serve(sts.SERVICE, kernel).serve(cvm.SERVICE, self._cvm)
+        self._gateway.serve(clb.SERVICE, self._clb)
         self._gateway.serve(tat.SERVICE, self._tat).serve(eb.SERVICE, self._eb)
         self._gateway.serve(monitor.SERVICE, self._monitor)
+
+    def _moved(self, instance: Instance, _before: Status | None, _after: Status | None) -> None:
+        """Have CLB look at an instance whose state has changed."""
+        self._clb.server_changed(instance.id)
 
     @property
     def sections(self) -> Sequence[Section]:
         """The services' shares of the world document, in the order of installation."""
         return (
             CvmSection(self._cvm),
+            ClbSection(self._clb),
             TatSection(self._tat),
             EbSection(self._eb.bridge),
             MonitorSection(self._monitor),
@@ -73,6 +87,11 @@ class TencentCloud:
     def eb(self) -> Eb:
         """The stores of EventBridge, for whoever only reads."""
         return self._eb
+
+    @property
+    def clb(self) -> Clb:
+        """The stores of CLB, for whoever only reads."""
+        return self._clb
 
     @property
     def services(self) -> Sequence[Service[Any]]:

@@ -7,15 +7,16 @@ by itself; staying is the safer half for a client to be rehearsed against, since
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.alibaba.rpc import Refused
 from cloudheal_sim.alibaba.slb import errors
 from cloudheal_sim.alibaba.slb.model.backend import ECS
 from cloudheal_sim.alibaba.slb.model.balancer import ACTIVE, RUNNING, Drain
-from cloudheal_sim.alibaba.slb.model.health import Health, health, next_change
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, iso_millis
-from cloudheal_sim.kernel.timeline import Timeline
+from cloudheal_sim.kernel.health_checks import Health
+from cloudheal_sim.kernel.health_watch import HealthWatch, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -44,11 +45,10 @@ class Slb:
         self._switches = switches
         self.balancers: dict[str, Balancer] = {}
         self.groups: dict[str, ServerGroup] = {}
-        self.servers: dict[str, Timeline[bool]] = {}
+        self.watch = HealthWatch(kernel, self._answers)
         self.configuring_seconds = 0.0
         #: Where a server is or once was a member, in order: a hint where to look.
         self._homes: dict[str, dict[str, None]] = {}
-        self._planned: set[tuple[str, int, str, int]] = set()
 
     @property
     def now(self) -> int:
@@ -59,9 +59,8 @@ class Slb:
         """Forget everything: a new world begins."""
         self.balancers.clear()
         self.groups.clear()
-        self.servers.clear()
+        self.watch.clear()
         self._homes.clear()
-        self._planned.clear()
         self.configuring_seconds = 0.0
 
     # --- looking things up ---
@@ -173,7 +172,7 @@ class Slb:
 
     def server_changed(self, server_id: str) -> bool:
         """Look at a server that ECS says has changed; return whether it is a member and answers differently now."""
-        if server_id not in self.servers or not self.observe(server_id):
+        if server_id not in self.watch.servers or not self.watch.observe(server_id):
             return False
         for balancer in self._homes.get(server_id, ()):
             self.plan_health(self.balancers[balancer])
@@ -182,28 +181,17 @@ class Slb:
     def meet(self, member: Backend, balancer: str) -> bool:
         """Watch the server of a member of `balancer` from now on; what ECS does not own is taken to answer."""
         self._homes.setdefault(member.server_id, {})[balancer] = None
-        if member.type == ECS:
-            return self.observe(member.server_id)
-        return self.servers.setdefault(member.server_id, Timeline(True, 0)).value
+        return self.watch.meet(member.server_id, known=member.type == ECS)
 
-    def observe(self, server_id: str) -> bool:
-        """Note whether a server of ECS answers; return True when that is news."""
+    def _answers(self, server_id: str) -> bool:
         facts = self.facts(server_id)
-        serving = facts is not None and facts.serving
-        past = self.servers.setdefault(server_id, Timeline(serving, 0))
-        if past.value is serving:
-            return False
-        past.set(serving, self.now)
-        return True
+        return facts is not None and facts.serving
 
     def health(self, listener: Listener, member: Backend, as_of: int | None = None) -> Health:
         """Return what a listener's checks show of a member now or at an earlier instant."""
-        balancer = self.balancers[listener.balancer]
-        if listener.status != RUNNING or balancer.status != ACTIVE:
+        if listener.status != RUNNING or self.balancers[listener.balancer].status != ACTIVE:
             return Health.UNAVAILABLE
-        past = self.servers[member.server_id].entries()
-        begun = max(member.since, listener.since)
-        return health(past, begun, listener.check, self.now if as_of is None else as_of)
+        return self.watch.health(_probe(listener, member), as_of)
 
     def receives(self, listener: Listener) -> tuple[Backend, ...]:
         """Return the members that would be given a new request of this listener."""
@@ -218,32 +206,25 @@ class Slb:
 
     def plan_health(self, balancer: Balancer) -> int:
         """Plan a journal entry for each verdict that is still to come; return how many were planned."""
-        before = len(self._planned)
-        for listener in balancer.listeners.values():
-            for member in self.group_behind(listener).members.value:
-                past = self.servers[member.server_id].entries()
-                due = next_change(past, max(member.since, listener.since), listener.check)
-                if due is not None and due > self.now:
-                    self._plan(listener, member, due)
-        return len(self._planned) - before
+        pairs = [
+            (listener, member)
+            for listener in balancer.listeners.values()
+            for member in self.group_behind(listener).members.value
+        ]
+        return sum(self.watch.plan(_probe(*pair), partial(self._shows, *pair)) for pair in pairs)
 
-    def _plan(self, listener: Listener, member: Backend, due: int) -> None:
-        what = (listener.balancer, listener.port, member.label, due)
-        if what in self._planned:
-            return
-        self._planned.add(what)
+    def _shows(self, listener: Listener, member: Backend) -> bool:
+        """Say whether a listener is still there and running, and the member behind it."""
+        balancer = self.balancers.get(listener.balancer)
+        if balancer is None or balancer.listeners.get(listener.port) is not listener:
+            return False
+        is_on = listener.status == RUNNING and balancer.status == ACTIVE
+        return is_on and member in self.group_behind(listener).members.value
 
-        def show() -> None:
-            self._planned.discard(what)
-            balancer = self.balancers.get(listener.balancer)
-            if balancer is None or balancer.listeners.get(listener.port) is not listener:
-                return
-            before, after = self.health(listener, member, due - 1), self.health(listener, member, due)
-            if before is not after and member in self.group_behind(listener).members.value:
-                id_ = f"{listener.balancer}:{listener.port}/{member.label}"
-                self.kernel.journal.change("backend.health", id_, before, after)
 
-        self.kernel.clock.call_at(due, show)
+def _probe(listener: Listener, member: Backend) -> Probe:
+    label = f"{listener.balancer}:{listener.port}/{member.label}"
+    return Probe(label, member.server_id, max(member.since, listener.since), listener.check)
 
 
 def described(members: Sequence[Backend]) -> list[dict[str, object]]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudheal_sim.alibaba.slb.model.balancer import Balancer, Drain, Listener, ServerGroup, default_group
-from cloudheal_sim.alibaba.slb.world_parts import BackendPart, BalancerPart, DrainPart, GroupPart, ServerPart, SlbPart
+from cloudheal_sim.alibaba.slb.world_parts import BackendPart, BalancerPart, DrainPart, GroupPart, SlbPart
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, iso_millis, to_millis
+from cloudheal_sim.kernel.health_watch import iso_or_ever
 from cloudheal_sim.kernel.timeline import Timeline
 from cloudheal_sim.kernel.world import WorldError, parsed
 
@@ -51,7 +52,7 @@ class SlbSection:
         slb = self.slb
         slb.clear()
         slb.configuring_seconds = part.slb_configuring_seconds
-        slb.servers.update({one.id: _history(one) for one in part.slb_servers})
+        slb.watch.load(part.slb_servers)
         behind: dict[str, list[BackendPart]] = {}
         for group in part.server_groups:
             behind.setdefault(group.balancer, []).extend(group.backends)
@@ -70,14 +71,11 @@ class SlbSection:
         balancers = [one for one in slb.balancers.values() if one.existed(None)]
         groups = [one for one in slb.groups.values() if one.existed(None)]
         everybody = [*(one.default for one in balancers), *groups]
-        servers = sorted({member.server_id for group in everybody for member in group.members.value})
         return {
             "load_balancers": [_balancer_dump(one) for one in balancers],
             "server_groups": [_group_dump(one) for one in groups],
             "listeners": [_listener_dump(slb, one) for lb in balancers for one in lb.listeners.values()],
-            "slb_servers": [
-                {"id": id_, "history": [_seen(*entry) for entry in slb.servers[id_].entries()]} for id_ in servers
-            ],
+            "slb_servers": slb.watch.dump(member.server_id for group in everybody for member in group.members.value),
             "slb_configuring_seconds": slb.configuring_seconds,
         }
 
@@ -161,22 +159,6 @@ def _drains(parts: Iterable[DrainPart]) -> tuple[Drain, ...]:
     return tuple(Drain(part.server_id, part.port, to_millis(part.until)) for part in parts)
 
 
-def _history(part: ServerPart) -> Timeline[bool]:
-    first, *later = part.history
-    timeline = Timeline(first.serving, 0 if first.since is None else to_millis(first.since))
-    for seen in later:
-        timeline.set(seen.serving, timeline.since if seen.since is None else to_millis(seen.since))
-    return timeline
-
-
-def _seen(since: int, serving: bool) -> dict[str, object]:  # noqa: FBT001
-    return {"since": _since(since), "serving": serving}
-
-
-def _since(instant: int) -> str | None:
-    return iso_millis(instant) if instant else None
-
-
 def _backend_dump(member: Backend) -> dict[str, object]:
     return {
         "server_id": member.server_id,
@@ -185,7 +167,7 @@ def _backend_dump(member: Backend) -> dict[str, object]:
         "type": member.type,
         "server_ip": member.server_ip,
         "description": member.description,
-        "since": _since(member.since),
+        "since": iso_or_ever(member.since),
     }
 
 
@@ -228,7 +210,7 @@ def _listener_dump(slb: Slb, listener: Listener) -> dict[str, object]:
         "port": listener.port,
         "protocol": listener.protocol,
         "status": listener.status,
-        "since": _since(listener.since),
+        "since": iso_or_ever(listener.since),
         "server_group": listener.group,
         "backend_port": listener.backend_port,
         "bandwidth": listener.bandwidth,

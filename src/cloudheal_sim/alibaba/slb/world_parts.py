@@ -17,8 +17,9 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from cloudheal_sim.alibaba.slb.model.backend import MOST_PORT, MOST_WEIGHT, Backend
 from cloudheal_sim.alibaba.slb.model.balancer import Listener
-from cloudheal_sim.alibaba.slb.model.health import Check
 from cloudheal_sim.kernel.clock import to_millis
+from cloudheal_sim.kernel.health_checks import Check
+from cloudheal_sim.kernel.health_watch import ServerPart
 from cloudheal_sim.kernel.world import Part
 
 Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
@@ -146,20 +147,6 @@ class ListenerPart(Part):
             options=self.options,
             tags=self.tags,
         )
-
-
-class SeenPart(Part):
-    """Since when a server answered or not; null is since ever."""
-
-    since: AwareDatetime | None = None
-    serving: bool
-
-
-class ServerPart(Part):
-    """What health checks have seen of one server, oldest first."""
-
-    id: str
-    history: tuple[SeenPart, ...] = Field(min_length=1)
 
 
 class SlbPart(Part):

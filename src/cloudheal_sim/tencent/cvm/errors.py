@@ -15,11 +15,6 @@ ID_MALFORMED = Refusal(
 ID_NOT_FOUND = Refusal(
     "InvalidInstanceId.NotFound", "The instance `{id}` does not exist.", "没有找到相应的实例 `{id}`。"
 )
-TOO_MANY = Refusal(
-    "InvalidParameterValue.LimitExceeded",
-    "The parameter `{name}` exceeds its limit of {limit}.",
-    "参数 `{name}` 数值超过限制 {limit}。",
-)
 IDS_AND_FILTERS = Refusal(
     "InvalidParameter",
     "InstanceIds and Filters cannot be given together.",

@@ -14,9 +14,9 @@ from cloudheal_sim.alibaba.slb.requests import listeners as requests
 from cloudheal_sim.alibaba.slb.service import SERVICE
 
 if TYPE_CHECKING:
-    from cloudheal_sim.alibaba.slb.model.health import Check
     from cloudheal_sim.alibaba.slb.state import Slb
     from cloudheal_sim.kernel.core import Exchange
+    from cloudheal_sim.kernel.health_checks import Check
 
 _DRAIN_SECONDS = 300
 _PAGE = 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.alibaba.slb.model.health import Check
+from cloudheal_sim.kernel.health_checks import Check
 from cloudheal_sim.kernel.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cloudheal_sim.alibaba.slb.model.backend import Backend, Members
     from cloudheal_sim.alibaba.slb.model.balancer import Balancer, Listener, ServerGroup
-    from cloudheal_sim.alibaba.slb.model.health import Health
+    from cloudheal_sim.kernel.health_checks import Health
 
 #: A pay-as-you-go balancer never ends; the service writes this instant then.
 _NEVER = "2999-09-08T16:00Z"

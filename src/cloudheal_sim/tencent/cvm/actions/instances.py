@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.tencent.api3 import Refused, Reply
 from cloudheal_sim.tencent.cvm import errors
-from cloudheal_sim.tencent.cvm.actions.selection import existing, page_of, selected
+from cloudheal_sim.tencent.cvm.actions.selection import existing, selected
 from cloudheal_sim.tencent.cvm.replies.instances import instance_row, status_row
 from cloudheal_sim.tencent.cvm.requests.instances import (
     DescribeInstances,
@@ -18,6 +18,7 @@ from cloudheal_sim.tencent.cvm.requests.instances import (
     ModifyInstancesAttribute,
 )
 from cloudheal_sim.tencent.cvm.service import SERVICE
+from cloudheal_sim.tencent.paging import page_of
 from cloudheal_sim.tencent.places import REGIONS
 
 if TYPE_CHECKING:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from cloudheal_sim.tencent.api3 import Refused, Reply
 from cloudheal_sim.tencent.api3.refusal import invalid
 from cloudheal_sim.tencent.cvm import errors
-from cloudheal_sim.tencent.cvm.actions.selection import checked_ids, page_of
+from cloudheal_sim.tencent.cvm.actions.selection import checked_ids
 from cloudheal_sim.tencent.cvm.model.repair import TaskStatus
-from cloudheal_sim.tencent.cvm.replies.repair import TIME_FORM, from_local, start_of_day, task_row
+from cloudheal_sim.tencent.cvm.replies.repair import task_row
 from cloudheal_sim.tencent.cvm.requests.repair import DescribeTaskInfo, RepairTaskControl
 from cloudheal_sim.tencent.cvm.service import SERVICE
+from cloudheal_sim.tencent.paging import page_of
+from cloudheal_sim.tencent.times import TIME_FORM, from_local, start_of_day
 
 if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Exchange

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from cloudheal_sim.kernel.clock import to_millis
 from cloudheal_sim.tencent.api3 import Refused
 from cloudheal_sim.tencent.api3.refusal import invalid
 from cloudheal_sim.tencent.cvm import errors
 from cloudheal_sim.tencent.cvm.replies.instances import state, uuid_of
+from cloudheal_sim.tencent.paging import TOO_MANY
 
 if TYPE_CHECKING:
     from cloudheal_sim.kernel.core import Exchange
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from cloudheal_sim.tencent.cvm.requests.instances import Filter
     from cloudheal_sim.tencent.cvm.state import Cvm
 
-T = TypeVar("T")
 #: What an instance shows for a filter: any of these may be the value asked for.
 Shows: TypeAlias = Callable[["Instance", int | None], Collection[str]]
 
-MOST_IDS = MOST_ON_PAGE = 100
+MOST_IDS = 100
 _MOST_FILTERS, _MOST_VALUES = 10, 5
 #: Wider than the eight characters of real ids, because a world document may call its instances what it likes.
 _ID = re.compile(r"ins-[0-9A-Za-z][0-9A-Za-z_-]{0,123}")
@@ -56,7 +55,7 @@ FILTERS: Mapping[str, Shows] = {
 def checked_ids(ids: Sequence[str]) -> tuple[str, ...]:
     """Return ids that could be instances' own. Raises Refused for too many, or malformed ones."""
     if len(ids) > MOST_IDS:
-        raise Refused(errors.TOO_MANY, name="InstanceIds", limit=MOST_IDS)
+        raise Refused(TOO_MANY, name="InstanceIds", limit=MOST_IDS)
     for id_ in ids:
         if not _ID.fullmatch(id_):
             raise Refused(errors.ID_MALFORMED, id=id_[:80])
@@ -86,17 +85,6 @@ def selected(cvm: Cvm, ids: Sequence[str], filters: Sequence[Filter], exchange: 
     keeps = [_keeps(one, as_of) for one in _counted(filters)]
     found = cvm.fleet.in_region(region, as_of)
     return [one for one in found if all(keep(one) for keep in keeps)] if keeps else found
-
-
-def page_of(items: Collection[T], offset: int, limit: int) -> list[T]:
-    """Return one page. Raises Refused for a page that cannot be."""
-    if offset < 0:
-        raise invalid("Offset")
-    if limit < 1:
-        raise invalid("Limit")
-    if limit > MOST_ON_PAGE:
-        raise Refused(errors.TOO_MANY, name="Limit", limit=MOST_ON_PAGE)
-    return list(islice(items, offset, offset + limit))
 
 
 def _counted(filters: Sequence[Filter]) -> Sequence[Filter]:

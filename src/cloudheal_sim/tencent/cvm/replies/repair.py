@@ -1,38 +1,15 @@
-"""Wire out: repair tasks. Their times carry no zone and are in UTC+8 (UNVERIFIED)."""
+"""Wire out: repair tasks."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from cloudheal_sim.kernel.clock import to_datetime, to_millis
 from cloudheal_sim.tencent.cvm.model.repair import TYPE_NAMES, TaskStatus
+from cloudheal_sim.tencent.times import local
 
 if TYPE_CHECKING:
     from cloudheal_sim.tencent.cvm.model.instance import Instance
     from cloudheal_sim.tencent.cvm.model.repair import RepairTask
-
-TIME_FORM = "YYYY-MM-DD hh:mm:ss"
-_FORM = "%Y-%m-%d %H:%M:%S"
-_LOCAL = timezone(timedelta(hours=8))
-
-
-def local(instant: int) -> str:
-    """Write an instant as the tasks show it."""
-    return to_datetime(instant).astimezone(_LOCAL).strftime(_FORM)
-
-
-def from_local(text: str) -> int | None:
-    """Read such a time; None when it is none."""
-    try:
-        return to_millis(datetime.strptime(text, _FORM).replace(tzinfo=_LOCAL).astimezone(UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
-def start_of_day(instant: int) -> int:
-    """Return the beginning of the local day of an instant."""
-    return to_millis(to_datetime(instant).astimezone(_LOCAL).replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def task_row(task: RepairTask, instance: Instance, as_of: int | None) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""What CLB keeps: balancers, listeners, forwarding rules, targets, and the tasks that change them."""

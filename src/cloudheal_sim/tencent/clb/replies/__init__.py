@@ -1,0 +1,1 @@
+"""Wire out: what the CLB calls show."""
