@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Scenario:
     effects: Mapping[str, int]
     """How often each change of the cloud happens by our calls, by a name that `effects` gives it."""
     faults: Sequence[Mapping[str, Any]] = field(default=())
+    commands: int = 1
+    """Commands that healing sends; the journal of the cloud gives all of them one name."""
     only_looks: bool = False
     """Healing changes nothing: no effect is one too few."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -212,5 +214,37 @@ RERUN = Scenario(
     server=WEB,
     effects={},
 )
-_ALL = (RESTART, EVACUATE, CHECK, REBOOT, ASK, RESTORE, RERUN)
+
+
+def _inside(playbook: str, situation: str) -> Scenario:
+    """Return a scenario of what befalls the inside of a server, told by an event and mended by a command."""
+    type_ = f"cvm:ErrorEvent:{situation}"
+    rule = {
+        **RESTORE.rule,
+        "name": playbook,
+        "when": {"type": [type_]},
+        "playbook": playbook,
+        "with": {key: RESTORE.rule["with"][key] for key in ("check", "start", "limit")},
+    }
+    event = {**SILENT, "product": "ECS", "name": type_, "status": "1", "content": {"situation": situation}}
+    return replace(RERUN, playbook=playbook, rule=rule, event=event, commands=2)
+
+
+_ALL = (
+    *(RESTART, EVACUATE, CHECK, REBOOT, ASK, RESTORE, RERUN),
+    _inside("connections_over_limit", "CvmPacketDropedByQosConnectionSession"),
+    _inside("bandwidth_over_limit", "CvmPacketDropedByQosWanOutBandwidth"),
+    _inside("disk_read_only", "DiskReadonly"),
+    _inside("kernel_fault", "GuestCoreError"),
+    _inside("out_of_memory", "GuestOom"),
+    _inside("instance_rebooted", "InstanceRestarted"),
+    _inside("machine_rebooted", "GuestReboot"),
+)
+#: Those that differ from another one by what is asked inside the server only; the long run takes them too.
+ALIKE = frozenset(
+    {
+        *("connections_over_limit", "bandwidth_over_limit", "disk_read_only"),
+        *("kernel_fault", "out_of_memory", "instance_rebooted"),
+    }
+)
 SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in _ALL}

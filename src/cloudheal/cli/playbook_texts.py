@@ -36,6 +36,17 @@ _RESTORE = {
     "limit": "服务器最多用多久就绪；超时则不发送任何命令。",
     "reach": "发送命令之前必须应答的探测：`tcp` 或 `http`；不写则代理在线即可。",
 }
+_DIAGNOSE = {**_COMMAND, "limit": "服务器最多用多久可以应答查询；超时则通知值班人员。"}
+_REBOOTED = {
+    **_DIAGNOSE,
+    "limit": "服务器最多用多久重新应答；超时则通知值班人员。",
+    "start_failed": "规则没有写明要启动什么时，启动处于 failed 状态的单元。",
+}
+_MENDED = (
+    "在做任何改动之前，已把服务器内查到的情况保存为证据。",
+    "修复命令执行了一次，退出码为 0。",
+    "规则要求时，第二条命令和探测都成功。",
+)
 _RESTORED = ("恢复命令执行了一次，退出码为 0。", "规则要求时，第二条命令和探测都成功。")
 
 TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
@@ -73,6 +84,31 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
             _RESTORED,
             _RESTORE,
         ),
+        "connections_over_limit": Said(
+            "查明服务器的连接为何过多，按规则调大内核的连接跟踪表，否则通知值班人员。",
+            _MENDED,
+            {**_DIAGNOSE, "conntrack_max": "把内核的连接跟踪表调大到这么多条。"},
+        ),
+        "bandwidth_over_limit": Said(
+            "查明什么占满了服务器的公网带宽，按规则停止一个单元，否则通知值班人员。",
+            _MENDED,
+            {**_DIAGNOSE, "stop_unit": "可以停止的 systemd 单元：备份、定时器等。"},
+        ),
+        "disk_read_only": Said(
+            "查明服务器的哪块磁盘不可写及其原因，规则给出命令时执行它，否则通知值班人员。", _MENDED, _DIAGNOSE
+        ),
+        "out_of_memory": Said(
+            "查明谁用尽了服务器的内存、谁因此被终止，按规则重新启动它，否则通知值班人员。", _MENDED, _DIAGNOSE
+        ),
+        "kernel_fault": Said(
+            "等内核出错的服务器重新应答，保存其内核日志，按规则启动其服务，否则通知值班人员。",
+            _MENDED,
+            {**_DIAGNOSE, "limit": _REBOOTED["limit"]},
+        ),
+        "machine_rebooted": Said(
+            "查明服务器为何从内部重启、重启后缺少什么，按规则启动它们，否则通知值班人员。", _MENDED, _REBOOTED
+        ),
+        "instance_rebooted": Said("云平台重启服务器之后，启动其中缺少的服务，并保存查到的情况。", _MENDED, _REBOOTED),
         "spot_evacuate": Said(
             "在云厂商回收抢占式服务器之前，先把它摘出负载均衡，并补上一台新的。",
             (

@@ -15,6 +15,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.deed import EVIDENCE
+from cloudheal.model.incident import FAILURE, MAINTENANCE
 from cloudheal.settings.discretion import discreet
 
 #: Characters of a console's end, and entries of the ledger, that are kept.
@@ -31,13 +32,16 @@ _SECRETS = re.compile(
 )
 
 
-def gather(case: Case, hands: Hands) -> bool:
-    """Gather the bundle and keep it, unless an earlier look did; False when the run is not ours any more."""
+def gather(case: Case, hands: Hands, found: Mapping[str, Any] | None = None) -> bool:
+    """Gather the bundle and keep it, with what a playbook `found`; False when the run is not ours any more.
+
+    Where an earlier look has kept one there is no second one.
+    """
     kept = hands.read("evidence kept", lambda: {"kept": any(one.name == EVIDENCE for one in case.memory.deeds())})
     if kept.value.get("kept"):
         return True
     bundle = hands.read("gather evidence", lambda: _bundle(case))
-    return hands.note(EVIDENCE, bundle.value)
+    return hands.note(EVIDENCE, {**bundle.value, **(found or {})})
 
 
 def masked(text: str) -> str:
@@ -74,6 +78,8 @@ def _tried(read: Callable[[], object]) -> object:
 
 
 def _event(case: Case) -> Mapping[str, str]:
+    if case.trouble.kind not in {MAINTENANCE, FAILURE}:
+        return {}
     found = case.system_events.system_events(case.resource.region, [case.trouble.id]).get(case.trouble.id)
     if found is None:
         return {}

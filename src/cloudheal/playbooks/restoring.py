@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -91,7 +91,7 @@ class CommandParameters(BaseModel):
     def _says_how(self) -> Self:
         if bool(self.check) != bool(self.start):
             raise ValueError("check and start belong together")
-        ways = sum(map(bool, (self.command, self.check, self.unit)))
+        ways = sum(self._ways())
         if ways > 1 or (self.REQUIRED and not ways):
             raise ValueError("say how the process is started: either command, or check and start, or unit")
         if self.restart and not self.unit:
@@ -105,7 +105,7 @@ class CommandParameters(BaseModel):
     @property
     def says_how(self) -> bool:
         """True when there is anything to be run."""
-        return bool(self.command or self.check or self.unit)
+        return any(self._ways())
 
     @property
     def text(self) -> str:
@@ -123,6 +123,10 @@ class CommandParameters(BaseModel):
     def proof(self) -> Errand:
         """Return the second command."""
         return Errand("verify", self._command(self.verify, self.command_timeout))
+
+    def _ways(self) -> tuple[bool, ...]:
+        """Return which ways to start a process the rule names."""
+        return (bool(self.command), bool(self.check), bool(self.unit))
 
     def _command(self, text: str, limit: timedelta) -> Command:
         return Command(text, self.shell, round(limit.total_seconds()), self.user, self.directory)
@@ -178,6 +182,34 @@ def proven(case: Case, hands: Hands, past: Sequence[Deed], at: datetime, told: M
     return End(Healed.HEALED, "restored", told)
 
 
+def waits_since(hands: Hands, past: Sequence[Deed], began: datetime) -> datetime:
+    """Return since when a run waits without a gap and without having helped; kept for later looks.
+
+    Raises SupersededError.
+    """
+    if not hands.note(WAITS, {"at": began.isoformat()}):
+        raise SupersededError
+    since = began
+    for deed in reversed([one for one in past if one.name == WAITS]):
+        if since - deed.at > GAP:
+            break
+        since = deed.at
+    return max((since, *power_times(past)))
+
+
+def begun_at(case: Case, hands: Hands) -> datetime:
+    """Return when this look began."""
+    return datetime.fromisoformat(hands.read("time", lambda: {"at": case.now().isoformat()}).value["at"])
+
+
+def not_ready(seen: Ready, until: datetime) -> Refusal | None:
+    """Say how long to wait on for a server; None when the time is over. What was never read is for a person."""
+    if seen.at < until:
+        after = max(min(PAUSE, until - seen.at), timedelta(seconds=1))
+        return Refusal(Reason.UNDERWAY, after=after, evidence=seen.told())
+    return Refusal(Reason.UNKNOWN_STATE, evidence=seen.told()) if seen.state is None else None
+
+
 def _failed(ran: Ran, told: Mapping[str, str]) -> End | Refusal:
     """Say what follows from a command that did not go well."""
     if not ran.id and ran.status in NOT_YET:
@@ -197,11 +229,11 @@ class _Restoration:
     def look(self, power: Power | None) -> End | Refusal:
         """Do as much as one look may."""
         past = own_deeds(self._case, self._hands)
-        began = datetime.fromisoformat(self._hands.read("time", self._now).value["at"])
+        began = begun_at(self._case, self._hands)
         if commanding.is_sent(self._with.errand(), past):
             return proven(self._case, self._hands, past, began, _ready_told(past))
-        since = self._waits_since(past, began)
-        heard_since = max(_power_times(past), default=self._case.occurred)
+        since = waits_since(self._hands, past, began)
+        heard_since = max(power_times(past), default=self._case.occurred)
         until = since + self._with.limit
         seen = readiness.see(self._case, self._hands, "look", self._with.reach, heard_since, until)
         if seen.state == "":
@@ -210,20 +242,6 @@ class _Restoration:
             return self._ready(seen, past)
         helped = power.help(seen, since, past) if power else None
         return helped or self._not_ready(seen, until)
-
-    def _now(self) -> dict[str, Any]:
-        return {"at": self._case.now().isoformat()}
-
-    def _waits_since(self, past: Sequence[Deed], began: datetime) -> datetime:
-        """Return since when this run waits without a gap and without having helped; it is kept for later looks."""
-        if not self._hands.note(WAITS, {"at": began.isoformat()}):
-            raise SupersededError
-        since = began
-        for deed in reversed([one for one in past if one.name == WAITS]):
-            if since - deed.at > GAP:
-                break
-            since = deed.at
-        return max((since, *_power_times(past)))
 
     def _ready(self, seen: Ready, past: Sequence[Deed]) -> End | Refusal:
         waited = max(seen.at - self._case.occurred, timedelta())
@@ -234,16 +252,12 @@ class _Restoration:
 
     def _not_ready(self, seen: Ready, until: datetime) -> End | Refusal:
         """Wait on; when the time is over people are told, and nothing was sent."""
-        if seen.at < until:
-            after = max(min(PAUSE, until - seen.at), timedelta(seconds=1))
-            return Refusal(Reason.UNDERWAY, after=after, evidence=seen.told())
-        if seen.state is None:
-            return Refusal(Reason.UNKNOWN_STATE, evidence=seen.told())
         advice = f"not ready for a command: {', '.join(f'{name} {text}' for name, text in seen.told().items())}"
-        return End(Healed.NOT_HEALED, "not_ready", {**seen.told(), "advice": advice})
+        return not_ready(seen, until) or End(Healed.NOT_HEALED, "not_ready", {**seen.told(), "advice": advice})
 
 
-def _power_times(past: Sequence[Deed]) -> list[datetime]:
+def power_times(past: Sequence[Deed]) -> list[datetime]:
+    """Return when a server was started or rebooted, or may have been."""
     return [one.at for one in past if one.name.startswith(POWER) and one.may_have_happened]
 
 

@@ -66,6 +66,8 @@ TRIGGERS = (
     *(Trigger(ALARM, type_, _FAULT, "situation", recoveries=_RECOVERY) for type_ in _GUEST_TYPES),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _TASK_TYPES),
 )
+#: Recoveries that are told as another type than the fault; they open nothing.
+_ENDINGS = (Trigger(UNREACHABLE, "Agent_Status_Running", recoveries=("running",)),)
 #: By type, because every event is asked about.
 _BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
     one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
@@ -83,7 +85,8 @@ def recovery_of(event: Event) -> Trouble | None:
 
     It opens nothing and proves nothing: that a server answers again does not mean that what ran on it runs again.
     """
-    found = next((one for one in _BY_TYPE.get(event.type, ()) if event.status in one.recoveries), None)
+    of_type = (*_BY_TYPE.get(event.type, ()), *(one for one in _ENDINGS if one.type == event.type))
+    found = next((one for one in of_type if event.status in one.recoveries), None)
     return None if found is None else found.opened_by(event)
 
 

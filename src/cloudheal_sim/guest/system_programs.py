@@ -88,16 +88,22 @@ def _pkill(inside: Inside, call: Invoked) -> Outcome:
 def _systemctl(inside: Inside, call: Invoked) -> Outcome:
     words = call.plain
     if "--failed" in call.options:
+        dot = "" if "--plain" in call.options else "● "
         failed = [
-            f"● {one.name}.service loaded failed failed {one.name}\n" for one in inside.guest.processes if one.failed
+            f"{dot}{one.name}.service loaded failed failed {one.name}\n" for one in inside.guest.processes if one.failed
         ]
-        return Outcome(shown=f"{''.join(failed)}{len(failed)} loaded units listed.\n")
+        legend = "" if "--no-legend" in call.options else f"{len(failed)} loaded units listed.\n"
+        return Outcome(shown=f"{''.join(failed)}{legend}")
     if words[:1] == ("list-timers",):
         return Outcome(shown="NEXT LEFT LAST PASSED UNIT ACTIVATES\n\n0 timers listed.\n")
     if len(words) < 2:
         return Outcome(1, errors="Too few arguments.\n")
-    name = words[1].removesuffix(".service").removesuffix(".timer")
-    return _unit(inside, words[0], name, quiet=call.has("q") or "--quiet" in call.options)
+    quiet = call.has("q") or "--quiet" in call.options
+    names = [one.removesuffix(".service").removesuffix(".timer") for one in words[1:]]
+    found = [_unit(inside, words[0], name, quiet=quiet) for name in names]
+    # One that is active is enough for `is-active`; of anything else one that fails is what counts.
+    statuses = sorted((one.status for one in found), reverse=words[0] != "is-active")
+    return Outcome(statuses[0], "".join(one.shown for one in found), errors="".join(one.errors for one in found))
 
 
 def _service(inside: Inside, call: Invoked) -> Outcome:
