@@ -163,6 +163,14 @@ def _faults(simulator: RunningSimulator, actions: Mapping[str, str]) -> Callable
     return throttles
 
 
+def _loses(simulator: RunningSimulator) -> Callable[[], object]:
+    def loses() -> object:
+        rule = {"match": {"action": "RunCommand"}, "when": {"times": 1}, "fault": {"kind": "effect-then-5xx"}}
+        return simulator.control("PUT", "faults", [rule])
+
+    return loses
+
+
 def alibaba(simulator: RunningSimulator) -> Account:
     """Return Alibaba Cloud's adapters with the servers."""
     simulator.control("POST", "reset")
@@ -188,7 +196,7 @@ def alibaba(simulator: RunningSimulator) -> Account:
         return [(texts[one["command"]], one["username"], one["working_dir"]) for one in world["invocations"]]
 
     throttles = _faults(simulator, {"start": "StartInstance", "servers": "DescribeInstances"})
-    return Account(ALIBABA, verbs, lambda: time.sleep(0.05), throttles, happens, commands)
+    return Account(ALIBABA, verbs, lambda: time.sleep(0.05), throttles, happens, commands, _loses(simulator))
 
 
 def tencent(simulator: RunningSimulator) -> Account:
@@ -210,13 +218,9 @@ def tencent(simulator: RunningSimulator) -> Account:
             for one in sent
         ]
 
-    def loses() -> object:
-        rule = {"match": {"action": "RunCommand"}, "when": {"times": 1}, "fault": {"kind": "effect_then_5xx"}}
-        return simulator.control("PUT", "faults", [rule])
-
     throttles = _faults(simulator, {"start": "StartInstances", "servers": "DescribeInstances"})
     verbs = TencentAccount(told, Keys("AKIDtest", "testsecret"), _now).verbs()
-    return Account(TENCENT, verbs, lambda: time.sleep(0.05), throttles, happens, commands, loses)
+    return Account(TENCENT, verbs, lambda: time.sleep(0.05), throttles, happens, commands, _loses(simulator))
 
 
 def _servers(at: Ground, running: str, stopped: str) -> list[dict[str, Any]]:
@@ -254,6 +258,22 @@ WORLDS: Mapping[str, dict[str, Any]] = {
         "tencent": {
             "instances": _servers(TENCENT, "RUNNING", "STOPPED"),
             "durations": {"starting": 0.5, "rebooting": 0.6, "rebooting_hard": 0.6},
+            "balancers": [
+                {
+                    "id": TENCENT.balancer,
+                    "listeners": [
+                        {
+                            "id": TENCENT.listener,
+                            "port": 80,
+                            "targets": [
+                                {"server": one.server, "port": one.port, "weight": one.weight}
+                                for one in TENCENT.members
+                            ],
+                        }
+                    ],
+                }
+            ],
+            "clb_task_seconds": 0.3,
         }
     },
 }

@@ -35,13 +35,13 @@ def whole(request: pytest.FixtureRequest) -> Account:
     return made(request)
 
 
-@pytest.fixture(params=["fake", "alibaba"])
+@pytest.fixture(params=["fake", "alibaba", "tencent"])
 def balanced(request: pytest.FixtureRequest) -> Account:
     """An account of each kind with balancers."""
     return made(request)
 
 
-@pytest.fixture(params=["fake", "alibaba"])
+@pytest.fixture(params=["fake", "alibaba", "tencent"])
 def inside(request: pytest.FixtureRequest) -> Account:
     """An account of each kind whose servers take commands."""
     return made(request)
@@ -279,6 +279,22 @@ def test_a_command_is_run_byte_for_byte_as_a_user_in_a_place(inside: Account) ->
     with pytest.raises(CloudPermanentError) as told:
         guests.run_command(inside.at.region, inside.at.web, replace(command, user="www"), "token-1", 5)
     assert told.value.vendor_code == "IdempotentParameterMismatch"
+
+
+@pytest.mark.parametrize("cloud", ["alibaba", "tencent"])
+def test_a_command_whose_answer_was_lost_does_not_run_twice(running: RunningSimulator, cloud: str) -> None:
+    """Sent again under its token, by whoever comes next, it is the run that began; another token is another run."""
+    account = {"alibaba": alibaba, "tencent": tencent}[cloud](running)
+    guests, at = account.verbs.guests, account.at
+    account.loses()
+    with pytest.raises(CloudTransientError) as lost:
+        guests.run_command(at.region, at.web, Command("true"), "token-1", 5)
+    assert not lost.value.refused
+    run = guests.run_command(at.region, at.web, Command("true"), "token-1", 5)
+    assert guests.run_command(at.region, at.web, Command("true"), "token-2", 5).id != run.id
+    world = running.control("GET", "world")[cloud]
+    assert len(world["invocations"]) == 2
+    assert run.id in {one["id"] for one in world["invocations"]}
 
 
 def test_the_console_shows_what_the_system_printed(whole: Account) -> None:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 
-#: The status of an event that tells of a recovery, on a cloud that tells of them.
-RECOVERED = "0"
+#: The statuses of a fault and of the recovery from it, on a cloud that tells of both.
+FAULT, RECOVERED = "1", "0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 A look reports a change when it shows another lasting state than the one we knew, a reclaim lock that we did not know,
 or the absence of a server that was there. The first sight of a server that is stopped reports nothing: nobody knows
 since when or why it is stopped, and a new installation must not wake a fleet's sleeping half. A first sight of a
-reclaim lock is reported, because its deadline is minutes.
+reclaim lock is reported, because its deadline is minutes. Where a look shows the agents in servers, one that fell
+silent in a server that runs is reported as lost pings would be, and its return as the recovery: only so is a message
+missed that was lost.
 
 The key of such an event is (resource, state, changed-since), so that two looks at one change make one event. Its time
 is that of the look, the latest time at which it can have happened; a message about the same change that comes later
@@ -18,12 +20,16 @@ from datetime import datetime
 from typing import Any
 
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.inventory import DELETED, RECYCLING, RUNNING, STOPPED, Change, Sighting
-from cloudheal.model.resource import ResourceId
+from cloudheal.model.inventory import AGENT, DELETED, RECYCLING, RUNNING, STOPPED, Change, Description, Known, Sighting
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.trigger import FAULT, RECOVERED
+from cloudheal.sense.triggers import PING_UNREACHABLE
 
 STATE_CHANGE = "Instance:StateChange"
 INTERRUPTION = "Instance:PreemptibleInstanceInterruption"
 LASTING = frozenset({RUNNING, STOPPED, DELETED})
+#: What each cloud calls its servers in the sources of events.
+_PRODUCTS = {Cloud.ALIBABA: "ecs", Cloud.TENCENT: "cvm"}
 
 
 def sightings(events: Iterable[Event]) -> Iterator[Sighting]:
@@ -48,6 +54,17 @@ def found_by(changes: Iterable[Change], received: datetime) -> Iterator[Event]:
         if RECYCLING in now.locks and (before is None or RECYCLING not in before.locks):
             action = "stop" if now.attributes.get("SpotInterruptionBehavior") == "Stop" else "delete"
             yield _event(now.id, INTERRUPTION, action, now.at, received, {"instanceId": now.id.id, "action": action})
+        if before is not None and now.state == RUNNING:
+            yield from _agent(before, now, received)
+
+
+def _agent(before: Known, now: Description, received: datetime) -> Iterator[Event]:
+    """Yield the event of an agent that fell silent, or answers again, between two looks."""
+    seen = (str(before.attributes.get(AGENT, "")), str(now.attributes.get(AGENT, "")))
+    status = {("Online", "Offline"): FAULT, ("Offline", "Online"): RECOVERED}.get(seen)
+    if status is not None:
+        data = {"instanceId": now.id.id, "status": status, "situation": "PingUnreachable", "agent": seen[1]}
+        yield _event(now.id, PING_UNREACHABLE, status, now.at, received, data)
 
 
 def gone(subject: ResourceId, at: datetime, received: datetime) -> Event:
@@ -62,7 +79,7 @@ def _event(
     return Event(
         key=f"poll|{subject}|{type_}|{status}|{millis}",
         id="",
-        source=f"{subject.cloud}.ecs",
+        source=f"{subject.cloud}.{_PRODUCTS[subject.cloud]}",
         type=type_,
         subject=subject,
         time=at,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cloudheal.model.event import Event
 from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
-from cloudheal.model.trigger import RECOVERED, Trigger
+from cloudheal.model.trigger import FAULT, RECOVERED, Trigger
 
 #: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
 FAILURE_NEWS = timedelta(days=1)
@@ -33,7 +33,8 @@ _FAILURE_TYPES = (
     "Instance:InstanceFailure.Reboot",
 )
 #: Tencent Cloud tells a fault as `1`, or `-` where it tells no recovery, and the recovery as `0`.
-_FAULT, _RECOVERY = ("1", "-"), (RECOVERED,)
+_FAULT, _RECOVERY = (FAULT, "-"), (RECOVERED,)
+PING_UNREACHABLE = "cvm:ErrorEvent:PingUnreachable"
 _GUEST_TYPES = (
     "cvm:ErrorEvent:GuestReboot",
     "cvm:ErrorEvent:GuestOom",
@@ -62,7 +63,7 @@ TRIGGERS = (
     *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
     # CloudMonitor's agent inside the server was not heard of any more.
     Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
-    Trigger(UNREACHABLE, "cvm:ErrorEvent:PingUnreachable", _FAULT, recoveries=_RECOVERY),
+    Trigger(UNREACHABLE, PING_UNREACHABLE, _FAULT, recoveries=_RECOVERY),
     *(Trigger(ALARM, type_, _FAULT, "situation", recoveries=_RECOVERY) for type_ in _GUEST_TYPES),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _TASK_TYPES),
 )

@@ -75,7 +75,10 @@ class TencentBalancers:
 
     def memberships(self, region: str, server: str, *, thorough: bool) -> tuple[Group, ...]:
         """Read every group that a server is in, with health; not thorough: among the balancers the cloud names."""
-        found = list(self.balancers(region, self._narrowed(region, server, thorough=thorough)))
+        narrowed = {} if thorough else self._narrowed(region, server)
+        if narrowed is None:
+            return ()
+        found = list(self.balancers(region, narrowed))
         return tuple(self._with_health(region, self._holding(region, found, server)))
 
     def named(self, region: str, server: str, places: Sequence[Place]) -> tuple[Group, ...]:
@@ -128,13 +131,14 @@ class TencentBalancers:
                 place = Place(balancer, f"{id_}/{rule['LocationId']}")
                 yield Group(place, tuple(map(_member, rule.get("Targets") or ())))
 
-    def _narrowed(self, region: str, server: str, *, thorough: bool) -> dict[str, Any]:
-        """Say which balancers to look through: the service knows servers by their private address only."""
-        if thorough:
-            return {}
+    def _narrowed(self, region: str, server: str) -> dict[str, Any] | None:
+        """Say which balancers a server may be behind: the service knows servers by their private address only.
+
+        None when the server has none, or is not there.
+        """
         shown = (one for page in pages(self._client, region, {"InstanceIds": [server]}) for one in page)
         addresses = [str(one) for row in shown for one in row.get("PrivateIpAddresses") or ()]
-        return {"BackendPrivateIps": addresses} if addresses else {}
+        return {"BackendPrivateIps": addresses} if addresses else None
 
     def _holding(self, region: str, balancers: Iterable[str], server: str) -> list[Group]:
         """Return the groups that a server is in; a balancer that was deleted since has none."""
