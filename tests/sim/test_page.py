@@ -152,6 +152,32 @@ def test_instances_are_found_by_what_they_are(sim: RunningSimulator) -> None:
     assert found(region="cn-beijing", status="Stopped") == []
 
 
+def test_instances_of_both_clouds_are_one_list(stepped: RunningSimulator) -> None:
+    """Filters know the cloud and take a state in either spelling; details tell what only one cloud has."""
+    listeners = [{"id": "lbl-1", "port": 80, "targets": ["ins-b:80"]}]
+    tencent = {
+        "instances": [{"id": "ins-a"}, {"id": "ins-b", "status": "STOPPED"}],
+        "balancers": [{"id": "lb-1", "listeners": listeners}],
+    }
+    stepped.world({**instances(1), "tencent": tencent})
+    stepped.chaos("hang", "ins-a")
+    stepped.chaos("repair_task", "ins-b")
+
+    def keys(**asked: object) -> list[str]:
+        return [row["key"] for row in state(stepped, "instances", **asked)["rows"]]
+
+    assert keys() == ["i-bp1000000", "ins-a", "ins-b"]
+    assert keys(cloud="tencent", status="Running") == ["ins-a"]
+    assert keys(cloud="alibaba") == ["i-bp1000000"]
+    assert keys(region="ap-guangzhou", q="ins-b") == ["ins-b"]
+    shown = state(stepped, "instances", open="ins-a,ins-b")
+    assert shown["regions"] == ["cn-hangzhou", "ap-guangzhou"]
+    assert shown["rows"][1]["trouble"] == ["unreachable", "hung"]
+    detail = shown["open"]["ins-b"]
+    assert detail["behind"] == ["lb-1 lbl-1 :80 ×10 ✗"]
+    assert [(one["type"], one["status"]) for one in detail["events"]] == [("101", "awaiting")]
+
+
 def test_an_instance_shows_its_state_history(stepped: RunningSimulator) -> None:
     """An opened row tells every status with its instant, also after the instance is gone."""
     stepped.world(instances(1))

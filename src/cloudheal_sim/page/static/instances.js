@@ -7,13 +7,18 @@ import { notice, told } from "./notice.js";
 import { open, opened, toggle } from "./route.js";
 import { t } from "./words.js";
 
-const TONES = { Running: "good", Stopped: "off", Pending: "busy", Starting: "busy", Stopping: "busy" };
+const TONES = {
+  Running: "good", Stopped: "off", Pending: "busy", Starting: "busy", Stopping: "busy", Rebooting: "busy", Terminating: "busy",
+  Shutdown: "off", Launch_failed: "bad",
+};
+const clouds = () => ({ alibaba: t("alibaba"), tencent: t("tencent") });
 const COLUMNS = 9;
 
 export function instances(options) {
   const regions = { options: [] };
   const form = filters([
     { name: "q", label: t("text"), placeholder: t("search.instances") },
+    { name: "cloud", label: t("cloud"), options: Object.entries(clouds()) },
     { name: "region", label: t("region"), list: "regions" },
     { name: "status", label: t("status"), options: [...Object.keys(TONES).map((name) => [name, name]), ["released", t("released")]] },
   ]);
@@ -44,7 +49,7 @@ function cells(row) {
   return [
     el("td", { class: "tick" }, el("input", { type: "checkbox", value: row.key, checked: row.chosen, "data-focus": "tick", "aria-label": `${t("select")} ${row.key}` })),
     el("th", { scope: "row" }, opener(row.key, row.key, open(), toggle), el("span", { class: "under" }, row.name)),
-    el("td", { class: "nowrap" }, row.zone, row.zone.startsWith(row.region) ? "" : el("span", { class: "under" }, row.region)),
+    el("td", { class: "nowrap" }, row.zone, el("span", { class: "under" }, clouds()[row.cloud], row.zone.startsWith(row.region) ? "" : ` ${row.region}`)),
     el("td", {}, state(row), row.goal ? el("span", { class: "under" }, `→ ${row.goal} `, instant(row.due)) : ""),
     el("td", {}, instant(row.since)),
     el("td", {}, row.type),
@@ -55,7 +60,7 @@ function cells(row) {
 }
 
 function state(row) {
-  return row.status === "" ? badge("off", t("released")) : badge(TONES[row.status] ?? "note", row.status);
+  return row.status === "" ? badge("off", t("released")) : badge(TONES[row.status[0] + row.status.slice(1).toLowerCase()] ?? "note", row.status);
 }
 
 function described(detail) {
@@ -66,6 +71,7 @@ function described(detail) {
       [t("name"), detail.name], [t("region"), detail.region], [t("address"), detail.addresses.join(" ")], [t("image"), detail.image],
       [t("charge"), detail.charge], [t("created"), instant(detail.created)], [t("expires"), instant(detail.expires)],
       [t("notice"), instant(detail.notice)], [t("ends"), instant(detail.ends)], [t("protected"), detail.protected ? "✓" : ""],
+      [t("operation"), detail.operation], ...detail.behind.map((place) => [t("behind"), place]),
       ...detail.tags.map(([name, value]) => [`${t("tags")}: ${name}`, value]),
     ])),
     detail.events.length ? el("section", {}, el("h3", {}, t("system_events")), el("ul", {}, detail.events.map((one) =>

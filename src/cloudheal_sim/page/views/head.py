@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudheal_sim.page.views.servers import fleets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,7 +26,7 @@ def head(simulator: Simulator) -> Mapping[str, object]:
 
 def _counts(simulator: Simulator) -> dict[str, int]:
     return {
-        "instances": len(simulator.alibaba.ecs.fleet),
+        "instances": sum(len(one.shelf) for one in fleets(simulator)),
         "queues": sum(len(account.queues) for account in simulator.alibaba.mns.accounts.values()),
         "faults": len(simulator.kernel.faults.armed),
         "journal": simulator.kernel.journal.last_seq,
