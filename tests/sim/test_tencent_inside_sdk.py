@@ -13,7 +13,7 @@ from tencentcloud.tat.v20201028 import models
 from tencentcloud.tat.v20201028.tat_client import TatClient
 
 from tests.sim.receiver import receiving
-from tests.sim.simulator import RunningSimulator
+from tests.sim.simulator import RunningSimulator, started
 from tests.sim.tencent import asked, sdk
 
 WEB = "ins-heal0001"
@@ -113,3 +113,29 @@ def test_events_reach_a_receiver_from_a_process(stepped: RunningSimulator) -> No
         assert len(stepped.control("POST", "events", event)["rules"]) == 1
         stepped.advance(1)
         assert receiver.wait(2)[1].json()["type"] == "cvm:ErrorEvent:GuestReboot"
+
+
+def test_a_world_goes_on_in_another_process(stepped: RunningSimulator, tat: Any) -> None:
+    """A command in the middle of its script and an event on its way end in the process that gets the document."""
+    content = base64.b64encode(b"sleep 20; echo done").decode()
+    request = asked(models.RunCommandRequest(), Content=content, InstanceIds=[WEB])
+    invocation = tat.RunCommand(request).InvocationId
+    stepped.advance(5)
+    with receiving() as receiver:
+        document = stepped.control("GET", "world")
+        document["tencent"]["event_rules"] = [{"id": "rule-heal0001", "targets": [{"url": receiver.url}]}]
+        other = started("--clock", "stepped", "--no-skew-check")
+        try:
+            other.world(document)
+            other.chaos("disk_read_only", WEB)
+            moved = other.control("GET", "world")
+            other.world(moved)
+            assert other.control("GET", "world") == moved
+            other.advance(30)
+            assert receiver.wait(1)[0].json()["type"] == "cvm:ErrorEvent:DiskReadonly"
+            filters = [{"Name": "invocation-id", "Values": [invocation]}]
+            request = asked(models.DescribeInvocationTasksRequest(), Filters=filters, HideOutput=False)
+            (task,) = sdk(TatClient, other.address).DescribeInvocationTasks(request).InvocationTaskSet
+            assert (task.TaskStatus, base64.b64decode(task.TaskResult.Output)) == ("SUCCESS", b"done\n")
+        finally:
+            other.stop()

@@ -6,7 +6,7 @@ A run in the middle of a script carries its place in it, so that it goes on wher
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, Field
 
@@ -14,9 +14,11 @@ from cloudheal_sim.guest.run import Run, RunStatus, Trouble
 from cloudheal_sim.guest.shell import Session
 from cloudheal_sim.kernel.clock import iso_millis, to_millis
 from cloudheal_sim.kernel.moments import instant_of, moments, timeline, timeline_document
-from cloudheal_sim.kernel.world import Part
+from cloudheal_sim.kernel.world import Part, WorldError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloudheal_sim.guest.run import C, Invocation
 
 
@@ -96,6 +98,25 @@ class InvocationPart(Part):
     username: str = ""
     working_dir: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
+
+
+def checked(commands: Iterable[CommandPart], orders: Iterable[InvocationPart], cloud: str) -> None:
+    """Raise WorldError for an order whose command is not in the document."""
+    known = {one.id for one in commands}
+    for number, one in enumerate(orders):
+        if one.command not in known:
+            raise WorldError(f"{cloud}.invocations.{number}.command: no command {one.command!r} in this world")
+
+
+def command_fields(part: CommandPart, now: int) -> dict[str, Any]:
+    """Return what a command is made of; one without a time was made now."""
+    return {**part.model_dump(exclude={"created"}), "created": instant_of(part.created, now)}
+
+
+def order_fields(part: InvocationPart) -> dict[str, Any]:
+    """Return what an order is made of, its command aside."""
+    given = part.model_dump(exclude={"command", "created", "runs"})
+    return {**given, "created": to_millis(part.created), "runs": {one.instance: run_from(one) for one in part.runs}}
 
 
 def run_from(part: RunPart) -> Run:

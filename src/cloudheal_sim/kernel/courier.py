@@ -61,15 +61,15 @@ class Courier(Generic[P]):
         """Forget what was under way (its timers are gone or find nothing) and plan these anew."""
         self._under_way.clear()
         for parcel in parcels:
-            self.plan(parcel)
+            self._await(parcel)
         return len(self._under_way)
 
     def plan(self, parcel: P) -> int:
-        """Let a parcel arrive when it is due; returns its number."""
-        self._seq += 1
-        number = self._seq
-        self._under_way[number] = parcel
-        self._kernel.clock.call_at(parcel.due, lambda: self._arrive(number))
+        """Let a parcel arrive when it is due, which may be now; returns its number."""
+        if parcel.due > self._kernel.clock.now():
+            return self._await(parcel)
+        number = self._numbered(parcel)
+        self._arrive(number)
         return number
 
     def exchange(self, number: int, parcel: P) -> bool:
@@ -78,6 +78,17 @@ class Courier(Generic[P]):
             return False
         self._under_way[number] = parcel
         return True
+
+    def _await(self, parcel: P) -> int:
+        """Have a timer hand a parcel over: while a world is being built nothing arrives."""
+        number = self._numbered(parcel)
+        self._kernel.clock.call_at(parcel.due, lambda: self._arrive(number))
+        return number
+
+    def _numbered(self, parcel: P) -> int:
+        self._seq += 1
+        self._under_way[self._seq] = parcel
+        return self._seq
 
     def _arrive(self, number: int) -> None:
         parcel = self._under_way.get(number)

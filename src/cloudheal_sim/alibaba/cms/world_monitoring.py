@@ -108,7 +108,7 @@ class MonitoringSection:
         _install(kept.contacts.groups, parsed.contact_groups, lambda one: _timed(one, now), "name")
         _install(kept.rules.store, parsed.metric_rules, lambda one: _timed(one, now), "id")
         kept.rules.alarms = parsed.metric_alarms
-        kept.alarms.replace(parsed.metric_alarm_deliveries)
+        kept.alarms.courier.replace(parsed.metric_alarm_deliveries)
         least, most = parsed.metric_delay_seconds
         kept.metrics.delay = (round(least * MILLIS_PER_SECOND), round(most * MILLIS_PER_SECOND))
         kept.metrics.overrides = parsed.metric_overrides
@@ -125,7 +125,7 @@ class MonitoringSection:
             "contact_groups": kept.contacts.groups.dump(),
             "metric_rules": kept.rules.store.dump(),
             "metric_alarms": [alarm.shown() for alarm in kept.rules.alarms],
-            "metric_alarm_deliveries": [letter.shown() for letter in kept.alarms.under_way()],
+            "metric_alarm_deliveries": [letter.shown() for letter in kept.alarms.courier.under_way()],
             "metric_templates": kept.templates.store.dump(),
             "dynamic_tag_rules": kept.tag_rules.store.dump(),
             "host_availability": kept.probes.hosts.dump(),

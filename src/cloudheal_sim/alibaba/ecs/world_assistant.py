@@ -9,8 +9,7 @@ from cloudheal_sim.guest import run_parts
 from cloudheal_sim.guest.dispatch import DispatchDurations
 from cloudheal_sim.guest.guests import GuestDurations
 from cloudheal_sim.guest.run_parts import RunPart, command_document, invocation_document, run_document, run_from
-from cloudheal_sim.kernel.clock import to_millis
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.kernel.world import Part, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,10 +56,7 @@ class AssistantSection:
     def read(self, part: Mapping[str, Any]) -> AssistantPart:
         """Check a share of a document. Raises WorldError."""
         read = parsed(AssistantPart, part, "alibaba")
-        known = {one.id for one in read.commands}
-        for number, one in enumerate(read.invocations):
-            if one.command not in known:
-                raise WorldError(f"alibaba.invocations.{number}.command: no command {one.command!r} in this world")
+        run_parts.checked(read.commands, read.invocations, "alibaba")
         return read
 
     def install(self, parsed: AssistantPart) -> None:
@@ -69,7 +65,7 @@ class AssistantSection:
         assistant.clear()
         assistant.durations, guests.durations = parsed.assistant_durations, parsed.guest_durations
         for command in parsed.commands:
-            assistant.put(self._command(command))
+            assistant.put(Command(**run_parts.command_fields(command, self._ecs.kernel.clock.now())))
         for invocation in parsed.invocations:
             assistant.put_invocation(_invocation(invocation, assistant.commands[invocation.command]))
         guests.resume()
@@ -85,19 +81,10 @@ class AssistantSection:
             "guest_durations": self._ecs.guests.durations.model_dump(),
         }
 
-    def _command(self, part: CommandPart) -> Command:
-        created = self._ecs.kernel.clock.now() if part.created is None else to_millis(part.created)
-        return Command(**part.model_dump(exclude={"created"}), created=created)
-
 
 def _invocation(part: InvocationPart, command: Command) -> Invocation:
-    return Invocation(
-        **part.model_dump(exclude={"command", "created", "runs", "past"}),
-        command=command,
-        created=to_millis(part.created),
-        runs={one.instance: run_from(one) for one in part.runs},
-        past=[run_from(one) for one in part.past],
-    )
+    past = [run_from(one) for one in part.past]
+    return Invocation(**{**run_parts.order_fields(part), "past": past}, command=command)
 
 
 def _invocation_document(invocation: Invocation) -> dict[str, object]:

@@ -9,9 +9,8 @@ from pydantic import Field
 from cloudheal_sim.guest import run_parts
 from cloudheal_sim.guest.dispatch import DispatchDurations
 from cloudheal_sim.guest.guests import GuestDurations
-from cloudheal_sim.guest.run_parts import command_document, invocation_document, run_from
-from cloudheal_sim.kernel.clock import to_millis
-from cloudheal_sim.kernel.world import Part, WorldError, parsed
+from cloudheal_sim.guest.run_parts import command_document, invocation_document
+from cloudheal_sim.kernel.world import Part, parsed
 from cloudheal_sim.tencent.places import DEFAULT_REGION
 from cloudheal_sim.tencent.tat.model import Command, Invocation
 from cloudheal_sim.tencent.tat.state import ROLE
@@ -61,10 +60,7 @@ class TatSection:
     def read(self, part: Mapping[str, Any]) -> TatPart:
         """Check a share of a document. Raises WorldError."""
         read = parsed(TatPart, part, "tencent")
-        known = {one.id for one in read.commands}
-        for number, one in enumerate(read.invocations):
-            if one.command not in known:
-                raise WorldError(f"tencent.invocations.{number}.command: no command {one.command!r} in this world")
+        run_parts.checked(read.commands, read.invocations, "tencent")
         return read
 
     def install(self, parsed: TatPart) -> None:
@@ -74,9 +70,10 @@ class TatSection:
         self._tat.service_roles = parsed.service_roles
         automation.durations, self._tat.cvm.guests.durations = parsed.tat_durations, parsed.guest_durations
         for command in parsed.commands:
-            automation.put(self._command(command))
+            automation.put(Command(**run_parts.command_fields(command, self._tat.kernel.clock.now())))
         for order in parsed.invocations:
-            automation.put_invocation(_invocation(order, automation.commands[order.command]))
+            command_of = automation.commands[order.command]
+            automation.put_invocation(Invocation(**run_parts.order_fields(order), command=command_of))
         automation.resume()
 
     def dump(self) -> dict[str, object]:
@@ -89,16 +86,3 @@ class TatSection:
             "tat_durations": automation.durations.model_dump(),
             "guest_durations": self._tat.cvm.guests.durations.model_dump(),
         }
-
-    def _command(self, part: CommandPart) -> Command:
-        created = self._tat.kernel.clock.now() if part.created is None else to_millis(part.created)
-        return Command(**part.model_dump(exclude={"created"}), created=created)
-
-
-def _invocation(part: InvocationPart, command: Command) -> Invocation:
-    return Invocation(
-        **part.model_dump(exclude={"command", "created", "runs"}),
-        command=command,
-        created=to_millis(part.created),
-        runs={one.instance: run_from(one) for one in part.runs},
-    )

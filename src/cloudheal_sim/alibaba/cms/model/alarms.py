@@ -21,6 +21,7 @@ from cloudheal_sim.alibaba.cms.model.delivery import RETRIES, RETRY_SECONDS
 from cloudheal_sim.alibaba.cms.model.metric_rules import LEVEL_NUMBERS, Alarm, Escalation, MetricRule, Target
 from cloudheal_sim.alibaba.cms.model.store import Record
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
+from cloudheal_sim.kernel.courier import Courier
 from cloudheal_sim.kernel.outbound import Push
 
 if TYPE_CHECKING:
@@ -58,19 +59,10 @@ class Alarms:
     mailboxes: Mailboxes
     rules: MetricRules
     groups: Groups
-    _under_way: dict[int, Letter] = field(default_factory=dict)
-    _seq: int = 0
+    courier: Courier[Letter] = field(init=False)
 
-    def under_way(self) -> list[Letter]:
-        """Return what has not arrived yet, in the order of arrival."""
-        return sorted(self._under_way.values(), key=lambda letter: letter.due)
-
-    def replace(self, letters: Iterable[Letter]) -> int:
-        """Forget what was under way and plan these anew."""
-        self._under_way.clear()
-        for letter in letters:
-            self._plan(letter)
-        return len(self._under_way)
+    def __post_init__(self) -> None:
+        self.courier = Courier(self.kernel, self._hand_over, _again, (RETRY_SECONDS,) * RETRIES)
 
     def raised(self, rule: MetricRule, level: str, dimensions: Mapping[str, str], value: float | None) -> Alarm:
         """Let a rule say something about a resource; returns what went into the log."""
@@ -94,7 +86,7 @@ class Alarms:
         self.rules.change(rule, state=state)
         if alarm.sent:
             for letter in self._letters(rule, alarm):
-                self._plan(letter)
+                self.courier.plan(letter)
         return alarm
 
     def _may_speak(self, rule: MetricRule, level: str, last: Alarm | None, now: int) -> bool:
@@ -116,24 +108,11 @@ class Alarms:
             for due in self.kernel.faults.arrivals("cms", ACTION, "", (rule.id, alarm.instance)):
                 yield Letter(due=due, kind=kind, place=place, body=body, rule=rule.id)
 
-    def _plan(self, letter: Letter) -> int:
-        self._seq += 1
-        number = self._seq
-        self._under_way[number] = letter
-        if letter.due <= self.kernel.clock.now():
-            self._arrive(number)
-        else:
-            self.kernel.clock.call_at(letter.due, lambda: self._arrive(number))
-        return number
-
-    def _arrive(self, number: int) -> None:
-        letter = self._under_way.get(number)
-        if letter is None:
-            return
+    def _hand_over(self, letter: Letter) -> Push | None:
+        """Deliver a letter, or return the call that has to be answered."""
         if letter.kind == "webhook":
-            self._call(number, letter)
-            return
-        del self._under_way[number]
+            body = letter.body.encode()
+            return Push(letter.place, body, _CALLBACK_TYPE, service="cms", name=ACTION, resources=(letter.rule,))
         arrived, reason = self._mailed(letter)
         self.kernel.journal.append(
             "delivery",
@@ -144,20 +123,7 @@ class Alarms:
             code=reason,
             details={"target": letter.place},
         )
-
-    def _call(self, number: int, letter: Letter) -> None:
-        body = letter.body.encode()
-        push = Push(letter.place, body, _CALLBACK_TYPE, service="cms", name=ACTION, resources=(letter.rule,))
-        if not self.kernel.outbound.send(push, lambda answered: self._answered(number, letter, answered=answered)):
-            del self._under_way[number]
-
-    def _answered(self, number: int, letter: Letter, *, answered: bool) -> None:
-        if self._under_way.get(number) is not letter:
-            return
-        del self._under_way[number]
-        if not answered and letter.attempt <= RETRIES:
-            due = self.kernel.clock.now() + RETRY_SECONDS * MILLIS_PER_SECOND
-            self._plan(letter.model_copy(update={"due": due, "attempt": letter.attempt + 1}))
+        return None
 
     def _mailed(self, letter: Letter) -> tuple[bool, str]:
         found = _MNS_ARN.fullmatch(letter.place)
@@ -169,6 +135,10 @@ class Alarms:
             return arrived, "" if arrived else "QueueNotExist"
         arrived = self.mailboxes.publish(found["region"], found["name"], body)
         return arrived, "" if arrived else "TopicNotExist"
+
+
+def _again(letter: Letter, due: int) -> Letter:
+    return letter.model_copy(update={"due": due, "attempt": letter.attempt + 1})
 
 
 def within_hours(interval: str, now: int) -> bool:
