@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cloudheal.app import extensions_of
 from cloudheal.cli.playbook_texts import TRANSLATED
-from cloudheal.cli.playbooks import ParameterRow, parameters_of
+from cloudheal.cli.playbooks import ParameterRow, parameters_of, steps_of
 from cloudheal.cli.texts import TEXTS
 from cloudheal.settings import Settings
 from tests.conftest import ROOT
@@ -48,6 +48,10 @@ def _block(name: str, language: str) -> str:
         f"- {texts['playbook.verbs'].format(verbs=', '.join(f'`{one}`' for one in playbook.verbs))}",
         f"- {texts[f'playbook.risk.{playbook.risk}']}",
         f"- {texts['playbook.reversible' if playbook.reversible else 'playbook.irreversible']}",
+        *(
+            f"- {texts['playbook.step'].format(number=number, step=one)}"
+            for number, one in enumerate(steps_of(playbook, said), 1)
+        ),
         *(
             f"- {texts['playbook.promise'].format(promise=one)}"
             for one in (said.promises if said else playbook.promises)

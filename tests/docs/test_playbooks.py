@@ -21,12 +21,13 @@ def test_the_page_follows_the_declarations(language: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PLAYBOOKS))
 def test_a_built_in_playbook_declares_itself_in_both_languages(name: str) -> None:
-    """Summary, promises and every parameter are said in English and in Chinese."""
+    """Summary, promises, steps and every parameter are said in English and in Chinese."""
     playbook, said = PLAYBOOKS[name], TRANSLATED["zh"][name]
     assert playbook.summary
     assert playbook.promises
     assert all(field.description for field in playbook.parameters.model_fields.values())
     assert len(said.promises) == len(playbook.promises)
+    assert len(said.steps) == len(playbook.steps)
     assert said.parameters.keys() == playbook.parameters.model_fields.keys()
-    for text in (said.summary, *said.promises, *said.parameters.values()):
+    for text in (said.summary, *said.promises, *said.steps, *said.parameters.values()):
         assert re.search(r"[\u4e00-\u9fff]", text), text

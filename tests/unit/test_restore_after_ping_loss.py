@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cloudheal.model.control import Answer
+from cloudheal.model.control import Answer, Hold
 from cloudheal.playbooks.restore_after_ping_loss import PingLossParameters
 from cloudheal.ports.cloud import Command
+from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.clock import START
+from cloudheal.testing.stage import stage
 
 WEB = "i-web"
 RESTORE = "pgrep -x app || start app"
@@ -206,6 +208,32 @@ def test_a_waiting_run_is_woken_by_news(news: str) -> None:
     scene.later(timedelta(seconds=65), happens)
     assert ended(scene.play()) == ("healed", "restored")
     assert timedelta(seconds=65) <= process.began[0] <= timedelta(seconds=67)
+
+
+# --- a person's will ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, WEB])
+def test_a_pause_or_a_hold_that_comes_while_it_waits_keeps_the_command_back(scope: str) -> None:
+    """Asked again in the transaction of the intent: nothing is sent until it is lifted, and then once."""
+    scene = lost(boots(35, 50))
+    clock = scene.cloud.clock
+    with stage() as database:
+
+        def held() -> None:
+            with database.transaction() as connection:
+                add_hold(connection, Hold(scope, "somebody", "looking", clock.now()))
+
+        def lifted() -> None:
+            with database.transaction() as connection:
+                lift_holds(connection, scope, clock.now())
+
+        scene.later(timedelta(seconds=45), held)
+        scene.later(timedelta(minutes=20), lifted)
+        scene.later(timedelta(minutes=21), lambda: None)
+        told = scene.play_on(database)
+    assert (ended(told), told.actions) == (("healed", "restored"), (RAN,))
+    assert scene.cloud.clock.now() - START > timedelta(minutes=20)
 
 
 # --- power --------------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from cloudheal.act.playbook import Playbook
+from cloudheal.cli import app
 from cloudheal.model.deed import EVIDENCE
 from cloudheal.playbooks.bandwidth_over_limit import BANDWIDTH_OVER_LIMIT
 from cloudheal.playbooks.connections_over_limit import CONNECTIONS_OVER_LIMIT
@@ -22,7 +24,9 @@ from cloudheal.playbooks.out_of_memory import OUT_OF_MEMORY
 from cloudheal.record.deeds import evidence_of
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays, message
 from cloudheal.testing.stage import stage
+from tests.conftest import ROOT
 
+EXAMPLE = ROOT / "examples" / "06-bring-back" / "cloudheal.yaml"
 WEB = "i-web"
 #: Each with the situation that its cloud tells of.
 PLAYBOOKS: dict[str, tuple[Playbook, str]] = {
@@ -202,6 +206,16 @@ def test_a_rule_says_one_way_to_mend(name: str, parameters: dict[str, Any]) -> N
     """Everything else is refused when the rule is read."""
     with pytest.raises(ValidationError):
         PLAYBOOKS[name][0].parameters.model_validate(parameters)
+
+
+@pytest.mark.parametrize("name", sorted(PLAYBOOKS))
+def test_its_plan_can_be_read_before_it_is_trusted(name: str) -> None:
+    """`playbooks show` says step by step what it does, and which events start it (S3.3)."""
+    shown = CliRunner().invoke(app, ["playbooks", "show", name, "--config", str(EXAMPLE)])
+    assert shown.exit_code == 0, shown.output
+    told = " ".join(shown.output.split())
+    assert all(f"Step {number}: {step}" in told for number, step in enumerate(PLAYBOOKS[name][0].steps, 1))
+    assert f"cvm:ErrorEvent:{PLAYBOOKS[name][1]}" in told
 
 
 def test_without_a_word_nothing_is_to_be_run() -> None:

@@ -136,6 +136,8 @@ class Playbook:
     risk: Risk = Risk.HIGH
     promises: tuple[str, ...] = ()
     """What holds when its verdict is `healed`, a sentence each."""
+    steps: tuple[str, ...] = ()
+    """What it does, in order, a sentence each; for whoever reads the plan before it is trusted."""
     planned: bool = False
     """It is begun at a time that the planner chooses before the event's deadline, not at once."""
     triggers: tuple[Trigger, ...] = ()

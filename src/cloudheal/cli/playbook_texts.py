@@ -14,6 +14,7 @@ class Said:
     summary: str
     promises: tuple[str, ...]
     parameters: Mapping[str, str]
+    steps: tuple[str, ...] = ()
 
 
 #: Parameters that several playbooks share.
@@ -47,6 +48,26 @@ _MENDED = (
     "修复命令执行了一次，退出码为 0。",
     "规则要求时，第二条命令和探测都成功。",
 )
+_WAITS = "等到服务器在运行、其代理在故障发生之后有过心跳、`reach` 有应答；最多等 `limit`。"
+_RESTORES = (
+    "执行恢复命令，一次执行中只执行一次，并读取退出码和输出的末尾。",
+    "规则写明时，执行 `verify` 并询问 `probe`。",
+    "其中任何一步不成功时，通知值班人员。",
+)
+
+
+def _diagnoses(subject: str, mends: str) -> tuple[str, ...]:
+    """Return the steps of a playbook that finds out first."""
+    return (
+        "等到服务器内的代理在故障发生之后有过心跳；最多等 `limit`。",
+        f"执行一条只查看的命令：{subject}。",
+        "把查到的情况保存为证据。",
+        mends,
+        "没有办法修复或修复不成功时，把查到的情况通知值班人员。",
+    )
+
+
+_BY_RULE = "执行规则给出的命令，只执行一次，并加以证明。"
 _RESTORED = ("恢复命令执行了一次，退出码为 0。", "规则要求时，第二条命令和探测都成功。")
 
 TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
@@ -78,37 +99,73 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "reboot": "服务器在运行却不应答时：`never` 继续等待，`soft` 重启，`force` 强制重启，可能丢失数据。",
                 "reboot_after": "在此之前可以运行而不应答多久。",
             },
+            (
+                _WAITS,
+                "启动已停止、且没有迹象表明是有人要停的服务器；无法判断时询问。",
+                "`reboot` 要求时，重启在运行却不应答的服务器，只重启一次。",
+                *_RESTORES,
+            ),
         ),
         "rerun_process": Said(
             "在运行中的服务器内恢复进程：先检查，只启动缺少的，并加以证明。",
             _RESTORED,
             _RESTORE,
+            (_WAITS, *_RESTORES),
         ),
         "connections_over_limit": Said(
             "查明服务器的连接为何过多，按规则调大内核的连接跟踪表，否则通知值班人员。",
             _MENDED,
             {**_DIAGNOSE, "conntrack_max": "把内核的连接跟踪表调大到这么多条。"},
+            _diagnoses(
+                "套接字状态、谁占用连接、内核连接跟踪表和丢包计数",
+                "按规则调大内核的连接跟踪表（`conntrack_max`），或执行规则给出的命令，只执行一次。",
+            ),
         ),
         "bandwidth_over_limit": Said(
             "查明什么占满了服务器的公网带宽，按规则停止一个单元，否则通知值班人员。",
             _MENDED,
             {**_DIAGNOSE, "stop_unit": "可以停止的 systemd 单元：备份、定时器等。"},
+            _diagnoses(
+                "网卡流量、谁在发送、定时器和任务",
+                "停止规则写明的单元（`stop_unit`），或执行规则给出的命令，只执行一次。",
+            ),
         ),
         "disk_read_only": Said(
-            "查明服务器的哪块磁盘不可写及其原因，规则给出命令时执行它，否则通知值班人员。", _MENDED, _DIAGNOSE
+            "查明服务器的哪块磁盘不可写及其原因，规则给出命令时执行它，否则通知值班人员。",
+            _MENDED,
+            _DIAGNOSE,
+            _diagnoses("挂载、空间、内核日志和磁盘", _BY_RULE),
         ),
         "out_of_memory": Said(
-            "查明谁用尽了服务器的内存、谁因此被终止，按规则重新启动它，否则通知值班人员。", _MENDED, _DIAGNOSE
+            "查明谁用尽了服务器的内存、谁因此被终止，按规则重新启动它，否则通知值班人员。",
+            _MENDED,
+            _DIAGNOSE,
+            _diagnoses("内存、谁被终止、谁占用最多，以及 failed 状态的单元", _BY_RULE),
         ),
         "kernel_fault": Said(
             "等内核出错的服务器重新应答，保存其内核日志，按规则启动其服务，否则通知值班人员。",
             _MENDED,
             {**_DIAGNOSE, "limit": _REBOOTED["limit"]},
+            _diagnoses("内核、上次启动的日志、转储和模块", _BY_RULE),
         ),
         "machine_rebooted": Said(
-            "查明服务器为何从内部重启、重启后缺少什么，按规则启动它们，否则通知值班人员。", _MENDED, _REBOOTED
+            "查明服务器为何从内部重启、重启后缺少什么，按规则启动它们，否则通知值班人员。",
+            _MENDED,
+            _REBOOTED,
+            _diagnoses(
+                "历次启动、上次启动的错误、转储、failed 状态的单元和挂载",
+                "执行规则给出的命令，或在 `start_failed` 要求时启动 failed 状态的单元，只执行一次。",
+            ),
         ),
-        "instance_rebooted": Said("云平台重启服务器之后，启动其中缺少的服务，并保存查到的情况。", _MENDED, _REBOOTED),
+        "instance_rebooted": Said(
+            "云平台重启服务器之后，启动其中缺少的服务，并保存查到的情况。",
+            _MENDED,
+            _REBOOTED,
+            _diagnoses(
+                "历次启动、上次启动的错误、转储、failed 状态的单元和挂载",
+                "除非 `start_failed` 关闭，启动 failed 状态的单元，或执行规则给出的命令，只执行一次。",
+            ),
+        ),
         "spot_evacuate": Said(
             "在云厂商回收抢占式服务器之前，先把它摘出负载均衡，并补上一台新的。",
             (

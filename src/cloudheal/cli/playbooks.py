@@ -58,7 +58,7 @@ def list_(config: Config = HERE, as_json: AsJson = False) -> None:
 def show_(
     name: Annotated[str, typer.Argument(help="The playbook's name.")], config: Config = HERE, as_json: AsJson = False
 ) -> None:
-    """Show what a playbook is started by, may do, risks and promises, and its parameters."""
+    """Show what a playbook is started by, does step by step, risks and promises, and its parameters."""
     settings = settings_of(config)
     extensions, show = _extensions(settings, config), show_of(settings, as_json=as_json)
     found = extensions.library.found.get(name)
@@ -77,6 +77,8 @@ def show_(
     show.say("playbook.verbs", verbs=", ".join(playbook.verbs))
     show.say(f"playbook.risk.{playbook.risk}")
     show.say("playbook.reversible" if playbook.reversible else "playbook.irreversible")
+    for number, step in enumerate(steps_of(playbook, said), 1):
+        show.say("playbook.step", number=number, step=step)
     for promise in promises:
         show.say("playbook.promise", promise=promise)
     show.rows("title.parameters", rows, ("name", "default", "meaning"))
@@ -99,6 +101,11 @@ def _said(name: str, origin: str, language: str) -> Said | None:
 
 def _started_by(playbook: Playbook, extensions: Extensions) -> list[str]:
     return [str(one) for one in extensions.triggers if one.trouble in playbook.troubles]
+
+
+def steps_of(playbook: Playbook, said: Said | None) -> tuple[str, ...]:
+    """Return what a playbook does, in order."""
+    return said.steps if said else playbook.steps
 
 
 def parameters_of(playbook: Playbook, said: Said | None) -> Iterator[ParameterRow]:
@@ -126,6 +133,7 @@ def _document(playbook: Playbook, origin: str, started_by: list[str], rows: list
         "verbs": playbook.verbs,
         "risk": playbook.risk.value,
         "reversible": playbook.reversible,
+        "steps": playbook.steps,
         "promises": playbook.promises,
         "parameters": [{"name": row.name, "default": row.default, "meaning": row.meaning} for row in rows],
     }

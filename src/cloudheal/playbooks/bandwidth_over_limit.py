@@ -14,6 +14,7 @@ from cloudheal.playbooks import diagnosing
 from cloudheal.playbooks.diagnosing import DiagnoseParameters, Situation
 
 SITUATION = Situation(
+    subject="interfaces, what sends, timers and jobs",
     looks=(
         "cat /proc/net/dev; sleep 2; cat /proc/net/dev",
         "sar -n DEV 1 3",
@@ -23,6 +24,7 @@ SITUATION = Situation(
         "ps -eo pid,user,pcpu,etime,cmd --sort=-pcpu | head -20",
     ),
     advice="stop or throttle the job that sends (`stop_unit`), or raise the bandwidth, which costs",
+    mends="It stops the unit that the rule names (`stop_unit`), or runs the command that the rule gives, once.",
 )
 
 
@@ -61,5 +63,6 @@ BANDWIDTH_OVER_LIMIT = diagnosing.declared(
     name="bandwidth_over_limit",
     run=bandwidth_over_limit,
     parameters=BandwidthParameters,
+    situation=SITUATION,
     summary="Finds out what uses up a server's public bandwidth, stops a unit if the rule names one, or tells people.",
 )

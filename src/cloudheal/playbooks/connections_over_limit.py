@@ -16,6 +16,7 @@ from cloudheal.playbooks.diagnosing import DiagnoseParameters, Situation
 
 _MAX = "/proc/sys/net/netfilter/nf_conntrack_max"
 SITUATION = Situation(
+    subject="sockets by state, who holds connections, the kernel's table of them, and what was dropped",
     looks=(
         "ss -s",
         "ss -tan state established | awk '{print $4}' | sort | uniq -c | sort -rn | head -20",
@@ -26,6 +27,7 @@ SITUATION = Situation(
         "dmesg -T | grep -i conntrack | tail -20",
     ),
     advice="raise nf_conntrack_max (`conntrack_max`), mend the client that leaks connections, or take a larger type",
+    mends="It makes the kernel's table larger (`conntrack_max`), or runs the command that the rule gives, once.",
 )
 
 
@@ -61,6 +63,7 @@ CONNECTIONS_OVER_LIMIT = diagnosing.declared(
     name="connections_over_limit",
     run=connections_over_limit,
     parameters=ConnectionsParameters,
+    situation=SITUATION,
     summary="Finds out why a server has too many connections, raises the kernel's table where the rule says so, or "
     "tells people.",
 )

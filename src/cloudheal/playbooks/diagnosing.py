@@ -70,9 +70,13 @@ class DiagnoseParameters(CommandParameters):
 class Situation:
     """One kind of trouble inside a server: what to look at, and what people can do about it."""
 
+    subject: str
+    """What is looked at, in words."""
     looks: tuple[str, ...]
     """Shell commands that change nothing; each may fail."""
     advice: str
+    mends: str = "It runs the command that the rule gives, once, and proves it."
+    """What is done about it, in a sentence."""
 
     @property
     def script(self) -> str:
@@ -169,6 +173,7 @@ def declared(
     name: str,
     run: Callable[[Case, Hands], End | Refusal],
     parameters: type[DiagnoseParameters],
+    situation: Situation,
     summary: str,
     failures: bool = False,
     parts: Sequence[ModuleType] = (),
@@ -187,6 +192,13 @@ def declared(
             "What was found inside the server was kept as evidence before anything was changed.",
             "The command that mends was run once and ended with exit code 0.",
             "The second command and the probe went well, where the rule asks for them.",
+        ),
+        steps=(
+            "It waits until the agent in the server was heard of since the trouble began; for `limit`.",
+            f"It runs one command that only looks, at {situation.subject}.",
+            "It keeps what was found as evidence.",
+            situation.mends,
+            "It tells people what was found where nothing mends it, or where that does not go well.",
         ),
         parts=(*PARTS, *parts, sys.modules[__name__]),
     )

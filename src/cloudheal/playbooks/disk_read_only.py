@@ -12,6 +12,7 @@ from cloudheal.playbooks import diagnosing
 from cloudheal.playbooks.diagnosing import DiagnoseParameters, Situation
 
 SITUATION = Situation(
+    subject="mounts, space, the kernel's log and the disks",
     looks=(
         "findmnt -t ext4,xfs -o TARGET,SOURCE,FSTYPE,OPTIONS",
         "grep ' ro[ ,]' /proc/mounts",
@@ -37,6 +38,7 @@ DISK_READ_ONLY = diagnosing.declared(
     name="disk_read_only",
     run=disk_read_only,
     parameters=DiskParameters,
+    situation=SITUATION,
     summary="Finds out which disk of a server cannot be written and why, runs the rule's command where it gives one, "
     "or tells people.",
 )

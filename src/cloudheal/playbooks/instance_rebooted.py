@@ -6,12 +6,19 @@ that have failed are started: they were meant to run, and nothing that works is 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case, End, Refusal
 from cloudheal.playbooks import diagnosing, rebooting
-from cloudheal.playbooks.rebooting import SITUATION, RebootedParameters
+from cloudheal.playbooks.rebooting import REBOOTED, RebootedParameters
+
+SITUATION = replace(
+    REBOOTED,
+    mends="It starts the failed units unless `start_failed` is off, or runs the command that the rule gives, once.",
+)
 
 
 class InstanceRebootedParameters(RebootedParameters):
@@ -32,6 +39,7 @@ INSTANCE_REBOOTED = diagnosing.declared(
     run=instance_rebooted,
     parameters=InstanceRebootedParameters,
     failures=True,
+    situation=SITUATION,
     summary="Starts what is missing in a server that its cloud restarted, and keeps what was found there.",
     parts=(rebooting,),
 )

@@ -15,6 +15,7 @@ from cloudheal.playbooks.diagnosing import DiagnoseParameters, Situation
 from cloudheal.settings.durations import Duration, duration_of
 
 SITUATION = Situation(
+    subject="the kernel, the log of the last boot, dumps and modules",
     looks=(
         "uname -r",
         "uptime -s",
@@ -48,6 +49,7 @@ KERNEL_FAULT = diagnosing.declared(
     run=kernel_fault,
     parameters=KernelParameters,
     failures=True,
+    situation=SITUATION,
     summary="Waits until a server whose kernel failed answers again, keeps what its kernel said, starts its service "
     "where the rule says how, or tells people.",
 )

@@ -6,10 +6,17 @@ started where the rule says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case, End, Refusal
 from cloudheal.playbooks import diagnosing, rebooting
-from cloudheal.playbooks.rebooting import SITUATION, RebootedParameters
+from cloudheal.playbooks.rebooting import REBOOTED, RebootedParameters
+
+SITUATION = replace(
+    REBOOTED,
+    mends="It runs the command that the rule gives, or starts the failed units where `start_failed` says so, once.",
+)
 
 
 class MachineRebootedParameters(RebootedParameters):
@@ -26,6 +33,7 @@ MACHINE_REBOOTED = diagnosing.declared(
     run=machine_rebooted,
     parameters=MachineRebootedParameters,
     failures=True,
+    situation=SITUATION,
     summary="Finds out why a server restarted from inside and what is missing since, starts that where the rule says "
     "so, or tells people.",
     parts=(rebooting,),

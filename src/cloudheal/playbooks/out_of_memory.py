@@ -12,6 +12,7 @@ from cloudheal.playbooks import diagnosing
 from cloudheal.playbooks.diagnosing import DiagnoseParameters, Situation
 
 SITUATION = Situation(
+    subject="memory, who was killed, who uses most, and failed units",
     looks=(
         "free -m",
         "dmesg -T | grep -iE 'out of memory|oom-kill|killed process' | tail -20",
@@ -39,6 +40,7 @@ OUT_OF_MEMORY = diagnosing.declared(
     run=out_of_memory,
     parameters=MemoryParameters,
     failures=True,
+    situation=SITUATION,
     summary="Finds out who used up a server's memory and who was killed for it, starts that again where the rule says "
     "so, or tells people.",
 )

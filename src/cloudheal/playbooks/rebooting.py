@@ -13,7 +13,8 @@ from cloudheal.playbooks.restoring import ABSENT
 from cloudheal.settings.durations import Duration, duration_of
 
 _FAILED = "systemctl --failed --plain --no-legend --no-pager | awk '{print $1}'"
-SITUATION = Situation(
+REBOOTED = Situation(
+    subject="boots, the errors of the last one, dumps, failed units and mounts",
     looks=(
         "uptime -s",
         "last -x reboot shutdown | head",

@@ -48,5 +48,9 @@ RERUN_PROCESS = Playbook(
         "The restore command was run once and ended with exit code 0.",
         "The second command and the probe went well, where the rule asks for them.",
     ),
+    steps=(
+        restoring.READY,
+        *restoring.STEPS,
+    ),
     parts=(commanding, evidence, journal, leaving, ordering, probing, readiness, restoring, sight, starting),
 )

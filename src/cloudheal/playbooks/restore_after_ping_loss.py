@@ -177,5 +177,11 @@ RESTORE_AFTER_PING_LOSS = Playbook(
         "The restore command was run once and ended with exit code 0.",
         "The second command and the probe went well, where the rule asks for them.",
     ),
+    steps=(
+        restoring.READY,
+        "It starts a server that stopped, where nothing says that somebody wanted that, and asks where nobody can say.",
+        "It reboots a server that runs and does not answer, once, where `reboot` says so.",
+        *restoring.STEPS,
+    ),
     parts=(commanding, evidence, journal, leaving, ordering, probing, readiness, restoring, sight, starting),
 )

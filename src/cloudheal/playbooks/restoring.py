@@ -59,6 +59,17 @@ ADVICE: Mapping[str, str] = {
 }
 
 
+#: What is done before and once a server is ready, for `playbooks show`.
+READY = (
+    "It waits until the server runs, its agent was heard of since the trouble began, and `reach` answers; for `limit`."
+)
+STEPS = (
+    "It runs the restore command, once in a run, and reads its exit code and the end of its output.",
+    "It runs `verify` and asks the `probe`, where the rule names them.",
+    "It tells people where any of this does not go well.",
+)
+
+
 class CommandParameters(BaseModel):
     """How a process is brought back, and what proves it."""
 
