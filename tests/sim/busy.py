@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.sim import tencent
 from tests.sim.signing import CMS, ECS, SLB, Answer, HandSigned
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ WEB, DB, SPOT, FALLING, EXPIRING, HUNG = SERVERS
 GROUP = "rsp-busy"
 UID = "1000000000000001"
 BACKENDS = [{"server_id": id_, "port": 80, "weight": 100} for id_ in (WEB, DB, HUNG)]
+
+CVM_WEB, CVM_DB, CVM_FALLING, CVM_HUNG = CVMS = [f"ins-busy{n}" for n in range(4)]
+CVM_ORDER = {"Placement": {"Zone": "ap-guangzhou-6"}, "ImageId": "img-heal0001", "InstanceType": "S5.MEDIUM4"}
+CVM_BEHIND = [f"{CVM_WEB}:80", f"{CVM_HUNG}:80"]
+CVM_TARGET = {"LoadBalancerId": "lb-busy2", "ListenerId": "lbl-busy"}
 
 ORDER = {
     "ImageId": "ubuntu_22_04_x64_20G_alibase_20240530.vhd",
@@ -86,6 +92,19 @@ WORLD: dict[str, Any] = {
 }
 
 
+TENCENT: dict[str, Any] = {
+    "instances": [{"id": CVM_WEB}, {"id": CVM_DB}, {"id": CVM_FALLING, "status": "STOPPED"}, {"id": CVM_HUNG}],
+    "repair_tasks": [{"id": "rep-busy", "instance": CVM_DB, "planned": "2026-03-02T03:40:00Z"}],
+    "balancers": [
+        {
+            "id": "lb-busy2",
+            "listeners": [{"id": "lbl-busy", "port": 80, "targets": [f"{CVM_WEB}:80", f"{CVM_HUNG}:80"]}],
+        }
+    ],
+    "clb_task_seconds": 2,
+}
+
+
 class Caller:
     """Signs the calls of a scenario; a call that must succeed and does not is an error of the test."""
 
@@ -115,11 +134,12 @@ class Caller:
 
 def make_busy(sim: RunningSimulator) -> None:
     """Bring a stepped simulator into the busy world: nothing of what was begun is finished."""
-    sim.world(WORLD)
+    sim.world({**WORLD, "tencent": TENCENT})
     with Caller(sim) as caller:
         _disturb_and_drill(caller)
         _begin_on_servers(caller)
         _begin_in_queues(caller)
+    _begin_at_tencent(sim)
 
 
 def _disturb_and_drill(caller: Caller) -> None:
@@ -157,6 +177,34 @@ def make_more(sim: RunningSimulator) -> None:
         caller.sent("/queues/late/messages", "Message", "more")
         caller.sim.chaos("maintenance_event", SPOT)
         caller.sim.chaos("metric_alarm", "r-busy", level="INFO", instance=DB)
+    with tencent.OverTcp(sim.address, int(MOMENT) + 1) as hand:
+        done(hand, tencent.CVM, "RunInstances", InstanceCount=2, **CVM_ORDER)
+        done(hand, tencent.TAT, "CreateCommand", CommandName="more", Content=_coded("true"))
+        done(hand, tencent.TAT, "RunCommand", Content=_coded("true"), InstanceIds=[CVM_WEB])
+        sim.chaos("repair_task", CVM_WEB)
+
+
+def done(hand: tencent.OverTcp, version: str, action: str, /, **parameters: object) -> Any:
+    """Make a call to Tencent Cloud that must succeed."""
+    answer = hand.call(action, version, **parameters)
+    assert not answer.code, (action, answer.response)
+    return answer.response
+
+
+def _begin_at_tencent(sim: RunningSimulator) -> None:
+    sim.chaos("crash_loop", CVM_FALLING, seconds=400)
+    sim.chaos("slow_boot", CVM_DB, seconds=700)
+    sim.chaos("hang", CVM_HUNG)
+    sim.chaos("repair_task", CVM_WEB, in_seconds=1500)
+    with tencent.OverTcp(sim.address, int(MOMENT)) as hand:
+        done(hand, tencent.CVM, "StartInstances", InstanceIds=[CVM_FALLING])
+        done(hand, tencent.CVM, "RebootInstances", InstanceIds=[CVM_DB])
+        done(hand, tencent.CVM, "RebootInstances", InstanceIds=[CVM_HUNG], StopType="SOFT_FIRST")
+        done(hand, tencent.CVM, "RunInstances", ClientToken="busy", **CVM_ORDER)
+        script = _coded("echo a; sleep 500; pkill nginx")
+        done(hand, tencent.TAT, "RunCommand", Content=script, InstanceIds=[CVM_WEB], Timeout=3600)
+        target = {"InstanceId": CVM_WEB, "Port": 80}
+        done(hand, tencent.CLB, "ModifyTargetWeight", Weight=0, Targets=[target], **CVM_TARGET)
 
 
 def _begin_on_servers(caller: Caller) -> None:

@@ -9,16 +9,23 @@ from typing import Any
 
 import pytest
 
+from tests.sim import tencent
 from tests.sim.signing import ACTIONTRAIL, CMS, ECS, LOCATION, SLB, STS, VPC, Answer, HandSigned
 from tests.sim.simulator import RunningSimulator
 
 SERVER, BALANCER = "i-bp1a", "lb-a"
+CVM, LISTENER = "ins-a", "lbl-a"
 WORLD: dict[str, Any] = {
     "alibaba": {
         "instances": [{"id": SERVER, "status": "Stopped"}],
         "load_balancers": [{"id": BALANCER}],
         "queues": [{"name": "q"}],
-    }
+    },
+    "tencent": {
+        "instances": [{"id": CVM, "status": "STOPPED"}],
+        "balancers": [{"id": "lb-b", "listeners": [{"id": LISTENER, "port": 80, "targets": [f"{CVM}:80"]}]}],
+        "clb_task_seconds": 0,
+    },
 }
 Call = Callable[[HandSigned], Answer]
 
@@ -40,6 +47,29 @@ def rpc(version: str, action: str, **parameters: object) -> Call:
     return lambda hand: hand.rpc(version, action, **parameters)
 
 
+@dataclass(frozen=True, slots=True)
+class Api3Answer(Answer):
+    """An answer of Tencent Cloud, whose errors travel with HTTP 200."""
+
+    @property
+    def code(self) -> str:
+        """The error code, empty on success."""
+        return str(self.json["Response"].get("Error", {}).get("Code", ""))
+
+
+def api3(version: str, action: str, **parameters: object) -> Call:
+    """Return the call to Tencent Cloud with these parameters."""
+
+    def call(hand: HandSigned) -> Answer:
+        signed = tencent.Tc3.of(action, version, **parameters)
+        answer = hand.send("POST", "/", signed.body, signed.headers())
+        return Api3Answer(answer.status, answer.headers, answer.body)
+
+    return call
+
+
+#: How Tencent Cloud says "too often", and that it is broken.
+TOO_OFTEN, BROKEN = (200, "RequestLimitExceeded"), (200, "InternalError")
 ROWS = (
     Row(
         "ecs",
@@ -73,6 +103,36 @@ ROWS = (
         "location",
         "DescribeEndpoints",
         rpc(LOCATION, "DescribeEndpoints", Id="cn-hangzhou", ServiceCode="ecs", Type="openAPI"),
+    ),
+    Row(
+        "cvm",
+        "StartInstances",
+        api3(tencent.CVM, "StartInstances", InstanceIds=[CVM]),
+        throttled=TOO_OFTEN,
+        broken=BROKEN,
+        seen=lambda hand: b"STOPPED" not in api3(tencent.CVM, "DescribeInstancesStatus")(hand).body,
+    ),
+    Row(
+        "clb",
+        "DeregisterTargets",
+        api3(
+            tencent.CLB,
+            "DeregisterTargets",
+            LoadBalancerId="lb-b",
+            ListenerId=LISTENER,
+            Targets=[{"InstanceId": CVM, "Port": 80}],
+        ),
+        throttled=TOO_OFTEN,
+        broken=BROKEN,
+        seen=lambda hand: CVM.encode() not in api3(tencent.CLB, "DescribeTargets", LoadBalancerId="lb-b")(hand).body,
+    ),
+    Row("tat", "DescribeCommands", api3(tencent.TAT, "DescribeCommands"), throttled=TOO_OFTEN, broken=BROKEN),
+    Row(
+        "monitor",
+        "DescribeBaseMetrics",
+        api3(tencent.MONITOR, "DescribeBaseMetrics", Namespace="QCE/CVM"),
+        throttled=TOO_OFTEN,
+        broken=BROKEN,
     ),
 )
 KEEPING = tuple(row for row in ROWS if row.seen)

@@ -58,10 +58,16 @@ def test_a_busy_world_goes_on_the_same_in_another_simulator(
 
 
 def world_of(sim: RunningSimulator) -> dict[str, Any]:
-    """Return the world without the ids of requests in its audit trail: those are drawn anew in every process."""
+    """Return the world without the ids of requests that it tells of: those are drawn anew in every process."""
     world: dict[str, Any] = sim.control("GET", "world")
     for told in world["alibaba"]["trail_events"]:
         told.pop("request_id", None)
+    for instance in world["tencent"]["instances"]:
+        (instance.get("operation", {}).get("status") or {}).pop("request_id", None)
+        for _, earlier in instance.get("operation", {}).get("history", ()):
+            (earlier or {}).pop("request_id", None)
+    for task in world["tencent"]["clb_tasks"]:
+        task.pop("id")
     return world
 
 

@@ -19,7 +19,7 @@ SERVICE: Service[Kernel] = Service("sts", "STS", "2018-08-13")
 _ROLE = re.compile(r"qcs::cam::uin/(?P<account>\d{1,20}):(?:roleName/(?P<name>[A-Za-z0-9_.-]{1,128})|role/\d{1,30})")
 
 
-@SERVICE.action(GetCallerIdentity, rate=1000)
+@SERVICE.action(GetCallerIdentity)
 def get_caller_identity(_kernel: Kernel, _request: GetCallerIdentity, exchange: Exchange) -> Reply:
     """Name the account and principal of the signing key."""
     key = exchange.key
@@ -33,7 +33,7 @@ def get_caller_identity(_kernel: Kernel, _request: GetCallerIdentity, exchange: 
     }
 
 
-@SERVICE.action(AssumeRole, rate=600)
+@SERVICE.action(AssumeRole)
 def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Reply:
     """Issue a temporary key pair with a token, valid for the asked time."""
     role = _ROLE.fullmatch(request.role_arn)
