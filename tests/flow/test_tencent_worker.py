@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cloudheal.cli import app as cli
+from cloudheal.model.event import Channel
 from cloudheal.record.inventory import everything
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, SYSTEM_EVENT
-from tests.flow.tencent import PING, RULE, account_of, settings_of
+from tests.flow.leaks import Leaks
+from tests.flow.tencent import PING, RULE, account_of, pushed, settings_of
 from tests.flow.watching import Watching, watching
 from tests.sim.simulator import RunningSimulator, started
 
@@ -205,3 +208,31 @@ def test_each_decision_is_there_to_be_explained(watch: Watching) -> None:
         watch.advance(1)
     assert [one.status for one in watch.rows(EVENT)] == ["0"]
     assert (watch.rows(INCIDENT), watch.rows(DECISION)) == ([], [])
+
+
+def test_keys_and_tokens_show_nowhere_also_when_the_cloud_refuses_them(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither in logs of any library and level, nor in tables, health, metrics or the answers to pushes."""
+    secrets = {
+        "TENCENTCLOUD_SECRET_ID": "AKIDcarelessCarelessCareless01",
+        "TENCENTCLOUD_SECRET_KEY": "carelessKeyCarelessKeyCareless02",
+        "TENCENTCLOUD_TOKEN": "carelessTokenOfAnHourCareless03",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    world(simulator)
+    caplog.set_level(logging.DEBUG)
+    leaks = Leaks(secrets, [])
+    settings = settings_of(simulator.url, tmp_path, RULES)
+    with watching(simulator, settings) as worker:
+        worker.tick()
+        now = worker.app.clock.now()
+        odd = pushed(WEB, "1", now, type_=secrets["TENCENTCLOUD_SECRET_KEY"], time=secrets["TENCENTCLOUD_TOKEN"])
+        worker.app.take([pushed(WEB, "1", now), odd], "test", Channel.WEBHOOK)
+        leaks.look("health", json.dumps(worker.app.watch.health(), default=str))
+        leaks.look("metrics", worker.app.watch.metrics())
+    leaks.look("log", caplog.text)
+    leaks.look_at_tables(settings.database, frozenset({("dead_letter", "raw")}))
+    assert leaks.found == []
+    assert "poll.incomplete" in caplog.text

@@ -56,3 +56,38 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """No file, no traceback: the path and the option are named."""
     with pytest.raises(SettingsError, match="-c FILE"):
         load_settings(tmp_path / "none.yaml")
+
+
+TENCENT = GOOD.replace("alibaba", "tencent").replace("cn-hangzhou", "ap-guangzhou").replace("timezone", "#")
+
+
+def test_each_clouds_keys_stand_where_its_own_tools_look_for_them(tmp_path: Path) -> None:
+    """Unless the file names other variables."""
+    (account,) = load_settings(written(tmp_path, GOOD)).accounts
+    assert account.key_variables == ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    (account,) = load_settings(written(tmp_path, TENCENT)).accounts
+    assert account.key_variables == ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "TENCENTCLOUD_TOKEN")
+    named = "    access_key_id_env: ID\n    access_key_secret_env: KEY\n    token_env: TOKEN\n"
+    (account,) = load_settings(written(tmp_path, TENCENT.replace("#:", f"{named}#:"))).accounts
+    assert account.key_variables == ("ID", "KEY", "TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("    audit_trail: true\n", r"accounts\.0\.audit_trail: .*Tencent Cloud has no such audit_trail"),
+        ("    group_by: monitor_group\n", r"accounts\.0\.group_by: .*Tencent Cloud has no such group_by"),
+        ("    queue: {endpoint: http://x}\n", r"accounts\.0\.queue: .*Tencent Cloud has no such queue"),
+        ("    app_id: x\n", r"accounts\.0\.app_id: "),
+    ],
+)
+def test_what_only_the_other_cloud_has_is_refused(tmp_path: Path, line: str, expected: str) -> None:
+    """A setting that would do nothing is a mistake of whoever wrote it."""
+    with pytest.raises(SettingsError, match=expected):
+        load_settings(written(tmp_path, TENCENT.replace("#:", f"{line}#:")))
+
+
+def test_only_tencent_cloud_has_app_ids(tmp_path: Path) -> None:
+    """An account's number is enough elsewhere."""
+    with pytest.raises(SettingsError, match="only accounts of Tencent Cloud have an APPID"):
+        load_settings(written(tmp_path, GOOD.replace("timezone", '    app_id: "1250000000"\ntimezone')))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.facts import named_event
+from cloudheal.clouds.announcements import named_event
 from cloudheal.model.event import Channel, Event
 from cloudheal.sense.triggers import trouble_of
 

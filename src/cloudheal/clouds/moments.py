@@ -32,6 +32,11 @@ def moment(value: object) -> datetime | None:
     return _of_parts(found) if found else None
 
 
+def stamp(at: datetime, *, millis: bool = False) -> str:
+    """Write a time in UTC as the vendor does."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds" if millis else "seconds").replace("+00:00", "Z")
+
+
 def _of_epoch(number: float) -> datetime | None:
     try:
         seconds = number / 1000 if abs(number) >= _SECONDS_END else number

@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from cloudheal.clouds.alibaba.client import CMS, ECS, Client
-from cloudheal.clouds.alibaba.facts import stamp
 from cloudheal.clouds.alibaba.samples import TEST_MARKS, envelope_of
-from cloudheal.clouds.alibaba.system_events import PAUSES, AlibabaSystemEvents, numbered
+from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents, numbered
+from cloudheal.clouds.announcements import PAUSES
+from cloudheal.clouds.moments import stamp
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.drill import MOST_SCHEDULED, Chunk
 from cloudheal.model.resource import ResourceId

@@ -6,12 +6,10 @@ The vendor's own words stay beside them, so that patterns that people know from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from cloudheal.clouds.moments import moment
-from cloudheal.model.event import Event
-from cloudheal.model.system_event import FINAL, STATUSES, Cycle, SystemEvent
+from cloudheal.clouds.moments import moment, stamp
+from cloudheal.model.system_event import FINAL, STATUSES, Cycle
 
 #: A drill's events carry this reason. Only the list of events tells it, messages do not.
 SIMULATED_REASON = "A simulated event."
@@ -61,29 +59,6 @@ def facts_of(content: Mapping[str, Any], name: str, status: str) -> Mapping[str,
 def texts_of(data: Mapping[str, Any]) -> str:
     """Return the facts of a system event that become columns, as one text; empty where there are none."""
     return "".join(data[name] for name in _COLUMNS) if "event_id" in data and "event_type" in data else ""
-
-
-def named_event(event: Event) -> SystemEvent:
-    """Return what an event says of the system event that it is about."""
-    told = event.data
-    return SystemEvent(
-        id=told["event_id"],
-        type=event.type,
-        resource=event.subject,
-        status=event.status,
-        published=moment(told["published"]),
-        not_before=moment(told["not_before"]),
-        finished=event.time if event.status in FINAL else None,
-        reason=told["reason"],
-        impact=told["impact"],
-        disk=told["disk_id"],
-        simulated=event.simulated,
-    )
-
-
-def stamp(at: datetime, *, millis: bool = False) -> str:
-    """Write a time in UTC as the vendor does."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds" if millis else "seconds").replace("+00:00", "Z")
 
 
 def _time(value: object) -> str:

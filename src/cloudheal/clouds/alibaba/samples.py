@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloudheal.clouds.alibaba.events import INTERRUPTION, STATE_CHANGE
-from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, stamp
-from cloudheal.clouds.moments import CHINA
+from cloudheal.clouds.alibaba.facts import SIMULATED_REASON
+from cloudheal.clouds.moments import CHINA, stamp
 from cloudheal.model.event import DRY_RUN
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import FINAL, STATUSES, Cycle

@@ -19,9 +19,9 @@ from typing import Any
 
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.events import event_of
-from cloudheal.clouds.alibaba.facts import named_event, stamp
-from cloudheal.clouds.moments import moment
-from cloudheal.errors import CloudPermanentError, CloudTransientError, NotAnEventError
+from cloudheal.clouds.announcements import named_event, patiently, readable
+from cloudheal.clouds.moments import moment, stamp
+from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.system_event import FINAL, Cycle, SystemEvent
 
@@ -35,8 +35,6 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 READ_SECONDS = 10.0
 #: The API's own limits: events on a page, ids in a call.
 PAGE = 100
-#: Seconds between tries of one page.
-PAUSES = (0.5, 1.0, 2.0)
 _HISTORY = "DescribeInstanceHistoryEvents"
 
 
@@ -54,13 +52,7 @@ class AlibabaSystemEvents:
 
     def announced(self, region: str) -> Iterator[Sequence[Event]]:
         """Yield the events of a region in every status, page by page. Raises Cloud*Error, also in the middle."""
-        unreadable = 0
-        for page in self._pages(region, {}):
-            events = [self._read(one, region) for one in page]
-            unreadable += events.count(None)
-            yield [one for one in events if one is not None]
-        if unreadable:
-            raise CloudPermanentError(f"{unreadable} system events cannot be read", vendor_code="UnreadableEvent")
+        return readable(self._pages(region, {}), lambda row: self._read(row, region))
 
     def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
         """Read events by id; one that the cloud does not show is absent. Raises Cloud*Error."""
@@ -102,13 +94,7 @@ class AlibabaSystemEvents:
             token = following
 
     def _patiently(self, region: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read one page, again while the service stumbles. Raises Cloud*Error in the end."""
-        for pause in PAUSES:
-            try:
-                return self._client.call(ECS, _HISTORY, region, query, READ_SECONDS)
-            except CloudTransientError:
-                self._pause(pause)
-        return self._client.call(ECS, _HISTORY, region, query, READ_SECONDS)
+        return patiently(lambda: self._client.call(ECS, _HISTORY, region, query, READ_SECONDS), self._pause)
 
     def _read(self, row: Mapping[str, Any], region: str) -> Event | None:
         """Return a row as the event that its message would have made; None when it is in no documented form."""

@@ -56,7 +56,8 @@ def event_in(document: Mapping[str, Any], raw: bytes, received: datetime, channe
         if callbacks.is_callback(document)
         else _of_cloud_event(document, raw, at, channel)
     )
-    check_text(f"{event.subject}{event.type}{event.status}{event.id}{event.source}{event.key}", event.data)
+    columns = "".join(str(event.data.get(name, "")) for name in ("event_id", "reason", "impact"))
+    check_text(f"{event.subject}{event.type}{event.status}{event.id}{event.source}{event.key}{columns}", event.data)
     return event
 
 

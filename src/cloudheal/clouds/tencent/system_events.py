@@ -8,24 +8,26 @@ for the time in which a task may still matter. The time at which a task that wai
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from cloudheal.clouds.announcements import named_event, patiently, readable
 from cloudheal.clouds.moments import CHINA, moment
 from cloudheal.clouds.tencent.client import CVM, Client
 from cloudheal.clouds.tencent.names import ALARM, PRODUCT, TASKS
 from cloudheal.clouds.tencent.tasks import task_facts
-from cloudheal.errors import CloudPermanentError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import FINAL, Cycle, SystemEvent
 from cloudheal.ports.account import not_offered
-from cloudheal.settings.discretion import discreet
 
 #: CAM actions by verb, for the printed least-privilege policy.
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {"system_events": ("cvm:DescribeTaskInfo",)}
 READ_SECONDS = 10.0
+_LIST = "DescribeTaskInfo"
 #: The API's own limit of tasks on a page and ids in a call.
 PAGE = 100
 #: Tasks that were made so long ago are over.
@@ -43,20 +45,22 @@ STATUSES: Mapping[int, Cycle] = {
 class TencentSystemEvents:
     """The repair tasks of one Tencent Cloud account."""
 
-    def __init__(self, client: Client, account: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        account: str,
+        now: Callable[[], datetime],
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """`pause` waits in real time between tries."""
         self._client = client
+        self._pause = pause
         self._account = account
         self._now = now
 
     def announced(self, region: str) -> Iterator[Sequence[Event]]:
         """Yield the tasks of a region in every status, page by page. Raises Cloud*Error, also in the middle."""
-        unreadable = 0
-        for page in self._pages(region, {}):
-            events = [self._read(one, region) for one in page]
-            unreadable += events.count(None)
-            yield [one for one in events if one is not None]
-        if unreadable:
-            raise CloudPermanentError(f"{unreadable} repair tasks cannot be read", vendor_code="UnreadableEvent")
+        return readable(self._pages(region, {}), lambda row: self._read(row, region))
 
     def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
         """Read tasks by id; one that the cloud does not show is absent. Raises Cloud*Error."""
@@ -64,7 +68,7 @@ class TencentSystemEvents:
         for start in range(0, len(ids), PAGE):
             for page in self._pages(region, {"TaskIds": list(ids[start : start + PAGE])}):
                 events = (self._read(one, region) for one in page)
-                found.update((one.id, one) for one in (_task(event) for event in events if event))
+                found.update((one.id, one) for one in (named_event(event) for event in events if event))
         return found
 
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
@@ -76,7 +80,7 @@ class TencentSystemEvents:
         dates = {"StartDate": written(now - SINCE), "EndDate": written(now + timedelta(days=1))}
         while True:
             query = {**asked, **dates, "Offset": seen, "Limit": PAGE}
-            reply = self._client.call(CVM, "DescribeTaskInfo", region, query, READ_SECONDS)
+            reply = patiently(partial(self._client.call, CVM, _LIST, region, query, READ_SECONDS), self._pause)
             rows = reply.get("RepairTaskInfoSet") or ()
             yield [one for one in rows if one.get("Region") in {None, "", region}]
             seen += len(rows)
@@ -112,21 +116,6 @@ class TencentSystemEvents:
 def written(at: datetime) -> str:
     """Write a time as the call takes it: China standard time, without saying so (UNVERIFIED)."""
     return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _task(event: Event) -> SystemEvent:
-    told = event.data
-    return SystemEvent(
-        id=told["event_id"],
-        type=event.type,
-        resource=event.subject,
-        status=event.status,
-        published=moment(told["published"]),
-        not_before=moment(told["not_before"]),
-        finished=event.time if event.status in FINAL else None,
-        reason=discreet(told["reason"]),
-        impact=told["impact"],
-    )
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from cloudheal.clouds.moments import moment
+from cloudheal.clouds.moments import moment, stamp
 
 
 def task_facts(told: Mapping[str, Any]) -> dict[str, str]:
@@ -33,11 +32,6 @@ def _time(value: object) -> str:
     """Write a time in UTC; one without a zone is China standard time (UNVERIFIED)."""
     read = moment(value)
     return stamp(read) if read else ""
-
-
-def stamp(at: datetime) -> str:
-    """Write a time in UTC as cloudheal keeps it with an event."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _text(value: object) -> str:
