@@ -192,3 +192,14 @@ def test_the_inside_of_a_troubled_server_is_in_its_world_document(server: Server
     server.simulator.world.load(document)
     assert server.does(look) == before
     assert server.simulator.world.dump()["alibaba"] == document["alibaba"]
+
+
+def test_who_sends_and_who_takes_memory_stands_first(server: Server) -> None:
+    """`ps` sorts by processor and by memory, and knows the columns that people ask for."""
+    server.suffers("bandwidth_cap", process="nightly")
+    busiest = server.does("ps -eo pid,user,pcpu,etime,cmd --sort=-pcpu | head -2 | tail -1")[1]
+    assert busiest.split()[-1] == "nightly"
+    largest = server.does("ps -eo comm,rss --sort=-rss | head -2 | tail -1")[1]
+    assert largest.split()[0] == "web"
+    assert server.does("ps -eo colour")[0] == 1
+    assert server.does("ls -l /var/crash") == (0, "")

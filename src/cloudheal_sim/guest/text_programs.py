@@ -10,6 +10,8 @@ from cloudheal_sim.guest.patterns import matcher
 from cloudheal_sim.guest.system_files import system_file
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
 
+#: Folders that are there, whatever is in them.
+_FOLDERS = frozenset({".", "", "/var", "/var/crash", "/var/log", "/tmp", "/etc", "/root", "/home"})  # noqa: S108 - names
 #: Characters that one command prints at most.
 _MOST_SHOWN = 200_000
 
@@ -183,7 +185,7 @@ def _ls(inside: Inside, call: Invoked) -> Outcome:
         folder = "" if path == "." else f"{path.rstrip('/')}/"
         found = [name for name in sorted(inside.guest.files) if name == path or name.startswith(folder)]
         shown += "".join(f"{name}\n" for name in found)
-        if not found and path != ".":
+        if not found and path.rstrip("/") not in _FOLDERS:
             errors += f"ls: cannot access '{path}': No such file or directory\n"
     return Outcome(2 if errors else 0, shown, errors)
 

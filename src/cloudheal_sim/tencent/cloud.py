@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.kernel.wire import HttpReply, HttpRequest
     from cloudheal_sim.kernel.world import Section
     from cloudheal_sim.tencent.cvm.model.instance import Instance, Status
+    from cloudheal_sim.tencent.monitor.model.alarms import Alarms
 
 
 ACCOUNT = "100000000001"
@@ -82,6 +83,11 @@ class TencentCloud:
     def cvm(self) -> Cvm:
         """The stores of CVM, for whoever only reads."""
         return self._cvm
+
+    @property
+    def alarms(self) -> Alarms:
+        """The alarms of Cloud Monitor, for whoever only reads."""
+        return self._monitor.alarms
 
     @property
     def eb(self) -> Eb:

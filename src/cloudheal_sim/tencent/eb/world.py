@@ -54,8 +54,9 @@ class EbSection:
 
     def install(self, parsed: EbPart) -> None:
         """Replace everything by what was read."""
-        self._bridge.options, self._bridge.events = parsed.event_options, list(parsed.events)
+        self._bridge.options = parsed.event_options
         self._bridge.begin(parsed.event_buses, parsed.event_rules, parsed.functions)
+        self._bridge.events.extend(parsed.events)
         self._bridge.courier.replace(parsed.event_deliveries)
 
     def dump(self) -> dict[str, object]:

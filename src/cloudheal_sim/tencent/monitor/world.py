@@ -69,7 +69,7 @@ class MonitorSection:
             for one in parsed.loads
         }
         for instance in monitor.cvm.fleet:
-            if instance.guest is not None or instance.hung:
+            if instance.id not in monitor.metrics.loads and (instance.guest is not None or instance.hung):
                 monitor.metrics.look(instance)
 
     def dump(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ intervals of a minute, as an asynchronous function call is.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
@@ -46,7 +47,7 @@ class Bridge:
         self.buses: dict[str, Bus] = {}
         self.rules: dict[str, Rule] = {}
         self.functions: dict[str, Function] = {}
-        self.events: list[Event] = []
+        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self.courier = Courier(kernel, self._hand_over, _again, RETRIES)
         self._batches: dict[tuple[str, str], tuple[int, EventParcel]] = {}
 
@@ -61,6 +62,7 @@ class Bridge:
         self.rules = {one.id: one for one in map(self._completed, rules)}
         self.functions = {one.name: one for one in functions}
         self._batches.clear()
+        self.events.clear()
 
     def put_rule(self, rule: Rule) -> Rule:
         """Create a rule, or change the one of its id."""
@@ -75,7 +77,7 @@ class Bridge:
         wanted = [one for one in self.rules.values() if one.bus == event.bus and one.enabled]
         wanted = [one for one in wanted if matches(one.pattern, document)]
         noted = event.model_copy(update={"rules": tuple(one.id for one in wanted)})
-        self.events = [*self.events[1 - MOST_EVENTS :], noted]
+        self.events.append(noted)
         self.kernel.journal.append(
             "event",
             service="eb",

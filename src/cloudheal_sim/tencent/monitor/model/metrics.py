@@ -85,6 +85,7 @@ class Metrics:
         self.loads: dict[str, Timeline[Load]] = {}
         cvm.guests.situations.append(self._situation)
         cvm.guests.changed.append(self._changed)
+        cvm.lifecycle.moved.append(lambda instance, _before, _after: self.look(instance))
 
     def hear(self, happening: Happening) -> Load:
         """Hear of a happening: an instance that no longer answers, or does again, is looked at anew."""
