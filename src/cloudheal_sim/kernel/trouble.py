@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, Field
 
 from cloudheal_sim.kernel.moments import instant_of, moments
 from cloudheal_sim.kernel.world import Part
+
+if TYPE_CHECKING:
+    from cloudheal_sim.kernel.journal import Journal
 
 
 @dataclass(slots=True)
@@ -24,6 +28,21 @@ class Trouble:
     """Seconds from Running to the next fall; None when it does not crash."""
     crash_due: int | None = None
     """When the present run falls, epoch milliseconds."""
+
+    def spoils_start(self, journal: Journal, id_: str) -> bool:
+        """Say whether the boot that ends now is one that fails; each such counts down."""
+        if self.fail_starts > 0:
+            self.fail_starts -= 1
+            journal.change("instance.fail_starts", id_, self.fail_starts + 1, self.fail_starts)
+            return True
+        return self.fail_starts < 0
+
+    def end_run(self, journal: Journal, id_: str) -> None:
+        """Forget what ends with a run: a planned crash, and a hang."""
+        self.crash_due = None
+        if self.hung:
+            self.hung = False
+            journal.change("instance.hung", id_, before=True, after=False)
 
 
 class TroublePart(Part):

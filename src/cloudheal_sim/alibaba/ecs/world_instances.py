@@ -19,7 +19,6 @@ from cloudheal_sim.alibaba.ecs.model.maintenance import dump_maintenance, load_m
 from cloudheal_sim.alibaba.ecs.world_parts import InstancePart, SpotPart
 from cloudheal_sim.guest.guest_parts import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
-from cloudheal_sim.kernel.many import numbered_name
 from cloudheal_sim.kernel.moments import instant_of, moments, timeline, timeline_document
 from cloudheal_sim.kernel.timeline import Timeline
 from cloudheal_sim.kernel.trouble import dump_trouble, load_trouble
@@ -55,7 +54,7 @@ class InstanceBuilder:
         return len(self._ecs.fleet)
 
     def _build(self, part: InstancePart) -> None:
-        tags, vswitch = _tags(part), self._vswitch(part)
+        tags, vswitch = part.all_tags, self._vswitch(part)
         groups = self._security_groups(part, vswitch)
         created = instant_of(part.created, self._now - AGE)
         status = self._status(part, created)
@@ -79,7 +78,7 @@ class InstanceBuilder:
         tags: dict[str, str],
         created: int,
     ) -> Instance:
-        name = _name(part, id_)
+        name = part.name_of(id_)
         return Instance(
             id=id_,
             region=part.region,
@@ -184,17 +183,6 @@ def instance_document(instance: Instance) -> dict[str, object]:
         },
         **_rare(instance),
     }
-
-
-def _name(part: InstancePart, id_: str) -> str:
-    if part.name is None:
-        return id_
-    return part.name if part.count is None else numbered_name(part.name, id_)
-
-
-def _tags(part: InstancePart) -> dict[str, str]:
-    short = {"group": part.group, "desired": part.desired}
-    return {**part.tags, **{key: value for key, value in short.items() if value is not None}}
 
 
 def _spot(part: InstancePart) -> Spot | None:

@@ -7,7 +7,7 @@ written by a dump and may be left out by people.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -18,7 +18,7 @@ from cloudheal_sim.alibaba.ecs.model.durations import Durations
 from cloudheal_sim.alibaba.ecs.model.instance import Goal, Lock, Status, StoppedMode
 from cloudheal_sim.alibaba.ecs.model.maintenance import MaintenancePart
 from cloudheal_sim.guest.guest_parts import GuestPart
-from cloudheal_sim.kernel.many import ids_of, one_or_many
+from cloudheal_sim.kernel.many import Id, OneOrMany
 from cloudheal_sim.kernel.stock import StockPart
 from cloudheal_sim.kernel.tokens import TokenPart
 from cloudheal_sim.kernel.trouble import TroublePart
@@ -31,8 +31,6 @@ GOALS = {
     Status.STOPPING: frozenset({Goal.STOP, Goal.REBOOT, Goal.REDEPLOY, Goal.RELEASE}),
     Status.STOPPED: frozenset({Goal.RELEASE}),
 }
-
-Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class TaskPart(Part):
@@ -65,12 +63,9 @@ class NetworkPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
-class InstancePart:
+class InstancePart(OneOrMany):
     """One instance, or `count` of them under ids `<prefix>-000001` and so on."""
 
-    id: Id | None = None
-    count: int | None = Field(None, ge=1, le=1_000_000)
-    prefix: Id | None = None
     region: str = "cn-hangzhou"
     zone: str | None = None
     type: str = "ecs.g7.large"
@@ -78,12 +73,8 @@ class InstancePart:
     status: Status | None = None
     since: AwareDatetime | None = None
     history: tuple[tuple[AwareDatetime, Status], ...] = ()
-    name: str | None = None
     description: str = ""
     host_name: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    group: str | None = Field(None, description="short for the tag `group`")
-    desired: Literal["on", "off"] | None = Field(None, description="short for the tag `desired`")
     charge_type: Literal["PostPaid", "PrePaid"] | None = None
     spot: bool | SpotPart = False
     reclaim_at: AwareDatetime | None = Field(None, description="short for a spot instance with that reclaim")
@@ -106,22 +97,12 @@ class InstancePart:
     guest: GuestPart | None = None
 
     @model_validator(mode="after")
-    def _one_or_many(self) -> InstancePart:
-        one_or_many(self.id, self.count, self.prefix)
-        return self
-
-    @model_validator(mode="after")
     def _under_way(self) -> InstancePart:
         status = self.status or Status.RUNNING
         if self.task is not None and self.task.goal not in GOALS.get(status, frozenset()):
             msg = f"a {status} instance is not on its way to {self.task.goal}"
             raise ValueError(msg)
         return self
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the instances meant."""
-        return ids_of(self.id, self.count, self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from cloudheal_sim.guest.guest_parts import dump_guest, load_guest
 from cloudheal_sim.kernel.clock import MILLIS_PER_DAY, MILLIS_PER_SECOND, iso_millis, to_millis
-from cloudheal_sim.kernel.many import numbered_name
 from cloudheal_sim.kernel.moments import instant_of, moments, timeline, timeline_document
 from cloudheal_sim.kernel.timeline import Timeline
 from cloudheal_sim.kernel.trouble import Trouble, dump_trouble, load_trouble
@@ -59,14 +58,15 @@ class InstanceBuilder:
             for address in part.network.public_ips:
                 self._cvm.addresses.note(PUBLIC.id, address)
         for part, zone in listed:
+            tags = part.all_tags
             for id_ in part.ids:
-                self._cvm.fleet.add(self._instance(part, zone, id_))
+                self._cvm.fleet.add(self._instance(part, zone, id_, tags))
         return len(self._cvm.fleet)
 
-    def _instance(self, part: InstancePart, zone: Zone, id_: str) -> Instance:
+    def _instance(self, part: InstancePart, zone: Zone, id_: str, tags: dict[str, str]) -> Instance:
         created = instant_of(part.created, self._now - AGE)
         status = timeline(part.status or Status.RUNNING, instant_of(part.since, created), part.history)
-        name = _name(part, id_)
+        name = part.name_of(id_)
         return Instance(
             id=id_,
             region=zone.region,
@@ -79,7 +79,7 @@ class InstanceBuilder:
             operation=_operation(part, created),
             name=name,
             host_name=name if part.host_name is None else part.host_name,
-            tags=_tags(part),
+            tags=tags,
             charge_type=part.charge_type,
             project=part.project,
             started=instant_of(part.started, created if status.value is Status.RUNNING else None),
@@ -161,17 +161,6 @@ def instance_document(instance: Instance) -> dict[str, object]:
         },
         **_rare(instance),
     }
-
-
-def _name(part: InstancePart, id_: str) -> str:
-    if part.name is None:
-        return id_
-    return part.name if part.count is None else numbered_name(part.name, id_)
-
-
-def _tags(part: InstancePart) -> dict[str, str]:
-    short = {"group": part.group, "desired": part.desired}
-    return {**part.tags, **{key: value for key, value in short.items() if value is not None}}
 
 
 def _stop_charging(status: Status) -> StopCharging:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from cloudheal_sim.guest.guest_parts import GuestPart
-from cloudheal_sim.kernel.many import ids_of, one_or_many
+from cloudheal_sim.kernel.many import Id, OneOrMany
 from cloudheal_sim.kernel.stock import StockPart
 from cloudheal_sim.kernel.tokens import TokenPart
 from cloudheal_sim.kernel.trouble import TroublePart
@@ -32,7 +32,6 @@ GOALS = {
     Status.TERMINATING: frozenset({Goal.RELEASE}),
     Status.LAUNCH_FAILED: frozenset({Goal.RELEASE}),
 }
-Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class TaskPart(Part):
@@ -74,12 +73,9 @@ class NetworkPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
-class InstancePart:
+class InstancePart(OneOrMany):
     """One instance, or `count` of them under ids `<prefix>-000001` and so on."""
 
-    id: Id | None = None
-    count: int | None = Field(None, ge=1, le=1_000_000)
-    prefix: Id | None = None
     region: str | None = None
     zone: str | None = None
     type: str = DEFAULT_TYPE
@@ -87,11 +83,7 @@ class InstancePart:
     status: Status | None = None
     since: AwareDatetime | None = None
     history: tuple[tuple[AwareDatetime, Status], ...] = ()
-    name: str | None = None
     host_name: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    group: str | None = Field(None, description="short for the tag `group`")
-    desired: Literal["on", "off"] | None = Field(None, description="short for the tag `desired`")
     charge_type: Literal["PREPAID", "POSTPAID_BY_HOUR", "SPOTPAID", "CDHPAID", "CDCPAID"] = "POSTPAID_BY_HOUR"
     project: int = 0
     created: AwareDatetime | None = None
@@ -110,22 +102,12 @@ class InstancePart:
     guest: GuestPart | None = None
 
     @model_validator(mode="after")
-    def _one_or_many(self) -> InstancePart:
-        one_or_many(self.id, self.count, self.prefix)
-        return self
-
-    @model_validator(mode="after")
     def _under_way(self) -> InstancePart:
         status = self.status or Status.RUNNING
         if self.task is not None and self.task.goal not in GOALS.get(status, frozenset()):
             msg = f"an instance in {status} is not on its way to {self.task.goal}"
             raise ValueError(msg)
         return self
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the instances meant."""
-        return ids_of(self.id, self.count, self.prefix)
 
 
 class RepairTaskPart(Part):

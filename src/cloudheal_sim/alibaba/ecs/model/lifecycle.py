@@ -168,12 +168,8 @@ class Lifecycle:
 
     def _end_run(self, instance: Instance) -> None:
         """Forget what ends with a run: a planned crash, and a hang."""
-        if instance.trouble is None:
-            return
-        instance.trouble.crash_due = None
-        if instance.trouble.hung:
-            instance.trouble.hung = False
-            self._journal.change("instance.hung", instance.id, before=True, after=False)
+        if instance.trouble is not None:
+            instance.trouble.end_run(self._journal, instance.id)
 
     def _relock(self, instance: Instance, locks: tuple[Lock, ...]) -> Instance:
         if locks != instance.locks:
@@ -211,11 +207,7 @@ class Lifecycle:
                 self._enter(instance, Status.STOPPED)
 
     def _booted(self, instance: Instance) -> None:
-        trouble = instance.trouble
-        if trouble is not None and trouble.fail_starts:
-            if trouble.fail_starts > 0:
-                trouble.fail_starts -= 1
-                self._journal.change("instance.fail_starts", instance.id, trouble.fail_starts + 1, trouble.fail_starts)
+        if instance.trouble is not None and instance.trouble.spoils_start(self._journal, instance.id):
             instance.stopped_mode = StoppedMode.KEEP_CHARGING
             self._enter(instance, Status.STOPPED)
             return
