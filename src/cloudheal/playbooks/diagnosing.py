@@ -22,18 +22,7 @@ from cloudheal.decide.afresh import STOPPED
 from cloudheal.model.decision import Reason
 from cloudheal.model.deed import EVIDENCE, Deed
 from cloudheal.model.incident import ALARM, FAILURE, Healed
-from cloudheal.playbooks import (
-    commanding,
-    evidence,
-    journal,
-    leaving,
-    ordering,
-    probing,
-    readiness,
-    restoring,
-    sight,
-    starting,
-)
+from cloudheal.playbooks import commanding, evidence, leaving, readiness, restoring
 from cloudheal.playbooks.commanding import Errand, Ran
 from cloudheal.playbooks.journal import own_deeds
 from cloudheal.playbooks.leaving import SupersededError
@@ -47,11 +36,6 @@ from cloudheal.settings.durations import Duration, duration_of
 MOST, MOST_TOLD = 16_000, 600
 #: How long a diagnosis may take.
 SECONDS = 60
-#: Modules that hold the steps of these playbooks.
-PARTS: tuple[ModuleType, ...] = (
-    *(commanding, evidence, journal, leaving, ordering),
-    *(probing, readiness, restoring, sight, starting),
-)
 #: What each of them may ask of a cloud.
 VERBS = ("servers", "agents", "run_command", "command_result", "console")
 
@@ -200,5 +184,5 @@ def declared(
             situation.mends,
             "It tells people what was found where nothing mends it, or where that does not go well.",
         ),
-        parts=(*PARTS, *parts, sys.modules[__name__]),
+        parts=(*restoring.PARTS, *parts, sys.modules[__name__]),
     )

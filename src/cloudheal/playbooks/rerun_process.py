@@ -11,18 +11,7 @@ from __future__ import annotations
 from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.model.incident import ALARM, FAILURE, UNREACHABLE
-from cloudheal.playbooks import (
-    commanding,
-    evidence,
-    journal,
-    leaving,
-    ordering,
-    probing,
-    readiness,
-    restoring,
-    sight,
-    starting,
-)
+from cloudheal.playbooks import restoring
 from cloudheal.playbooks.restoring import RestoreParameters
 
 
@@ -52,5 +41,5 @@ RERUN_PROCESS = Playbook(
         restoring.READY,
         *restoring.STEPS,
     ),
-    parts=(commanding, evidence, journal, leaving, ordering, probing, readiness, restoring, sight, starting),
+    parts=restoring.PARTS,
 )

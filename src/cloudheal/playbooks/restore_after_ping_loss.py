@@ -24,18 +24,7 @@ from cloudheal.model.decision import Reason
 from cloudheal.model.deed import Deed
 from cloudheal.model.incident import UNREACHABLE, Healed
 from cloudheal.model.inventory import RUNNING
-from cloudheal.playbooks import (
-    commanding,
-    evidence,
-    journal,
-    leaving,
-    ordering,
-    probing,
-    readiness,
-    restoring,
-    sight,
-    starting,
-)
+from cloudheal.playbooks import restoring, starting
 from cloudheal.playbooks.journal import REBOOT
 from cloudheal.playbooks.ordering import PATIENCE, PAUSE, LookOverError, raise_if_held
 from cloudheal.playbooks.readiness import Ready
@@ -183,5 +172,5 @@ RESTORE_AFTER_PING_LOSS = Playbook(
         "It reboots a server that runs and does not answer, once, where `reboot` says so.",
         *restoring.STEPS,
     ),
-    parts=(commanding, evidence, journal, leaving, ordering, probing, readiness, restoring, sight, starting),
+    parts=restoring.PARTS,
 )

@@ -9,8 +9,10 @@ the rule asks for besides. Nothing is sent to a server that is not ready, and in
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import ModuleType
 from typing import ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,7 +22,17 @@ from cloudheal.act.playbook import Case, End, Refusal
 from cloudheal.model.decision import Reason
 from cloudheal.model.deed import Deed
 from cloudheal.model.incident import Healed
-from cloudheal.playbooks import commanding, leaving, probing, readiness
+from cloudheal.playbooks import (
+    commanding,
+    evidence,
+    journal,
+    leaving,
+    ordering,
+    probing,
+    readiness,
+    sight,
+    starting,
+)
 from cloudheal.playbooks.commanding import Errand, Ran
 from cloudheal.playbooks.journal import own_deeds
 from cloudheal.playbooks.leaving import SupersededError
@@ -30,6 +42,11 @@ from cloudheal.playbooks.readiness import Ready
 from cloudheal.ports.cloud import Command, Shell
 from cloudheal.settings.durations import Duration, duration_of
 
+#: Modules that hold the steps of those who restore.
+PARTS: tuple[ModuleType, ...] = (
+    *(commanding, evidence, journal, leaving, ordering, probing, readiness, sight, starting),
+    sys.modules[__name__],
+)
 #: The step that keeps since when a run waits.
 WAITS = "waits"
 #: Steps that give a server new time to become ready.
