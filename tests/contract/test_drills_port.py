@@ -12,7 +12,10 @@ import pytest
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.drills import AlibabaDrills
 from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
+from cloudheal.clouds.drills import NoDrills
 from cloudheal.errors import CloudPermanentError
+from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.ports.account import NOT_OFFERED
 from cloudheal.ports.drills import Drills
 from cloudheal.testing import FakeCloud
 from tests.sim.simulator import RunningSimulator, started
@@ -173,3 +176,17 @@ def test_a_real_event_and_a_finished_one_are_left_alone(account: Account) -> Non
     assert refused == {other: "InvalidEventId.NotFound", real: "CannotCancelSystemEvent.NotSimulated"}
     shown = account.drills.events(REGION, [mine, real])
     assert (shown[mine].status, shown[real].status) == ("Canceled", "Scheduled")
+
+
+def test_a_cloud_without_drills_lists_none_and_refuses_each_by_name() -> None:
+    """So that drills on another cloud's accounts can look through all of them."""
+    drills, server = NoDrills(Cloud.TENCENT), ResourceId(Cloud.TENCENT, "1", "ap-guangzhou", "instance", "ins-1")
+    assert (list(drills.simulated("ap-guangzhou")), dict(drills.events("ap-guangzhou", ["e-1"]))) == ([], {})
+    assert drills.cancel("ap-guangzhou", ["e-1"]) == {"e-1": NOT_OFFERED}
+    for ask in (
+        lambda: drills.create("ap-guangzhou", "Instance:SystemMaintenance.Reboot", datetime.now(UTC), ["ins-1"]),
+        lambda: drills.fire(server, "cvm:ErrorEvent:PingUnreachable", {}, "t"),
+    ):
+        with pytest.raises(CloudPermanentError, match="tencent has no") as told:
+            ask()
+        assert told.value.vendor_code == NOT_OFFERED

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from cloudheal.clouds.drills import NoDrills
 from cloudheal.clouds.keys import keys_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError, PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
-from cloudheal.ports.account import Account, Duties, not_offered
+from cloudheal.ports.account import Account, Duties
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
 from cloudheal.ports.fleet import Announcements
@@ -67,11 +68,12 @@ class Accounts:
         return self.account(cloud, account).announcements()
 
     def drills_of(self, cloud: Cloud, account: str) -> Drills:
-        """Return the simulated events of an account. Raises UnknownAccountError, or Cloud*Error when it has none."""
+        """Return the simulated events of an account; where the cloud has none, asking for one is refused.
+
+        Raises UnknownAccountError.
+        """
         drills = self.account(cloud, account).drills()
-        if drills is None:
-            raise not_offered("simulated events", cloud)
-        return drills
+        return NoDrills(cloud) if drills is None else drills
 
     def trail_of(self, resource: ResourceId) -> Trail | None:
         """Return the audit trail of a resource's account; None when the settings do not ask for it."""
