@@ -21,6 +21,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT
 from cloudheal.settings.schema import Settings
 from cloudheal.testing.clock import START, VirtualClock
+from tests.conftest import ROOT
 from tests.flow.tencent import ACCOUNT, RULE, account_of, called, pushed, settings_of
 from tests.flow.test_mutated import changed, flipped
 
@@ -169,3 +170,22 @@ def test_files_are_fed_and_rules_are_tried_on_them(tmp_path: Path, app: App, mon
     found = [[one["failures"] == [] for one in message["rules"]] for message in json.loads(tried.stdout)]
     assert found == [[True, True], [True, False]]
     assert rows(app, DECISION) == []
+
+
+def test_the_sample_events_of_the_example_are_for_its_rules(tmp_path: Path) -> None:
+    """Each of them, in whichever spelling and form, is for the rule that is meant; a recovery for none."""
+    example = ROOT / "examples" / "06-bring-back"
+    document = yaml.safe_load((example / "cloudheal.yaml").read_text(encoding="utf-8"))
+    config = tmp_path / "cloudheal.yaml"
+    config.write_text(yaml.safe_dump(document | {"database": f"sqlite:///{tmp_path / 'rules.db'}"}))
+    tried = CliRunner().invoke(cli, ["rules", "test", str(example / "events.jsonl"), "-c", str(config), "--json"])
+    found = [[one["rule"] for one in told["rules"] if one["reason"]] for told in json.loads(tried.stdout)]
+    assert found == [
+        ["restore-shop"],
+        [],
+        ["rerun-shop"],
+        ["killed-for-memory"],
+        ["tell-about-read-only-disks"],
+        ["larger-connection-table"],
+        ["restore-shop"],
+    ]
