@@ -67,6 +67,7 @@ def handle(settings: Settings, bodies: Sequence[bytes], until: float) -> Mapping
     if settings.function.act == "inline":
         with app.running():
             counts = _take(app, bodies)
+            app.tend()
             while time.monotonic() < until and not app.stopping.is_set() and app.is_busy():
                 app.stopping.wait(LOOK_SECONDS)
         return counts

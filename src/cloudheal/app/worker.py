@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import SystemRandom
 from zoneinfo import ZoneInfo
 
@@ -64,6 +64,7 @@ from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
+from cloudheal.record.waiting import goes_on_by
 from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, leave
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.discretion import learn
@@ -78,6 +79,8 @@ BEAT_SECONDS = 1.0
 SHORTEST_SILENCE = 5.0
 #: Sealing and sending; what is committed is proven and told within about this time.
 CHORE_SECONDS = 1.0
+#: A run that goes on within such a moment is waited for by whoever ends when nothing is at work.
+MOMENT = timedelta(seconds=5)
 #: How often the due times of polls are asked for.
 POLL_SECONDS = 1.0
 
@@ -308,10 +311,18 @@ class App:
         return ""
 
     def is_busy(self) -> bool:
-        """Say whether a run is at work or about to be, or a listener is to be told of something now."""
+        """Say whether a run is at work, about to be or only pausing, or a listener is to be told of something now."""
+        now = self.clock.now()
         with self.database.snapshot() as connection:
-            listeners = list(self.extensions.audience.subscriptions)
-            return at_work(connection) or is_owed(connection, listeners, self.clock.now())
+            pausing = not self.draining and goes_on_by(connection, now + MOMENT)
+            return (
+                at_work(connection) or pausing or is_owed(connection, list(self.extensions.audience.subscriptions), now)
+            )
+
+    def tend(self) -> None:
+        """See to what waits and has its time: a worker does every second, and who has no second to lose at once."""
+        with self._tending:
+            self.chores.attempt("tend", self._tend_once)
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
@@ -391,8 +402,7 @@ class App:
     def _tend(self) -> None:
         """See every second to what waits; nothing that fails ends this."""
         while not self.stopping.wait(BEAT_SECONDS):
-            with self._tending:
-                self.chores.attempt("tend", self._tend_once)
+            self.tend()
 
     def _tend_once(self) -> None:
         if self.draining:

@@ -107,6 +107,12 @@ def _patients(connection: sa.Connection, runs: sa.Select[str] | Sequence[str], l
     return [_patient(row) for row in connection.execute(some).mappings()]
 
 
+def goes_on_by(connection: sa.Connection, moment: datetime) -> bool:
+    """Say whether a run goes on by then whose playbook has only let some moments pass."""
+    pausing = _WAITS & (RUN.c.waits_for == Reason.UNDERWAY.value) & (RUN.c.next_eligible <= millis_of(moment))
+    return connection.execute(sa.select(RUN.c.id).where(pausing).limit(1)).first() is not None
+
+
 def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool]:
     in_force = HOLD.c.lifted.is_(None) & (HOLD.c.until.is_(None) | (HOLD.c.until > millis_of(now)))
     paused = connection.execute(sa.select(HOLD.c.id).where(in_force, HOLD.c.scope == EVERYTHING).limit(1)).first()
