@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from cloudheal.settings.schema import AccountSettings, Settings
 
 app = typer.Typer()
-setup = typer.Typer(no_args_is_help=True, help="Create what an account needs so that its events arrive.")
+setup = typer.Typer(no_args_is_help=True, help="What an account needs so that its events arrive.")
 app.add_typer(setup, name="setup")
 
 
@@ -32,6 +34,42 @@ def alibaba(
     for account in settings.accounts:
         if account.cloud == "alibaba" and account.queue is not None:
             _set_up(account, show, yes=yes)
+
+
+@setup.command()
+def tencent(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.", metavar="DIR")],
+    config: Config = HERE,
+) -> None:
+    """Write the event rule that brings events to the function, for each account; asks nothing of the cloud."""
+    from cloudheal.app import rules_of
+    from cloudheal.clouds.deployments import NAME
+    from cloudheal.clouds.tencent.event_rule import BUS_ID, REGION, RULE, RULE_ID, document_of
+    from cloudheal.settings.loader import located
+
+    settings = settings_of(config)
+    show = show_of(settings)
+    accounts = [one for one in settings.accounts if one.cloud == "tencent"]
+    if not accounts:
+        raise typer.BadParameter(show.text("setup.no_account", cloud="Tencent Cloud"), param_hint="--config")
+    with located(config):
+        rules_of(settings)
+        documents = [document_of(one, settings.rules) for one in accounts]
+    for account, document in zip(accounts, documents, strict=True):
+        name = "event-rule.json" if len(accounts) == 1 else f"event-rule-{account.id}.json"
+        _put(output / name, json.dumps(document, indent=2) + "\n", show)
+    show.say("setup.tencent.next", region=REGION, function=NAME, rule=RULE, bus=BUS_ID, made=RULE_ID)
+
+
+def _put(file: Path, text: str, show: Show) -> bool:
+    """Write a file unless it says the same already; returns whether it did."""
+    if file.is_file() and file.read_text(encoding="utf-8") == text:
+        show.say("setup.file.kept", file=file)
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    show.say("setup.file", file=file)
+    return True
 
 
 def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:

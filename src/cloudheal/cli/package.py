@@ -23,10 +23,10 @@ def function_(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.", metavar="DIR")],
     config: Config = HERE,
 ) -> None:
-    """Write a package for Function Compute: code.zip, s.yaml, the list of dependencies, and what to do with them."""
+    """Write a package for Function Compute or SCF: code.zip, how to deploy it, dependencies, and what to do."""
     from cloudheal.app.packaging import package_function
 
     made = package_function(config, output)
     show = show_of(settings_of(config))
-    show.say("packaged", folder=made.folder, files=made.files)
+    show.say("packaged", folder=made.folder, files=made.files, beside=", ".join(made.beside))
     show.say("packaged.variables", variables=", ".join(made.variables))

@@ -171,7 +171,7 @@ _EN: Final[dict[str, str]] = {
     "unheld": "{scope} is not held any more.",
     "no_hold": "There is no hold on {scope}; cloudheal holds lists them.",
     "no_event": "No event {event}; cloudheal events lists them with their numbers.",
-    "packaged": "Wrote {folder}: code.zip ({files} files), s.yaml, layer/requirements.txt. README.txt says what to do.",
+    "packaged": "Wrote {folder}: code.zip ({files} files), {beside}. README.txt says what to do.",
     "packaged.variables": "The function reads these variables: {variables}",
     "no_playbook": "There is no playbook {name}; known are {known}.",
     "playbook.summary": "{name} ({origin}): {summary}",
@@ -214,6 +214,17 @@ _EN: Final[dict[str, str]] = {
     "setup.nothing": "Nothing to do.",
     "setup.declined": "Nothing was changed.",
     "setup.ask": "Carry it out?",
+    "setup.file": "  +  {file}: written",
+    "setup.file.kept": "  =  {file}: as it should be",
+    "setup.no_account": "The settings list no account of {cloud}.",
+    "setup.tencent.next": "Nothing was asked of the cloud. What is left to do there, in {region}:\n"
+    "  1. Serverless Cloud Function: a function `{function}`, from what `cloudheal package function` writes, with a"
+    " role that may do what `cloudheal policy` prints.\n"
+    "  2. EventBridge, the event bus of Tencent Cloud's own services: an event rule `{rule}` with what stands under"
+    " `pattern`, and as its target the function `{function}`, version $LATEST, without batch delivery.\n"
+    "     Or by the API eb 2021-04-16: CreateRule, then CreateTarget, each with what stands under its name; put the id"
+    " of the bus in place of {bus} and that of the rule in place of {made}.\n"
+    "  Do the second again when the rules in the settings name other types of events.",
     "check.good": "Everything needed is in place.",
     "check.bad": "{count} findings must be mended before cloudheal can work here.",
     "finding.settings.ok": "the settings can be read; {rules} rules compile",
@@ -431,7 +442,7 @@ _ZH: Final[dict[str, str]] = {
     "unheld": "{scope} 已解除保留。",
     "no_hold": "{scope} 上没有保留；用 cloudheal holds 查看。",
     "no_event": "没有事件 {event}；用 cloudheal events 查看编号。",
-    "packaged": "已写入 {folder}：code.zip（{files} 个文件）、s.yaml、layer/requirements.txt。步骤见 README.txt。",
+    "packaged": "已写入 {folder}：code.zip（{files} 个文件）、{beside}。步骤见 README.txt。",
     "packaged.variables": "函数会读取这些环境变量：{variables}",
     "no_playbook": "没有预案 {name}；现有：{known}。",
     "playbook.summary": "{name}（{origin}）：{summary}",
@@ -474,6 +485,17 @@ _ZH: Final[dict[str, str]] = {
     "setup.nothing": "无需修改。",
     "setup.declined": "未做任何修改。",
     "setup.ask": "是否执行？",
+    "setup.file": "  +  {file}：已写入",
+    "setup.file.kept": "  =  {file}：已符合要求",
+    "setup.no_account": "配置中没有 {cloud} 的账号。",
+    "setup.tencent.next": "未向云端发出任何请求。还需在 {region} 完成：\n"
+    "  1. 云函数：用 `cloudheal package function` 写出的部署包创建函数 `{function}`，其运行角色须有"
+    " `cloudheal policy` 输出的权限。\n"
+    "  2. 事件总线的云服务事件集：创建事件规则 `{rule}`，规则内容取 `pattern` 之下的部分；投递目标为函数 `{function}`，"
+    "版本 $LATEST，不启用批量投递。\n"
+    "     也可使用 API eb 2021-04-16：先 CreateRule，后 CreateTarget，参数取同名部分；把 {bus} 换成事件集 ID，"
+    "把 {made} 换成规则 ID。\n"
+    "  配置中的规则改用其他事件类型后，请重做第二步。",
     "check.good": "所需条件均已具备。",
     "check.bad": "有 {count} 项必须处理，cloudheal 才能在此工作。",
     "finding.settings.ok": "配置可读；{rules} 条规则编译通过",

@@ -6,6 +6,7 @@ prefix, and older pages a third way. All of them meet in EventBridge's. A name t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cloudheal.model.system_event import Cycle
@@ -79,6 +80,15 @@ _KNOWN: Mapping[str, str] = {
 }
 #: The documentation shows only the beginning of this one.
 _CUT_SHORT = ("guestscheduledtores", "InstanceRestarting")
+#: What older pages write in place of EventBridge's names and of those of alarm policies.
+_OLDER: Mapping[str, str] = {
+    "CvmPacketDropedByQosConnectionSession": "PacketDroppedByQosConnectionSession",
+    "CvmPacketDropedByQosWanOutBandwidth": "PacketDroppedByQosWanOutBandwidth",
+    "InstanceRestarted": "GuestRestarted_HostFailure",
+}
+#: How names begin of which only that is known, by situation.
+BEGINNINGS: Mapping[str, str] = {"InstanceRestarting": "GuestScheduledToRes"}
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def situation_of(name: str) -> str:
@@ -91,6 +101,11 @@ def normal_type(type_: str) -> str:
     """Return a whole type in EventBridge's spelling: `cvm:ErrorEvent:PingUnreachable`."""
     head, _, last = type_.rpartition(":")
     return f"{head}:{situation_of(last)}" if head else situation_of(last)
+
+
+def spellings_of(name: str) -> tuple[str, ...]:
+    """Return every whole spelling of a situation's or a task's name that is documented, EventBridge's first."""
+    return (name, _WORDS.sub("_", name).lower(), *(one for one in [_OLDER.get(name)] if one))
 
 
 def region_of(name: str) -> str:
