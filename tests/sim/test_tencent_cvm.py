@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from cloudheal_sim.kernel.faults import Rule
+from cloudheal_sim.kernel.wire import HttpRequest
 from cloudheal_sim.tencent.cvm.model.instance import Status
-from tests.sim.tencent import MOMENT, Inside, Tc3
+from tests.sim.tencent import FORM, MOMENT, Inside, Tc3, v1, v1_form
 
 WEB, DB, DOWN, PAID = "ins-web00001", "ins-db000001", "ins-down0001", "ins-paid0001"
 WORLD: dict[str, Any] = {
@@ -292,6 +293,34 @@ async def test_an_order_runs_after_a_while(inside: Inside) -> None:
     assert (one["InstanceName"], one["CPU"], one["Memory"]) == ("w-4", 2, 4)
     assert one["InternetAccessible"]["InternetMaxBandwidthOut"] == 10
     assert len(one["PublicIpAddresses"]) == 1
+
+
+async def test_a_launch_that_fails_is_shown_for_a_while(inside: Inside) -> None:
+    """PENDING, LAUNCH_FAILED with the operation FAILED, and then nothing; a world document can begin one."""
+    operation = {"since": "2026-03-02T03:00:00Z", "status": {"name": "RunInstances", "outcome": "OPERATING"}}
+    task = {"goal": "fail", "due": "2026-03-02T03:00:05Z"}
+    inside.simulator.world.load(
+        {"tencent": {"instances": [{"id": WEB, "status": "PENDING", "task": task, "operation": operation}]}}
+    )
+    assert (await shown(inside, WEB))[0] == "PENDING"
+    assert await shown(inside.advance(5), WEB) == ("LAUNCH_FAILED", "RunInstances", "FAILED")
+    assert await ids(inside.advance(300)) == []
+
+
+async def test_a_password_is_nowhere_in_the_journal(inside: Inside) -> None:
+    """Neither among the parameters of an order nor in the texts of a refused signature."""
+    secret = "Hush-Hush-123"
+    await inside.done("RunInstances", LoginSettings={"Password": secret}, **ORDER)
+    form = v1_form(v1("RunInstances", **{"LoginSettings.Password": secret, "Token": secret}), host="h", secret="wrong")
+    answer = await inside.send(HttpRequest("POST", "/", {"host": "h", "content-type": FORM}, form.encode()))
+    assert answer.code == "AuthFailure.SignatureFailure"
+    query = f"LoginSettings.Password={secret}"
+    wrong = Tc3("RunInstances", method="GET", query=query, content_type=FORM, key=("AKIDtest", "wrong"))
+    assert (await inside.send(wrong)).code == "AuthFailure.SignatureFailure"
+    entries = inside.simulator.kernel.journal.entries()
+    told = json.dumps([asdict(entry) for entry in entries], default=str)
+    assert told.count("***") >= 4
+    assert secret not in told
 
 
 async def test_an_order_with_a_token_is_made_once(inside: Inside) -> None:

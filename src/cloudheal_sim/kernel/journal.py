@@ -23,7 +23,7 @@ Kind = Literal["request", "change", "event", "delivery"]
 #: Entries kept; an entry is about 1 kB, so a full journal is about 200 MB at the very most.
 CAPACITY = 200_000
 #: Parameters whose values are replaced before anything is remembered.
-SECRET_NAMES = frozenset({"password", "securitytoken", "x-acs-security-token", "secretkey", "signature"})
+SECRET_NAMES = frozenset({"password", "securitytoken", "x-acs-security-token", "secretkey", "signature", "token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,13 @@ class Journal:
 
 
 def redacted(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Copy request parameters with secret values replaced and long ones cut."""
+    """Copy request parameters with secret values replaced and long ones cut; a nested one goes by its last name."""
     limit = 2000
     return {
-        name: "***" if name.lower() in SECRET_NAMES else value if len(value) <= limit else value[:limit] + "..."
+        name: "***"
+        if name.rpartition(".")[2].lower() in SECRET_NAMES
+        else value
+        if len(value) <= limit
+        else value[:limit] + "..."
         for name, value in parameters.items()
     }

@@ -1,11 +1,13 @@
 """Who is calling, and may this very request still be used: key, time, signature, token, in that order.
 
 A refused signature puts both texts into the journal, the canonical request and the string to sign as this side sees
-them, so that the author of a client can compare; the secret and the right signature are never shown.
+them, so that the author of a client can compare; the secret and the right signature are never shown, and of tokens and
+passwords that stand in a text only the name.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cloudheal_sim.kernel.clock import MILLIS_PER_SECOND, to_datetime
@@ -29,6 +31,7 @@ TOLERANCE = 300
 MOST_SHOWN = 16 * 1024
 #: The longest timestamp that is looked at; more digits are centuries away.
 _MOST_DIGITS = 12
+_SECRETS = re.compile(r"((?:Token|Password|SecretKey)=)[^&\n]*")
 
 
 class Authenticator:
@@ -91,8 +94,8 @@ def _is_of_the_day(claim: Claim, stamp: int) -> bool:
 def _both_texts(claim: Claim) -> dict[str, object]:
     first = claim.readings[0]
     return {
-        "string_to_sign": shown(first.string_to_sign, MOST_SHOWN),
-        "canonical": shown(first.canonical, MOST_SHOWN),
+        "string_to_sign": _SECRETS.sub(r"\1***", shown(first.string_to_sign, MOST_SHOWN)),
+        "canonical": _SECRETS.sub(r"\1***", shown(first.canonical, MOST_SHOWN)),
         "given": shown(claim.signature),
         "readings": len(claim.readings),
     }

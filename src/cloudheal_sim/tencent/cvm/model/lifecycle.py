@@ -61,11 +61,11 @@ class Lifecycle:
         self.witnesses: list[Witness] = []
         self.moved: list[Moved] = []
 
-    def create(self, instance: Instance, *, fails: bool = False) -> Instance:
-        """Take a new instance in as PENDING; it goes on to RUNNING, or to LAUNCH_FAILED."""
+    def create(self, instance: Instance) -> Instance:
+        """Take a new instance in as PENDING; it goes on to RUNNING. Only a world document has launches that fail."""
         self._fleet.add(instance)
         self._told(instance, None, Status.PENDING)
-        self._await(instance, Goal.FAIL if fails else Goal.RUN, self.durations.pending)
+        self._await(instance, Goal.RUN, self.durations.pending)
         return instance
 
     def start(self, instance: Instance, request_id: str = "") -> bool:
