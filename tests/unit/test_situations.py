@@ -174,16 +174,30 @@ def test_failures_that_another_cloud_tells_of_open_the_same_playbooks() -> None:
     """A failure of the guest on Alibaba Cloud is seen to as well."""
     cloud = FakeCloud()
     web = cloud.server(WEB)
-    rule = {
-        "name": "inside",
-        "when": {"type": ["Instance:InstanceFailure.Reboot"]},
-        "resources": {"all": True},
-        "playbook": "machine_rebooted",
-        "with": {"unit": "shop"},
-        "mode": "auto",
-    }
-    told = Scene(cloud, rules=[rule], events=[cloud.fails(web, "InstanceFailure.Reboot")]).play()
+    told = Scene(
+        cloud, rules=[_failure("machine_rebooted")], events=[cloud.fails(web, "InstanceFailure.Reboot")]
+    ).play()
     assert ended(told) == ("healed", "restored")
+
+
+@pytest.mark.parametrize("playbook", ["machine_rebooted", "rerun_process"])
+def test_a_simulated_failure_is_answered_dryly(playbook: str) -> None:
+    """It is fetched by its id first, and nothing runs inside the server (law 10)."""
+    cloud = FakeCloud()
+    web = cloud.server(WEB)
+    told = Scene(cloud, rules=[_failure(playbook)], events=[cloud.fails(web, simulated=True)]).play()
+    assert (ended(told), told.actions) == (("not needed", "simulated"), ())
+
+
+@pytest.mark.parametrize("playbook", ["machine_rebooted", "rerun_process"])
+def test_a_failure_that_cannot_be_read_is_no_reason_to_act(playbook: str) -> None:
+    """It is asked for until the time is over, and then a person."""
+    cloud = FakeCloud()
+    web = cloud.server(WEB)
+    scene = Scene(cloud, rules=[_failure(playbook)], events=[cloud.fails(web)])
+    cloud.refuses("system_events", "Forbidden.RAM", 10_000)
+    told = scene.play()
+    assert (told.waits, told.actions) == ({WEB: "unknown_state"}, ())
 
 
 @pytest.mark.parametrize("parameters", [{}, {"unit": "shop", "verify": "true"}], ids=["told", "mended"])
@@ -222,6 +236,17 @@ def test_without_a_word_nothing_is_to_be_run() -> None:
     """Unless the playbook says so itself."""
     silent = {name for name, (one, _) in PLAYBOOKS.items() if not _says_how(one.parameters())}
     assert silent == PLAYBOOKS.keys() - BY_THEMSELVES
+
+
+def _failure(playbook: str) -> dict[str, Any]:
+    return {
+        "name": "inside",
+        "when": {"type": ["Instance:InstanceFailure.Reboot", "Instance:SystemFailure.Reboot"]},
+        "resources": {"all": True},
+        "playbook": playbook,
+        "with": {"unit": "shop"},
+        "mode": "auto",
+    }
 
 
 def _says_how(parameters: object) -> bool:

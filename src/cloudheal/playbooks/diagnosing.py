@@ -37,7 +37,7 @@ MOST, MOST_TOLD = 16_000, 600
 #: How long a diagnosis may take.
 SECONDS = 60
 #: What each of them may ask of a cloud.
-VERBS = ("servers", "agents", "run_command", "command_result", "console")
+VERBS = ("servers", "agents", "run_command", "command_result", "console", "system_events", "health")
 
 
 class DiagnoseParameters(CommandParameters):
@@ -98,6 +98,8 @@ class _Look:
         past = own_deeds(self._case, self._hands)
         began = begun_at(self._case, self._hands)
         until = waits_since(self._hands, past, began) + self._with.limit
+        if not commanding.is_sent(self._with.errand(), past):
+            restoring.be_real(self._case, self._hands, began, until)
         if not commanding.is_sent(self._situation.errand, past):
             self._be_ready("look", past, until)
         ran = commanding.done(self._case, self._hands, self._situation.errand, past, began)

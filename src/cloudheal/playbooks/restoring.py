@@ -21,7 +21,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case, End, Refusal
 from cloudheal.model.decision import Reason
 from cloudheal.model.deed import Deed
-from cloudheal.model.incident import Healed
+from cloudheal.model.incident import FAILURE, Healed
 from cloudheal.playbooks import (
     commanding,
     evidence,
@@ -39,6 +39,7 @@ from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.ordering import PAUSE, LookOverError
 from cloudheal.playbooks.probing import ProbeParameters, QuestionParameters
 from cloudheal.playbooks.readiness import Ready
+from cloudheal.playbooks.sight import EventSeen, event_json
 from cloudheal.ports.cloud import Command, Shell
 from cloudheal.settings.durations import Duration, duration_of
 
@@ -230,6 +231,24 @@ def begun_at(case: Case, hands: Hands) -> datetime:
     return datetime.fromisoformat(hands.read("time", lambda: {"at": case.now().isoformat()}).value["at"])
 
 
+def be_real(case: Case, hands: Hands, began: datetime, until: datetime) -> EventSeen | None:
+    """See that a failure that a cloud told of by an id is none of a drill's, which is answered dryly only.
+
+    An event that cannot be read is no answer: it is asked for again, and in the end a person. Raises LookOverError.
+    """
+    if case.trouble.kind != FAILURE:
+        return None
+    event = EventSeen.of(hands.read("event", lambda: event_json(case)))
+    if event.problem and began < until:
+        raise LookOverError(Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"problem": event.problem}))
+    if event.problem and not case.approved:
+        raise LookOverError(Refusal(Reason.UNKNOWN_STATE, evidence={"problem": event.problem}))
+    if event.simulated and not event.drill:
+        told = {"dry": "yes", "would": f"run a command on {case.resource.id}"}
+        raise LookOverError(End(Healed.NOT_NEEDED, "simulated", told))
+    return event
+
+
 def not_ready(seen: Ready, until: datetime) -> Refusal | None:
     """Say how long to wait on for a server; None when the time is over. What was never read is for a person."""
     if seen.at < until:
@@ -263,6 +282,7 @@ class _Restoration:
         since = waits_since(self._hands, past, began)
         heard_since = max(power_times(past), default=self._case.occurred)
         until = since + self._with.limit
+        be_real(self._case, self._hands, began, until)
         seen = readiness.see(self._case, self._hands, "look", self._with.reach, heard_since, until)
         if seen.state == "":
             return End(Healed.NOT_NEEDED, Reason.GONE.value, seen.told())

@@ -140,12 +140,22 @@ class FakeCloud:
         return message(server, "Instance:PreemptibleInstanceInterruption", content, self.clock.now())
 
     def fails(
-        self, server: ResourceId, type_: str = "SystemFailure.Reboot", *, down: timedelta = timedelta(minutes=2)
+        self,
+        server: ResourceId,
+        type_: str = "SystemFailure.Reboot",
+        *,
+        down: timedelta = timedelta(minutes=2),
+        simulated: bool = False,
     ) -> bytes:
-        """Let a server's host fail, with a restart by the cloud after so long; returns the message about it."""
+        """Let a server's host fail, with a restart by the cloud after so long; returns the message about it.
+
+        A simulated failure touches nothing.
+        """
         now, id_ = self.clock.now(), f"e-{server.id}-{len(self._announced) + 1}"
-        name = f"Instance:{type_}"
-        self._announced[id_] = SystemEvent(id_, name, server, Cycle.EXECUTING.value, published=now, disk="")
+        event = SystemEvent(id_, f"Instance:{type_}", server, Cycle.EXECUTING.value, published=now, disk="")
+        self._announced[id_] = replace(event, simulated=simulated)
+        if simulated:
+            return self.bulletin(id_)
         self._change(server.id, state=STARTING)
         self.clock.plan(down, lambda: self._mended(server, id_))
         return self.bulletin(id_)
