@@ -159,3 +159,31 @@ def test_a_newcomer_runs_a_scenario_without_any_settings(tmp_path: Path) -> None
     assert [one["result"] for one in report["steps"]] == ["done", *["pass"] * 6]
     assert all(0 <= one["latency"] < time.monotonic() - begun for one in report["steps"] if one["latency"] is not None)
     assert "<h1>Drill stop-restarted</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("deed", "servers"),
+    [
+        ("power_off", ["ins-stage001", "ins-mine0001"]),
+        pytest.param("hang", ["ins-stage002"], marks=pytest.mark.soak),
+        pytest.param("power_off", [f"ins-stage{number:03}" for number in range(1, 11)], marks=pytest.mark.soak),
+    ],
+    ids=["two", "hang", "ten"],
+)
+def test_servers_of_tencent_cloud_get_their_process_back(deed: str, servers: list[str], tmp_path: Path) -> None:
+    """S3.8, S3.9: each outage two alarms, one incident, one command, the process back; one table tells all of it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cloudheal", "drill", "chaos", deed, *servers, "--simulator", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    told = json.loads(done.stdout.partition("\n")[2])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (told["passed"], told["healed"], told["rate"]) == (True, len(servers), 1.0)
+    assert [one["server"] for one in told["rounds"]] == servers
+    for one in told["rounds"]:
+        assert {step["result"] for step in one["report"]["steps"]} == {"pass", "done"}
+        assert one["verdict"] == "healed"

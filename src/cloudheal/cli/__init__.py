@@ -14,6 +14,7 @@ from cloudheal.cli import (
     backtest,
     control,
     drill,
+    drill_chaos,
     drill_run,
     listeners,
     listing,
@@ -40,6 +41,7 @@ for group in (work.app, listing.app, control.app, admin.app, audit.app, upkeep.a
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 drill.app.registered_commands += drill_run.app.registered_commands
+drill.app.registered_commands += drill_chaos.app.registered_commands
 app.add_typer(drill.app, name="drill")
 app.add_typer(plan.app, name="plan")
 app.add_typer(rules.app, name="rules")

@@ -25,6 +25,7 @@ from cloudheal.cli.options import HERE, AsJson, Config
 if TYPE_CHECKING:
     from cloudheal.cli.show import Show
     from cloudheal.drills.cleaning import Cleaned
+    from cloudheal.drills.ground import Ground
     from cloudheal.drills.outcome import DrillReport, StepResult
     from cloudheal.drills.preflight import Ready
     from cloudheal.drills.scenario import Scenario, Step
@@ -68,7 +69,7 @@ def scenarios(
     from cloudheal.cli.show import Show
     from cloudheal.drills.files import library, schema_of_files
 
-    _known(language)
+    known_language(language)
     show = Show(language, ZoneInfo("UTC"), as_json=as_json)
     if schema:
         show.document(schema_of_files())
@@ -102,19 +103,20 @@ def run(
     """Run a scenario: cause what it says, watch the handler, compare, take everything back, and report."""
     from cloudheal.drills.files import scenario_named
 
-    _known(language)
+    known_language(language)
     wanted = scenario_named(scenario)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        stage = stack.enter_context(_stage(wanted, language, as_json=as_json)) if simulator else None
+        stage = stack.enter_context(staged(wanted, language, as_json=as_json)) if simulator else None
         at = stack.enter_context(desk(stage.config if stage else config, as_json=as_json))
-        report = _drilled(at, wanted, signals, stage, allow_real=real_actions)
+        report = drilled_on(ground_on(at, signals, stage), at, wanted, allow_real=real_actions)
         _write(report, at, junit, html)
-        _tell(report, at)
+        tell(report, at)
     raise typer.Exit(0 if report.passed else 1)
 
 
-def _known(language: str) -> None:
+def known_language(language: str) -> None:
+    """Refuse a language that nothing here speaks."""
     from cloudheal.cli.texts import TEXTS
 
     if language not in TEXTS:
@@ -157,7 +159,8 @@ class Signals:
 
 
 @contextmanager
-def _stage(scenario: Scenario, language: str, *, as_json: bool) -> Iterator[Stage]:
+def staged(scenario: Scenario, language: str, *, as_json: bool) -> Iterator[Stage]:
+    """Have the stage of a scenario until the block ends, with no keys of a real cloud about."""
     from zoneinfo import ZoneInfo
 
     from cloudheal.cli.show import Show
@@ -173,13 +176,19 @@ def _stage(scenario: Scenario, language: str, *, as_json: bool) -> Iterator[Stag
         yield ready
 
 
-def _drilled(at: Desk, scenario: Scenario, signals: Signals, stage: Stage | None, *, allow_real: bool) -> DrillReport:
+def ground_on(at: Desk, signals: Signals, stage: Stage | None) -> Ground:
+    """Return the ground of a drill: the operator's own, or a stage."""
+    from cloudheal.app.drilling import ground_of
+
+    return ground_of(at.settings, at.database, at.clock, signals.told, stage)
+
+
+def drilled_on(ground: Ground, at: Desk, scenario: Scenario, *, allow_real: bool = False) -> DrillReport:
+    """Run a drill, telling a person how it goes."""
     from rich.console import Console
 
-    from cloudheal.app.drilling import ground_of
     from cloudheal.drills.runner import Watcher, run_drill
 
-    ground = ground_of(at.settings, at.database, at.clock, signals.told, stage)
     console = Console(stderr=True)
     with console.status("", spinner="dots") as status:
         if at.show.as_json or not sys.stderr.isatty():
@@ -230,7 +239,7 @@ class _Teller:
         self.status(self.show.text("drill.at", number=number, count=self.count, step=step.title))
 
 
-def _tell(report: DrillReport, at: Desk) -> None:
+def tell(report: DrillReport, at: Desk) -> None:
     """Tell what came of it: the steps, the verdict, and what was taken back."""
     from cloudheal.cli.drill_page import why
 

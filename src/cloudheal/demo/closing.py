@@ -7,14 +7,41 @@ the cloud delivered must be on record, once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.table import Table
 
-from cloudheal.demo.scenes import SCENES, Scene
+from cloudheal.demo.scenes import ON_TENCENT, SCENES, Scene
 from cloudheal.demo.view import COLOURS, Picture, Standing
 from cloudheal.drills.stage.simulator import SimulatedCloud
+from cloudheal.drills.stage.tencent_fleet import PROCESS
+
+#: How each cloud writes that a server begins to start.
+_STARTS = (("Stopped", "Starting"), ("STOPPED", "STARTING"))
+PING = "cvm:ErrorEvent:PingUnreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What one outage of the second cloud came to, as that cloud shows it: alarms, and whether the process is back."""
+
+    name: str
+    alarms: int
+    incidents: int
+    is_back: bool
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """True when it is as an operator would tick it off."""
+        return (self.alarms, self.incidents, self.is_back) == (2, 1, True)
+
+    def told(self) -> dict[str, object]:
+        """Return what people are told."""
+        parts = {"alarms": self.alarms, "incidents": self.incidents, "seconds": self.seconds}
+        return {"name": self.name, **parts, "back": "\u2713" if self.is_back else "\u2717"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +53,7 @@ class Closing:
     slowest: float
     calls: int
     start_calls: int
+    outages: tuple[Outage, ...]
     throttled: int
     doubled: int
     wrong: tuple[str, ...]
@@ -45,8 +73,11 @@ def closing_of(cloud: SimulatedCloud, end: Picture) -> Closing:
     requests = cloud.control("GET", "journal?kind=request&limit=100000")["entries"]
     entries = cloud.control("GET", "journal?limit=100000")["entries"]
     changes = [change for entry in entries for change in entry.get("changes", ())]
-    starts = Counter(one["id"] for one in changes if one.get("before") == "Stopped" and one.get("after") == "Starting")
-    delivered = Counter(one["details"]["event"] for one in entries if one["kind"] == "delivery")
+    starts = Counter(one["id"] for one in changes if (one.get("before"), one.get("after")) in _STARTS)
+    delivered = Counter(one["details"]["event"] for one in entries if "event" in one.get("details", ()))
+    pushed = {one["details"]["id"] for one in entries if _is_pushed(one)}
+    sent = len(delivered) + len(pushed)
+    outages = tuple(_outage(scene, end, entries, _processes(cloud)) for scene in ON_TENCENT)
     nothing = Standing("nothing", "", None, 0)
     ends: dict[tuple[str, str], list[str]] = {}
     for scene in SCENES:
@@ -58,14 +89,42 @@ def closing_of(cloud: SimulatedCloud, end: Picture) -> Closing:
         fastest=min(times, default=0.0),
         slowest=max(times, default=0.0),
         calls=len(requests),
-        start_calls=sum(entry.get("action") == "StartInstance" for entry in requests),
+        start_calls=sum(str(entry.get("action")).startswith("StartInstance") for entry in requests),
+        outages=outages,
         throttled=sum("throttle" in entry.get("fault", "") for entry in requests),
         doubled=delivered.total() - len(delivered),
         wrong=(
             *(text for scene in SCENES for text in _differences(scene, end.standings.get(scene.id, nothing), starts)),
-            *([f"{len(delivered)} events were delivered, {end.heard} recorded"] if len(delivered) != end.heard else ()),
+            *([f"{sent} events were delivered, {end.heard} recorded"] if sent != end.heard else ()),
+            *(f"{one.name}: {one.told()}" for one in outages if not one.right),
         ),
     )
+
+
+def _is_pushed(entry: Mapping[str, Any]) -> bool:
+    """Say whether an entry of the journal is an event of the second cloud that a rule sent to the engine."""
+    return entry["kind"] == "event" and entry.get("service") == "eb" and bool(entry["details"]["rules"])
+
+
+def _outage(scene: Scene, end: Picture, entries: Sequence[Mapping[str, Any]], running: Container[str]) -> Outage:
+    """Count what the second cloud said of a server, and look whether its process runs there."""
+    standing = end.standings.get(scene.id)
+    alarms = sum(
+        one.get("action") == PING and scene.id in one["resources"] for one in entries if one["kind"] == "event"
+    )
+    healed = standing.healed_in if standing else ()
+    return Outage(scene.name, alarms, end.incidents.get(scene.id, 0), scene.id in running, sum(healed))
+
+
+def _processes(cloud: SimulatedCloud) -> set[str]:
+    """Return the servers of the second cloud in which the process runs, as its own world has it."""
+    servers = cloud.control("GET", "world")["tencent"]["instances"]
+    return {
+        one["id"]
+        for one in servers
+        for process in (one.get("guest") or {}).get("processes", ())
+        if process["name"] == PROCESS and process["running"]
+    }
 
 
 def _differences(scene: Scene, standing: Standing, starts: Counter[str]) -> list[str]:

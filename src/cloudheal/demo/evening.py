@@ -22,6 +22,7 @@ from cloudheal.demo.operator import Operator
 from cloudheal.demo.scenes import END, KILLED_DURING, SCENES, Scene
 from cloudheal.demo.texts import TEXTS
 from cloudheal.demo.view import Picture, picture, shown
+from cloudheal.drills.stage.door import free_door
 from cloudheal.drills.stage.night import Night
 from cloudheal.drills.stage.simulator import SimulatedCloud, StageError, simulated_cloud
 from cloudheal.errors import SettingsError
@@ -42,7 +43,7 @@ class Evening:
         self._texts = TEXTS[language]
         self._database = open_database(engine.database)
         self._operator = Operator(cloud)
-        self._night = Night(cloud, self._database, self._operator.messages, looks=False)
+        self._night = Night(cloud, self._database, self._messages, looks=False)
         self._give_up = time.monotonic() + PATIENCE_SECONDS
         self._killed = False
 
@@ -70,6 +71,8 @@ class Evening:
         found = closing_of(self._cloud, end)
         self._console.print()
         self._console.print(found.table(self._texts))
+        for one in found.outages:
+            self._say("outage", style="green" if one.right else "bold red", **one.told())
         self._say("time_to_heal", fastest=found.fastest, slowest=found.slowest)
         self._say("calls", calls=found.calls, starts=found.start_calls, throttled=found.throttled)
         self._say("records", events=end.events, doubled=found.doubled, dead=end.dead_letters)
@@ -136,6 +139,10 @@ class Evening:
                 raise StageError(message)
             time.sleep(FRAME_SECONDS)
 
+    def _messages(self) -> int:
+        """Count what is on its way to the engine: in the queue, and pushed."""
+        return self._operator.messages() + self._cloud.pushes()
+
     def _is_ready(self) -> bool:
         return "run.ready" in self._engine.log_tail(50)
 
@@ -148,8 +155,9 @@ def run_demo(*, language: str) -> int:
     if language not in TEXTS:
         message = f"language {language!r}: expected one of {', '.join(TEXTS)}"
         raise SettingsError(message)
-    with tempfile.TemporaryDirectory(prefix="cloudheal-demo-") as folder, simulated_cloud(world()) as cloud:
-        engine = Engine(Path(folder), cloud.url, language)
+    door = free_door()
+    with tempfile.TemporaryDirectory(prefix="cloudheal-demo-") as folder, simulated_cloud(world(door)) as cloud:
+        engine = Engine(Path(folder), cloud.url, language, door)
         try:
             evening = Evening(cloud, engine, Console(), language)
             try:

@@ -1,14 +1,20 @@
-"""The demo's world: two hundred servers behind a queue that hears of them, and the settings of the engine for them."""
+"""The demo's world: two hundred servers on two clouds, and the settings of the engine for them.
+
+One cloud tells of them by a queue, the other pushes to the engine's own door.
+"""
 
 from __future__ import annotations
 
-from cloudheal.demo.scenes import BEGIN, SCENES
+from cloudheal.demo.scenes import BEGIN, ON_TENCENT, SCENES
+from cloudheal.drills.stage import tencent_fleet
+from cloudheal.drills.stage.door import Door
+from cloudheal.model.resource import Cloud
 
 REGION = "cn-hangzhou"
 ACCOUNT = "1000000000000001"
 QUEUE = "ecs-cms-event"
 PROD = {"env": "prod"}
-RULES = ("restart-unexpected-stop", "leave-the-balancer-before-spot-release")
+RULES = ("restart-unexpected-stop", "leave-the-balancer-before-spot-release", "restore-after-ping-loss")
 GROUP, BALANCER = "rsp-demo0001", "lb-demo0001"
 PEERS = ("i-bp1demoweb20", "i-bp1demoweb21")
 CHECK = {"interval": 1, "healthy_threshold": 1, "unhealthy_threshold": 1}
@@ -20,7 +26,7 @@ FAULTS = [
 ]
 
 
-def world() -> dict[str, object]:
+def world(door: Door) -> dict[str, object]:
     """Return the world document that the simulator starts with."""
     cast = [
         {
@@ -32,6 +38,7 @@ def world() -> dict[str, object]:
             "spot": one.happens == "reclaim",
         }
         for one in SCENES
+        if one.cloud is Cloud.ALIBABA
     ]
     members = [one.id for one in SCENES if one.happens == "reclaim"] + list(PEERS)
     peers = [{"id": id_, "name": id_[-6:], "region": REGION, "status": "Running", "tags": PROD} for id_ in PEERS]
@@ -65,10 +72,11 @@ def world() -> dict[str, object]:
             ],
             "durations": {"starting": 2, "stopping": 1},
         },
+        "tencent": tencent_fleet.world({one.id: one.name for one in ON_TENCENT}, door),
     }
 
 
-def settings(url: str, database: str, language: str) -> dict[str, object]:
+def settings(url: str, database: str, language: str, door: Door) -> dict[str, object]:
     """Return the settings file of the demo's engine; its time is the simulator's."""
     return {
         "accounts": [
@@ -79,8 +87,10 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "regions": [REGION],
                 "endpoint": url,
                 "queue": {"endpoint": url, "name": QUEUE, "wait_seconds": 30},
-            }
+            },
+            tencent_fleet.account("demo-2", url),
         ],
+        "listen": tencent_fleet.listen(door),
         "database": database,
         "language": language,
         "timezone": "Asia/Shanghai",
@@ -109,5 +119,6 @@ def settings(url: str, database: str, language: str) -> dict[str, object]:
                 "with": {"drain": "2s", "replace": True, "healthy_timeout": "30s"},
                 "mode": "auto",
             },
+            *(dict(one) for one in tencent_fleet.RULES),
         ],
     }

@@ -16,7 +16,7 @@ class Operator:
     """Calls the simulated cloud through the vendor's SDKs."""
 
     def __init__(self, cloud: SimulatedCloud) -> None:
-        key, secret = KEYS.values()
+        key, secret = KEYS["ALIBABA_CLOUD_ACCESS_KEY_ID"], KEYS["ALIBABA_CLOUD_ACCESS_KEY_SECRET"]
         self._ecs = EcsClient(
             openapi.Config(
                 access_key_id=key,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cloudheal.model.resource import Cloud
+
 #: Six o'clock in the evening in Shanghai.
 BEGIN = datetime(2026, 3, 6, 10, 0, tzinfo=UTC)
 _PROD = (("env", "prod"),)
@@ -28,11 +30,14 @@ class Scene:
     heals: int = 0
     starts: int = 0
     tags: tuple[tuple[str, str], ...] = _PROD
+    cloud: Cloud = Cloud.ALIBABA
     options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def trouble(self) -> str:
         """What is wrong then, in the engine's words."""
+        if self.cloud is Cloud.TENCENT:
+            return "unreachable"
         return "interruption" if self.happens == "reclaim" else "stopped"
 
     @property
@@ -50,9 +55,13 @@ SCENES = (
     Scene("i-bp1demobatch", "batch-01", 70, "fail_start", "waiting", "attempts_used", 0, 3),
     Scene("i-bp1demoexpir", "old-01", 100, "expire", "waiting", "locked.financial"),
     Scene("i-bp1democrash", "cache-01", 120, "crash_loop", "waiting", "flapping", 3, 3, options={"seconds": 900.0}),
+    Scene("ins-demopay1", "pay-01", 150, "power_off", "healed", "restored", 1, 1, cloud=Cloud.TENCENT),
+    Scene("ins-demopay2", "pay-02", 170, "hang", "healed", "restored", 1, cloud=Cloud.TENCENT),
     Scene("i-bp1demospot1", "spot-01", 210, "reclaim", "healed", "evacuated", 1),
     Scene("i-bp1demoweb07", "web-07", 240, "power_off", "healed", "running", 1, 1),
 )
+#: What happens on the second cloud.
+ON_TENCENT = tuple(one for one in SCENES if one.cloud is Cloud.TENCENT)
 #: The engine is killed while it heals this one.
 KILLED_DURING = "i-bp1demospot1"
 #: When the evening is over, if everything has come to its end.

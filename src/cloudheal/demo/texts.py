@@ -6,8 +6,8 @@ from typing import Final
 
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
-        "title": "cloudheal demo: four evening hours on a simulated cloud with 200 servers, in about a minute",
-        "ready": "The simulated Alibaba Cloud answers on {url} (open it in a browser while this runs).",
+        "title": "cloudheal demo: four evening hours on two simulated clouds with 200 servers, in about a minute",
+        "ready": "The simulated Alibaba Cloud and Tencent Cloud answer on {url} (open it in a browser meanwhile).",
         "known": "The engine is at work and has looked at all {count} servers.",
         "promoted": "A new rule only records until somebody trusts it. {rules}",
         "held": "An operator holds db-01: nobody touches it tonight. Then things go wrong.",
@@ -21,6 +21,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "seconds": "took s",
         "counts": "{events} events on record, {dead} unreadable message kept as dead letter",
         "power_off": "lost power",
+        "hang": "hangs: it runs, and does not answer",
+        "event.cvm:ErrorEvent:PingUnreachable.1": "does not answer",
+        "event.cvm:ErrorEvent:PingUnreachable.0": "answers again",
+        "outage": "{name} (Tencent Cloud): {alarms} alarms, {incidents} incident, process back {back},"
+        " after {seconds:.0f} s; by hand 20 to 30 minutes.",
         "fail_start": "lost power, and every start fails",
         "expire": "subscription ran out",
         "reclaim": "spot server taken back by the cloud",
@@ -54,8 +59,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         " {dead} unreadable message kept as dead letter.",
     },
     "zh": {
-        "title": "cloudheal 演示: 模拟云上 200 台服务器的四个小时, 约一分钟演完",
-        "ready": "模拟的阿里云已就绪: {url} (运行期间可在浏览器中打开).",
+        "title": "cloudheal 演示: 两个模拟云上 200 台服务器的四个小时, 约一分钟演完",
+        "ready": "模拟的阿里云和腾讯云已就绪: {url} (运行期间可在浏览器中打开).",
         "known": "引擎已开始工作, 已查看全部 {count} 台服务器.",
         "promoted": "新规则只记录, 直到有人信任它. {rules}",
         "held": "运维人员保留了 db-01: 今晚谁也不动它. 然后故障开始了.",
@@ -69,6 +74,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "seconds": "用时 (秒)",
         "counts": "已记录 {events} 个事件, {dead} 条无法读取的消息已存为死信",
         "power_off": "断电",
+        "hang": "卡死: 在运行, 但没有应答",
+        "event.cvm:ErrorEvent:PingUnreachable.1": "没有应答",
+        "event.cvm:ErrorEvent:PingUnreachable.0": "恢复应答",
+        "outage": "{name} (腾讯云): {alarms} 次告警, {incidents} 次故障, 进程恢复 {back}, 用时 {seconds:.0f} 秒;"
+        " 人工需 20 到 30 分钟.",
         "fail_start": "断电, 且每次启动都失败",
         "expire": "订阅到期",
         "reclaim": "抢占式实例被云回收",

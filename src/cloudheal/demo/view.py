@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -53,7 +53,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything that the view shows, at one moment; `heard` are the events that the queue brought."""
+    """Everything that the view shows, at one moment; `heard` are the events that the clouds brought."""
 
     standings: Mapping[str, Standing]
     events: int
@@ -62,6 +62,8 @@ class Picture:
     heard: int = 0
     latest: Sequence[EventRow] = ()
     runs: Sequence[tuple[RunRow, str]] = ()
+    incidents: Mapping[str, int] = field(default_factory=dict)
+    """How many there were, by server."""
 
     @property
     def settled(self) -> bool:
@@ -76,9 +78,10 @@ def picture(database: Database) -> Picture:
             events, dead, known = (_count(connection, table) for table in (EVENT, DEAD_LETTER, RESOURCE))
             latest = [one for one in list_events(connection, Narrow(limit=10 * FEED)) if _is_of_interest(one)][:FEED]
             runs = [(one, _last_step(connection, one.id)) for one in list_runs(connection, Narrow(limit=FEED))]
-            heard = sa.select(sa.func.count()).where(EVENT.c.channel == Channel.QUEUE.value)
+            told = (Channel.QUEUE.value, Channel.WEBHOOK.value)
+            heard = sa.select(sa.func.count()).where(EVENT.c.channel.in_(told))
             queued = connection.scalar(heard) or 0
-            return Picture(_standings(connection), events, dead, known, queued, latest, runs)
+            return Picture(_standings(connection), events, dead, known, queued, latest, runs, _incidents(connection))
     except sa.exc.OperationalError:
         return Picture({}, 0, 0, 0)
 
@@ -108,7 +111,7 @@ def _events(latest: Sequence[EventRow], texts: Mapping[str, str]) -> Table:
     table = _table(texts, "events", ("time", "server", "event", "decision"))
     for one in latest:
         when = f"{one.occurred.astimezone(ZONE):%H:%M:%S}"
-        what = one.status if one.type == STATE_CHANGE else texts["reclaim"]
+        what = one.status if one.type == STATE_CHANGE else texts.get(f"event.{one.type}.{one.status}", texts["reclaim"])
         reasons = ", ".join(decision.rpartition(": ")[2] for decision in one.decisions)
         table.add_row(when, names.get(one.resource, one.resource), what, reasons)
     return table
@@ -169,6 +172,11 @@ def _standing(row: sa.RowMapping, before: tuple[float, ...]) -> Standing:
     verdict = "waiting" if row["state"] in _PATIENT else "working"
     waits_for = row["why"] if row["waits_for"] == Reason.ASK_EXPIRED else row["waits_for"]
     return Standing(verdict, waits_for or row["state"], None, row["steps"], before)
+
+
+def _incidents(connection: sa.Connection) -> dict[str, int]:
+    counted = sa.select(INCIDENT.c.resource, sa.func.count()).group_by(INCIDENT.c.resource)
+    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def _count(connection: sa.Connection, table: sa.Table) -> int:

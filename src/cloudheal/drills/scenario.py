@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed
 from cloudheal.model.plan import Binding, Policy
+from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.rules import Rule, Selector
 
@@ -250,9 +251,10 @@ class Step(Expectation):
 class StageSettings(_Part):
     """The simulated cloud and the handler of `--simulator`; a drill on settings of your own ignores it."""
 
+    cloud: Cloud = Field(Cloud.ALIBABA, description="Which cloud is simulated: alibaba or tencent.")
     now: AwareDatetime = Field(BEGIN, description="When it begins.")
     world: dict[str, Any] = Field(
-        {}, description="Keys of the world document's `alibaba` part, in place of those of the usual stage."
+        {}, description="Keys of the world document's part of the cloud, in place of those of the usual stage."
     )
     rules: list[Rule] | None = Field(None, description="The handler's rules; absent: those of the usual stage.")
     settings: dict[str, Any] = Field({}, description="Keys of the handler's settings, in place of the usual ones.")

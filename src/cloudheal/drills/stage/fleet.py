@@ -1,7 +1,7 @@
 """The usual stage: a small shop of seven servers behind a balancer, a queue that hears of them, and a handler for it.
 
-Everything takes seconds, so that a drill waits for nothing that it does not look at. What a scenario says of its stage
-goes before what stands here.
+That is on Alibaba Cloud; for the one on Tencent Cloud see `tencent_fleet`. Everything takes seconds, so that a drill
+waits for nothing that it does not look at. What a scenario says of its stage goes before what stands here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cloudheal.drills.scenario import Scenario
+from cloudheal.drills.stage import tencent_fleet
+from cloudheal.drills.stage.door import NO_DOOR, Door
+from cloudheal.model.resource import Cloud
 from cloudheal.settings.rules import Rule, RuleFile
 
 REGION, ACCOUNT, QUEUE = "cn-hangzhou", "1000000000000001", "ecs-cms-event"
@@ -63,28 +66,33 @@ _RULES: Sequence[Mapping[str, Any]] = (
 )
 
 
-def usual_rules() -> list[Rule]:
+def usual_rules(cloud: Cloud = Cloud.ALIBABA) -> list[Rule]:
     """Return the rules of the usual stage."""
-    return list(RuleFile.model_validate({"rules": list(_RULES)}).rules)
+    return list(RuleFile.model_validate({"rules": list(_rules(cloud))}).rules)
 
 
-def world_of(scenario: Scenario) -> dict[str, Any]:
-    """Return the world document of a scenario's stage."""
-    return {
-        "now": scenario.stage.now.isoformat(),
-        "regions": [REGION],
-        "alibaba": {**_usual_world(), **scenario.stage.world},
-    }
+def world_of(scenario: Scenario, door: Door = NO_DOOR) -> dict[str, Any]:
+    """Return the world document of a scenario's stage; `door` is where a cloud without a queue pushes to."""
+    on_tencent = scenario.stage.cloud is Cloud.TENCENT
+    usual = tencent_fleet.world(tencent_fleet.usual_names(scenario.targets.ids), door) if on_tencent else _usual_world()
+    regions = {} if on_tencent else {"regions": [REGION]}
+    now = scenario.stage.now.isoformat()
+    return {"now": now, **regions, scenario.stage.cloud.value: {**usual, **scenario.stage.world}}
 
 
-def settings_of(scenario: Scenario, url: str, folder: Path, language: str) -> dict[str, Any]:
+def settings_of(scenario: Scenario, url: str, folder: Path, language: str, door: Door = NO_DOOR) -> dict[str, Any]:
     """Return the settings document of the handler of a scenario's stage."""
-    rules = _RULES if scenario.stage.rules is None else _plain(scenario.stage.rules)
-    return {
-        **_usual_settings(url, folder, language),
-        "rules": [dict(one) for one in rules],
-        **scenario.stage.settings,
-    }
+    stage = scenario.stage
+    rules = _rules(stage.cloud) if stage.rules is None else _plain(stage.rules)
+    on_tencent = stage.cloud is Cloud.TENCENT
+    usual = (
+        tencent_fleet.settings(url, folder, language, door) if on_tencent else _usual_settings(url, folder, language)
+    )
+    return {**usual, "rules": [dict(one) for one in rules], **stage.settings}
+
+
+def _rules(cloud: Cloud) -> Sequence[Mapping[str, Any]]:
+    return tencent_fleet.RULES if cloud is Cloud.TENCENT else _RULES
 
 
 def _plain(rules: Sequence[Rule]) -> list[dict[str, Any]]:

@@ -11,11 +11,19 @@ from typing import Protocol
 
 import yaml
 
+from cloudheal.drills.stage.door import SECRET, VARIABLE
 from cloudheal.drills.stage.leash import kill_all, on_leash, tell_all
 from cloudheal.drills.stage.simulator import StageError
 
-#: The simulator's well-known test key; the handler reads its keys from the environment, as in production.
-KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
+#: The simulator's well-known test keys; the handler reads its keys from the environment, as in production.
+KEYS = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
+    "TENCENTCLOUD_SECRET_ID": "AKIDtest",
+    "TENCENTCLOUD_SECRET_KEY": "testsecret",
+    "TENCENTCLOUD_TOKEN": "",
+    VARIABLE: SECRET,
+}
 
 
 class Handler(Protocol):

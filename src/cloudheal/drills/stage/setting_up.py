@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloudheal.drills.scenario import Scenario
+from cloudheal.drills.stage.door import free_door
 from cloudheal.drills.stage.fleet import settings_of, usual_rules, world_of
 from cloudheal.drills.stage.handler import Handler, HandlerProcess
 from cloudheal.drills.stage.night import Night
@@ -53,8 +54,9 @@ class Stage:
 @contextmanager
 def stage(scenario: Scenario, folder: Path, language: str) -> Iterator[Stage]:
     """Have a stage in a folder until the block ends, with the handler at work. Raises StageError."""
-    with simulated_cloud(world_of(scenario)) as cloud:
-        document = settings_of(scenario, cloud.url, folder, language)
+    door = free_door()
+    with simulated_cloud(world_of(scenario, door)) as cloud:
+        document = settings_of(scenario, cloud.url, folder, language, door)
         handler = HandlerProcess(folder, document)
         with staged(scenario, cloud, document, handler, handler.config) as ready:
             yield ready
@@ -79,7 +81,7 @@ def staged(
 
 
 def _rules(scenario: Scenario) -> Sequence[Rule]:
-    return usual_rules() if scenario.stage.rules is None else scenario.stage.rules
+    return usual_rules(scenario.stage.cloud) if scenario.stage.rules is None else scenario.stage.rules
 
 
 def _until(condition: Callable[[], bool], handler: Handler) -> int:

@@ -42,9 +42,18 @@ class SimulatedCloud:
             raise StageError(f"the simulated cloud refused {method} {path}: {said[:500]}") from problem
 
     def messages(self) -> int:
-        """Count the messages of all queues, those in the hands of a receiver included."""
-        queues = self.control("GET", "world").get("alibaba", {}).get("queues", ())
-        return sum(len(one.get("messages", ())) for one in queues)
+        """Count the messages of all queues, those in a receiver's hands included, and the pushes under way."""
+        world = self.control("GET", "world")
+        queues = world.get("alibaba", {}).get("queues", ())
+        return sum(len(one.get("messages", ())) for one in queues) + _pushes(world)
+
+    def pushes(self) -> int:
+        """Count the pushes that are not answered yet."""
+        return _pushes(self.control("GET", "world"))
+
+
+def _pushes(world: Mapping[str, Any]) -> int:
+    return len(world.get("tencent", {}).get("event_deliveries", ()))
 
 
 @contextmanager
