@@ -32,6 +32,7 @@ PAGES = (
     *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening", "howto/commands"),
     *("reference/world", "reference/world-ecs", "reference/world-slb", "reference/world-mns"),
     *("reference/world-cms", "reference/chaos", "reference/control"),
+    *("reference/world-cvm", "reference/world-tat", "reference/world-eb"),
 )
 
 _BLOCK = re.compile(r"^```(?P<kind>console|python|js|bash|yaml|json)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)

@@ -50,7 +50,7 @@ def publish_event(eb: Eb, request: PublishEvent, exchange: Exchange) -> Reply:
     return put_events(eb, request, exchange)
 
 
-@SERVICE.action(CheckRule, rate=20)
+@SERVICE.action(CheckRule)
 def check_rule(_eb: Eb, request: CheckRule, _exchange: Exchange) -> Reply:
     """Try a pattern on an event; no match is an error here (UNVERIFIED)."""
     pattern = pattern_of(request.event_pattern)
@@ -59,7 +59,7 @@ def check_rule(_eb: Eb, request: CheckRule, _exchange: Exchange) -> Reply:
     return {}
 
 
-@SERVICE.action(SearchLog, rate=20)
+@SERVICE.action(SearchLog)
 def search_log(eb: Eb, request: SearchLog, _exchange: Exchange) -> Reply:
     """Look back at the events of a bus, the latest first; the latest thousand are kept."""
     bus = bus_named(eb, request.event_bus_id)
@@ -72,14 +72,14 @@ def search_log(eb: Eb, request: SearchLog, _exchange: Exchange) -> Reply:
     return {"Total": len(found), "Limit": request.limit, "Page": request.page, "Results": [_log(one) for one in page]}
 
 
-@SERVICE.action(ListPlatformEventNames, rate=20)
+@SERVICE.action(ListPlatformEventNames)
 def list_platform_event_names(_eb: Eb, request: ListPlatformEventNames, _exchange: Exchange) -> Reply:
     """Name the events of a product; CVM's are known."""
     kinds = KINDS if request.product_type == "cvm" else ()
     return {"EventNames": [{"EventName": one.title, "EventType": one.type} for one in kinds]}
 
 
-@SERVICE.action(GetPlatformEventTemplate, rate=20)
+@SERVICE.action(GetPlatformEventTemplate)
 def get_platform_event_template(eb: Eb, request: GetPlatformEventTemplate, _exchange: Exchange) -> Reply:
     """Show what an event of a type looks like."""
     kind = next((one for one in KINDS if one.type == request.event_type), None)

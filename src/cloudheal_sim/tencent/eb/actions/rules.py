@@ -37,7 +37,7 @@ MOST_BUSES, MOST_RULES, MOST_SERVICE_RULES, MOST_TARGETS = 10, 10, 200, 10
 _TYPES = frozenset({"scf", "cls", "amp", "ckafka", "es"})
 
 
-@SERVICE.action(CreateEventBus, rate=20)
+@SERVICE.action(CreateEventBus)
 def create_event_bus(eb: Eb, request: CreateEventBus, _exchange: Exchange) -> Reply:
     """Make a custom bus."""
     custom = [one for one in eb.bridge.buses.values() if one.type == "Custom"]
@@ -50,20 +50,20 @@ def create_event_bus(eb: Eb, request: CreateEventBus, _exchange: Exchange) -> Re
     return {"EventBusId": made.id}
 
 
-@SERVICE.action(GetEventBus, rate=20)
+@SERVICE.action(GetEventBus)
 def get_event_bus(eb: Eb, request: GetEventBus, _exchange: Exchange) -> Reply:
     """Show one bus."""
     return _bus_row(bus_named(eb, request.event_bus_id))
 
 
-@SERVICE.action(ListEventBuses, rate=20)
+@SERVICE.action(ListEventBuses)
 def list_event_buses(eb: Eb, request: ListEventBuses, _exchange: Exchange) -> Reply:
     """List all buses."""
     rows = [_bus_row(one) for one in eb.bridge.buses.values()]
     return {"EventBuses": rows[request.offset : request.offset + request.limit], "TotalCount": len(rows)}
 
 
-@SERVICE.action(DeleteEventBus, rate=20)
+@SERVICE.action(DeleteEventBus)
 def delete_event_bus(eb: Eb, request: DeleteEventBus, _exchange: Exchange) -> Reply:
     """Delete a custom bus with its rules."""
     bus = bus_named(eb, request.event_bus_id)
@@ -75,7 +75,7 @@ def delete_event_bus(eb: Eb, request: DeleteEventBus, _exchange: Exchange) -> Re
     return {}
 
 
-@SERVICE.action(CreateRule, rate=20)
+@SERVICE.action(CreateRule)
 def create_rule(eb: Eb, request: CreateRule, _exchange: Exchange) -> Reply:
     """Make a rule; it has no targets yet."""
     bus = bus_named(eb, request.event_bus_id)
@@ -95,13 +95,13 @@ def create_rule(eb: Eb, request: CreateRule, _exchange: Exchange) -> Reply:
     return {"RuleId": made.id}
 
 
-@SERVICE.action(GetRule, rate=20)
+@SERVICE.action(GetRule)
 def get_rule(eb: Eb, request: GetRule, _exchange: Exchange) -> Reply:
     """Show one rule."""
     return _rule_row(rule_named(eb, request.event_bus_id, request.rule_id))
 
 
-@SERVICE.action(ListRules, rate=20)
+@SERVICE.action(ListRules)
 def list_rules(eb: Eb, request: ListRules, _exchange: Exchange) -> Reply:
     """List the rules of a bus."""
     bus = bus_named(eb, request.event_bus_id)
@@ -109,7 +109,7 @@ def list_rules(eb: Eb, request: ListRules, _exchange: Exchange) -> Reply:
     return {"Rules": rows[request.offset : request.offset + request.limit], "TotalCount": len(rows)}
 
 
-@SERVICE.action(UpdateRule, rate=20)
+@SERVICE.action(UpdateRule)
 def update_rule(eb: Eb, request: UpdateRule, _exchange: Exchange) -> Reply:
     """Change what is given of a rule."""
     rule = rule_named(eb, request.event_bus_id, request.rule_id)
@@ -123,7 +123,7 @@ def update_rule(eb: Eb, request: UpdateRule, _exchange: Exchange) -> Reply:
     return {}
 
 
-@SERVICE.action(DeleteRule, rate=20)
+@SERVICE.action(DeleteRule)
 def delete_rule(eb: Eb, request: DeleteRule, _exchange: Exchange) -> Reply:
     """Delete a rule with its targets; what is under way still arrives."""
     rule = rule_named(eb, request.event_bus_id, request.rule_id)
@@ -132,7 +132,7 @@ def delete_rule(eb: Eb, request: DeleteRule, _exchange: Exchange) -> Reply:
     return {}
 
 
-@SERVICE.action(CreateTarget, rate=20)
+@SERVICE.action(CreateTarget)
 def create_target(eb: Eb, request: CreateTarget, _exchange: Exchange) -> Reply:
     """Add a target to a rule; only functions that the world knows are called."""
     rule = rule_named(eb, request.event_bus_id, request.rule_id)
@@ -145,7 +145,7 @@ def create_target(eb: Eb, request: CreateTarget, _exchange: Exchange) -> Reply:
     return {"TargetId": made.id}
 
 
-@SERVICE.action(ListTargets, rate=20)
+@SERVICE.action(ListTargets)
 def list_targets(eb: Eb, request: ListTargets, _exchange: Exchange) -> Reply:
     """List the targets of a rule."""
     rule = rule_named(eb, request.event_bus_id, request.rule_id)
@@ -153,7 +153,7 @@ def list_targets(eb: Eb, request: ListTargets, _exchange: Exchange) -> Reply:
     return {"Targets": rows[request.offset : request.offset + request.limit], "TotalCount": len(rows)}
 
 
-@SERVICE.action(DeleteTarget, rate=20)
+@SERVICE.action(DeleteTarget)
 def delete_target(eb: Eb, request: DeleteTarget, _exchange: Exchange) -> Reply:
     """Take a target off a rule."""
     rule = rule_named(eb, request.event_bus_id, request.rule_id)

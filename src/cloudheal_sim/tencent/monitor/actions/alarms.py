@@ -30,7 +30,7 @@ def describe_alarm_events(_monitor: Monitor, request: DescribeAlarmEvents, _exch
     return {"Events": [{"EventName": one.alarm, "Description": one.title, "Namespace": _VIEW} for one in kinds]}
 
 
-@SERVICE.action(DescribeAlarmHistories, rate=20)
+@SERVICE.action(DescribeAlarmHistories)
 def describe_alarm_histories(monitor: Monitor, request: DescribeAlarmHistories, _exchange: Exchange) -> Reply:
     """List alarms of the past; the latest thousand are kept."""
     _checked(request.module)

@@ -51,7 +51,7 @@ def get_monitor_data(monitor: Monitor, request: GetMonitorData, exchange: Exchan
     }
 
 
-@SERVICE.action(DescribeBaseMetrics, rate=20)
+@SERVICE.action(DescribeBaseMetrics)
 def describe_base_metrics(_monitor: Monitor, request: DescribeBaseMetrics, _exchange: Exchange) -> Reply:
     """List the metrics of instances."""
     if request.namespace.upper() != NAMESPACE:
