@@ -31,6 +31,17 @@ class Attribution:
             raise NotAnEventError(discreet(problem.args[0])) from None  # it may quote the message
         return self.owned(event)
 
+    def read_any(self, body: bytes, received: datetime, channel: Channel) -> Event:
+        """Read a message; a stranger's keeps the account that it names. Raises NotAnEventError for what is no event.
+
+        What rules make of a message may be asked of any; only what is taken in must be of an account that is listed.
+        """
+        event = event_of(body, received, channel)
+        try:
+            return self.owned(event)
+        except NotAnEventError:
+            return event
+
     def owned(self, event: Event) -> Event:
         """Return an event under the number of the account that it belongs to. Raises NotAnEventError."""
         owner = self.owner_of(event)

@@ -125,10 +125,10 @@ class _Source:
             yield _shown(self._read(lines), quiet=self.at.show.as_json)
 
     def _read(self, lines: IO[bytes]) -> Iterator[Arrived | Written]:
-        from cloudheal.clouds.reading import event_of
+        from cloudheal.app.attribution import Attribution
         from cloudheal.pipeline.backtest import Lines
 
-        reading = Lines(event_of)
+        reading = Lines(Attribution(self.at.settings.accounts).read_any)
         for one in reading.read(lines):
             self.unreadable = reading.unreadable
             if self.begin is None or one.at >= self.begin:

@@ -132,21 +132,17 @@ class _Trial:
 
     def tell(self, *, look: bool) -> dict[str, Any]:
         """Print what comes of it and return it as a document."""
-        from contextlib import suppress
-
         from cloudheal.app.attribution import Attribution
-        from cloudheal.clouds.reading import event_of
         from cloudheal.errors import NotAnEventError
         from cloudheal.model.event import Channel
 
         say = self._at.show.say
         try:
-            event = event_of(self._body, self._at.clock.now(), Channel.FILE)
+            reading = Attribution(self._at.settings.accounts)
+            event = reading.read_any(self._body, self._at.clock.now(), Channel.FILE)
         except NotAnEventError as problem:
             say("test.unreadable", number=self._number, reason=problem.args[0])
             return {"message": self._number, "unreadable": problem.args[0]}
-        with suppress(NotAnEventError):  # what a rule makes of a stranger's message may be asked too
-            event = Attribution(self._at.settings.accounts).owned(event)
         say("test.event", number=self._number, type=event.type, status=event.status, resource=event.subject.id)
         return {
             "message": self._number,

@@ -23,6 +23,7 @@ from cloudheal.record.facts import HOUR, Counted, Windows
 from cloudheal.record.inventory import NOT_RUNNING
 from cloudheal.record.system_events import Name, name_of
 from cloudheal.sense.inventory import STATE_CHANGE
+from cloudheal.sense.triggers import tells_recovery
 from cloudheal.settings.rules import Rule, Selector
 
 #: Keys of one server that are remembered to know a message that comes again.
@@ -63,6 +64,8 @@ class _Server:
     counted: list[_Members] = field(default_factory=list)
     newest: dict[str, datetime] = field(default_factory=dict)
     """By type: what messages told."""
+    told: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    """By type, status and source: what was told of faults that have recoveries."""
     looked: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """By type and status: what looks at the cloud showed."""
     keys: deque[int] = field(default_factory=lambda: deque(maxlen=KEYS))
@@ -167,7 +170,10 @@ class Memory:
             furthest, changed = self._events.get(name, (0, event.time))
             return max(changed, event.time + _MILLISECOND) if furthest > rank(event.status) else None
         server = self._server(event.subject)
-        told = (server.newest.get(event.type), server.looked.get((event.type, event.status)))
+        if tells_recovery(event.type):
+            told: tuple[datetime | None, ...] = (server.told.get((event.type, event.status, event.source)),)
+        else:
+            told = (server.newest.get(event.type), server.looked.get((event.type, event.status)))
         return max((one for one in (*told, server.given_up.get(trouble.kind)) if one is not None), default=None)
 
     def resource(self, subject: ResourceId) -> Resource | None:
@@ -193,7 +199,10 @@ class Memory:
         if key in server.keys:
             return False
         server.keys.append(key)
-        if event.channel is Channel.POLL:
+        if tells_recovery(event.type):
+            source = (event.type, event.status, event.source)
+            server.told[source] = max(event.time, server.told.get(source, event.time))
+        elif event.channel is Channel.POLL:
             place = (event.type, event.status)
             server.looked[place] = max(event.time, server.looked.get(place, event.time))
         elif server.newest.get(event.type, event.time) <= event.time:
