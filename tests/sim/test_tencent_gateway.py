@@ -300,6 +300,16 @@ async def test_identity_needs_no_region(inside: Inside) -> None:
     assert (await inside.call("GetCallerIdentity", CVM)).code == "InvalidAction"
 
 
+async def test_a_parameter_whose_name_only_ends_alike_chooses_no_cloud() -> None:
+    """`SecretId` makes a call Tencent's; `MySecretId` in a query of Alibaba's does not."""
+    inside = Inside(WORLD)
+    query = "Action=DescribeRegions&Version=2014-05-26&MySecretId=x&AccessKeyId=testid&Signature=x&Format=JSON"
+    reply = await inside.simulator.handle(HttpRequest("GET", f"/?{query}", {"host": "h"}))
+    assert "HostId" in json.loads(reply.body)
+    query = "SecretId=x&Action=DescribeRegions&Version=2017-03-12&Timestamp=1"
+    assert (await inside.send(HttpRequest("GET", f"/?{query}", {"host": "h"}))).code == "AuthFailure.SecretIdNotFound"
+
+
 async def test_the_clouds_do_not_take_each_others_keys() -> None:
     """A call is routed by what it carries; Tencent's key signs nothing of Alibaba's and the other way round."""
     inside = Inside(WORLD)

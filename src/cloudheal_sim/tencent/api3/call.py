@@ -7,6 +7,7 @@ checked: the reason is kept and told in its turn.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cloudheal_sim.tencent.api3.signature import Claim
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+_SIGNED_V1 = re.compile(rb"(?:^|&)SecretId=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def is_of_tencent(request: HttpRequest) -> bool:
     """Say whether a request speaks API 3.0, by what it carries and never by the host it names."""
     if "x-tc-action" in request.headers or request.header("authorization").startswith("TC3-"):
         return True
-    return "SecretId=" in request.query or (_is_form(request) and b"SecretId=" in request.body)
+    return bool(_SIGNED_V1.search(raw(request.query)) or (_is_form(request) and _SIGNED_V1.search(request.body)))
 
 
 def read_call(request: HttpRequest) -> Call:
