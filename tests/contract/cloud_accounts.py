@@ -89,7 +89,7 @@ TENCENT = Ground(
     stopped="UnsupportedOperation.InstanceStateStopped",
     no_command="ResourceUnavailable.InstanceStateNotRunning",
     missing_group="InvalidParameter.ListenerIdNotFound",
-    rebooting=frozenset({"Rebooting"}),
+    rebooting=frozenset({"Starting"}),
     event=("cvm:ErrorEvent:InstanceRunningRisks", "Scheduled"),
 )
 

@@ -18,7 +18,7 @@ RUNNING, STOPPED = "Running", "Stopped"
 #: States that pass by themselves.
 MOVING = frozenset(
     {
-        *("Pending", "Starting", "Stopping", "Rebooting"),
+        *("Pending", "Starting", "Stopping"),
         *("EnterServiceLiveMigrate", "ServiceLiveMigrate", "ExitServiceLiveMigrate"),
     }
 )

@@ -20,6 +20,8 @@ READ_SECONDS = 10.0
 PAGE = 100
 #: Operations that (re)start a server.
 _STARTS = frozenset({"StartInstances", "RebootInstances", "RunInstances", "ResetInstance"})
+#: States that have another word everywhere.
+_WORDS = {"REBOOTING": "Starting"}
 #: Why a server is isolated, in the words of locks.
 _ISOLATED = {"ARREAR": "financial", "EXPIRE": "expired", "MANMADE": "released"}
 
@@ -58,8 +60,9 @@ def server_of(shown: Mapping[str, Any], account: str, region: str) -> Server:
 
 
 def state_of(shown: Mapping[str, Any]) -> str:
-    """Return the state: `RUNNING` is Running, `LAUNCH_FAILED` is LaunchFailed."""
-    return "".join(part.capitalize() for part in str(shown.get("InstanceState") or "").split("_"))
+    """Return the state: `RUNNING` is Running, `REBOOTING` is Starting, `LAUNCH_FAILED` is LaunchFailed."""
+    told = str(shown.get("InstanceState") or "")
+    return _WORDS.get(told) or "".join(part.capitalize() for part in told.split("_"))
 
 
 def locks_of(shown: Mapping[str, Any]) -> tuple[str, ...]:
