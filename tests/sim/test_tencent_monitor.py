@@ -206,3 +206,20 @@ async def test_alarms_and_loads_are_in_the_world_document() -> None:
         other.chaos("unhang", WEB)
         history = (await other.done("DescribeAlarmHistories", MONITOR, Module="monitor"))["Histories"]
         assert {one["MetricName"]: one["AlarmStatus"] for one in history}["ping_unreachable"] == "OK"
+
+
+async def test_in_a_mass_outage_every_alarm_ends() -> None:
+    """However many alarms last at once, each recovery is told under the session of its begin."""
+    fleet = {"instances": [{"count": 1500, "prefix": "ins-mass"}], "callbacks": [{"url": "http://192.0.2.1/"}]}
+    inside = Inside(fleet)
+    ids = [one.id for one in inside.simulator.tencent.cvm.fleet]
+    inside.chaos("hang", *ids)
+    begun = {one.instance: one.session for one in inside.simulator.tencent.alarms.history}
+    inside.advance(60).chaos("unhang", *ids)
+    changes = [one.changes for one in inside.simulator.kernel.journal.entries() if one.changes]
+    ended = [one for (one, *_) in changes if one.what == "alarm.status" and one.after == "0"]
+    assert len(begun) == len(ended) == 1500
+    over = inside.simulator.tencent.alarms.history
+    assert len(over) == 1000
+    assert all(begun[one.instance] == one.session and one.status == "0" for one in over)
+    await inside.simulator.close()

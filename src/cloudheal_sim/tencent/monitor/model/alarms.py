@@ -6,6 +6,7 @@ too. A call that is not answered 2xx within five seconds is tried three times mo
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds before each further attempt; three of them are documented, the interval is by feel.
 RETRIES = (5.0, 5.0, 5.0)
-#: Alarms on record.
-MOST_ALARMS = 1000
+#: Alarms on record that are over; those that last are kept, however many there are.
+MOST_OVER = 1000
 
 
 class Alarms:
@@ -36,8 +37,14 @@ class Alarms:
         self.kernel = kernel
         self.account = account
         self.callbacks: tuple[Callback, ...] = ()
-        self.history: list[Alarm] = []
+        self._lasting: dict[tuple[str, str, str], Alarm] = {}
+        self._over: deque[Alarm] = deque(maxlen=MOST_OVER)
         self.courier = Courier(kernel, _push, _again, RETRIES)
+
+    @property
+    def history(self) -> list[Alarm]:
+        """All alarms on record, by their begin."""
+        return sorted((*self._over, *self._lasting.values()), key=lambda one: (one.first, one.session))
 
     def hear(self, happening: Happening) -> int:
         """Raise or end the alarms of what happened to an instance; return how many policies were concerned."""
@@ -77,17 +84,26 @@ class Alarms:
         )
 
     def _begin(self, callback: Callback, instance: Instance, alarm: Alarm) -> None:
-        self.history = [*self.history[1 - MOST_ALARMS :], alarm]
+        self._note(alarm)
         self._tell(callback, instance, alarm)
 
+    def _note(self, alarm: Alarm) -> None:
+        """Keep an alarm; one that comes again takes the place of the one before, which is over without an end."""
+        key = (alarm.policy, alarm.name, alarm.instance)
+        before = self._lasting.pop(key, None) if alarm.status != ENDED else None
+        if before is not None:
+            self._over.append(before)
+        if alarm.status == ENDED:
+            self._over.append(alarm)
+        else:
+            self._lasting[key] = alarm
+
     def _end(self, callback: Callback, name: str, instance: Instance) -> None:
-        for place in range(len(self.history) - 1, -1, -1):
-            one = self.history[place]
-            if (one.policy, one.name, one.instance, one.status) == (callback.policy, name, instance.id, "1"):
-                ended = one.model_copy(update={"status": ENDED, "ended": self.kernel.clock.now()})
-                self.history[place] = ended
-                self._tell(callback, instance, ended)
-                return
+        lasting = self._lasting.pop((callback.policy, name, instance.id), None)
+        if lasting is not None:
+            ended = lasting.model_copy(update={"status": ENDED, "ended": self.kernel.clock.now()})
+            self._note(ended)
+            self._tell(callback, instance, ended)
 
     def _tell(self, callback: Callback, instance: Instance, alarm: Alarm) -> None:
         before = "1" if alarm.status == ENDED else None
@@ -102,7 +118,11 @@ class Alarms:
         self, callbacks: Iterable[Callback], history: Iterable[Alarm], parcels: Iterable[CallbackParcel]
     ) -> int:
         """Begin with these; return how many calls are under way."""
-        self.callbacks, self.history = tuple(callbacks), list(history)
+        self.callbacks = tuple(callbacks)
+        self._lasting.clear()
+        self._over.clear()
+        for alarm in history:
+            self._note(alarm)
         return self.courier.replace(parcels)
 
 
