@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import yaml
 
 from cloudheal.app.packaging import package_function
@@ -24,6 +23,7 @@ from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN
 from cloudheal.settings import load_settings
 from tests.contract.scf import KEYS, instance, serving, unpacked
 from tests.contract.test_function import ACCOUNT as OTHER_ACCOUNT
+from tests.contract.test_function import rows
 from tests.sim.simulator import RunningSimulator, started
 
 ACCOUNT, WEB = "100000000001", "ins-web00001"
@@ -84,15 +84,6 @@ def deployed(folder: Path, database_url: str, **changes: Any) -> Path:
         promote(connection, load_settings(config).rules, "test", SystemClock().now())
     database.close()
     return unpacked(folder / "out" / "code.zip", folder / "code")
-
-
-def rows(database_url: str, table: sa.Table) -> list[sa.Row[Any]]:
-    """Read a table."""
-    database = open_database(database_url)
-    with database.snapshot() as connection:
-        found = list(connection.execute(sa.select(table)).all())
-    database.close()
-    return found
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -7,19 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudheal.clouds.deployments import (
-    DESCRIPTION,
-    LAYER,
-    MEMORY_MB,
-    NAME,
-    SETTINGS_FILE,
-    Kit,
-    Packed,
-    keys_in,
-    seconds_of,
-    variables_of,
-    written,
-)
+from cloudheal.clouds import deployments
+from cloudheal.clouds.deployments import Kit, Packed
 from cloudheal.settings.schema import Settings
 
 #: The one runtime of Function Compute that is new enough; Debian 11.
@@ -58,8 +47,10 @@ each minute, so that what a call had to leave goes on.
 
 def kit_of(settings: Settings) -> Kit:
     """Return what Function Compute needs."""
-    variables = variables_of(settings, [name for account in settings.accounts for name in keys_in(account)])
-    readme = _README.format(layer=LAYER, runtime=RUNTIME, variables=", ".join(variables))
+    variables = deployments.variables_of(
+        settings, [name for account in settings.accounts for name in deployments.keys_in(account)]
+    )
+    readme = _README.format(layer=deployments.LAYER, runtime=RUNTIME, variables=", ".join(variables))
     described = description_of(settings, settings.accounts[0].regions[0], variables)
     return Kit((Packed("index.py", ENTRANCE.encode()),), {"s.yaml": described, "README.txt": readme}, variables)
 
@@ -70,22 +61,26 @@ def description_of(settings: Settings, region: str, variables: tuple[str, ...]) 
     timer = {"cronExpression": "@every 1m", "enable": True, "payload": ""}
     properties: dict[str, Any] = {
         "region": region,
-        "functionName": NAME,
-        "description": DESCRIPTION,
+        "functionName": deployments.NAME,
+        "description": deployments.DESCRIPTION,
         "runtime": RUNTIME,
         "handler": "index.handler",
         "code": "./code.zip",
         "cpu": 0.5,
-        "memorySize": MEMORY_MB,
+        "memorySize": deployments.MEMORY_MB,
         "diskSize": 512,
-        "timeout": seconds_of(settings),
+        "timeout": deployments.seconds_of(settings),
         "instanceConcurrency": 1,
         "role": "acs:ram::ACCOUNT:role/ROLE",
-        "environmentVariables": {"CLOUDHEAL_CONFIG": SETTINGS_FILE, "PYTHONPATH": "/opt/python", **environment},
-        "layers": [f"acs:fc:{region}:ACCOUNT:layers/{LAYER}/versions/1"],
+        "environmentVariables": {
+            "CLOUDHEAL_CONFIG": deployments.SETTINGS_FILE,
+            "PYTHONPATH": "/opt/python",
+            **environment,
+        },
+        "layers": [f"acs:fc:{region}:ACCOUNT:layers/{deployments.LAYER}/versions/1"],
         "vpcConfig": {"vpcId": "vpc-ID", "vSwitchIds": ["vsw-ID"], "securityGroupId": "sg-ID"},
         "triggers": [{"triggerName": "minute", "triggerType": "timer", "triggerConfig": timer}],
     }
-    resources = {NAME: {"component": "fc3", "props": properties}}
-    document = {"edition": "3.0.0", "name": NAME, "access": "default", "resources": resources}
-    return written(_HEAD, document, ("ACCOUNT", "vpc-ID", "vsw-ID", "sg-ID"))
+    resources = {deployments.NAME: {"component": "fc3", "props": properties}}
+    document = {"edition": "3.0.0", "name": deployments.NAME, "access": "default", "resources": resources}
+    return deployments.written(_HEAD, document, ("ACCOUNT", "vpc-ID", "vsw-ID", "sg-ID"))

@@ -11,19 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cloudheal.clouds.deployments import (
-    DESCRIPTION,
-    LAYER,
-    MEMORY_MB,
-    NAME,
-    SETTINGS_FILE,
-    Kit,
-    Packed,
-    keys_in,
-    seconds_of,
-    variables_of,
-    written,
-)
+from cloudheal.clouds import deployments
+from cloudheal.clouds.deployments import Kit, Packed
 from cloudheal.clouds.tencent.event_rule import REGION
 from cloudheal.errors import SettingsError
 from cloudheal.settings.schema import AccountSettings, Settings
@@ -93,13 +82,13 @@ def kit_of(settings: Settings) -> Kit:
     """Return what SCF needs. Raises SettingsError when a variable could not be set there."""
     _check(settings)
     asked = [name for account in settings.accounts for name in _variables(account)]
-    variables = variables_of(settings, asked)
+    variables = deployments.variables_of(settings, asked)
     readme = _README.format(
-        layer=LAYER,
+        layer=deployments.LAYER,
         variables=", ".join(variables),
         start=START_SECONDS,
-        timeout=seconds_of(settings),
-        memory=MEMORY_MB,
+        timeout=deployments.seconds_of(settings),
+        memory=deployments.MEMORY_MB,
         timer=EACH_MINUTE,
     )
     packed = (Packed("bootstrap", BOOTSTRAP.encode(), _EXECUTABLE), Packed("index.py", ENTRANCE.encode()))
@@ -111,26 +100,28 @@ def description_of(settings: Settings, variables: tuple[str, ...]) -> str:
     environment = {name: f"${{env.{name}}}" for name in variables}
     timer = {"name": "minute", "qualifier": "$LATEST", "cronExpression": EACH_MINUTE, "enable": True}
     inputs: dict[str, Any] = {
-        "name": NAME,
+        "name": deployments.NAME,
         "namespace": "default",
         "type": "event",
         "src": "./code",
         "handler": "index.main_handler",
         "runtime": "CustomRuntime",
         "region": REGION,
-        "description": DESCRIPTION,
+        "description": deployments.DESCRIPTION,
         "role": "ROLE-NAME",
-        "memorySize": MEMORY_MB,
-        "timeout": seconds_of(settings),
+        "memorySize": deployments.MEMORY_MB,
+        "timeout": deployments.seconds_of(settings),
         "initTimeout": START_SECONDS,
-        "environment": {"variables": {"CLOUDHEAL_CONFIG": SETTINGS_FILE, "CLOUDHEAL_PYTHON": PYTHON, **environment}},
-        "layers": [{"name": LAYER, "version": 1}],
+        "environment": {
+            "variables": {"CLOUDHEAL_CONFIG": deployments.SETTINGS_FILE, "CLOUDHEAL_PYTHON": PYTHON, **environment}
+        },
+        "layers": [{"name": deployments.LAYER, "version": 1}],
         "publicAccess": True,
         "vpcConfig": {"vpcId": "vpc-ID", "subnetId": "subnet-ID"},
         "events": [{"timer": {"parameters": timer}}],
     }
-    document = {"component": "scf", "name": NAME, "inputs": inputs}
-    return written(_HEAD, document, ("ROLE-NAME", "vpc-ID", "subnet-ID", "version: 1"))
+    document = {"component": "scf", "name": deployments.NAME, "inputs": inputs}
+    return deployments.written(_HEAD, document, ("ROLE-NAME", "vpc-ID", "subnet-ID", "version: 1"))
 
 
 def _variables(account: AccountSettings) -> Iterator[str]:
@@ -141,8 +132,8 @@ def _variables(account: AccountSettings) -> Iterator[str]:
 def _check(settings: Settings) -> None:
     """Refuse names that cannot be set; a token's may stay unset."""
     for number, account in enumerate(settings.accounts):
-        _refuse(tuple(one for one in keys_in(account) if one not in OF_ROLE), ("accounts", number))
-    _refuse(variables_of(settings, ()), ("notify",))
+        _refuse(tuple(one for one in deployments.keys_in(account) if one not in OF_ROLE), ("accounts", number))
+    _refuse(deployments.variables_of(settings, ()), ("notify",))
 
 
 def _refuse(names: tuple[str, ...], field: tuple[int | str, ...]) -> None:
