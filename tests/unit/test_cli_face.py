@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,17 @@ from cloudheal.ports.findings import Code
 from tests.conftest import ROOT
 
 #: What `--help` must not import. Pydantic is not among them: typer itself reads a command's arguments with it.
-HEAVY = ("sqlalchemy", "dbos", "alibabacloud_tea_openapi", "mns", "aiohttp", "yaml", "apprise", "psycopg")
+HEAVY = (
+    "sqlalchemy",
+    "dbos",
+    "alibabacloud_tea_openapi",
+    "tencentcloud",
+    "mns",
+    "aiohttp",
+    "yaml",
+    "apprise",
+    "psycopg",
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,29 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     imported = {name.partition(".")[0] for name in done.stderr.split()}
     assert "typer" in imported
     assert not imported & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "other"),
+    [("alibaba", "tencentcloud"), ("tencent", "alibabacloud_tea_openapi")],
+    ids=["alibaba", "tencent"],
+)
+def test_only_the_clients_of_clouds_that_are_used_are_loaded(cloud: str, other: str) -> None:
+    """A worker for one cloud does not wait for the other's client, nor keep it in memory."""
+    program = (
+        "import sys\n"
+        "from cloudheal.app import accounts_of\n"
+        "from cloudheal.settings.schema import Settings\n"
+        f"one = {{'name': 'a', 'cloud': {cloud!r}, 'id': '1000000000000001', 'regions': ['x']}}\n"
+        "accounts_of(Settings.model_validate({'accounts': [one]}))\n"
+        "print('\\n'.join(sys.modules))\n"
+    )
+    keys = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "TENCENTCLOUD_SECRET_ID")
+    environment = {**os.environ, **dict.fromkeys((*keys, "TENCENTCLOUD_SECRET_KEY"), "unit")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
+    assert other not in done.stdout.split()
 
 
 def test_the_version_needs_no_command() -> None:
