@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -132,6 +132,18 @@ class Account:
         """Read the group."""
         found = self.verbs.balancers.members(self.at.region, self.at.group)
         return {(one.server, one.port, one.weight) for one in found}
+
+
+def planning() -> Account:
+    """Return a fake in which what happens is a repair that waits for its owner."""
+    cloud = FakeCloud(account=ALIBABA.account, region=ALIBABA.region)
+    cloud.server(ALIBABA.web)
+
+    def happens(server: str) -> str:
+        cloud.plans_repair(cloud.id_of(server))
+        return cloud.announced(cloud.id_of(server))[0]
+
+    return replace(fake(), verbs=cloud.verbs, happens=happens)
 
 
 def fake() -> Account:

@@ -9,9 +9,10 @@ from ipaddress import ip_address
 import pytest
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.system_event import Consent
 from cloudheal.ports.account import NOT_OFFERED
 from cloudheal.ports.cloud import Command, Member
-from tests.contract.cloud_accounts import Account, alibaba, fake, tencent
+from tests.contract.cloud_accounts import Account, alibaba, fake, planning, tencent
 from tests.sim.simulator import RunningSimulator, started
 
 
@@ -339,3 +340,25 @@ def test_a_verb_that_a_cloud_has_not_says_so(running: RunningSimulator) -> None:
         with pytest.raises(CloudPermanentError, match="Tencent Cloud has no") as told:
             ask()
         assert told.value.vendor_code == NOT_OFFERED
+
+
+@pytest.mark.parametrize("whose", ["fake", "tencent"])
+def test_a_repair_that_waits_is_authorised_once(whose: str, running: RunningSimulator) -> None:
+    """It begins at once and waits no longer, so that the second authorisation is refused."""
+    account = tencent(running) if whose == "tencent" else planning()
+    events, at = account.verbs.system_events, account.at
+    task = account.happens(at.web)
+    assert events.system_events(at.region, [task])[task].consent is Consent.OPEN
+    assert events.authorise(at.region, at.web, task, 5)
+    event = events.system_events(at.region, [task])[task]
+    assert (event.status, event.consent) == ("Executing", Consent.NONE)
+    with pytest.raises(CloudPermanentError) as refused:
+        events.authorise(at.region, at.web, task, 5)
+    assert refused.value.vendor_code == "InvalidParameter"
+
+
+def test_an_event_that_no_owner_authorises_says_so(running: RunningSimulator) -> None:
+    """What Alibaba Cloud announces is answered by doing it."""
+    with pytest.raises(CloudPermanentError, match="Alibaba Cloud has no") as told:
+        alibaba(running).verbs.system_events.authorise("cn-hangzhou", "i-bp1web01", "e-1", 5)
+    assert told.value.vendor_code == NOT_OFFERED

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -257,7 +258,7 @@ def gaps(connection: sa.Connection) -> Iterator[str]:
 
 def known_ids(scenario: Scenario) -> set[str]:
     """Return the ids that a world begins with."""
-    parts = scenario.world["alibaba"]
+    parts = scenario.world[scenario.cloud]
     return {one["id"] for name in ("instances", "server_groups") for one in parts.get(name, ())}
 
 
@@ -276,10 +277,12 @@ def effects(simulator: RunningSimulator, known: set[str]) -> Counter[str]:
 
 
 def _anonymous(text: str, known: set[str]) -> str:
-    words = text.replace("'", " ").replace(",", " ").split()
+    words = _TIMES.sub("then", text).replace("'", " ").replace(",", " ").split()
     return " ".join("new" if one.startswith(_MADE) and one not in known else one for one in words)
 
 
+#: When something happened, which no two rounds have alike.
+_TIMES = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z")
 #: How the ids begin of what a round makes: servers, snapshots, commands and their runs.
 _MADE = ("i-", "s-", "c-", "t-")
 
@@ -300,3 +303,5 @@ def keys() -> None:
     """Put the simulator's keys into the environment that workers inherit."""
     os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "testid"
     os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "testsecret"
+    os.environ["TENCENTCLOUD_SECRET_ID"] = "AKIDtest"
+    os.environ["TENCENTCLOUD_SECRET_KEY"] = "testsecret"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.flow.tencent import account_of
 from tests.flow.test_spot import SPOT
 from tests.flow.test_spot import WORLD as SPOT_WORLD
 
@@ -43,6 +44,8 @@ class Scenario:
     verdict: str = "healed"
     somebody_approves: bool = False
     """What is asked is answered with yes at once."""
+    cloud: str = "alibaba"
+    """The one in which it happens; Tencent Cloud's troubles are found by looking, Alibaba Cloud's come by a queue."""
     deals_with_it: str = ""
     """What somebody who approves does to the server then."""
 
@@ -57,6 +60,8 @@ class Scenario:
             "calls_per_second": 1000,
             "queue": {"endpoint": simulator, "name": QUEUE, "wait_seconds": 1},
         }
+        if self.cloud == "tencent":
+            account = account_of(simulator)
         rest = {"lease_seconds": 1, "settle_seconds": 0.5, "extensions": {"folders": [str(PLAYBOOKS)]}, **more}
         return {"accounts": [account], "database": database, "rules": [dict(self.rule)], **rest}
 
@@ -230,8 +235,32 @@ def _inside(playbook: str, situation: str) -> Scenario:
     return replace(RERUN, playbook=playbook, rule=rule, event=event, commands=2)
 
 
+_CVM = "ins-heal0001"
+REPAIR = Scenario(
+    playbook="repair_task_in_window",
+    cloud="tencent",
+    world={
+        "tencent": {
+            "instances": [{"id": _CVM, "tags": {"env": "prod"}}],
+            "durations": {"rebooting": 0.4, "rebooting_hard": 0.4, "repairing": 0.6},
+            "guest_durations": {"agent_start": 0.3},
+        }
+    },
+    rule={
+        "name": "repair",
+        "when": {"type": ["cvm:ErrorEvent:InstanceRunningRisks"]},
+        "resources": {"tags": {"env": ["prod"]}},
+        "playbook": "repair_at_once",
+        "with": {"drain": "0s"},
+        "mode": "auto",
+        "limits": FREE,
+    },
+    chaos="repair_task",
+    server=_CVM,
+    effects={},
+)
 _ALL = (
-    *(RESTART, EVACUATE, CHECK, REBOOT, ASK, RESTORE, RERUN),
+    *(RESTART, EVACUATE, CHECK, REBOOT, REPAIR, ASK, RESTORE, RERUN),
     _inside("connections_over_limit", "CvmPacketDropedByQosConnectionSession"),
     _inside("bandwidth_over_limit", "CvmPacketDropedByQosWanOutBandwidth"),
     _inside("disk_read_only", "DiskReadonly"),

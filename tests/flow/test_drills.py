@@ -15,7 +15,7 @@ from cloudheal.model.drill import Chunk, DrillOrder, DrillRow, DrillState
 from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.pipeline.drills import DrillDesk
-from cloudheal.playbooks.journal import UNREAD
+from cloudheal.playbooks.answering import UNREAD
 from cloudheal.playbooks.sight import NOT_SHOWN
 from cloudheal.ports.drills import Drills
 from cloudheal.record.drills import Ended, add_drill, end_drills

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 
 from cloudheal.app import App
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DECISION, EVENT, INCIDENT
+from cloudheal.record.tables import DECISION, EVENT, INCIDENT, RUN
 from tests.flow.tencent import PING, RULE, settings_of
 from tests.flow.watching import SimulatorClock, Watching
 from tests.sim.simulator import RunningSimulator
 
-WEB = "ins-heal0001"
+WEB, PEER = "ins-heal0001", "ins-heal0002"
 PATH = "0123456789abcdef0123456789abcdef"
 LISTEN = {"port": 0, "sources": [{"name": "eventbridge", "proof": "path", "secret_env": "HOOK_PATH"}]}
 RESTORE = {"check": "pgrep -x app", "start": "nohup /srv/app >/dev/null 2>&1 &"}
@@ -143,3 +143,49 @@ def test_a_server_that_hangs_is_rebooted_where_the_rule_says_so(
         assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("healed", "restored")
         assert (len(watch.calls("RebootInstances")), len(watch.calls("RunCommand"))) == (1, 1)
         assert processes(watch) == ["app", "sshd"]
+
+
+BALANCER = {
+    "id": "lb-heal0001",
+    "listeners": [
+        {
+            "id": "lbl-heal0001",
+            "port": 80,
+            "targets": [{"server": WEB, "port": 8080, "weight": 30}, {"server": PEER, "port": 8080, "weight": 10}],
+        }
+    ],
+}
+
+
+def weights(watch: Watching) -> list[int]:
+    """Return the weights behind the balancer."""
+    (balancer,) = watch.simulator.control("GET", "world")["tencent"]["balancers"]
+    return [one["weight"] for listener in balancer["listeners"] for one in listener["targets"]]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_repair_task_is_authorised_once_in_its_slot_and_the_server_serves_again(
+    shell_simulator: RunningSimulator, tmp_path: Path, *, lost: bool
+) -> None:
+    """Found by looking, planned, drained, authorised, repaired, back; also when the answer to the call is lost."""
+    type_ = "cvm:ErrorEvent:InstanceRunningRisks"
+    rule = {"when": {"type": [type_]}, "desired": None, "with": {"drain": "1s"}}
+    guest = {"guest": {"processes": [{**APP, "starts_at_boot": True}]}}
+    with healing(shell_simulator, tmp_path, playbook="repair_task_in_window", **rule) as watch:
+        instances = [{"id": WEB, **guest}, {"id": PEER, **guest}]
+        watch.simulator.world({"tencent": {"instances": instances, "balancers": [BALANCER]}})
+        if lost:
+            fault = {"match": {"action": "RepairTaskControl"}, "when": {"times": 1}}
+            watch.simulator.control("PUT", "faults", [{**fault, "fault": {"kind": "effect-then-5xx"}}])
+        watch.chaos("repair_task", WEB)
+        watch.tick()
+        assert [one.playbook for one in watch.rows(RUN)] == ["repair_task_in_window"]
+        (incident,) = watch.until_ended(1)
+        evidence = json.loads(incident.evidence)
+        assert (incident.trouble, incident.verdict, evidence["code"]) == ("maintenance", "healed", "repaired")
+        (call,) = watch.calls("RepairTaskControl")
+        assert "OrderAuthTime" not in call["parameters"]
+        assert "TaskSubMethod" not in call["parameters"]
+        (task,) = watch.simulator.control("GET", "world")["tencent"]["repair_tasks"]
+        assert (task["id"], task["auth_source"]) == (incident.trouble_id, "Customer_auth")
+        assert (weights(watch), evidence["agent"]) == ([30, 10], "online")

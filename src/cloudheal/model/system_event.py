@@ -30,6 +30,21 @@ class Cycle(StrEnum):
     FAILED = "Failed"
 
 
+class Consent(StrEnum):
+    """What the owner of a server may say to what is planned for it, before the cloud does it by itself."""
+
+    NONE = ""
+    """Nothing that the cloud would take: such an event is answered in another way."""
+    OPEN = "open"
+    """It waits to be authorised and begins then; what is on the disks stays."""
+    LOSSY = "lossy"
+    """It waits to be authorised, and data may be lost by that."""
+    UNCLEAR = "unclear"
+    """It waits to be authorised, and what that does is not known here."""
+    GIVEN = "given"
+    """It was authorised, and begins at its time."""
+
+
 STATUSES = frozenset(one.value for one in Cycle)
 FINAL = frozenset({Cycle.EXECUTED.value, Cycle.AVOIDED.value, Cycle.CANCELED.value, Cycle.FAILED.value})
 #: What an event says when it is over, as the end of an incident on which nothing was done.
@@ -72,6 +87,7 @@ class SystemEvent:
     impact: str = ""
     disk: str = ""
     simulated: bool = False
+    consent: Consent = Consent.NONE
 
     @property
     def is_over(self) -> bool:

@@ -19,8 +19,6 @@ from cloudheal.playbooks.aftermath import Rebooted
 from cloudheal.playbooks.sight import EventSeen
 
 REBOOT, FORCED, DRY = "reboot", "reboot by force", "dry reboot"
-#: The step that keeps since when something could not be read.
-UNREAD = "unread"
 #: How far a cloud's time of publication and our time of a reboot may be apart.
 SKEW = timedelta(seconds=30)
 #: How long ago another run's reboot may be and still be looked at.
@@ -58,10 +56,6 @@ class Journal:
         counts = own if case.attempts or not case.approved else []
         theirs = [Rebooted.of(_deed(one)) for one in seen["theirs"]]
         return cls(mine, Rebooted.of(counts[-1]) if counts else None, theirs[-1] if theirs else None, seen["claimant"])
-
-    def unread_since(self, otherwise: datetime) -> datetime:
-        """Return when something could not be read for the first time."""
-        return min((one.at for one in self.deeds if one.name == UNREAD), default=otherwise)
 
     def may_answer(self, event: EventSeen) -> bool:
         """Say whether another run's reboot answers an event too: it must have been published by then."""

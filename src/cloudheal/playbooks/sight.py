@@ -36,6 +36,7 @@ class EventSeen:
     """A drill allows real actions for it."""
     published: datetime | None = None
     not_before: datetime | None = None
+    consent: str = ""
 
     @classmethod
     def of(cls, read: Outcome) -> Self:
@@ -47,10 +48,11 @@ class EventSeen:
     @classmethod
     def of_json(cls, seen: Mapping[str, Any]) -> Self:
         """Read a checkpoint back."""
-        times = {
-            name: datetime.fromisoformat(seen[name]) if seen[name] else None for name in ("published", "not_before")
-        }
-        return cls(seen["status"], seen["problem"], seen["type"], seen["simulated"], seen["drill"], **times)
+        plain = ("status", "problem", "type", "simulated", "drill", "consent")
+        facts: dict[str, Any] = {name: seen[name] for name in plain}
+        for name in ("published", "not_before"):
+            facts[name] = datetime.fromisoformat(seen[name]) if seen[name] else None
+        return cls(**facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def event_json(case: Case) -> dict[str, Any]:
         "drill": allowed is Allowance.REAL,
         "published": found.published.isoformat() if found.published else "",
         "not_before": found.not_before.isoformat() if found.not_before else "",
+        "consent": found.consent,
     }
 
 
@@ -152,5 +155,5 @@ def _is_of_another(event: SystemEvent, resource: ResourceId) -> bool:
 
 
 def _without_status(problem: str) -> dict[str, Any]:
-    blank = {"status": "", "type": "", "published": "", "not_before": "", "simulated": False, "drill": False}
-    return {**blank, "problem": problem}
+    blank = dict.fromkeys(("status", "type", "published", "not_before", "consent"), "")
+    return {**blank, "simulated": False, "drill": False, "problem": problem}

@@ -272,6 +272,12 @@ class SystemEvents(Protocol):
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the health of servers in the vendor's words; one that does not exist is absent."""
 
+    def authorise(self, region: str, server: str, id_: str, seconds: float) -> str:
+        """Let what is planned for a server and waits for its owner begin now; returns the vendor's request id.
+
+        Refused for what does not wait any more, so that nothing begins twice.
+        """
+
 
 #: Verbs that change nothing.
 LOOKS = frozenset(

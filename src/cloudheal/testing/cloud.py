@@ -14,7 +14,7 @@ from functools import partial
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
 from cloudheal.model.resource import Cloud, Resource, ResourceId
-from cloudheal.model.system_event import FINAL, Cycle, SystemEvent
+from cloudheal.model.system_event import FINAL, Consent, Cycle, SystemEvent
 from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
 from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
@@ -64,6 +64,8 @@ class FakeCloud:
         self._unwell: dict[str, str] = {}
         #: From a reboot until the event that it answers is avoided; None: no event is answered.
         self.avoiding: timedelta | None = timedelta(seconds=5)
+        #: Whether a repair begins when it is authorised; if not, the cloud accepts that and does nothing.
+        self.repairs = True
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -179,10 +181,31 @@ class FakeCloud:
         self.clock.plan(within, lambda: self._maintained(id_))
         return self.bulletin(id_)
 
+    def plans_repair(
+        self,
+        server: ResourceId,
+        kind: str = "InstanceRunningRisks",
+        *,
+        within: timedelta = timedelta(hours=48),
+        consent: Consent = Consent.OPEN,
+    ) -> bytes:
+        """Plan a repair of a server that its owner may authorise; returns the message about it.
+
+        It takes the server down and up again; without a word of the owner the cloud begins after so long.
+        """
+        now, id_ = self.clock.now(), f"rep-{server.id}-{len(self._announced) + 1}"
+        type_ = f"cvm:ErrorEvent:{kind}"
+        event = SystemEvent(id_, type_, server, Cycle.SCHEDULED.value, now, now + within, consent=consent)
+        self._announced[id_] = event
+        self.clock.plan(within, lambda: self._maintained(id_))
+        return self.bulletin(id_)
+
     def moves(self, id_: str, status: str) -> bytes:
         """Let a system event take a status; returns the message about it."""
         over = self.clock.now() if status in FINAL else None
-        self._announced[id_] = replace(self._announced[id_], status=status, finished=over)
+        event = self._announced[id_]
+        consent = event.consent if status == event.status else Consent.NONE
+        self._announced[id_] = replace(event, status=status, finished=over, consent=consent)
         return self.bulletin(id_)
 
     def bulletin(self, id_: str) -> bytes:
@@ -190,7 +213,7 @@ class FakeCloud:
         event = self._announced[id_]
         type_ = event.type.partition(":")[2]
         content = {"eventId": id_, "instanceId": event.resource.id, "eventType": type_, "eventStatus": event.status}
-        if event.not_before is not None and type_.startswith("SystemMaintenance."):
+        if event.not_before is not None and type_.startswith(("SystemMaintenance.", "ErrorEvent:")):
             content["notBefore"] = event.not_before.strftime("%Y-%m-%dT%H:%M:%SZ")
         return message(event.resource, f"{event.type}:{event.status}", content, self.clock.now(), event.status)
 
@@ -295,6 +318,20 @@ class FakeCloud:
         """Return the health of servers; one that does not exist is absent."""
         found = {one: self._unwell.get(one, "Ok") for one in ids if region == self.region and self.now(one)}
         return self.line.call("health", lambda: found)[0]
+
+    def authorise(self, region: str, server: str, id_: str, seconds: float) -> str:
+        """Let a repair that waits begin now."""
+        _in_time(seconds)
+        return self.line.call("authorise", lambda: self._authorised(region, server, id_))[1]
+
+    def _authorised(self, region: str, server: str, id_: str) -> None:
+        event = self._announced.get(id_) if region == self.region else None
+        waits = event is not None and event.resource.id == server and event.consent not in {"", Consent.GIVEN}
+        if not waits:
+            raise CloudPermanentError(f"{id_} does not wait", vendor_code="InvalidParameter")
+        self.actions.append(f"authorise {id_}")
+        if self.repairs:
+            self._maintained(id_)
 
     def _mended(self, server: ResourceId, event: str) -> None:
         self._announced[event] = replace(self._announced[event], status=Cycle.EXECUTED.value, finished=self.clock.now())

@@ -24,6 +24,7 @@ from cloudheal.clouds.moments import moment, stamp
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.system_event import FINAL, Cycle, SystemEvent
+from cloudheal.ports.account import not_offered
 
 log = logging.getLogger("cloudheal.system_events")
 
@@ -78,6 +79,10 @@ class AlibabaSystemEvents:
             for one in reply.get("InstanceFullStatusSet", {}).get("InstanceFullStatusType", ()):
                 found[str(one["InstanceId"])] = str(one.get("HealthStatus", {}).get("Name", ""))
         return found
+
+    def authorise(self, region: str, server: str, id_: str, seconds: float) -> str:  # noqa: ARG002 - the port's
+        """Refuse: what is announced here is answered by doing it."""
+        raise not_offered(f"authorising system events (asked for {id_} of {server} in {region})", "Alibaba Cloud")
 
     def _pages(
         self, region: str, query: Mapping[str, str], statuses: Sequence[Cycle] = tuple(Cycle)
