@@ -77,10 +77,13 @@ def locks_of(shown: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def started_of(shown: Mapping[str, Any]) -> str:
-    """Return what changes with each start: the request of the last one that is over, or when the server was made."""
+    """Return what changes with each start: the request of the last one that is over; empty where that is not shown.
+
+    Only the latest operation is shown, so any other one hides the start before it. That must not look like a start.
+    """
     operation, request = shown.get("LatestOperation"), shown.get("LatestOperationRequestId")
     over = shown.get("LatestOperationState") == "SUCCESS" and state_of(shown) == RUNNING
-    return str(request) if over and operation in _STARTS and request else str(shown.get("CreatedTime") or "")
+    return str(request or "") if over and operation in _STARTS else ""
 
 
 def tags_of(shown: Mapping[str, Any]) -> dict[str, str]:
