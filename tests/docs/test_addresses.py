@@ -14,8 +14,8 @@ HOSTS = [
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmmirror", "com"))
 ]
 FOLDERS = [f"/{name}/" for name in ("work", "root", "opt")]
-#: Where Function Compute puts a layer; no machine of ours.
-LAYER = '(?!python")'
+#: Where the platforms for functions put a layer; no machine of ours.
+LAYER = '(?!python["/])'
 FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), *(rf"(?<![\w.~-]){folder}{LAYER}" for folder in FOLDERS)]))
 
 

@@ -157,6 +157,8 @@ def test_without_a_row_of_its_own_a_simulated_event_reboots_nothing(start: Start
 def test_a_known_id_covers_its_own_event_only(start: Start) -> None:
     """A real drill is open on the server; the event that somebody else simulates for the same time stays dry."""
     healing = start(world({"avoiding": 86_400, "executing": 0.3}))
+    # The drill's own message is lost: nothing but the other event is at work on the server.
+    healing.simulator.control("PUT", "faults", [{"service": "cms", "times": 1, "fault": "lost-event"}])
     healing.app.drills.order(order())
     (mine,) = healing.app.drills.rows()
     theirs = simulate(healing)

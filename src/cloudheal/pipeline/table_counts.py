@@ -39,6 +39,10 @@ class TableCounts:
         """Return how many of a group are under action, and how many fell into a trouble in a window."""
         return self._counting.crowd(group, trouble, now - window)
 
+    def is_touched(self, subject: ResourceId) -> bool:
+        """Say whether a run has the right to touch a resource."""
+        return self._counting.is_touched(subject)
+
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet."""
         return self._sizes.of(subject, group, selector)

@@ -53,6 +53,9 @@ class Counts(Protocol):
     def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
         """Return how many of a group are under action, and how many fell into a trouble in a window."""
 
+    def is_touched(self, subject: ResourceId) -> bool:
+        """Say whether a run has the right to touch a resource, at work or resting."""
+
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet; a rule's own by its selector."""
 
@@ -195,6 +198,8 @@ def crowd(
     """Count a group; of its members so many are known to have fallen lately, at least."""
     members, unhealthy = counts.size(subject, group, rule.resources if group == f"rule:{rule.name}" else None)
     under_action, fallen = counts.crowd(group, trouble, now, rule.limits.storm_window)
+    # One more trouble of a server that is under action already takes no further server away from its group.
+    under_action -= bool(under_action) and counts.is_touched(subject)
     return Group(group, members, unhealthy if members else fallen, under_action, max(fallen, fell))
 
 

@@ -47,12 +47,13 @@ _HEALS = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended)).where(
 )
 _HEARD = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_(sa.bindparam("ids", expanding=True))).distinct()
 _GRANTS = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
-_AT_WORK = (
+_TOUCHING = (
     sa.select(RUN.c.id)
     .select_from(GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident))
-    .where(_ABOUT, RUN.c.state.in_((RunState.STARTING.value, RunState.RUNNING.value)))
+    .where(_ABOUT)
     .limit(1)
 )
+_AT_WORK = _TOUCHING.where(RUN.c.state.in_((RunState.STARTING.value, RunState.RUNNING.value)))
 _TOUCHED = (STEP.c.at >= _SINCE) & (STEP.c.kind != StepKind.READ.value)
 _EITHER = sa.union(
     sa.select(RUN.c.incident).join(STEP, STEP.c.run == RUN.c.id).where(_TOUCHED),
@@ -136,6 +137,10 @@ class Counting:
         """Count how many of a group are under action, and how many fell into a trouble since."""
         return self._under_action(group), self._fallen(group, trouble, since)
 
+    def is_touched(self, subject: ResourceId) -> bool:
+        """Say whether any run has a grant for a resource."""
+        return subject not in self._unheard and _is_touched(self._connection, subject)
+
     def opened(self, subject: ResourceId, trouble: Trouble, group: str) -> int:
         """Take in that an incident was opened; returns how many numbers that changed."""
         same = [name for name in self._fell if name[:2] == (group, trouble.kind)]
@@ -200,6 +205,10 @@ def _heals(connection: sa.Connection, subject: ResourceId, trouble: Trouble, sin
     values = {**names_of(subject), "trouble": trouble.kind, "since": millis_of(since)}
     row = connection.execute(_HEALS, values).one()
     return row[0], row[1]
+
+
+def _is_touched(connection: sa.Connection, subject: ResourceId) -> bool:
+    return connection.execute(_TOUCHING, names_of(subject)).first() is not None
 
 
 def _at_work(connection: sa.Connection, subject: ResourceId) -> bool:

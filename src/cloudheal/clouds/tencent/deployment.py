@@ -59,9 +59,9 @@ layer/requirements.txt the dependencies with their hashes
    interpreter is one of the portable builds that uv installs; their oldest glibc is 2.17.
      uv python install 3.12 --install-dir layer/interpreter
      mv layer/interpreter/cpython-3.12*-linux-x86_64-gnu layer/python
-     docker run --rm -v "$PWD/layer:/opt/layer" quay.io/pypa/manylinux2014_x86_64 \\
-       /opt/layer/python/bin/python3 -m pip install --require-hashes \\
-       --target /opt/layer/site-packages -r /opt/layer/requirements.txt
+     docker run --rm -v "$PWD/layer:/layer" quay.io/pypa/manylinux2014_x86_64 \\
+       /layer/python/bin/python3 -m pip install --require-hashes \\
+       --target /layer/site-packages -r /layer/requirements.txt
      (cd layer && zip -qry ../layer.zip python site-packages)
    Code and layer may hold 500 MB unpacked. Publish layer.zip as a layer `{layer}` for CustomRuntime
    and write its version into serverless.yml.

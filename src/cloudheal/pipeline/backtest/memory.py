@@ -132,6 +132,10 @@ class Memory:
         """Return how many of a group are under action, and how many fell into a trouble in a window."""
         return len(self._under_action.get(group, ())), self._fell_since(group, trouble.kind, window, now)
 
+    def is_touched(self, subject: ResourceId) -> bool:
+        """Say whether a run has the right to touch a resource."""
+        return self._server(subject).granted > 0
+
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet."""
         name = (str(subject.cloud), subject.account, group)
