@@ -83,6 +83,7 @@ def killed_round(simulator: RunningSimulator, url: str, chance: random.Random) -
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.soak)], indirect=True)
 def test_kill_9_at_any_moment_costs_seconds(simulator: RunningSimulator, database_url: str) -> None:
     """Every server is healed by exactly one start, every incident ends, and the queue is empty in the end."""
     assert killed_round(simulator, database_url, random.Random(3)) == [(id_, "healed") for id_ in SERVERS]

@@ -81,7 +81,7 @@ def wait_for_all(simulator: RunningSimulator, seconds: float = 40) -> None:
         between.wait(0.1)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_every_server_is_rebooted_exactly_once_whatever_is_killed(
     simulator: RunningSimulator, database_url: str, seed: int
 ) -> None:

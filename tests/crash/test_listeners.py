@@ -80,6 +80,7 @@ def all_heard(database: Database) -> bool:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.soak)], indirect=True)
 def test_kill_9_costs_no_listener_an_event(
     simulator: RunningSimulator, database_url: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -68,7 +68,7 @@ def far(near: Round, host: Host) -> Iterator[Round]:
         yield replace(near, simulator=cloud, url=url.render_as_string(hide_password=False))
 
 
-@pytest.mark.parametrize("point", [INTENT, SENDING])
+@pytest.mark.parametrize("point", [pytest.param(INTENT, marks=pytest.mark.soak), SENDING])
 def test_a_worker_whose_link_to_the_database_is_down_acts_no_more_and_stops(
     near: Round, far: Round, host: Host, point: str
 ) -> None:

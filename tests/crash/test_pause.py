@@ -54,6 +54,7 @@ def starts(place: Round) -> int:
     return effects(place.simulator, known_ids(RESTART))[f"instance.status {WEB} Stopped > Starting"]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.soak)], indirect=True)
 def test_a_pause_stops_a_run_in_its_course_outlives_kill_9_and_ends_with_resume(place: Round) -> None:
     """Paused between claim and intent, nothing is called, by this worker or the next one; after resume it is healed."""
     first = place.worker("first", BEGUN, signal.SIGSTOP)

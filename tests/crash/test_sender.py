@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
 import sqlalchemy as sa
 
 from cloudheal.record.database import Database, open_database
@@ -37,6 +38,7 @@ def until_received(webhook: Webhook, count: int, seconds: float = 30) -> None:
         assert webhook.arrived.acquire(timeout=max(0.0, give_up - time.monotonic())), webhook.received
 
 
+@pytest.mark.parametrize("database_url", ["postgresql", pytest.param("sqlite", marks=pytest.mark.soak)], indirect=True)
 def test_every_notice_arrives_although_the_sender_is_killed(database_url: str) -> None:
     """Three SIGKILLs, one of them between sending and marking: nothing is lost, at most one repeat for each kill."""
     database = open_database(database_url)

@@ -64,7 +64,7 @@ def killed_round(simulator: RunningSimulator, url: str, chance: random.Random) -
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_kill_9_at_any_moment_buys_one_server_and_leaves_nothing(
     simulator: RunningSimulator, database_url: str, seed: int
 ) -> None:

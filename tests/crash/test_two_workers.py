@@ -159,7 +159,9 @@ def test_an_outage_of_the_database_shorter_than_a_lease_fails_no_run(
     assert told(place, Kind.WORKER_DEAD) == []
 
 
-@pytest.mark.parametrize("point", [BEGUN, INTENT, ANSWERED, CONCLUDING])
+@pytest.mark.parametrize(
+    "point", [INTENT, CONCLUDING, *(pytest.param(one, marks=pytest.mark.soak) for one in (BEGUN, ANSWERED))]
+)
 def test_a_worker_frozen_longer_than_its_lease_is_fenced(
     place: Round, workers: Callable[..., BaseProcess], point: str
 ) -> None:

@@ -160,7 +160,9 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("path", list(typed()))
+@pytest.mark.parametrize(
+    "path", [pytest.param(one, marks=pytest.mark.soak) if "/zh/howto/" in one else one for one in typed()]
+)
 def test_examples_of_the_page_work_in_order(path: str, reader: Reader) -> None:
     """Every command, program and file of the page works after the ones before it."""
     shown = list(examples(Page(ROOT / path)))

@@ -167,7 +167,10 @@ class AtHand(Operator):
             patch.delenv("COLUMNS", raising=False)
             warnings.simplefilter("ignore", DeprecationWarning)  # as in a process, which does not show them
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8"))
-            for name, value in self.surroundings().items():
+            around = self.surroundings()
+            for name in self.environment.keys() - around:
+                patch.delenv(name, raising=False)
+            for name, value in around.items():
                 patch.setenv(name, value)
             try:
                 main()

@@ -289,6 +289,7 @@ def played(
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True)
 def test_hundreds_of_servers_that_fail_at_once_are_healed_within_every_limit(
     simulator: RunningSimulator, tmp_path: Path, database_url: str, record_property: Callable[[str, object], None]
 ) -> None:
