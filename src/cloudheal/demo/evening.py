@@ -1,7 +1,7 @@
 """The demo's evening: an engine, a fleet, and what goes wrong; the closing counts must be the ones expected.
 
-Time is real while anything is active, and leaps to the next due time when all is idle, so four hours take a minute and
-nothing is squeezed.
+Time is real while anything is active, and leaps to the next due time when all is idle, so four hours take two minutes
+and nothing is squeezed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cloudheal.drills.stage.simulator import SimulatedCloud, StageError, simulat
 from cloudheal.errors import SettingsError
 from cloudheal.record.database import open_database
 
-#: An evening takes about a minute, on a machine with much else to do a few; longer means that something is broken.
+#: An evening takes about two minutes, on a machine with much else to do a few; longer means that something is broken.
 PATIENCE_SECONDS = 600
 FRAME_SECONDS = 0.2
 

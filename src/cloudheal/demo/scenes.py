@@ -56,7 +56,6 @@ SCENES = (
     Scene("i-bp1demoexpir", "old-01", 100, "expire", "waiting", "locked.financial"),
     Scene("i-bp1democrash", "cache-01", 120, "crash_loop", "waiting", "flapping", 3, 3, options={"seconds": 900.0}),
     Scene("ins-demopay1", "pay-01", 150, "power_off", "healed", "restored", 1, 1, cloud=Cloud.TENCENT),
-    Scene("ins-demopay2", "pay-02", 170, "hang", "healed", "restored", 1, cloud=Cloud.TENCENT),
     Scene("i-bp1demospot1", "spot-01", 210, "reclaim", "healed", "evacuated", 1),
     Scene("i-bp1demoweb07", "web-07", 240, "power_off", "healed", "running", 1, 1),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
-        "title": "cloudheal demo: four evening hours on two simulated clouds with 200 servers, in about a minute",
+        "title": "cloudheal demo: four evening hours on two simulated clouds with 200 servers, in about two minutes",
         "ready": "The simulated Alibaba Cloud and Tencent Cloud answer on {url} (open it in a browser meanwhile).",
         "known": "The engine is at work and has looked at all {count} servers.",
         "promoted": "A new rule only records until somebody trusts it. {rules}",
@@ -21,7 +21,6 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "seconds": "took s",
         "counts": "{events} events on record, {dead} unreadable message kept as dead letter",
         "power_off": "lost power",
-        "hang": "hangs: it runs, and does not answer",
         "event.cvm:ErrorEvent:PingUnreachable.1": "does not answer",
         "event.cvm:ErrorEvent:PingUnreachable.0": "answers again",
         "outage": "{name} (Tencent Cloud): {alarms} alarms, {incidents} incident, process back {back},"
@@ -59,7 +58,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         " {dead} unreadable message kept as dead letter.",
     },
     "zh": {
-        "title": "cloudheal 演示: 两个模拟云上 200 台服务器的四个小时, 约一分钟演完",
+        "title": "cloudheal 演示: 两个模拟云上 200 台服务器的四个小时, 约两分钟演完",
         "ready": "模拟的阿里云和腾讯云已就绪: {url} (运行期间可在浏览器中打开).",
         "known": "引擎已开始工作, 已查看全部 {count} 台服务器.",
         "promoted": "新规则只记录, 直到有人信任它. {rules}",
@@ -74,7 +73,6 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "seconds": "用时 (秒)",
         "counts": "已记录 {events} 个事件, {dead} 条无法读取的消息已存为死信",
         "power_off": "断电",
-        "hang": "卡死: 在运行, 但没有应答",
         "event.cvm:ErrorEvent:PingUnreachable.1": "没有应答",
         "event.cvm:ErrorEvent:PingUnreachable.0": "恢复应答",
         "outage": "{name} (腾讯云): {alarms} 次告警, {incidents} 次故障, 进程恢复 {back}, 用时 {seconds:.0f} 秒;"
