@@ -18,6 +18,7 @@ from cloudheal.drills.ground import Ground
 from cloudheal.drills.outcome import DrillReport
 from cloudheal.drills.scenario import Scenario
 from cloudheal.errors import RefusedError
+from cloudheal.model.incident import Healed
 from cloudheal.model.inventory import Known
 from cloudheal.model.resource import Cloud
 from cloudheal.record.inventory import everything
@@ -166,4 +167,5 @@ def round_of(ground: Ground, outage: Outage, report: DrillReport) -> Round:
 def rounds_of(rounds: list[Round]) -> Rounds:
     """Count what came of all rounds."""
     times = [one.times.to_heal for one in rounds if one.times and one.times.to_heal is not None]
-    return Rounds(tuple(rounds), sum(one.report.passed for one in rounds), spread(times))
+    healed = sum(one.verdict == Healed.HEALED for one in rounds)
+    return Rounds(tuple(rounds), healed, spread(times))
