@@ -6,6 +6,7 @@ of the guest interrupts what was running inside. What a cloud adds (schedules, w
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ConfigDict
@@ -44,7 +45,7 @@ class DispatchDurations(Part):
     stopping: Seconds = 1.0
 
 
-class Dispatch(Generic[M, C, O]):
+class Dispatch(ABC, Generic[M, C, O]):
     """All commands and invocations of one account."""
 
     #: True when a command is not over while something that it started in the background still holds its output.
@@ -147,9 +148,9 @@ class Dispatch(Generic[M, C, O]):
         self._by_machine.clear()
         self._seq = 0
 
+    @abstractmethod
     def _script(self, invocation: O, machine: M) -> str:
         """Return what an invocation runs on a server."""
-        raise NotImplementedError
 
     def _new_run(self, invocation: O, machine: M, repeats: int = 1) -> Run:
         """Make the run of an invocation on a server, and send it at once unless its time is later."""
