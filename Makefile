@@ -7,6 +7,10 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
+# Machines set this to keep folders clean. Here it would make each of the many processes that the
+# tests start compile everything anew: three times as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The first of these that is 3.11 or newer; `make PYTHON=/some/python test` chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
