@@ -30,8 +30,17 @@ class History:
 
     def go(self, steps: int) -> list[str]:
         """Do so many things; returns what was done."""
-        deeds: list[Callable[[], object]] = [self.write, self.write, self.write, self.begin, self.rename, self.copy, self.pack, self.late]
-        deeds += [self.follow, self.follow, self.rig.commit, self.rig.crash, self.pause]
+        deeds: list[Callable[[], object]] = [self.write, self.write, self.write, self.begin, self.late]
+        deeds += [
+            self.rename,
+            self.copy,
+            self.pack,
+            self.follow,
+            self.follow,
+            self.rig.commit,
+            self.rig.crash,
+            self.pause,
+        ]
         done = [self.chance.choice(deeds) for _ in range(steps)]
         for deed in done:
             deed()

@@ -1,8 +1,8 @@
 """One log file in hand: whole lines of it, one block after the other, and the place that was reached.
 
 Each time it is asked whether the first bytes, and those before that place, are still what was read there. A file that
-was truncated and written again to more than its old length is found out by that and by nothing else. The place stands at the
-beginning of a line: the half of a line that was written so far is read again when the other half is there.
+was truncated and written again to more than its old length is found out by that and by nothing else. The place stands
+at the beginning of a line: the half of a line that was written so far is read again when the other half is there.
 """
 
 from __future__ import annotations
