@@ -47,10 +47,21 @@ class SettingsError(PermanentError):
 
     code = "settings.invalid"
 
-    def __init__(self, message: str = "", *, what_to_do: str = "", field: tuple[int | str, ...] = ()) -> None:
-        """`field` is where in the file the mistake is, when whoever found it does not know the file's lines."""
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        what_to_do: str = "",
+        field: tuple[int | str, ...] = (),
+        fields: tuple[tuple[int | str, ...], ...] = (),
+    ) -> None:
+        """`field` is where in the file the mistake is, when whoever found it does not know the file's lines.
+
+        `fields` are the places of several, one for each line of the message.
+        """
         super().__init__(message, what_to_do=what_to_do)
         self.field = field
+        self.fields = fields
 
 
 class NotAnEventError(PermanentError):

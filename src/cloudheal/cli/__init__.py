@@ -18,6 +18,7 @@ from cloudheal.cli import (
     drill_run,
     listeners,
     listing,
+    logs,
     package,
     plan,
     playbooks,
@@ -47,6 +48,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
+app.add_typer(logs.app, name="logs")
 app.add_typer(package.app, name="package")
 
 

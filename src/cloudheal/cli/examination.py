@@ -11,6 +11,7 @@ from cloudheal.app import App, accounts_of, extensions_of, open_account, rules_o
 from cloudheal.app.loads import loads_of, named_loads
 from cloudheal.cli.plan_texts import why_no_load
 from cloudheal.errors import SettingsError
+from cloudheal.logs.declared import definitions_of
 from cloudheal.model.incident import Mode
 from cloudheal.ports.account import Duties
 from cloudheal.record.database import Database, open_database
@@ -28,6 +29,7 @@ Seen = tuple[str, str, str, Mapping[str, str]]
 def examine(settings: Settings, config: Path) -> Iterator[Seen]:
     """Look at settings, rules, database and every account."""
     yield from _rules(settings, config)
+    yield from _logs(settings, config)
     yield from _database(settings)
     for account in settings.accounts:
         yield from _account(settings, account)
@@ -92,6 +94,17 @@ def _rules(settings: Settings, config: Path) -> Iterator[Seen]:
     yield "settings", "settings.ok", "ok", {"rules": str(len(settings.rules))}
     if not settings.rules:
         yield "rules", "rules.none", "warning", {}
+
+
+def _logs(settings: Settings, config: Path) -> Iterator[Seen]:
+    try:
+        with located(config):
+            definitions = definitions_of(settings)
+    except SettingsError as problem:
+        yield "logs", "logs.bad", "error", {"problem": str(problem.args[0])}
+        return
+    for one in definitions:
+        yield one.name, "logs.ok", "ok", {"log": one.name, "metrics": str(len(one.metrics))}
 
 
 def _database(settings: Settings) -> Iterator[Seen]:

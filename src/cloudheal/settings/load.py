@@ -6,20 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.part import Part
 from cloudheal.settings.windows import known_zone
 
 #: Periods that are whole steps of the plan's grid and that clouds keep for weeks.
 PERIODS = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MetricSettings(_Part):
+class MetricSettings(Part):
     """A metric of CloudMonitor."""
 
     account: str = Field("", description="The account's name; absent: the only one.")
@@ -38,7 +35,7 @@ class MetricSettings(_Part):
         return {key: str(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-class LoadSettings(_Part):
+class LoadSettings(Part):
     """The usual week, from one of two sources; what cannot be used is said with each slot, and never stops the plan."""
 
     file: str | None = Field(

@@ -75,9 +75,13 @@ def located(path: Path) -> Iterator[None]:
     except SettingsError as problem:
         if not problem.field:
             raise
-        line = _line(yaml.compose(_text(path), Loader=yaml.SafeLoader), problem.field)
-        message = f"{path}:{line}: {problem.args[0]}"
-        raise SettingsError(message, what_to_do=problem.what_to_do) from problem
+        root = yaml.compose(_text(path), Loader=yaml.SafeLoader)
+        told = str(problem.args[0])
+        found = zip(problem.fields, told.splitlines(), strict=True) if problem.fields else [(problem.field, told)]
+        lines = sorted((_line(root, place), one) for place, one in found)
+        raise SettingsError(
+            "\n".join(f"{path}:{line}: {one}" for line, one in lines), what_to_do=problem.what_to_do
+        ) from problem
 
 
 def _text(path: Path) -> str:

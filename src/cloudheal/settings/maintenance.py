@@ -5,22 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from cloudheal.model.plan import Prefer
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.load import LoadSettings
+from cloudheal.settings.part import Part
 from cloudheal.settings.windows import WindowSettings
 
 #: A slot that has begun is never looked for further back than this.
 MOST_CATCH_UP = timedelta(hours=1)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GroupTerms(_Part):
+class GroupTerms(Part):
     """What servers of a group agree to."""
 
     windows: list[WindowSettings] = Field(

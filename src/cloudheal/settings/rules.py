@@ -9,18 +9,15 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from cloudheal.model.incident import Mode
 from cloudheal.settings.durations import Duration, duration_of
+from cloudheal.settings.part import Part
 from cloudheal.settings.windows import WindowSettings
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Selector(_Part):
+class Selector(Part):
     """Which resources: every named field must match, one of its alternatives is enough. Patterns are shell patterns."""
 
     all: Literal[True] | None = Field(None, description="Select every resource; stands alone.")
@@ -43,7 +40,7 @@ class Selector(_Part):
         return not (self.all or self.ids or self.names or self.regions or self.groups or self.tags)
 
 
-class Limits(_Part):
+class Limits(Part):
     """How much a rule may do; all of them are counted durably and shared by every worker."""
 
     attempts: int = Field(3, ge=1, le=100, description="Attempts on one resource in `within`.")
@@ -59,7 +56,7 @@ class Limits(_Part):
     storm_window: Duration = Field(duration_of("5m"), description="The time in which they fell.")
 
 
-class PowerSchedule(_Part):
+class PowerSchedule(Part):
     """When resources are meant to run; outside of it they are meant to be off."""
 
     schedule: list[WindowSettings] = Field(description="On inside any of these windows.", min_length=1)
@@ -75,7 +72,7 @@ Desired = Annotated[
 ]
 
 
-class Rule(_Part):
+class Rule(Part):
     """One rule."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$", description="Stable; decisions cite it.")
@@ -113,7 +110,7 @@ class Rule(_Part):
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class RuleFile(_Part):
+class RuleFile(Part):
     """The whole file."""
 
     rules: list[Rule] = Field(description="The rules, in the order in which they are asked.")

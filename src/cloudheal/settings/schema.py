@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.logs import LogSettings
 from cloudheal.settings.maintenance import MaintenanceSettings
+from cloudheal.settings.part import Part
 from cloudheal.settings.rules import Rule, RuleFile
 from cloudheal.settings.windows import known_zone
 
@@ -43,11 +45,7 @@ USUAL_VARIABLES: Mapping[tuple[Cloud | None, str | None], str] = {
 }
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class QueueSettings(_Settings):
+class QueueSettings(Part):
     """One message queue."""
 
     endpoint: str = Field(description="The queue service's base URL.", pattern=r"^https?://")
@@ -62,7 +60,7 @@ class QueueSettings(_Settings):
     )
 
 
-class AccountSettings(_Settings):
+class AccountSettings(Part):
     """One cloud account. Events of accounts that are not listed are refused."""
 
     name: str = Field(description="What operators call it.", min_length=1, max_length=64)
@@ -156,7 +154,7 @@ class AccountSettings(_Settings):
         return value
 
 
-class PollSettings(_Settings):
+class PollSettings(Part):
     """How often servers are looked at beside what the queue tells; looking only reconciles."""
 
     sweep: Duration = Field(duration_of("15m"), description="Every server of every region; at least 1m apart.")
@@ -185,7 +183,7 @@ class PollSettings(_Settings):
         return value
 
 
-class IngestSettings(_Settings):
+class IngestSettings(Part):
     """One sender of events over HTTP, at /ingest/NAME."""
 
     name: str = Field(description="The sender's name in the path.", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
@@ -200,14 +198,14 @@ class IngestSettings(_Settings):
     per_minute: int = Field(600, ge=1, le=60_000, description="The most pushes in a minute.")
 
 
-class CanarySettings(_Settings):
+class CanarySettings(Part):
     """Messages of our own through every queue, to prove that what is sent there arrives here."""
 
     every: Duration = Field(duration_of("5m"), description="How often one is sent.")
     within: Duration = Field(duration_of("2m"), description="When one that is still away counts as missing.")
 
 
-class DeadManSettings(_Settings):
+class DeadManSettings(Part):
     """A call to a watcher outside, which raises the alarm when the calls stop."""
 
     url_env: str = Field(
@@ -217,7 +215,7 @@ class DeadManSettings(_Settings):
     method: Literal["GET", "POST"] = Field("GET", description="How it is called.")
 
 
-class WatchSettings(_Settings):
+class WatchSettings(Part):
     """How the healer itself is watched."""
 
     canary: CanarySettings | None = Field(None, description="Messages of our own through every queue; absent: none.")
@@ -230,7 +228,7 @@ class WatchSettings(_Settings):
     disk_floor_mb: int = Field(200, ge=0, description="Less free space beside the SQLite file is unhealthy.")
 
 
-class ListenSettings(_Settings):
+class ListenSettings(Part):
     """The HTTP listener; https ends in front of it, so by default it listens to this machine only."""
 
     host: str = Field("127.0.0.1", description="Address to listen at.")
@@ -247,7 +245,7 @@ class ListenSettings(_Settings):
         return sources
 
 
-class FunctionSettings(_Settings):
+class FunctionSettings(Part):
     """How the function entrance works."""
 
     act: Literal["workers", "inline"] = Field(
@@ -256,7 +254,7 @@ class FunctionSettings(_Settings):
     )
 
 
-class ExtensionSettings(_Settings):
+class ExtensionSettings(Part):
     """Where playbooks and listeners of your own come from, beside those built in."""
 
     folders: tuple[str, ...] = Field(
@@ -274,13 +272,13 @@ class ExtensionSettings(_Settings):
         return tuple(str(base / one) for one in folders)
 
 
-class ClockSettings(_Settings):
+class ClockSettings(Part):
     """Where time comes from."""
 
     follow: str | None = Field(None, description="URL of a simulator whose clock is followed; absent: this machine's.")
 
 
-class NotifyTarget(_Settings):
+class NotifyTarget(Part):
     """One place that people are told at. Its URL is a secret, so it stands in the environment, never here."""
 
     name: str = Field(description="What operators call it; logs say this.", min_length=1, max_length=64)
@@ -290,7 +288,7 @@ class NotifyTarget(_Settings):
     )
 
 
-class NotifySettings(_Settings):
+class NotifySettings(Part):
     """Who is told what went wrong, and how often."""
 
     targets: list[NotifyTarget] = Field([], description="Where notices go; all of them get every notice.")
@@ -307,7 +305,7 @@ class NotifySettings(_Settings):
         return targets
 
 
-class RecordSettings(_Settings):
+class RecordSettings(Part):
     """How long the record is kept."""
 
     ledger: Duration = Field(duration_of("400d"), description="Ledger rows; whole sealed segments leave, heads stay.")
@@ -334,10 +332,12 @@ class RecordSettings(_Settings):
         return value
 
 
-class Settings(_Settings):
+class Settings(Part):
     """The whole file."""
 
-    accounts: list[AccountSettings] = Field(description="The cloud accounts.", min_length=1)
+    accounts: list[AccountSettings] = Field(
+        description="The cloud accounts. A machine that only follows logs needs none."
+    )
     database: str = Field(
         "sqlite:///cloudheal.db",
         description="SQLAlchemy URL: SQLite file or postgresql://.",
@@ -358,6 +358,7 @@ class Settings(_Settings):
         MaintenanceSettings(), validate_default=True, description="When planned maintenance is done."
     )
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
+    logs: list[LogSettings] = Field([], description="Log files, and what is counted in them.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")
@@ -365,6 +366,26 @@ class Settings(_Settings):
         10, ge=1, description="A worker not heard of for so long is dead; others take its work."
     )
     settle_seconds: float = Field(30, gt=0, description="How long after a lost answer a read of the cloud is believed.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_logs(cls, value: Any) -> Any:
+        """Whoever only follows logs leaves the accounts out."""
+        return {"accounts": [], **value} if isinstance(value, dict) and value.get("logs") else value
+
+    @field_validator("logs")
+    @classmethod
+    def _logs_named_once(cls, logs: list[LogSettings]) -> list[LogSettings]:
+        names = [one.name for one in logs]
+        if len(set(names)) < len(names):
+            raise ValueError("two logs have the same name")
+        return logs
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if not self.accounts and not self.logs:
+            raise ValueError("expected at least one of accounts and logs")
+        return self
 
     @field_validator("maintenance")
     @classmethod

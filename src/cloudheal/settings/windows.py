@@ -8,10 +8,11 @@ from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator
 
 from cloudheal.model.window import ANCHOR, EVERY_DAY, Window, parts_of
 from cloudheal.settings.durations import Duration, written
+from cloudheal.settings.part import Part
 
 #: What names days; anything else of RFC 5545 names hours, or an end.
 _PARTS = frozenset({"FREQ", "INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "WKST"})
@@ -46,10 +47,10 @@ def time_of(value: object) -> time:
 WallTime = Annotated[time, BeforeValidator(time_of), PlainSerializer(lambda one: f"{one:%H:%M}", return_type=str)]
 
 
-class WindowSettings(BaseModel):
+class WindowSettings(Part):
     """A time that comes again and again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     days: str = Field(
         EVERY_DAY,
