@@ -34,7 +34,11 @@ class Struct(BaseModel):
     IGNORED: ClassVar[str] = ""
 
     model_config = ConfigDict(
-        alias_generator=AliasGenerator(alias=to_pascal), frozen=True, extra="ignore", populate_by_name=True
+        alias_generator=AliasGenerator(alias=to_pascal),
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        defer_build=True,  # of hundreds of actions a run uses a few; building all would double the start
     )
 
 
@@ -51,6 +55,7 @@ class Action:
     @property
     def honoured(self) -> tuple[str, ...]:
         """The parameter names that have an effect, as on the wire."""
+        self.request.model_rebuild()  # what was not used yet has no wire names
         return tuple(field.alias or name for name, field in self.request.model_fields.items())
 
     @property

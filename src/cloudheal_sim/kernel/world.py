@@ -37,7 +37,7 @@ class WorldError(ValueError):
 class Part(BaseModel):
     """Base of every piece of a world document: unknown keys are errors, because they are misspelt ones."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Section(Protocol):
