@@ -39,8 +39,8 @@ help: ## this list
 demo: $(DEMO) ## watch one evening on a simulated fleet: outages, and how they are healed
 	@.venv-demo/bin/cloudheal demo
 
-# Tests wait more than they compute (for processes, servers, leases), so there are two to a core.
-WORKERS := $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1))' 2>/dev/null || echo 4)
+# Tests wait about as much as they compute (for processes, servers, leases).
+WORKERS := $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo 5)
 
 .PHONY: test
 test: $(DEV) $(CLASSIC) $(MNS115) $(if $(HAVE_NODE),$(NODE)) ## run the tests; PYTEST_ARGS=... narrows
