@@ -497,3 +497,52 @@ DELIVERY = sa.Table(
     ),
     sa.Index("delivery_by_key", "target", "key", "sent"),
 )
+
+#: How far each file of a log was read on each host; written in one transaction with what was counted up to there.
+LOG_POSITION = sa.Table(
+    "log_position",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),  # device:inode, which may be larger than any integer column
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("tail", sa.Text, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),  # nanoseconds
+    sa.Column("skipping", sa.Boolean, nullable=False),
+    sa.Column("finished", sa.BigInteger, nullable=False),  # seconds; 0 while more may come
+)
+
+#: The open minutes of a log on a host, and how much of it was counted in all; `version` counts the commits.
+LOG_OPEN = sa.Table(
+    "log_open",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),  # of the last row of log_minute
+    sa.Column("newest", sa.BigInteger, nullable=False),  # the newest line, seconds
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    sa.Column("rejected", sa.BigInteger, nullable=False),
+    sa.Column("late", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+)
+
+#: What was counted: a row for each time that a minute was closed, and longer ones that old minutes were added up to.
+LOG_MINUTE = sa.Table(
+    "log_minute",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),  # seconds
+    sa.Column("minutes", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("error", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.LargeBinary, nullable=False),
+    sa.Index("log_minute_by_age", "minutes", "start"),
+    sa.Index("log_minute_by_sequence", "definition", "host", "sequence"),
+)

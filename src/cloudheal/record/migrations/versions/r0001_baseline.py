@@ -235,6 +235,49 @@ def upgrade() -> None:
     )
     op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
     op.create_table(
+        "log_minute",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("metric", sa.Text(), nullable=False),
+        sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("minutes", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("error", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "metric", "start", "minutes", "host", "sequence"),
+    )
+    op.create_index("log_minute_by_age", "log_minute", ["minutes", "start"], unique=False)
+    op.create_index("log_minute_by_sequence", "log_minute", ["definition", "host", "sequence"], unique=False)
+    op.create_table(
+        "log_open",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("newest", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column("rejected", sa.BigInteger(), nullable=False),
+        sa.Column("late", sa.BigInteger(), nullable=False),
+        sa.Column("written", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "host"),
+    )
+    op.create_table(
+        "log_position",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("tail", sa.Text(), nullable=False),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.Column("skipping", sa.Boolean(), nullable=False),
+        sa.Column("finished", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "host", "number"),
+    )
+    op.create_table(
         "membership",
         sa.Column("cloud", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
