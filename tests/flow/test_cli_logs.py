@@ -94,7 +94,7 @@ def test_preview_reads_what_it_is_given(desk: Path) -> None:
     (desk / "empty.log").touch()
     assert document(desk, "logs", "preview", "access", "empty.log", code=1)["lines"] == 0
     (desk / "cut.gz").write_bytes(gzip.compress(b"\n".join(lines))[:-9])
-    assert "cut.gz: not a whole gzip file" in typed(desk, "logs", "preview", "access", "cut.gz").stderr
+    assert "cut.gz: not a whole compressed file" in typed(desk, "logs", "preview", "access", "cut.gz").stderr
     assert typed(desk, "logs", "preview", "access", "none.log").returncode == 2
     (desk / "access.log").unlink()
     assert "No log is called acces; there are access" in typed(desk, "logs", "preview", "acces").stdout

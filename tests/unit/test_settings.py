@@ -43,6 +43,9 @@ def test_a_minimal_file_gets_safe_defaults(tmp_path: Path) -> None:
         (GOOD + "database: mysql://x\n", r":8: database: "),
         ("accounts: [", r"cloudheal\.yaml:\d+: not YAML"),
         ("", r":1: accounts: Field required"),
+        (GOOD + "timezone: UTC\n", r":8: timezone: written twice here"),
+        (GOOD + "rules:\n  - name: a\n    name: b\n", r":10: name: written twice here"),
+        (GOOD.replace("regions:", "regoins:"), r":6: accounts\.0\.regoins: Extra inputs .*; did you mean regions\?"),
         ("- a\n", r":1: file: Input should be"),
     ],
 )

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import sys
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from glob import iglob
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from cloudheal.errors import SettingsError
 
-#: How much of the end of a file is looked at, at most; lines that are longer than this together are too long anyway.
+#: How much of the end of a file is looked at, at most.
 MOST_BYTES = 8 << 20
+#: Lines that are longer are too long for any counter.
+MOST_LINE = 128 << 10
+
+
+class Readable(Protocol):
+    """A file that is read by lines."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return a line, or so much of it."""
+        ...
+
+
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:
@@ -29,27 +44,27 @@ def last_lines(path: Path, count: int) -> list[bytes]:
     if str(path) == "-":
         return _tail(sys.stdin.buffer, count)
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return _tail(file, count)
+        if path.suffix in _OPENERS:
+            with _OPENERS[path.suffix](path) as packed:
+                return _tail(packed, count)
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            start = file.seek(max(0, size - MOST_BYTES))
-            lines = _tail(file, count + bool(start))
-            return lines[-count:]
+            if file.seek(max(0, size - MOST_BYTES)):
+                file.readline(MOST_BYTES)  # half a line
+            return _tail(file, count)
     except OSError as problem:
         raise SettingsError(f"{path}: {problem.strerror or problem}") from problem
-    except (EOFError, zlib.error) as problem:
-        raise SettingsError(f"{path}: not a whole gzip file: {problem}") from problem
+    except (EOFError, zlib.error, lzma.LZMAError) as problem:
+        raise SettingsError(f"{path}: not a whole compressed file: {problem}") from problem
 
 
-def _tail(file: BinaryIO | gzip.GzipFile, count: int) -> list[bytes]:
+def _tail(file: Readable, count: int) -> list[bytes]:
     return [line.removesuffix(b"\n") for line in deque(_bounded(file), count)]
 
 
-def _bounded(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+def _bounded(file: Readable) -> Iterator[bytes]:
     """Yield lines; one without end is taken in pieces."""
-    while line := file.readline(MOST_BYTES):
+    while line := file.readline(MOST_LINE):
         yield line
 
 

@@ -60,6 +60,11 @@ def checked(path: Path, validate: Callable[[object], T], advice: str = "The sett
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         message = f"{where}: not YAML: {getattr(problem, 'problem', problem)}"
         raise SettingsError(message, what_to_do="Mend the line; indentation is the usual cause.") from problem
+    doubled = [
+        f"{path}:{line}: {key}: written twice here; only one of them would count" for line, key in _doubled(root)
+    ]
+    if doubled:
+        raise SettingsError("\n".join(doubled), what_to_do="Leave one of them.")
     try:
         return validate(document if document is not None else {})
     except ValidationError as problem:
@@ -99,6 +104,27 @@ def _text(path: Path) -> str:
         message = f"{path}: larger than {MOST_BYTES} bytes"
         raise SettingsError(message)
     return text
+
+
+def _doubled(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Yield the line and name of keys that stand twice in one mapping, of which YAML keeps the last in silence."""
+    waiting, seen = [root] if root else [], set()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            names = [key.value for key in keys]
+            yield from (
+                (key.start_mark.line + 1, key.value)
+                for at, key in enumerate(keys)
+                if key.value in names[:at] and key.tag != "tag:yaml.org,2002:merge"
+            )
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def _finding(path: Path, root: yaml.Node | None, error: ErrorDetails) -> str:
