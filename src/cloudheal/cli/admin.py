@@ -28,7 +28,7 @@ def alibaba(
     config: Config = HERE,
     yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
 ) -> None:
-    """Create queue, event rule and target; prints the plan with its differences first."""
+    """Create queue, event rules and targets; prints the plan with its differences first."""
     settings = settings_of(config)
     show = show_of(settings)
     for account in settings.accounts:

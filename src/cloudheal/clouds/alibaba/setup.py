@@ -1,4 +1,4 @@
-"""What an account needs so that its events reach the queue: the queue, a CloudMonitor rule, and the rule's target.
+"""What an account needs so that its events reach the queue: the queue, CloudMonitor's rules, and the rules' targets.
 
 A plan is made by reading; each item says what would change and why. Carrying it out changes only what differs, so that
 a second time changes nothing. What somebody made larger than needed is left as it is.
@@ -22,12 +22,15 @@ from cloudheal.clouds.alibaba.sources import translated
 from cloudheal.errors import CloudPermanentError, SettingsError
 from cloudheal.settings.schema import AccountSettings
 
-RULE, TARGET = "cloudheal-ecs", "cloudheal"
+#: Whose events are wanted, by the rule that brings them: the servers' own, and those of the monitor's agent inside
+#: the servers, which tell that a server is not heard of any more.
+PRODUCTS: Mapping[str, str] = {"cloudheal-ecs": "ECS", "cloudheal-monitor": "CloudMonitor"}
+OURS, TARGET = "cloudheal-", "cloudheal"
 SECONDS = 10.0
 #: Messages wait for a healer that is down over a long week-end; one in hand is hidden for a minute.
 AT_LEAST: Mapping[str, int] = {"message_retention_period": 345_600, "visibility_timeout": 60}
-#: Everything of ECS: which events matter is decided by rules here, not by a filter that nobody sees.
-PATTERN: Mapping[str, Any] = {"Product": "ECS", "NameList": ["*"], "LevelList": ["*"], "EventTypeList": ["*"]}
+#: Everything of a product: which events matter is decided by rules here, not by a filter that nobody sees.
+EVERYTHING: Mapping[str, Any] = {"NameList": ["*"], "LevelList": ["*"], "EventTypeList": ["*"]}
 
 
 class Deed(StrEnum):
@@ -75,8 +78,14 @@ def region_of(endpoint: str, default: str) -> str:
 
 def plan(client: Client, keys: tuple[str, str], place: Place) -> list[Item]:
     """Read what is there and say what must be done. Raises Cloud*Error."""
-    rule = _rule(client, place.region)
-    return [_queue(keys, place), rule, _target(client, place, exists=rule.deed is not Deed.CREATE)]
+    there = _rules(client, place.region)
+    items = [_queue(keys, place)]
+    for name in PRODUCTS:
+        items += [
+            _rule(client, place.region, name, there.get(name)),
+            _target(client, place, name, exists=name in there),
+        ]
+    return items
 
 
 def _queue(keys: tuple[str, str], place: Place) -> Item:
@@ -121,12 +130,16 @@ def _opened(keys: tuple[str, str], place: Place) -> Iterator[Queue]:
         account.mns_client.close_connection()
 
 
-def _rule(client: Client, region: str) -> Item:
-    reply = _cms(client, "DescribeEventRuleList", region, {"NamePrefix": RULE, "PageSize": "100"})
+def _rules(client: Client, region: str) -> Mapping[str, Mapping[str, Any]]:
+    reply = _cms(client, "DescribeEventRuleList", region, {"NamePrefix": OURS, "PageSize": "100"})
     listed = _inner(_inner(reply, "EventRules"), "EventRule") or _inner(_inner(reply, "Datapoints"), "EventRule") or []
-    found = next((one for one in listed if one.get("Name") == RULE), None)
-    query = {"RuleName": RULE, "EventType": "SYSTEM", "State": "ENABLED", "Description": "to cloudheal"}
-    for key, value in PATTERN.items():
+    return {one["Name"]: one for one in listed if one.get("Name")}
+
+
+def _rule(client: Client, region: str, rule: str, found: Mapping[str, Any] | None) -> Item:
+    pattern = {"Product": PRODUCTS[rule], **EVERYTHING}
+    query = {"RuleName": rule, "EventType": "SYSTEM", "State": "ENABLED", "Description": "to cloudheal"}
+    for key, value in pattern.items():
         for name, text in [(key, value)] if isinstance(value, str) else _numbered(key, value):
             query[f"EventPattern.1.{name}"] = text
 
@@ -134,45 +147,44 @@ def _rule(client: Client, region: str) -> Item:
         return _cms(client, "PutEventRule", region, query)
 
     if found is None:
-        return Item("event_rule", RULE, Deed.CREATE, (), put)
-    differences = tuple(_rule_differences(found))
-    return Item("event_rule", RULE, Deed.CHANGE if differences else Deed.KEEP, differences, put)
+        return Item("event_rule", rule, Deed.CREATE, (), put)
+    differences = tuple(_rule_differences(found, pattern))
+    return Item("event_rule", rule, Deed.CHANGE if differences else Deed.KEEP, differences, put)
 
 
-def _rule_differences(found: Mapping[str, Any]) -> Iterator[str]:
+def _rule_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
     if found.get("State") != "ENABLED":
         yield f"State: {found.get('State')} -> ENABLED"
     shown = found.get("EventPattern") or {}
     patterns = _inner(shown, "EventPattern") or ([shown] if shown.get("Product") else [])
     pattern = patterns[0] if len(patterns) == 1 else {}
-    for key, wanted in PATTERN.items():
+    for key, wanted in expected.items():
         value = pattern.get(key)
         value = value.get(key) if isinstance(value, Mapping) else value
         if value != wanted:
             yield f"{key}: {value or '-'} -> {wanted}"
 
 
-def _target(client: Client, place: Place, *, exists: bool) -> Item:
+def _target(client: Client, place: Place, rule: str, *, exists: bool) -> Item:
+    name = f"{rule} > {place.queue}"
     wanted = {"Id": TARGET, "Region": place.region, "Queue": place.queue}
 
     def put() -> object:
-        query = {f"MnsParameters.1.{name}": value for name, value in wanted.items()}
-        reply = _cms(client, "PutEventRuleTargets", place.region, {"RuleName": RULE, **query})
+        query = {f"MnsParameters.1.{key}": value for key, value in wanted.items()}
+        reply = _cms(client, "PutEventRuleTargets", place.region, {"RuleName": rule, **query})
         if str(reply.get("FailedParameterCount") or "0") != "0":
             raise CloudPermanentError(f"PutEventRuleTargets did not take queue {place.queue}", vendor_code="Failed")
         return reply
 
-    reply = _cms(client, "DescribeEventRuleTargetList", place.region, {"RuleName": RULE}) if exists else {}
+    reply = _cms(client, "DescribeEventRuleTargetList", place.region, {"RuleName": rule}) if exists else {}
     listed = _inner(_inner(reply, "MnsParameters"), "MnsParameter") or []
     if any((one.get("Region"), one.get("Queue")) == (place.region, place.queue) for one in listed):
-        return Item("target", place.queue, Deed.KEEP)
+        return Item("target", name, Deed.KEEP)
     mine = next((one for one in listed if one.get("Id") == TARGET), None)
     if mine is None:
-        return Item("target", place.queue, Deed.CREATE, (), put)
-    differences = tuple(
-        f"{name}: {mine.get(name)} -> {value}" for name, value in wanted.items() if mine.get(name) != value
-    )
-    return Item("target", place.queue, Deed.CHANGE, differences, put)
+        return Item("target", name, Deed.CREATE, (), put)
+    differences = tuple(f"{key}: {mine.get(key)} -> {value}" for key, value in wanted.items() if mine.get(key) != value)
+    return Item("target", name, Deed.CHANGE, differences, put)
 
 
 def _cms(client: Client, action: str, region: str, query: Mapping[str, str]) -> Mapping[str, Any]:
