@@ -29,9 +29,6 @@ class Readable(Protocol):
         ...
 
 
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-
-
 def files_of(patterns: Sequence[str]) -> list[Path]:
     """Return the files that the patterns of a log find, the newest first."""
     found = {Path(name) for pattern in patterns for name in iglob(pattern, recursive=True)}  # noqa: PTH207 - patterns are absolute
@@ -44,8 +41,8 @@ def last_lines(path: Path, count: int) -> list[bytes]:
     if str(path) == "-":
         return _tail(sys.stdin.buffer, count)
     try:
-        if path.suffix in _OPENERS:
-            with _OPENERS[path.suffix](path) as packed:
+        if (packed := _unpacked(path)) is not None:
+            with packed:
                 return _tail(packed, count)
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -56,6 +53,18 @@ def last_lines(path: Path, count: int) -> list[bytes]:
         raise SettingsError(f"{path}: {problem.strerror or problem}") from problem
     except (EOFError, zlib.error, lzma.LZMAError) as problem:
         raise SettingsError(f"{path}: not a whole compressed file: {problem}") from problem
+
+
+def _unpacked(path: Path) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile | None:
+    """Open a compressed file; None for one that is not."""
+    match path.suffix:
+        case ".gz":
+            return gzip.GzipFile(path)
+        case ".bz2":
+            return bz2.BZ2File(path)
+        case ".xz":
+            return lzma.LZMAFile(path)
+    return None
 
 
 def _tail(file: Readable, count: int) -> list[bytes]:
