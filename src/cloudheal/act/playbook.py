@@ -71,6 +71,9 @@ class Case:
     allowance: Callable[[SystemEvent], Allowance] = lambda _: Allowance.NONE
     """Says what drills allow about a system event, which was just read, on this resource. What is simulated is answered
     by dry actions only, unless this says `REAL`. Asks the tables, so a playbook calls it only inside a read."""
+    fires: Callable[[], bool | None] = lambda: None
+    """Says whether the alarm on a log that told of the trouble still fires; None when none did. Asks the tables, so a
+    playbook calls it only inside a read."""
 
 
 @dataclass(frozen=True, slots=True)

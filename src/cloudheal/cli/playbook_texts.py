@@ -123,9 +123,9 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
         ),
         "rerun_process": Said(
             "在运行中的服务器内恢复进程：先检查，只启动缺少的，并加以证明。",
-            _RESTORED,
-            _RESTORE,
-            (_WAITS, *_RESTORES),
+            (_RESTORED[0], "规则要求时，第二条命令和探测都成功，日志报警也已恢复。"),
+            {**_RESTORE, "recovers": "之后日志报警最多还可以触发多久；不写则不等待。"},
+            (_WAITS, *_RESTORES, "规则写明 `recovers` 时，等到引发故障的报警恢复。"),
         ),
         "connections_over_limit": Said(
             "查明服务器的连接为何过多，按规则调大内核的连接跟踪表，否则通知值班人员。",

@@ -22,6 +22,7 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
     FILE = "file"
     FUNCTION = "function"
+    LOG = "log"
 
 
 class Fate(StrEnum):

@@ -26,6 +26,9 @@ class Trigger:
 
     recoveries: tuple[str, ...] = ()
     """The statuses by which events of this type tell that the trouble is over; they open nothing."""
+    measured: bool = False
+    """A recovery is what the same measure shows that showed the fault: nothing that has not begun is needed after it.
+    Elsewhere a recovery is a hint: a server that answers again need not do its work again."""
 
     def matches(self, event: Event) -> bool:
         """Say whether an event opens this trouble."""

@@ -34,6 +34,14 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.LISTENER_FAILED: Severity.WARNING,
     Topic.PLAN_NO_SLOT: Severity.WARNING,
     Topic.PLAN_MISSED: Severity.WARNING,
+    Topic.ALARM_CRITICAL: Severity.FAILURE,
+    Topic.ALARM_WARN: Severity.WARNING,
+    Topic.ALARM_INFO: Severity.INFO,
+    Topic.ALARM_NO_DATA: Severity.WARNING,
+    Topic.ALARM_AGAIN: Severity.WARNING,
+    Topic.ALARM_STILL: Severity.WARNING,
+    Topic.ALARM_RECOVERED: Severity.INFO,
+    Topic.ALARM_CHANGED: Severity.INFO,
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -54,6 +62,20 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "plan.no_slot": "There is no slot for the maintenance of {resource} ({event}) before the cloud begins by"
         " itself: {binding}. What follows: {then}.",
         "plan.missed": "The slot of {resource} passed without a beginning ({reason}); another one is looked for.",
+        "alarm.critical": "CRITICAL {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
+        " {minutes} min. Log {definition}{series}. {advice}",
+        "alarm.warn": "WARN {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
+        " {minutes} min. Log {definition}{series}. {advice}",
+        "alarm.info": "INFO {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
+        " {minutes} min. Log {definition}{series}. {advice}",
+        "alarm.no_data": "NO DATA {alarm}: no {alias} for {missing} periods of {minutes} min. Log {definition}{series}."
+        " {advice}",
+        "alarm.again": "{alarm} has fired {count} more times since it was told last, and stands at {level} now:"
+        " {alias} is {value}. Log {definition}{series}. {advice}",
+        "alarm.still": "{alarm} still fires, at {level}: {alias} is {value} ({threshold}). Log {definition}{series}."
+        " {advice}",
+        "alarm.recovered": "RECOVERED {alarm}: {alias} is {value}. Log {definition}{series}.",
+        "alarm.changed": "{alarm} fired and is not defined so any more; it begins anew. Log {definition}{series}.",
         "canary.missing": "A message of our own sent through queue {queue} did not come back within {limit}:"
         " events may not arrive either.",
         "canary.back": "Messages of our own come back through queue {queue} again.",
@@ -83,6 +105,20 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         " {number} 让它重新处理.",
         "plan.no_slot": "{resource} 的维护 ({event}) 在云平台自行开始之前没有可用时段: {binding}. 随后: {then}.",
         "plan.missed": "{resource} 的时段已过而未开始 ({reason}); 计划程序正在寻找其他时段.",
+        "alarm.critical": "严重 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
+        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
+        "alarm.warn": "警告 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
+        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
+        "alarm.info": "提示 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
+        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
+        "alarm.no_data": "无数据 {alarm}: 已有 {missing} 个周期 (每个 {minutes} 分钟) 没有 {alias}."
+        " 日志 {definition}{series}. {advice}",
+        "alarm.again": "{alarm} 自上次通知以来又触发 {count} 次, 当前级别 {level}: {alias} 为 {value}. 日志"
+        " {definition}{series}. {advice}",
+        "alarm.still": "{alarm} 仍在触发, 级别 {level}: {alias} 为 {value} ({threshold}). 日志 {definition}{series}."
+        " {advice}",
+        "alarm.recovered": "已恢复 {alarm}: {alias} 为 {value}. 日志 {definition}{series}.",
+        "alarm.changed": "{alarm} 触发期间定义已被修改或删除; 将重新开始判断. 日志 {definition}{series}.",
         "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
         "canary.back": "经队列 {queue} 的自检消息恢复正常.",
         "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",

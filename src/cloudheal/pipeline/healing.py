@@ -23,7 +23,7 @@ from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
 from cloudheal.model.drill import Allowance
 from cloudheal.model.evidence import Evidence
-from cloudheal.model.incident import Healed, Parked, RunState, Verdict, deadline_of
+from cloudheal.model.incident import ALARM, Healed, Parked, RunState, Trouble, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.pipeline.courtesy import Courtesy, Orderly
@@ -51,6 +51,7 @@ from cloudheal.record.incidents import (
     note_action,
     open_run,
 )
+from cloudheal.record.log_alarms import alarm_fires
 from cloudheal.record.memberships import places_of
 from cloudheal.record.parking import bind_playbook
 from cloudheal.record.plans import put_back
@@ -158,6 +159,7 @@ class Healer:
                 wait=partial(self.wait, found.resource),
                 memory=TableMemory(self.store, found.resource, found.run, look),
                 allowance=partial(self.allowance, found.resource),
+                fires=partial(self._fires, found.trouble),
                 attempts=found.attempts,
                 last_attempt=found.last_attempt,
                 approved=found.approved,
@@ -176,6 +178,12 @@ class Healer:
     def _places(self, resource: ResourceId) -> Sequence[Place]:
         with self.store.snapshot() as connection:
             return places_of(connection, resource)
+
+    def _fires(self, trouble: Trouble) -> bool | None:
+        if trouble.kind != ALARM:
+            return None
+        with self.store.snapshot() as connection:
+            return alarm_fires(connection, trouble.id)
 
     def _objection(self, found: OpenRun, connection: sa.Connection) -> str:
         """Ask once more, in the intent's own transaction, whether a guard objects; returns its reason code, or none."""

@@ -177,17 +177,18 @@ class Intake:
             self.begin_stranded()
         return taken
 
-    def hear(self, events: Sequence[Event]) -> Taken:
-        """Take in system events that a look at the cloud listed, most of which are known: they are joined by their id.
+    def hear(self, events: Sequence[Event], also: Callable[[sa.Connection], object] = lambda _: None) -> Taken:
+        """Take in events that were found by looking: system events, most of which are known, or alarms of our own.
 
-        What a look knows better than the messages did (that it is a drill, a time that was moved) is kept of known
-        ones too.
+        Known ones are joined by their id; what a look knows better than the messages did (that it is a drill, a time
+        that was moved) is kept of them too. `also` is done in the same commit; when it raises, nothing is taken in.
         """
         now = self.clock.now()
         with self.store.snapshot() as connection:
             new = unknown_among(connection, events)
         resources = self.lookup(sorted({event.subject for event in new if self.trouble_of(event)}))
         with self.store.transaction() as connection:
+            also(connection)
             taken = self._commit(connection, events, resources, now)
         self.heard({event.subject for event in new})
         if taken.acting:

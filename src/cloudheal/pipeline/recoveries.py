@@ -1,7 +1,9 @@
 """What the recovery from a trouble means for the incident about it: it joins, and wakes the run that waits.
 
-It never opens an incident and never ends one: a server that answers again is not yet one whose work goes on, and only
-the run can tell. A recovery that overtook its fault joins when the fault has opened an incident after all.
+It never opens an incident, and a cloud's never ends one: a server that answers again is not yet one whose work goes on,
+and only the run can tell. What was measured to be wrong and is measured to be right again, as alarms on logs are, ends
+an incident for which nothing was done yet. A recovery that overtook its fault joins when the fault has opened an
+incident after all.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cloudheal.decide.rulebook import RuleBook
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
+from cloudheal.model.incident import Healed, Verdict
 from cloudheal.pipeline.system_events import join
 from cloudheal.record.incidents import Decided
 from cloudheal.record.recoveries import incident_of, told_before
 from cloudheal.record.system_events import wake
-from cloudheal.sense.triggers import recovery_of, tells_recovery, trouble_of
+from cloudheal.record.waiting import end_unbegun
+from cloudheal.sense.triggers import is_measured, recovery_of, tells_recovery, trouble_of
 
 
 def follow_recoveries(
@@ -47,7 +52,10 @@ def _joined(connection: sa.Connection, event: Event, row: int, rules: RuleBook, 
     incident = incident_of(connection, event, trouble) if trouble and not event.simulated else None
     if incident is None:
         return None
-    if incident.is_open:
+    if incident.is_open and incident.is_idle and is_measured(event.type):
+        evidence = {"code": Reason.RECOVERED.value, "event": event.key}
+        end_unbegun(connection, incident.run, Verdict(incident.id, Healed.NOT_NEEDED, now, evidence))
+    elif incident.is_open:
         wake(connection, incident.run, now)
     return join(row, incident.id, incident.rule, rules, now)
 

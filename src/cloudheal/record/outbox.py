@@ -48,6 +48,14 @@ class Topic(StrEnum):
     LISTENER_FAILED = "listener.failed"
     PLAN_NO_SLOT = "plan.no_slot"
     PLAN_MISSED = "plan.missed"
+    ALARM_CRITICAL = "alarm.critical"
+    ALARM_WARN = "alarm.warn"
+    ALARM_INFO = "alarm.info"
+    ALARM_NO_DATA = "alarm.no_data"
+    ALARM_AGAIN = "alarm.again"
+    ALARM_STILL = "alarm.still"
+    ALARM_RECOVERED = "alarm.recovered"
+    ALARM_CHANGED = "alarm.changed"
 
 
 @dataclass(frozen=True, slots=True)

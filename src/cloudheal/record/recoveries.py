@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import Trouble
+from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.moments import millis_of
 from cloudheal.record.naming import about, names_of
@@ -16,12 +17,13 @@ from cloudheal.record.tables import DECISION, EVENT, INCIDENT, RUN
 
 #: A recovery that is told so long after its incident has ended still belongs to it.
 LATE = timedelta(minutes=30)
+_IDLE = frozenset({RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value})
 _E, _I = EVENT.c, INCIDENT.c
 _AT: sa.BindParameter[int] = sa.bindparam("at", type_=sa.BigInteger)
 _SAME = about(INCIDENT) & (_I.trouble == sa.bindparam("trouble")) & (_I.trouble_id == sa.bindparam("trouble_id"))
 _LASTING = _I.ended.is_(None) | (_I.ended >= sa.bindparam("since", type_=sa.BigInteger))
 _NEWEST = (
-    sa.select(_I.id, RUN.c.id.label("run"), RUN.c.rule, _I.ended)
+    sa.select(_I.id, RUN.c.id.label("run"), RUN.c.rule, RUN.c.state, RUN.c.waits_for, _I.ended)
     .join(RUN, RUN.c.incident == _I.id)
     .where(_SAME, _I.occurred <= _AT, _LASTING)
     .order_by(_I.occurred.desc(), RUN.c.id.desc())
@@ -52,13 +54,18 @@ class Recovering:
     run: str
     rule: str
     is_open: bool
+    is_idle: bool = False
+    """Its run waits, asks or is planned, and not for what it did itself to show."""
 
 
 def incident_of(connection: sa.Connection, event: Event, trouble: Trouble) -> Recovering | None:
     """Return the incident that a recovery belongs to: open, or ended not long before; None when there is none."""
     since = millis_of(event.time - LATE)
     row = connection.execute(_NEWEST, {**_named(event, trouble), "since": since}).one_or_none()
-    return None if row is None else Recovering(row.id, row.run, row.rule, row.ended is None)
+    if row is None:
+        return None
+    is_idle = row.state in _IDLE and row.waits_for != Reason.UNDERWAY.value
+    return Recovering(row.id, row.run, row.rule, row.ended is None, is_idle)
 
 
 def told_before(connection: sa.Connection, fault: Event) -> list[int]:

@@ -546,3 +546,41 @@ LOG_MINUTE = sa.Table(
     sa.Index("log_minute_by_age", "minutes", "start"),
     sa.Index("log_minute_by_sequence", "definition", "host", "sequence"),
 )
+
+#: Alarms on log metrics: up to where each was evaluated, and what it was then.
+LOG_ALARM = sa.Table(
+    "log_alarm",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("alarm", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("upto", sa.BigInteger, nullable=False),  # the end of the last period that was evaluated
+)
+
+#: How each series of an alarm stands, and what people know of it.
+LOG_ALARM_SERIES = sa.Table(
+    "log_alarm_series",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("alarm", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),  # a digest: values out of logs may be longer than an index takes
+    sa.Column("series", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("history", sa.Text, nullable=False),
+    sa.Column("quiet", sa.Integer, nullable=False),
+    sa.Column("missing", sa.Integer, nullable=False),
+    sa.Column("period", sa.BigInteger, nullable=False),
+    sa.Column("value", sa.Float),
+    sa.Column("references", sa.Text, nullable=False),
+    sa.Column("in_hours", sa.Boolean, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("heard", sa.BigInteger, nullable=False),
+    sa.Column("fired", sa.Integer, nullable=False),
+    sa.Column("told", sa.BigInteger),
+    sa.Column("told_levels", sa.Text, nullable=False),
+    sa.Column("untold", sa.Integer, nullable=False),
+    sa.Column("untold_since", sa.BigInteger),
+    sa.Column("owed", sa.Boolean, nullable=False),
+    sa.Index("log_alarm_series_by_level", "level"),
+)

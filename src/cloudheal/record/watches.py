@@ -14,12 +14,15 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import CANARY, EVENT, WATCH
 
 #: How long flights of canaries are kept.
 CANARIES_KEPT = timedelta(days=1)
+#: Ways by which no cloud tells anything.
+_OWN = (Channel.POLL.value, Channel.LOG.value)
 #: The watch that remembers up to which event arrivals were counted.
 _COUNTED = "counted"
 
@@ -84,10 +87,10 @@ def forget_watches(connection: sa.Connection, kept: set[str]) -> int:
 
 
 def arrivals(connection: sa.Connection) -> Mapping[tuple[Cloud, str], datetime]:
-    """Return which accounts' events came since the last call, and when the newest did; what a poll found is none."""
+    """Return which accounts' events came since the last call, and when the newest did; our own do not count."""
     counted = int(connection.scalar(sa.select(WATCH.c.value).where(WATCH.c.name == _COUNTED)) or 0)
     newest = int(connection.scalar(sa.select(sa.func.max(EVENT.c.id))) or 0)
-    told = (EVENT.c.id > counted) & (EVENT.c.id <= newest) & (EVENT.c.channel != "poll")
+    told = (EVENT.c.id > counted) & (EVENT.c.id <= newest) & EVENT.c.channel.not_in(_OWN)
     by_account = sa.select(EVENT.c.cloud, EVENT.c.account, sa.func.max(EVENT.c.received).label("received"))
     rows = connection.execute(by_account.where(told).group_by(EVENT.c.cloud, EVENT.c.account)).all()
     _put(connection, _COUNTED, looked=0, since=None, value=newest)

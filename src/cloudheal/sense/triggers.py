@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from cloudheal.model.alarm import FIRING, TYPE
+from cloudheal.model.alarm import RECOVERED as CEASED
 from cloudheal.model.event import Event
 from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
 from cloudheal.model.trigger import FAULT, RECOVERED, Trigger
 
 #: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
 FAILURE_NEWS = timedelta(days=1)
+#: An alarm on a log that was over before anybody looked is history; one that still fires is raised when it is seen.
+ALARM_NEWS = timedelta(minutes=10)
 _PLANNED = ("Inquiring", "Scheduled")
 _BEFALLEN = ("Executing", "Executed", "Failed")
 _MAINTENANCE_TYPES = (
@@ -66,6 +70,8 @@ TRIGGERS = (
     Trigger(UNREACHABLE, PING_UNREACHABLE, _FAULT, recoveries=_RECOVERY),
     *(Trigger(ALARM, type_, _FAULT, "situation", recoveries=_RECOVERY) for type_ in _GUEST_TYPES),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _TASK_TYPES),
+    # Our own, on the metrics of logs.
+    Trigger(ALARM, TYPE, (FIRING,), "alarm", ALARM_NEWS, (CEASED,), measured=True),
 )
 #: Recoveries that are told as another type than the fault; they open nothing.
 _ENDINGS = (Trigger(UNREACHABLE, "Agent_Status_Running", recoveries=("running",)),)
@@ -94,3 +100,8 @@ def recovery_of(event: Event) -> Trouble | None:
 def tells_recovery(type_: str) -> bool:
     """Say whether events of a type tell both of a fault and of the recovery from it."""
     return any(one.recoveries for one in _BY_TYPE.get(type_, ()))
+
+
+def is_measured(type_: str) -> bool:
+    """Say whether the recovery from a fault of this type is measured, and not only a hint."""
+    return any(one.measured for one in _BY_TYPE.get(type_, ()))

@@ -235,6 +235,40 @@ def upgrade() -> None:
     )
     op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
     op.create_table(
+        "log_alarm",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("alarm", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("upto", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "alarm"),
+    )
+    op.create_table(
+        "log_alarm_series",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("alarm", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("series", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("history", sa.Text(), nullable=False),
+        sa.Column("quiet", sa.Integer(), nullable=False),
+        sa.Column("missing", sa.Integer(), nullable=False),
+        sa.Column("period", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("references", sa.Text(), nullable=False),
+        sa.Column("in_hours", sa.Boolean(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("heard", sa.BigInteger(), nullable=False),
+        sa.Column("fired", sa.Integer(), nullable=False),
+        sa.Column("told", sa.BigInteger(), nullable=True),
+        sa.Column("told_levels", sa.Text(), nullable=False),
+        sa.Column("untold", sa.Integer(), nullable=False),
+        sa.Column("untold_since", sa.BigInteger(), nullable=True),
+        sa.Column("owed", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "alarm", "id"),
+    )
+    op.create_index("log_alarm_series_by_level", "log_alarm_series", ["level"], unique=False)
+    op.create_table(
         "log_minute",
         sa.Column("definition", sa.Text(), nullable=False),
         sa.Column("metric", sa.Text(), nullable=False),
