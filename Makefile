@@ -134,8 +134,10 @@ endef
 .venv-mns115/.made: requirements/build.txt requirements/sdk-mns115.txt
 	$(begin); $(tools); $(PIP) $(HASHED) -r requirements/sdk-mns115.txt; touch $@
 
-# The project itself, by reference: a change of the code needs no new installation.
-.venv/.linked .venv-demo/.linked: %/.linked: %/.made pyproject.toml
+# The project itself, by reference: a change of the code needs no new installation, but for the
+# engine in C, which is compiled here where there is a compiler.
+ENGINE := hatch_build.py $(wildcard src/cloudheal/logs/native/*)
+.venv/.linked .venv-demo/.linked: %/.linked: %/.made pyproject.toml $(ENGINE)
 	$(begin); $(PIP) --no-deps --no-build-isolation -e .; touch $@
 
 $(NODE): tests/sim/node/package.json tests/sim/node/package-lock.json

@@ -122,7 +122,7 @@ def test_the_package_holds_what_is_needed_and_no_secret(tmp_path: Path, monkeypa
         names = set(archive.namelist())
         contents = b"".join(archive.read(name) for name in names)
     assert {"index.py", "cloudheal.yaml", "cloudheal/function.py", "mine/start_and_probe.py"} <= names
-    assert not [name for name in names if "__pycache__" in name]
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".so")]
     assert b"do-not-pack-me" not in contents + b"".join(
         one.read_bytes() for one in made.folder.rglob("*") if one.is_file()
     )

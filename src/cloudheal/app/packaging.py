@@ -29,6 +29,8 @@ from cloudheal.settings.schema import Settings
 #: The same code makes the same bytes: no file carries the time at which it was packed.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SKIPPED = ("__pycache__",)
+#: The engine for logs is compiled for this machine and not for the platform, where no logs are counted.
+_COMPILED = (".so", ".c", ".h")
 #: Zip's number for a system whose files have modes.
 _UNIX = 3
 
@@ -109,7 +111,7 @@ def _extensions(settings: Settings, config: Path) -> Iterator[Packed]:
 def _files(folder: Path, within: str) -> Iterator[Packed]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not {*inside.parts} & {*_SKIPPED}:
+        if path.is_file() and path.suffix not in _COMPILED and not {*inside.parts} & {*_SKIPPED}:
             yield Packed(f"{within}/{inside.as_posix()}", path.read_bytes())
 
 

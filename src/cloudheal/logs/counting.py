@@ -231,11 +231,11 @@ class Engine(Protocol):
 
     name: str
 
-    def counter(self, definition: Definition, limits: Limits = ...) -> Counter:
+    def counter(self, definition: Definition, limits: Limits | None = ...) -> Counter:
         """Return a counter that has seen nothing."""
         ...
 
-    def load(self, definition: Definition, state: bytes, limits: Limits = ...) -> Counter:
+    def load(self, definition: Definition, state: bytes, limits: Limits | None = ...) -> Counter:
         """Return a counter as it was when it was dumped. Raises ValueError when the state is of another definition."""
         ...
 

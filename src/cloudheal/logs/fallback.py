@@ -1,0 +1,315 @@
+"""The engine that needs no compiler: polars splits the lines, everything else happens once for each distinct value.
+
+The regular expression is the one of `reading`, as far as polars can say it; a format for which it cannot (a variable
+with several values between spaces), and those that are no templates, are read by Python line by line. What a time, a
+number, a URL or a filter makes of a value is asked of the same functions that the oracle asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cloudheal.logs.asked import Asked, compared, field_of, fields_of, normalised, operand, predicate
+from cloudheal.logs.book import Book, Key, number_key
+from cloudheal.logs.counting import Counter, Fed, Limits, Minute, Reason, hash_of
+from cloudheal.logs.definition import LINE, AllOf, AnyOf, Compare, Definition, Ends, Field, Filter, Kind, Part, Style
+from cloudheal.logs.numbers import NotANumberError, units
+from cloudheal.logs.reading import ABSENT, Read, Reader, Rejected, Value, request_parts
+from cloudheal.logs.stamps import second_of
+
+NAME = "fallback"
+_REQUEST = ("method", "url", "protocol")
+Mask = NDArray[np.bool_]
+Codes = NDArray[np.int64]
+
+
+class FallbackEngine:
+    """Makes counters."""
+
+    name = NAME
+
+    def counter(self, definition: Definition, limits: Limits | None = None) -> Counter:
+        """Return a counter that has seen nothing."""
+        made = _Columns if splits(definition) else _Lines
+        return made(definition, limits or Limits())
+
+    def load(self, definition: Definition, state: bytes, limits: Limits | None = None) -> Counter:
+        """Return a counter as it was when it was dumped."""
+        made = _Columns if splits(definition) else _Lines
+        counter = made(definition, limits or Limits())
+        counter.book.load(state)
+        return counter
+
+
+def splits(definition: Definition) -> bool:
+    """Whether polars can split the lines of a definition as its format says."""
+    parts = definition.format.parts
+    lists = any(one.ends is Ends.LISTED and following.literal.startswith(b" ") for one, following in pairwise(parts))
+    return definition.format.style is Style.TEMPLATE and not lists
+
+
+class _Counter:
+    """What both kinds share: open minutes, and how they are handed out."""
+
+    def __init__(self, definition: Definition, limits: Limits) -> None:
+        self.book = Book(definition, limits)
+        self._definition = definition
+        self._limits = limits
+        self._name = normalised(definition)
+        self._url = definition.urls.field if definition.urls else ""
+
+    def close(self, before: int) -> tuple[Minute, ...]:
+        """Hand out what ends by then."""
+        return self.book.close(before)
+
+    def dump(self) -> bytes:
+        """Return what is open."""
+        return self.book.dump()
+
+
+class _Lines(_Counter):
+    """Reads line by line."""
+
+    def __init__(self, definition: Definition, limits: Limits) -> None:
+        super().__init__(definition, limits)
+        self._reader = Reader(definition.format, fields_of(definition), limits)
+        self._met = [predicate(one.metric.where, definition.format) for one in self.book.asked]
+
+    def feed(self, block: bytes) -> Fed:
+        """Count the lines of a block."""
+        fed = Fed()
+        for line in block.removesuffix(b"\n").split(b"\n") if block else ():
+            fed += self._taken(self._reader.read(line))
+        return fed
+
+    def _taken(self, read: Read | Rejected) -> Fed:
+        if isinstance(read, Rejected):
+            return Fed(lines=1, rejected=1, reasons={read.reason: 1})
+        start = read.second - read.second % 60
+        if not self.book.opened(start):
+            return Fed(lines=1, rejected=1, reasons={Reason.MINUTES: 1})
+        values = dict(read.values)
+        url = values.get(self._url)
+        if isinstance(url, bytes):
+            values[self._url] = self._name(url)
+        for number, (one, met) in enumerate(zip(self.book.asked, self._met, strict=True)):
+            if met(values):
+                self._count(start, number, one, values)
+        return Fed(1, 1, 0, int(start + 60 <= self.book.closed), read.second)
+
+    def _count(self, start: int, number: int, one: Asked, values: Mapping[str, Value]) -> None:
+        key = tuple(key_part(values[field.name], self._limits.value) for field in one.by)
+        numbers = {field.name: _listed(values[field.name]) for field in one.numbers}
+        hashes = {field.name: _hashed(values[field.name]) for field in one.distinct}
+        self.book.add(start, number, key, 1, numbers, hashes)
+
+
+def key_part(value: Value, most: int) -> bytes:
+    """Return a value as a part of a key."""
+    return value[:most] if isinstance(value, bytes) else number_key(value)
+
+
+def _listed(value: Value) -> list[int]:
+    return [value] if isinstance(value, int) else []
+
+
+def _hashed(value: Value) -> list[int]:
+    if value in (None, ABSENT):
+        return []
+    return [hash_of(value if isinstance(value, bytes) else str(value).encode())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The values of a field: the distinct ones, and for each line which of them it has."""
+
+    values: Sequence[Value]
+    codes: Codes
+
+    def taken(self, lines: Codes) -> _Column:
+        """Return the column of some lines only."""
+        return _Column(self.values, self.codes[lines])
+
+    def each(self, ask: Callable[[Value], bool]) -> Mask:
+        """Return for each line what is asked of its value."""
+        return np.array([ask(value) for value in self.values], dtype=np.bool_)[self.codes]
+
+
+class _Columns(_Counter):
+    """Reads a block at a time."""
+
+    def __init__(self, definition: Definition, limits: Limits) -> None:
+        super().__init__(definition, limits)
+        self._pattern, self._variables = _pattern(definition.format.parts)
+        wanted = fields_of(definition)
+        self._fields = [one for one in definition.format.fields if one.name in wanted]
+        self._wants_line = LINE in wanted
+
+    def feed(self, block: bytes) -> Fed:
+        """Count the lines of a block."""
+        if not block:
+            return Fed()
+        lines = pl.Series(block.removesuffix(b"\n").decode("latin-1").split("\n")).str.strip_suffix("\r")
+        long = lines.str.len_bytes() > self._limits.line
+        if long.any():
+            long = lines.str.len_chars() > self._limits.line
+        short = lines.filter(~long)
+        found = pl.DataFrame({"line": short, "found": short.str.extract_groups(self._pattern)}).unnest("found")
+        fits = found.filter(pl.col("1").is_not_null())
+        reasons = {Reason.LONG: int(long.sum()), Reason.SHAPE: len(short) - len(fits)}
+        counted, late, newest = self._counted(fits, reasons) if len(fits) else (0, 0, 0)
+        reasons = {reason: count for reason, count in reasons.items() if count}
+        return Fed(len(lines), counted, len(lines) - counted, late, newest, reasons)
+
+    def _counted(self, frame: pl.DataFrame, reasons: dict[Reason, int]) -> tuple[int, int, int]:
+        """Count the lines that fit; returns how many were counted, how many of them late, and the newest second."""
+        raw = {name: frame[str(number)] for number, name in enumerate(self._variables, 1)}
+        seconds = self._seconds(raw[self._definition.format.time])
+        columns = {field.name: self._column(field, raw) for field in self._fields}
+        if self._wants_line:
+            columns[LINE] = _coded(frame["line"], _latin)
+        good = seconds >= 0
+        reasons[Reason.TIME] = int((~good).sum())
+        for column in columns.values():
+            numbers = column.each(lambda value: value is not _BAD)
+            reasons[Reason.NUMBER] = reasons.get(Reason.NUMBER, 0) + int((good & ~numbers).sum())
+            good &= numbers
+        starts = seconds - seconds % 60
+        for start in dict.fromkeys(starts[good].tolist()):
+            if not self.book.opened(start):
+                reasons[Reason.MINUTES] = reasons.get(Reason.MINUTES, 0) + int((good & (starts == start)).sum())
+                good &= starts != start
+        lines = np.flatnonzero(good)
+        if not len(lines):
+            return 0, 0, 0
+        self._count(starts[lines], {name: column.taken(lines) for name, column in columns.items()})
+        late = int((starts[lines] + 60 <= self.book.closed).sum())
+        return len(lines), late, int(seconds[lines].max())
+
+    def _seconds(self, column: pl.Series) -> Codes:
+        zone = self._definition.format.zone
+        times = _coded(column, lambda text: second_of(_latin(text), zone))
+        found = [-1 if one is None else one for one in times.values]
+        return np.array(found, dtype=np.int64)[times.codes]
+
+    def _column(self, field: Field, raw: Mapping[str, pl.Series]) -> _Column:
+        if field.name not in raw:
+            part = _REQUEST.index(field.name)
+            return _coded(raw["request"], lambda text: self._text(field, request_parts(_latin(text))[part]))
+        if field.kind is Kind.NUMBER:
+            return _coded(raw[field.name], lambda text: _units(text, field))
+        return _coded(raw[field.name], lambda text: self._text(field, _latin(text)))
+
+    def _text(self, field: Field, text: bytes) -> bytes:
+        value = text or ABSENT
+        return self._name(value) if field.name == self._url else value
+
+    def _count(self, starts: Codes, columns: Mapping[str, _Column]) -> None:
+        for number, one in enumerate(self.book.asked):
+            met = self._met(one.metric.where, columns, len(starts))
+            lines = np.flatnonzero(met)
+            if len(lines):
+                taken = {name: column.taken(lines) for name, column in columns.items()}
+                self._count_metric(number, one, starts[lines], taken)
+
+    def _met(self, where: Filter | None, columns: Mapping[str, _Column], size: int) -> Mask:
+        if where is None:
+            return np.ones(size, dtype=np.bool_)
+        if isinstance(where, Compare):
+            operator, other = where.operator, operand(where, field_of(self._definition.format, where.field))
+            return columns[where.field].each(lambda value: compared(operator, value, other))
+        met = np.full(size, isinstance(where, AllOf))
+        for part in where.parts:
+            one = self._met(part, columns, size)
+            met = met | one if isinstance(where, AnyOf) else met & one
+        return met
+
+    def _count_metric(self, number: int, one: Asked, starts: Codes, columns: Mapping[str, _Column]) -> None:
+        parts = [self._key_column(columns[field.name]) for field in one.by]
+        numbers = {field.name: columns[field.name] for field in one.numbers}
+        distinct = {field.name: columns[field.name] for field in one.distinct}
+        for lines in _groups([starts, *(codes for _, codes in parts)]):
+            first = lines[0]
+            key: Key = tuple(texts[codes[first]] for texts, codes in parts)
+            values = {name: _present(column, lines) for name, column in numbers.items()}
+            hashes = {
+                name: [one_ for code in np.unique(column.codes[lines]) for one_ in _hashed(column.values[code])]
+                for name, column in distinct.items()
+            }
+            self.book.add(int(starts[first]), number, key, len(lines), values, hashes)
+
+    def _key_column(self, column: _Column) -> tuple[list[bytes], Codes]:
+        """Return the distinct parts of keys, and for each line which it has: values may be one part when cut."""
+        places: dict[bytes, int] = {}
+        parts = [key_part(value, self._limits.value) for value in column.values]
+        codes = [places.setdefault(part, len(places)) for part in parts]
+        return list(places), np.array(codes, dtype=np.int64)[column.codes]
+
+
+#: A text where a number should be.
+_BAD: Value = b"\n"
+
+
+def _latin(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def _units(text: str, field: Field) -> Value:
+    try:
+        return units(_latin(text), field)
+    except NotANumberError:
+        return _BAD
+
+
+def _coded(column: pl.Series, value: Callable[[str], Value]) -> _Column:
+    distinct = column.unique(maintain_order=True)
+    codes = column.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.int64)
+    return _Column([value(text) for text in distinct.to_list()], codes)
+
+
+def _present(column: _Column, lines: Codes) -> list[int]:
+    return [value for code in column.codes[lines].tolist() if isinstance(value := column.values[code], int)]
+
+
+def _groups(columns: Sequence[Codes]) -> Iterator[Codes]:
+    """Return the lines that are equal in all columns, group by group, in order of their first line."""
+    combined = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        _, codes = np.unique(column, return_inverse=True)
+        _, combined = np.unique(combined * (int(codes.max()) + 1) + codes, return_inverse=True)
+    order = np.argsort(combined, kind="stable")
+    bounds = np.flatnonzero(np.diff(combined[order])) + 1
+    groups = np.split(order, bounds)
+    yield from sorted(groups, key=lambda lines: int(lines[0]))
+
+
+def _pattern(parts: tuple[Part, ...]) -> tuple[str, list[str]]:
+    """Return the template as polars reads it, in texts that have a character for each byte."""
+    pattern, names = "", []
+    for part, following in zip(parts, (*parts[1:], Part()), strict=True):
+        if not part.variable:
+            pattern += "".join(_escaped(byte) for byte in part.literal)
+            continue
+        names.append(part.variable)
+        pattern += f"({_until(following.literal, part.ends)})"
+    return rf"(?s)\A{pattern}\z", names
+
+
+def _until(literal: bytes, ends: Ends) -> str:
+    if not literal:
+        return ".*"
+    if ends is Ends.SPACED and literal.strip(b" "):
+        return f"[^{_escaped(literal.lstrip(b' ')[0])}]*"
+    if literal.startswith(b'"'):
+        return r'(?:[^"\\]|\\.)*'
+    return f"[^{_escaped(literal[0])}]*"
+
+
+def _escaped(byte: int) -> str:
+    return rf"\x{{{byte:02x}}}"

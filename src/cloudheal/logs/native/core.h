@@ -1,0 +1,220 @@
+/* Counting access logs in one pass over their bytes: the engine itself, without Python.
+ *
+ * Made of a plan that native.py writes (the order of its numbers is that of plan_read in plan.c), fed with blocks of
+ * whole lines, closed minute by minute. Lines are hostile: nothing here trusts a length, recurses on input or grows
+ * beyond the plan's limits. All functions return 0, or -1 when memory ran out or the naming of a URL failed.
+ */
+#ifndef CLOUDHEAL_LOGS_CORE_H
+#define CLOUDHEAL_LOGS_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that may be read beyond the end of any text. */
+#define PAD 32
+#define MOST_PARTS 256
+#define MOST_FIELDS 64
+#define MOST_METRICS 512
+#define MOST_BY 8
+#define MOST_KEPT 64
+#define MOST_VALUE INT64_C(1000000000000000)
+#define KEPT_HASHES 2048
+#define MISSING INT64_MIN
+#define DEPTH 32
+
+typedef struct {
+    const uint8_t *at;
+    size_t size;
+} text;
+
+/* Bytes that are written. `failed` once memory ran out. */
+typedef struct {
+    uint8_t *data;
+    size_t size, room;
+    int failed;
+} bytes;
+
+/* Bytes that are read. `failed` once they were not what they should be. */
+typedef struct {
+    const uint8_t *at, *end;
+    int failed;
+} input;
+
+enum { LITERAL, PLAIN, QUOTED, SPACED, LISTED, REST };
+
+typedef struct {
+    uint8_t kind, stop, spaces;
+    int slot; /* of the variable; -1 when nobody needs it */
+    const uint8_t *literal;
+    size_t size;
+    uint64_t word, mask; /* the literal's first eight bytes, and which of them count */
+} part;
+
+enum { FROM_VARIABLE, FROM_METHOD, FROM_URL, FROM_PROTOCOL, FROM_LINE };
+enum { NO_SEVERAL, SUM, LAST };
+
+typedef struct {
+    uint8_t source, number, several, is_url;
+    int slot, digits, shift;
+} field;
+
+enum { EQUAL, UNEQUAL, ABOVE, FROM, BELOW, UP_TO, CONTAINS, LACKS };
+enum { ALWAYS, COMPARE, ALL_OF, ANY_OF };
+
+/* A filter as a list in which each node knows where its subtree ends, so that a metric's filter is one array. */
+typedef struct {
+    uint8_t kind, op;
+    int field, next;
+    int64_t number;
+    text value;
+} node;
+
+typedef struct {
+    int field, cells;
+    text name;
+    int percents;
+    uint32_t percent[MOST_KEPT];
+} kept_number;
+
+typedef struct {
+    int field;
+    text name;
+} kept_distinct;
+
+typedef struct {
+    int field, bounds;
+    text alias;
+    int64_t bound[MOST_KEPT];
+} kept_bucket;
+
+typedef struct {
+    node *nodes;
+    int node_count;
+    int by_count, by[MOST_BY];
+    int number_count, distinct_count, bucket_count, bucket_slots;
+    kept_number *numbers;
+    kept_distinct *distincts;
+    kept_bucket *buckets;
+} metric;
+
+typedef struct {
+    size_t line, value, groups, minutes, memory, samples, urls;
+    uint64_t seed;
+    int has_zone, naming; /* naming: 0 URLs as they are, 1 named here, 2 named by the call-back */
+    int64_t zone;
+    int time_slot, request_slot, slots;
+    int part_count, field_count, metric_count;
+    part parts[MOST_PARTS];
+    field fields[MOST_FIELDS];
+    metric *metrics;
+    uint8_t *kept; /* the plan's own bytes, into which the texts point */
+} plan;
+
+plan *plan_read(const uint8_t *data, size_t size);
+void plan_free(plan *);
+
+/* --- bytes in and out (wire.c) --- */
+
+void put(bytes *, const void *, size_t);
+void put_number(bytes *, unsigned __int128);
+void put_signed(bytes *, __int128);
+void put_text(bytes *, const uint8_t *, size_t);
+uint64_t get_number(input *);
+__int128 get_signed(input *);
+size_t get_many(input *);
+text get_text(input *);
+
+/* --- reading a line (line.c) --- */
+
+typedef struct {
+    text text;
+    int64_t number;
+    int ready;
+} value;
+
+/* The time that was read last: its minute is compared instead of read. */
+typedef struct {
+    uint8_t minute[18], zone[6];
+    int64_t start;
+    uint8_t day[10];
+    int64_t days;
+} clock_cache;
+
+const uint8_t *find_end(const uint8_t *);
+const uint8_t *match(const plan *, const uint8_t *line, text *slots);
+int read_time(const plan *, text, clock_cache *, int64_t *second);
+int read_number(text, const field *, int64_t *);
+void split_request(text request, text *method, text *url, text *protocol);
+int name_url(text url, uint8_t *out, text *path, text *named);
+uint64_t hash_of(const uint8_t *, size_t);
+size_t show_number(int64_t number, int digits, char out[64]);
+
+/* --- counting (engine.c) --- */
+
+enum { SHAPE, TIME, NUMBER, LONG, MINUTES, REASONS };
+
+typedef struct {
+    uint64_t lines, counted, late, newest, reasons[REASONS];
+} fed;
+
+typedef struct engine engine;
+/* Names a URL that only the settings know how to name. Appends to `out`; returns 0, or -1. */
+typedef int (*namer)(void *context, const uint8_t *url, size_t size, bytes *out);
+
+engine *engine_new(plan *, namer, void *context);
+void engine_free(engine *);
+int engine_feed(engine *, const uint8_t *, size_t, fed *);
+int engine_close(engine *, int64_t before, bytes *out);
+int engine_dump(engine *, bytes *out);
+int engine_load(engine *, const uint8_t *, size_t);
+
+/* --- what a group holds (group.c) --- */
+
+typedef struct {
+    int32_t cell; /* INT32_MIN: empty */
+    uint64_t count;
+} cell;
+
+typedef struct {
+    uint64_t count;
+    __int128 total;
+    int64_t least, most;
+    int sampled; /* every value is in samples */
+    int64_t *samples;
+    size_t sample_count, sample_room, folded; /* so many samples are in the cells as well */
+    cell *cells;
+    size_t cell_count, cell_room; /* room is 0 or a power of two */
+} numbers;
+
+typedef struct {
+    uint64_t *hashes; /* a set with linear probing; 0 is empty */
+    size_t count, room;
+    uint64_t limit; /* hashes from here on are not among the smallest */
+    int zero;
+} distinct;
+
+typedef struct {
+    uint64_t hash, count, offset; /* offset: what it may have lost before it came */
+    numbers *numbers;
+    distinct *distincts;
+    uint64_t *buckets;
+    size_t key_size;
+    uint8_t *key;
+} group;
+
+/* What all groups of an engine take together. */
+typedef struct {
+    size_t memory, samples, most_samples;
+} usage;
+
+group *group_new(const metric *, size_t key_size, usage *, int sampled);
+void group_free(const metric *, group *, usage *);
+int numbers_add(numbers *, int64_t, int with_cells, usage *);
+int numbers_merge(numbers *, const numbers *, int with_cells, usage *);
+int numbers_fold(numbers *, usage *);
+int distinct_add(distinct *, uint64_t, usage *);
+int group_merge(const metric *, group *into, group *from, usage *);
+int group_write(const plan *, const metric *, group *, int is_other, int raw, usage *, bytes *);
+int group_read(const metric *, group *, input *, usage *);
+
+#endif

@@ -1,0 +1,410 @@
+/* What a group of a minute holds: numbers with their samples and cells, distinct values, classes. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As counting.py's `cell_of`. */
+static int32_t cell_of(int64_t number) {
+    uint64_t size = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    if (size < 128) return (int32_t)number;
+    int shift = 57 - __builtin_clzll(size);
+    int32_t found = 128 + (shift - 1) * 64 + (int32_t)(size >> shift) - 64;
+    return number < 0 ? -found : found;
+}
+
+static int by_number(const void *a, const void *b) {
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static int by_hash(const void *a, const void *b) {
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
+static int by_cell(const void *a, const void *b) {
+    int32_t one = ((const cell *)a)->cell, other = ((const cell *)b)->cell;
+    return (one > other) - (one < other);
+}
+
+/* --- numbers --- */
+
+static int cells_grow(numbers *of, usage *used) {
+    size_t room = of->cell_room ? 2 * of->cell_room : 8;
+    cell *grown = malloc(room * sizeof *grown);
+    if (!grown) return -1;
+    for (size_t i = 0; i < room; i++) grown[i].cell = INT32_MIN;
+    for (size_t i = 0; i < of->cell_room; i++) {
+        if (of->cells[i].cell == INT32_MIN) continue;
+        size_t at = (uint32_t)of->cells[i].cell * 0x9E3779B1u >> 7 & (room - 1);
+        while (grown[at].cell != INT32_MIN) at = (at + 1) & (room - 1);
+        grown[at] = of->cells[i];
+    }
+    free(of->cells);
+    used->memory += (room - of->cell_room) * sizeof *grown;
+    of->cells = grown;
+    of->cell_room = room;
+    return 0;
+}
+
+static int cells_add(numbers *of, int32_t which, uint64_t count, usage *used) {
+    if (of->cell_count * 4 >= of->cell_room * 3 && cells_grow(of, used)) return -1;
+    size_t at = (uint32_t)which * 0x9E3779B1u >> 7 & (of->cell_room - 1);
+    while (of->cells[at].cell != which && of->cells[at].cell != INT32_MIN) at = (at + 1) & (of->cell_room - 1);
+    if (of->cells[at].cell == INT32_MIN) {
+        of->cells[at] = (cell){which, 0};
+        of->cell_count++;
+    }
+    of->cells[at].count += count;
+    return 0;
+}
+
+/* Count the samples in cells that are not yet; they stay. */
+int numbers_fold(numbers *of, usage *used) {
+    for (; of->folded < of->sample_count; of->folded++)
+        if (cells_add(of, cell_of(of->samples[of->folded]), 1, used)) return -1;
+    return 0;
+}
+
+static void samples_free(numbers *of, usage *used) {
+    used->samples -= of->sample_room;
+    free(of->samples);
+    of->samples = NULL;
+    of->sample_count = of->sample_room = of->folded = 0;
+    of->sampled = 0;
+}
+
+static int sample_add(numbers *of, int64_t number, usage *used) {
+    if (of->sample_count == of->sample_room) {
+        size_t room = of->sample_room ? 2 * of->sample_room : 4;
+        if (used->samples + room - of->sample_room > used->most_samples) {
+            if (numbers_fold(of, used)) return -1;
+            samples_free(of, used);
+            return cells_add(of, cell_of(number), 1, used);
+        }
+        int64_t *grown = realloc(of->samples, room * sizeof *grown);
+        if (!grown) return -1;
+        used->samples += room - of->sample_room;
+        of->samples = grown;
+        of->sample_room = room;
+    }
+    of->samples[of->sample_count++] = number;
+    return 0;
+}
+
+int numbers_add(numbers *of, int64_t number, int with_cells, usage *used) {
+    if (!of->count || number < of->least) of->least = number;
+    if (!of->count || number > of->most) of->most = number;
+    of->count++;
+    of->total += number;
+    if (!with_cells) return 0;
+    return of->sampled ? sample_add(of, number, used) : cells_add(of, cell_of(number), 1, used);
+}
+
+int numbers_merge(numbers *into, const numbers *from, int with_cells, usage *used) {
+    if (!from->count) return 0;
+    if (!into->count || from->least < into->least) into->least = from->least;
+    if (!into->count || from->most > into->most) into->most = from->most;
+    into->count += from->count;
+    into->total += from->total;
+    for (size_t i = from->folded; with_cells && i < from->sample_count; i++)
+        if (cells_add(into, cell_of(from->samples[i]), 1, used)) return -1;
+    for (size_t i = 0; i < from->cell_room; i++)
+        if (from->cells[i].cell != INT32_MIN && cells_add(into, from->cells[i].cell, from->cells[i].count, used))
+            return -1;
+    return 0;
+}
+
+/* --- distinct values --- */
+
+static void place(uint64_t *hashes, size_t room, uint64_t hash) {
+    size_t at = hash & (room - 1);
+    while (hashes[at]) at = (at + 1) & (room - 1);
+    hashes[at] = hash;
+}
+
+/* All hashes in order, at most those that are kept, of a set. The caller frees them; NULL without memory. */
+static uint64_t *smallest(const distinct *of, size_t *count) {
+    uint64_t *all = malloc((of->count + 1) * sizeof *all);
+    if (!all) return NULL;
+    *count = 0;
+    if (of->zero) all[(*count)++] = 0;
+    for (size_t i = 0; i < of->room; i++)
+        if (of->hashes[i]) all[(*count)++] = of->hashes[i];
+    qsort(all, *count, sizeof *all, by_hash);
+    if (*count > KEPT_HASHES) *count = KEPT_HASHES;
+    return all;
+}
+
+static int distinct_grow(distinct *of, usage *used) {
+    size_t room = of->room ? 2 * of->room : 8, count;
+    uint64_t *kept = smallest(of, &count);
+    if (!kept) return -1;
+    if (count == KEPT_HASHES) of->limit = kept[count - 1];
+    if (room > 4 * KEPT_HASHES) room = 4 * KEPT_HASHES;
+    uint64_t *grown = calloc(room, sizeof *grown);
+    if (!grown) return free(kept), -1;
+    of->count = count;
+    of->zero = count && !kept[0];
+    for (size_t i = (size_t)of->zero; i < count; i++) place(grown, room, kept[i]);
+    free(kept);
+    free(of->hashes);
+    used->memory += (room - of->room) * sizeof *grown;
+    of->hashes = grown;
+    of->room = room;
+    return 0;
+}
+
+int distinct_add(distinct *of, uint64_t hash, usage *used) {
+    if (of->limit && hash > of->limit) return 0;
+    if (!hash) {
+        of->count += !of->zero;
+        of->zero = 1;
+        return 0;
+    }
+    if (of->count * 4 >= of->room * 3 && distinct_grow(of, used)) return -1;
+    if (of->limit && hash > of->limit) return 0;
+    size_t at = hash & (of->room - 1);
+    while (of->hashes[at] && of->hashes[at] != hash) at = (at + 1) & (of->room - 1);
+    of->count += !of->hashes[at];
+    of->hashes[at] = hash;
+    return 0;
+}
+
+static int distinct_merge(distinct *into, const distinct *from, usage *used) {
+    if (from->zero && distinct_add(into, 0, used)) return -1;
+    for (size_t i = 0; i < from->room; i++)
+        if (from->hashes[i] && distinct_add(into, from->hashes[i], used)) return -1;
+    return 0;
+}
+
+/* --- groups --- */
+
+/* So that what follows a key is aligned, and the key may be read beyond its end. */
+static size_t padded(size_t key_size) { return (key_size + 8 + 15) & ~(size_t)15; }
+
+static size_t own_size(const metric *of, size_t key_size) {
+    return sizeof(group) + (size_t)of->number_count * sizeof(numbers) + (size_t)of->distinct_count * sizeof(distinct) +
+           (size_t)of->bucket_slots * sizeof(uint64_t) + padded(key_size) + PAD;
+}
+
+/* One piece of memory for all of a group that does not grow, so that few cache lines are touched. */
+group *group_new(const metric *of, size_t key_size, usage *used, int sampled) {
+    size_t size = own_size(of, key_size);
+    uint8_t *at = calloc(1, size);
+    if (!at) return NULL;
+    group *made = (group *)at;
+    made->key = at += sizeof(group);
+    made->numbers = (numbers *)(at += padded(key_size));
+    made->distincts = (distinct *)(at += (size_t)of->number_count * sizeof(numbers));
+    made->buckets = (uint64_t *)(at + (size_t)of->distinct_count * sizeof(distinct));
+    made->key_size = key_size;
+    for (int i = 0; i < of->number_count; i++) made->numbers[i].sampled = sampled && of->numbers[i].cells;
+    used->memory += size;
+    return made;
+}
+
+void group_free(const metric *of, group *gone, usage *used) {
+    for (int i = 0; i < of->number_count; i++) {
+        numbers *one = &gone->numbers[i];
+        used->memory -= one->cell_room * sizeof *one->cells;
+        samples_free(one, used);
+        free(one->cells);
+    }
+    for (int i = 0; i < of->distinct_count; i++) {
+        used->memory -= gone->distincts[i].room * sizeof *gone->distincts[i].hashes;
+        free(gone->distincts[i].hashes);
+    }
+    used->memory -= own_size(of, gone->key_size);
+    free(gone);
+}
+
+int group_merge(const metric *of, group *into, group *from, usage *used) {
+    into->count += from->count;
+    for (int i = 0; i < of->number_count; i++)
+        if (numbers_merge(&into->numbers[i], &from->numbers[i], of->numbers[i].cells, used)) return -1;
+    for (int i = 0; i < of->distinct_count; i++)
+        if (distinct_merge(&into->distincts[i], &from->distincts[i], used)) return -1;
+    for (int i = 0; i < of->bucket_slots; i++) into->buckets[i] += from->buckets[i];
+    return 0;
+}
+
+/* --- writing --- */
+
+static uint64_t rank(uint64_t count, uint32_t percent) {
+    uint64_t found = (uint64_t)(((unsigned __int128)count * percent + 99999) / 100000);
+    return found < 1 ? 1 : found > count ? count : found;
+}
+
+/* The percentiles that were asked for, where every value is still at hand. */
+static int write_exact(const kept_number *kept, numbers *of, int exact, bytes *out) {
+    if (!exact || !of->sampled || !kept->percents) return put_number(out, 0), 0;
+    int64_t *sorted = malloc(of->sample_count * sizeof *sorted);
+    if (!sorted) return -1;
+    memcpy(sorted, of->samples, of->sample_count * sizeof *sorted);
+    qsort(sorted, of->sample_count, sizeof *sorted, by_number);
+    put_number(out, (unsigned)kept->percents);
+    for (int i = 0; i < kept->percents; i++) {
+        put_number(out, kept->percent[i]);
+        put_signed(out, sorted[rank(of->count, kept->percent[i]) - 1]);
+    }
+    free(sorted);
+    return 0;
+}
+
+static int write_cells(numbers *of, usage *used, bytes *out) {
+    if (numbers_fold(of, used)) return -1;
+    cell *sorted = malloc((of->cell_count + 1) * sizeof *sorted);
+    if (!sorted) return -1;
+    size_t count = 0;
+    for (size_t i = 0; i < of->cell_room; i++)
+        if (of->cells[i].cell != INT32_MIN) sorted[count++] = of->cells[i];
+    qsort(sorted, count, sizeof *sorted, by_cell);
+    int32_t before = 0;
+    put_number(out, count);
+    for (size_t i = 0; i < count; i++) {
+        put_signed(out, (__int128)sorted[i].cell - before);
+        put_number(out, sorted[i].count);
+        before = sorted[i].cell;
+    }
+    free(sorted);
+    return 0;
+}
+
+static int write_distinct(const distinct *of, bytes *out) {
+    size_t count;
+    uint64_t *all = smallest(of, &count), before = 0;
+    if (!all) return -1;
+    put_number(out, count);
+    for (size_t i = 0; i < count; i++) {
+        put_number(out, all[i] - before);
+        before = all[i];
+    }
+    free(all);
+    return 0;
+}
+
+/* The parts of a key: of a number its digits where people read it, its eight bytes where an engine does. */
+static void write_key(const plan *all, const metric *of, const group *one, int raw, bytes *out) {
+    const uint8_t *at = one->key;
+    put_number(out, (unsigned)of->by_count);
+    for (int i = 0; i < of->by_count; i++) {
+        const field *by = &all->fields[of->by[i]];
+        uint32_t size;
+        memcpy(&size, at, sizeof size);
+        at += sizeof size;
+        if (by->number && !raw) {
+            char shown[64];
+            int64_t number;
+            memcpy(&number, at, sizeof number);
+            put_text(out, (const uint8_t *)shown, show_number(number, by->digits, shown));
+        } else {
+            put_text(out, at, size);
+        }
+        at += size;
+    }
+}
+
+/* A row as wire.py has it. A raw one is for an engine: with keys as they are and without exact percentiles. */
+int group_write(const plan *all, const metric *of, group *one, int is_other, int raw, usage *used, bytes *out) {
+    if (is_other)
+        put_number(out, 0);
+    else
+        write_key(all, of, one, raw, out);
+    put_number(out, one->count);
+    int present = 0;
+    for (int i = 0; i < of->number_count; i++) present += one->numbers[i].count > 0;
+    put_number(out, (unsigned)present);
+    for (int i = 0; i < of->number_count; i++) {
+        numbers *number = &one->numbers[i];
+        if (!number->count) continue;
+        put_text(out, of->numbers[i].name.at, of->numbers[i].name.size);
+        put_number(out, number->count);
+        put_signed(out, number->total);
+        put_signed(out, number->least);
+        put_signed(out, number->most);
+        if (write_cells(number, used, out)) return -1;
+        if (write_exact(&of->numbers[i], number, !raw && !one->offset, out)) return -1;
+    }
+    put_number(out, (unsigned)of->distinct_count);
+    for (int i = 0; i < of->distinct_count; i++) {
+        put_text(out, of->distincts[i].name.at, of->distincts[i].name.size);
+        if (write_distinct(&one->distincts[i], out)) return -1;
+    }
+    put_number(out, (unsigned)of->bucket_count);
+    const uint64_t *counts = one->buckets;
+    for (int i = 0; i < of->bucket_count; i++) {
+        put_text(out, of->buckets[i].alias.at, of->buckets[i].alias.size);
+        put_number(out, (unsigned)of->buckets[i].bounds + 1);
+        for (int j = 0; j <= of->buckets[i].bounds; j++) put_number(out, *counts++);
+    }
+    return out->failed ? -1 : 0;
+}
+
+/* --- reading back, after the key --- */
+
+static int same(text one, text other) { return one.size == other.size && !memcmp(one.at, other.at, one.size); }
+
+static int read_values(const metric *of, group *into, input *in, usage *used) {
+    text name = get_text(in);
+    numbers *one = NULL;
+    for (int i = 0; i < of->number_count; i++)
+        if (same(of->numbers[i].name, name)) one = &into->numbers[i];
+    if (!one || one->count || in->failed) return in->failed = 1, 0;
+    one->count = get_number(in);
+    one->total = get_signed(in);
+    one->least = (int64_t)get_signed(in);
+    one->most = (int64_t)get_signed(in);
+    __int128 which = 0;
+    for (size_t left = get_many(in); left && !in->failed; left--) {
+        which += get_signed(in);
+        uint64_t count = get_number(in);
+        if (which > 4000 || which < -4000) in->failed = 1;
+        if (!in->failed && cells_add(one, (int32_t)which, count, used)) return -1;
+    }
+    for (size_t left = get_many(in); left && !in->failed; left--) {
+        get_number(in);
+        get_signed(in);
+    }
+    return 0;
+}
+
+static int read_distinct(const metric *of, group *into, input *in, usage *used) {
+    text name = get_text(in);
+    for (int i = 0; i < of->distinct_count; i++) {
+        if (!same(of->distincts[i].name, name)) continue;
+        uint64_t hash = 0;
+        for (size_t left = get_many(in); left && !in->failed; left--) {
+            hash += get_number(in);
+            if (!in->failed && distinct_add(&into->distincts[i], hash, used)) return -1;
+        }
+        return 0;
+    }
+    in->failed = 1;
+    return 0;
+}
+
+static int read_buckets(const metric *of, group *into, input *in) {
+    text alias = get_text(in);
+    uint64_t *counts = into->buckets;
+    for (int i = 0; i < of->bucket_count; counts += of->buckets[i++].bounds + 1) {
+        if (!same(of->buckets[i].alias, alias)) continue;
+        if (get_many(in) != (size_t)of->buckets[i].bounds + 1) break;
+        for (int j = 0; j <= of->buckets[i].bounds; j++) counts[j] += get_number(in);
+        return 0;
+    }
+    in->failed = 1;
+    return 0;
+}
+
+int group_read(const metric *of, group *into, input *in, usage *used) {
+    into->count = get_number(in);
+    for (size_t left = get_many(in); left && !in->failed; left--)
+        if (read_values(of, into, in, used)) return -1;
+    for (size_t left = get_many(in); left && !in->failed; left--)
+        if (read_distinct(of, into, in, used)) return -1;
+    for (size_t left = get_many(in); left && !in->failed; left--)
+        if (read_buckets(of, into, in)) return -1;
+    return 0;
+}
