@@ -29,7 +29,15 @@ START = ".venv/bin/python -m cloudheal_sim --port 8800"
 ACTIVATE = "source .venv/bin/activate"
 PAGES = (
     *("tutorial", "tutorial-heal", "howto/events", "howto/metrics", "howto/faults", "howto/clock", "howto/world"),
-    *("howto/sdks", "howto/rehearse", "howto/tests", "howto/evening", "howto/commands", "howto/logs"),
+    *(
+        "howto/sdks",
+        "howto/rehearse",
+        "howto/tests",
+        "howto/evening",
+        "howto/commands",
+        "howto/logs",
+        "howto/log-alarms",
+    ),
     *("reference/world", "reference/world-ecs", "reference/world-slb", "reference/world-mns"),
     *("reference/world-cms", "reference/chaos", "reference/control"),
     *("reference/world-cvm", "reference/world-tat", "reference/world-eb"),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from secrets import SystemRandom
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -60,6 +61,7 @@ from cloudheal.record.keeping import Keeper, Spans
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
+from cloudheal.record.log_alarms import marks
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
@@ -71,6 +73,9 @@ from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
+
+if TYPE_CHECKING:
+    from cloudheal.pipeline.log_alarms import LogAlarms
 
 log = logging.getLogger("cloudheal.app")
 
@@ -179,6 +184,7 @@ class App:
             clock=self.clock,
             chance=SystemRandom().random,
         )
+        self.log_alarms = self._log_alarms(settings) if any(one.alarms for one in settings.logs) else None
         self.chores = Chores(self.stopping, self.outage, self.counters)
         audience = self.extensions.audience
         self.tellers = [
@@ -272,8 +278,16 @@ class App:
 
     def _chores(self) -> Mapping[str, Callable[[], object]]:
         """Return the work beside healing, each done in a thread: what is slow keeps nothing else from its pace."""
-        chores = {"keep": self.keeper.tick, "notify": self.sender.send_due, "watch": self.lookout.tick}
+        chores: dict[str, Callable[[], object]] = {
+            "keep": self.keeper.tick,
+            "notify": self.sender.send_due,
+            "watch": self.lookout.tick,
+        }
         chores["plan"] = self.planner.tick
+        if self.log_alarms is None and self._fired_once():
+            self.log_alarms = self._log_alarms(self.settings)
+        if self.log_alarms is not None:
+            chores["log alarms"] = self._watch_logs
         listening = {f"listener {one.listener}": one.tick for one in self.tellers}
         dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
         return {**chores, "patrol": self.patrol.tick, **listening, **dead_man}
@@ -358,6 +372,20 @@ class App:
             metrics=self.watch.metrics,
         )
         return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
+
+    def _log_alarms(self, settings: Settings) -> LogAlarms:
+        from cloudheal.app.log_alarms import alarms_of  # noqa: PLC0415 - most installations have none
+
+        return alarms_of(settings, self.database, self.intake, self.worker, self.clock)
+
+    def _fired_once(self) -> bool:
+        """Say whether there were alarms on logs before: what fires and is not defined any more is to recover."""
+        with self.database.snapshot() as connection:
+            return bool(marks(connection))
+
+    def _watch_logs(self) -> int:
+        """Evaluate the alarms on logs; while an operator drains the workers nothing new is raised."""
+        return 0 if self.draining or self.log_alarms is None else self.log_alarms.tick()
 
     def _dead_man(self, settings: DeadManSettings) -> DeadMan:
         return DeadMan(self.database, self.worker, settings, self.watch.health, self.clock)

@@ -18,6 +18,7 @@ from cloudheal.cli import (
     drill_run,
     listeners,
     listing,
+    log_alarms,
     logs,
     package,
     plan,
@@ -48,6 +49,7 @@ app.add_typer(plan.app, name="plan")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
+logs.app.registered_commands += log_alarms.app.registered_commands
 app.add_typer(logs.app, name="logs")
 app.add_typer(package.app, name="package")
 

@@ -11,6 +11,8 @@ from cloudheal.cli.desk import Desk, desk
 from cloudheal.cli.options import HERE, AsJson, Config, Limit, Open, Resource, Since, moment_of
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from cloudheal.settings.schema import Settings
 
 app = typer.Typer()
@@ -120,24 +122,44 @@ def maintenance(
 @app.command()
 def explain(
     event: Annotated[
-        str, typer.Argument(help="The event's number or key, or a resource id: its newest event that was decided on.")
+        str,
+        typer.Argument(
+            help="The event's number or key, a resource id (its newest event that was decided on), or an alarm's name."
+        ),
     ],
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of an event: what was decided, why, what was done, and what comes next."""
+    """Tell the whole story of an event, or why an alarm on a log fires or does not."""
     from cloudheal.pipeline.explaining import explained
     from cloudheal.record.stories import newest_about
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        reference = newest_about(connection, event) or event
-        story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
+        story = _of_alarm(at, connection, event)
+        if story is None:
+            reference = newest_about(connection, event) or event
+            story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
         if story is None:
             at.show.say("no_event", event=event)
             raise typer.Exit(1)
         if as_json:
             at.show.document(story)
         at.show.lines(story)
+
+
+def _of_alarm(at: Desk, connection: sa.Connection, name: str) -> list[str] | None:
+    """Return why an alarm of that name fires or does not; None when there is none."""
+    if not any(alarm.name == name for log in at.settings.logs for alarm in log.alarms):
+        return None
+    from cloudheal.app.log_alarms import guarded_of
+    from cloudheal.record.explain_alarm import explain_alarm
+    from cloudheal.record.log_alarms import standings
+
+    alarm = next(one.alarm for one in guarded_of(at.settings) if one.alarm.name == name)
+    # What stands there of an earlier version of it says nothing.
+    same = (one for one in standings(connection) if one.name.alarm == name and one.mark.digest == alarm.digest)
+    stands = next(same, None)
+    return explain_alarm(alarm, stands, at.clock.now(), at.settings.language, at.zone)
 
 
 def _regions(settings: Settings) -> list[tuple[str, str, str]]:

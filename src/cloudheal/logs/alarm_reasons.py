@@ -69,4 +69,4 @@ def _why(line: Line, rule: Rule, bad: int, change: float | None) -> Why:
         return Why.NOT_ENOUGH if line.in_hours else Why.OFF_HOURS
     if rule.than is not None and change is None:
         return Why.NO_REFERENCE
-    return Why.NOT_ENOUGH if bad else Why.NOT_OVER
+    return Why.NOT_ENOUGH if bad and rule.times < rule.of else Why.NOT_OVER

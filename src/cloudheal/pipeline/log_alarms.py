@@ -104,11 +104,13 @@ class LogAlarms:
             known = marks(connection)
         wanted = {one.name: one for one in self.guarded}
         retired = [name for name, mark in known.items() if name not in wanted or _is_other(wanted[name], mark)]
-        if not (wanted or retired) or not self._is_mine():
+        left = {name: mark for name, mark in known.items() if name not in retired}
+        jobs = self._jobs(left, now)
+        if not (jobs or retired) or not self._is_mine():
             return 0
         for name in retired:
-            self._retire(name, known.pop(name), now)
-        return sum(self._round(job) for job in self._jobs(known, now))
+            self._retire(name, known[name], now)
+        return sum(self._round(job) for job in jobs)
 
     def _is_mine(self) -> bool:
         with self.store.transaction() as connection:

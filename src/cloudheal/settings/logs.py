@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from cloudheal.settings.alarms import AlarmSettings
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import NAME, LogMeasure
-from cloudheal.settings.part import Part
+from cloudheal.settings.part import Part, meant
 
 #: Lines that come later than this are counted as late and nothing else.
 MOST_LATE = timedelta(hours=1)
@@ -184,6 +185,7 @@ class LogSettings(Part):
     fields: dict[str, LogField] = Field({}, description="What fields are, where the format does not say.")
     urls: LogUrls | None = Field(None, description="How URLs become names of series; absent: as they are.")
     metrics: list[LogMetric] = Field(min_length=1, description="What is counted.")
+    alarms: list[AlarmSettings] = Field([], max_length=200, description="When people and rules are told of a metric.")
     resource: LogResource | None = Field(None, description="Whom alarms are about; absent: the log itself.")
     group: str = Field("", description="The group whose load this is, for the planner.")
     late: Duration = Field(
@@ -211,6 +213,29 @@ class LogSettings(Part):
         if doubled:
             raise ValueError(f"two metrics are named {', '.join(doubled)}")
         return metrics
+
+    @field_validator("alarms")
+    @classmethod
+    def _watch_what_there_is(cls, alarms: list[AlarmSettings], info: ValidationInfo) -> list[AlarmSettings]:
+        metrics: list[LogMetric] = info.data.get("metrics", [])
+        problems = [problem for one in alarms if (problem := _unwatchable(one, metrics))] if metrics else []
+        if problems:
+            raise ValueError("; ".join(problems))
+        return alarms
+
+
+def _unwatchable(alarm: AlarmSettings, metrics: list[LogMetric]) -> str:
+    """Say why an alarm can watch nothing; empty when it can."""
+    found = next((one for one in metrics if one.name == alarm.metric), None)
+    if found is None:
+        names = [one.name for one in metrics]
+        return f"{alarm.name}: no metric is called {alarm.metric}{meant(alarm.metric, names)}"
+    values = [*(one.name for one in found.measures if one.function != "distribution"), *found.derived]
+    if alarm.value not in values:
+        known = f"; there are {', '.join(values)}" if values else ""
+        return f"{alarm.name}: {found.name} has no value {alarm.value}{meant(alarm.value, values)}{known}"
+    strange = sorted(alarm.series.keys() - set(found.by))
+    return f"{alarm.name}: {found.name} is not grouped by {', '.join(strange)}" if strange else ""
 
 
 def _translated(metric: dict[str, Any]) -> dict[str, Any]:

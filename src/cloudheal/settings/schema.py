@@ -379,6 +379,10 @@ class Settings(Part):
         names = [one.name for one in logs]
         if len(set(names)) < len(names):
             raise ValueError("two logs have the same name")
+        alarms = [alarm.name for one in logs for alarm in one.alarms]
+        doubled = sorted({name for name in alarms if alarms.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two alarms are named {', '.join(doubled)}; incidents and explain go by the name alone")
         return logs
 
     @model_validator(mode="after")

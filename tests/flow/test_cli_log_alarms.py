@@ -1,0 +1,113 @@
+"""What an operator types about alarms on logs, beside what a worker has evaluated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cloudheal.app.log_alarms import guarded_of
+from cloudheal.pipeline.log_alarms import LogAlarms
+from cloudheal.record.database import open_database
+from cloudheal.record.schema import migrate
+from cloudheal.settings.loader import load_settings
+from tests.contract.log_site import Site
+from tests.flow.operators import Operator
+
+LOG: dict[str, Any] = {
+    "name": "web",
+    "files": ["access.log"],
+    "format": "combined",
+    "metrics": [{"name": "requests", "by": ["url"], "measures": ["count() as rt"]}],
+    "alarms": [
+        {"name": "busy", "metric": "requests", "value": "rt", "levels": {"warn": {"over": 20, "times": 2}}},
+        {
+            "name": "more",
+            "metric": "requests",
+            "value": "rt",
+            "levels": {"info": {"up": 50, "than": "yesterday", "times": 1}},
+            "series": {"url": ["/pay"]},
+        },
+    ],
+}
+
+
+@pytest.fixture
+def site(at_hand: Operator) -> Site:
+    """An operator's site of which three minutes were evaluated: one URL is busy, the other is nearly."""
+    at_hand.settings(logs=[LOG])
+    settings = load_settings(at_hand.folder / "cloudheal.yaml")
+    database = open_database(settings.database)
+    migrate(database)
+    site = Site(database)
+    site.alarms = with_alarms(site, settings)
+    for pay, buy in ((30, 10), (30, 10), (30, 30)):
+        site.minutes({("/pay",): pay, ("/buy\n\x1b[2J",): buy})
+    return site
+
+
+def with_alarms(site: Site, settings: Any) -> LogAlarms:
+    """Return the evaluation of a settings file's alarms."""
+    return site.worker("w", *(one.alarm for one in guarded_of(settings)), subject=guarded_of(settings)[0].subject)
+
+
+def test_alarms_are_listed_with_what_keeps_them_from_firing(site: Site, at_hand: Operator) -> None:
+    """What fires by itself, everything with --all, every series as JSON; names out of logs drive no terminal."""
+    told = at_hand.done("logs", "alarms")
+    assert "busy" in told
+    assert "/buy" not in told
+    everything = at_hand.done("logs", "alarms", "--all")
+    assert "not enough periods" in everything
+    assert "\x1b" not in everything
+    rows = {(one["alarm"], one["series"]): one for one in at_hand.json("logs", "alarms")}
+    busy = rows["busy", 'url="/pay"']
+    assert (busy["level"], busy["why"], busy["value"], busy["fired"]) == ("warn", "fires", 30.0, 1)
+    assert rows["busy", 'url="/buy\\u000a\\u001b[2J"']["why"] == "not_enough_periods"
+    assert rows["more", 'url="/pay"']["why"] == "no_reference"
+    assert ("more", 'url="/buy\\u000a\\u001b[2J"') not in rows
+
+
+def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand: Operator) -> None:
+    """With the numbers, for each series and level, and until when people are not told again; in both languages."""
+    told = at_hand.done("explain", "busy")
+    assert "warn fires: over 20 in 2 of the last 2 periods" in told
+    assert "not enough periods: over 20 in 1 of the last 2 periods, 2 are needed" in told
+    assert "Muted until" in told
+    site.minutes({("/pay",): 10})
+    assert "not over the threshold: 10 is not over 20" in at_hand.done("explain", "busy")
+    assert "nothing to compare with: yesterday has no data or is 0" in at_hand.done("explain", "more")
+    site.clock.advance(timedelta(minutes=1))
+    site.alarms.tick()
+    assert "no data: there was none for 1 periods" in at_hand.done("explain", "busy")
+    at_hand.settings(logs=[LOG], language="zh")
+    assert "没有数据" in at_hand.done("explain", "busy")
+
+
+def test_an_alarm_that_was_changed_is_explained_as_not_evaluated(site: Site, at_hand: Operator) -> None:
+    """What stands there was made by another threshold."""
+    changed = {**LOG["alarms"][0], "levels": {"warn": {"over": 40}}, "hours": [{"from": "00:00", "lasts": "1m"}]}
+    at_hand.settings(logs=[{**LOG, "alarms": [changed]}])
+    told = at_hand.done("explain", "busy")
+    assert "has not been evaluated yet" in told
+    assert "outside its hours" in told
+    assert "not evaluated yet" in at_hand.done("logs", "alarms", "--all")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"metric": "request"}, "no metric is called request; did you mean requests?"),
+        ({"value": "qps"}, "requests has no value qps; there are rt"),
+        ({"series": {"uri": ["/x"]}}, "requests is not grouped by uri"),
+        ({"name": "more"}, "two alarms are named more"),
+        ({"mute": "5s"}, "expected 1m or more, got 5s"),
+    ],
+)
+def test_an_alarm_that_can_watch_nothing_is_refused(at_hand: Operator, change: dict[str, Any], problem: str) -> None:
+    """With what was probably meant, before anything runs."""
+    broken = {**LOG["alarms"][0], **change}
+    at_hand.settings(logs=[{**LOG, "alarms": [broken, LOG["alarms"][1]]}])
+    failed = at_hand("logs", "alarms")
+    assert failed.returncode == 2
+    assert problem in failed.stderr
