@@ -87,7 +87,7 @@ venv: $(DEV) ## make .venv, the environment for development
 .PHONY: lock
 lock: requirements/.uv/made ## write requirements/*.txt anew from pyproject.toml and *.in
 	@$(call compile,build.txt) requirements/build.in
-	@$(call compile,dev.txt) pyproject.toml --extra demo --extra logs --group dev -c requirements/build.txt
+	@$(call compile,dev.txt) pyproject.toml --extra demo --extra logs --extra kafka --group dev -c requirements/build.txt
 	@$(call compile,run.txt) pyproject.toml --extra demo -c requirements/dev.txt
 	@$(call compile,sdk-classic.txt) requirements/sdk-classic.in \
 		--overrides requirements/sdk-classic.overrides

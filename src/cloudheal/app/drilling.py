@@ -79,13 +79,13 @@ def _queues(settings: Settings) -> Mapping[str, str]:
     """Ask every queue for the age of its oldest message; returns why one does not answer."""
     found = {}
     for account in settings.accounts:
-        if account.queue is None:
+        if account.inlet is None:
             continue
         try:
             with closing(connected(account)) as place:
                 place.oldest()
         except (CloudTransientError, CloudPermanentError) as problem:
-            found[f"{account.name}/{account.queue.name}"] = problem.vendor_code or problem.code
+            found[f"{account.name}/{account.inlet.name}"] = problem.vendor_code or problem.code
         else:
-            found[f"{account.name}/{account.queue.name}"] = ""
+            found[f"{account.name}/{account.inlet.name}"] = ""
     return found

@@ -72,7 +72,7 @@ class Lookout:
             self._silence(connection, self.clock.now())
             forget_watches(connection, set(self._names()))
         for account in self.accounts:
-            if account.queue is not None:
+            if account.inlet is not None:
                 self._age(account, queue_name(account))
                 self._canary(account, queue_name(account))
         return True
@@ -80,7 +80,7 @@ class Lookout:
     def _names(self) -> Iterator[str]:
         for account in self.accounts:
             yield source_watch(account)
-            if account.queue is not None:
+            if account.inlet is not None:
                 yield age_watch(queue_name(account))
                 yield canary_watch(queue_name(account))
 
@@ -148,7 +148,7 @@ class Lookout:
 
 def queue_name(account: AccountSettings) -> str:
     """Name an account's queue as people see it."""
-    return f"{account.name}/{account.queue.name if account.queue else ''}"
+    return f"{account.name}/{account.inlet.name if account.inlet else ''}"
 
 
 def age_watch(queue: str) -> str:

@@ -22,7 +22,8 @@ from cloudheal.app.queue_state import QueueStates
 from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError, TransientError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
-from cloudheal.ports.queue import Queue, QueuedMessage
+from cloudheal.ports.queue import Queue, QueuedMessage, StillJoiningError
+from cloudheal.settings.kafka import KafkaSettings
 from cloudheal.settings.schema import AccountSettings, QueueSettings
 
 log = logging.getLogger("cloudheal.queue")
@@ -58,7 +59,7 @@ class Receivers:
 
         Raises CloudTransientError, CloudPermanentError or NotCommittedError with `once`; without it all are waited for.
         """
-        settings = self.account.queue
+        settings = self.account.inlet
         if settings is None:
             raise SettingsError(f"account {self.account.name} has no queue")
 
@@ -89,7 +90,7 @@ class _Receiver:
     """One of them, in a thread of its own."""
 
     among: Receivers
-    settings: QueueSettings
+    settings: QueueSettings | KafkaSettings
     custody: Custody
 
     def work(self, connect: Callable[[], Queue], *, once: bool) -> int:
@@ -103,6 +104,8 @@ class _Receiver:
                     continue
                 try:
                     batch = self._batch(queue)
+                except StillJoiningError:
+                    continue
                 except (CloudTransientError, CloudPermanentError, NotCommittedError) as problem:
                     self._tell(queue, problem, backoff)
                     if once:
@@ -150,13 +153,11 @@ class _Receiver:
             log.info("queue.not_deleted queue=%s count=%d comes_again=yes", queue.name, len(refused))
 
     def _give_back(self, queue: Queue, handles: Sequence[str]) -> None:
-        """Let others have messages at once, instead of after their visibility time; what fails expires by itself."""
-        for handle in handles:
-            try:
-                queue.extend(handle, 1)
-            except (CloudTransientError, CloudPermanentError) as problem:
-                log.info("queue.not_given_back queue=%s code=%s", queue.name, problem.vendor_code)
-                return
+        """Let others have messages at once; what fails comes again by itself."""
+        try:
+            queue.give_back(handles)
+        except (CloudTransientError, CloudPermanentError) as problem:
+            log.info("queue.not_given_back queue=%s code=%s", queue.name, problem.vendor_code)
 
     def _count(self, queue: str, messages: Sequence[QueuedMessage], fates: Sequence[Fate]) -> None:
         again = sum(one.dequeue_count > 1 for one in messages)

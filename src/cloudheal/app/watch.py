@@ -132,7 +132,7 @@ class Watch:
             return Disk(0)
 
     def _seen(self) -> _Seen:
-        names = [queue_name(one) for one in self.accounts if one.queue]
+        names = [queue_name(one) for one in self.accounts if one.inlet]
         with self.database.snapshot() as connection:
             pauses = holds_on(connection, [EVERYTHING], self.clock.now())
             return _Seen(

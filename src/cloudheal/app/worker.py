@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -38,7 +39,7 @@ from cloudheal.clouds.entrances import parts_of
 from cloudheal.clouds.reading import answer_to, document_for
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.metrics.counters import Counters
-from cloudheal.model.event import Channel, Fate
+from cloudheal.model.event import Channel, Fate, most_telling
 from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
@@ -342,7 +343,9 @@ class App:
         """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
 
         def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
-            return [one.fate for one in self.take(bodies, origin, Channel.QUEUE).fared]
+            parts = [parts_of(body) if account.kafka else [body] for body in bodies]
+            fared = iter(self.take([part for one in parts for part in one], origin, Channel.QUEUE).fared)
+            return [most_telling([one.fate for one in islice(fared, len(part))]) for part in parts]
 
         return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.draining).receive(
             once=once

@@ -97,7 +97,7 @@ class _Shift:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         with self._app.running():
-            queues = [account for account in self._app.settings.accounts if account.queue]
+            queues = [account for account in self._app.settings.accounts if account.inlet]
             threads = [self._receiver(account) for account in queues]
             kind = "sqlite" if self._app.database.is_sqlite else "postgresql"
             rules = len(self._app.settings.rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -39,6 +39,12 @@ class Fate(StrEnum):
     """It is a message of our own that came back from the queue."""
     RETRY = "retry"
     """The database did not take it; it comes again."""
+
+
+def most_telling(fates: Sequence[Fate]) -> Fate:
+    """Return the fate of a message that held several events: what somebody must see, before what came of it."""
+    order = (Fate.DEAD_LETTER, Fate.DONE, Fate.IGNORED, Fate.DUPLICATE, Fate.CANARY)
+    return min(fates, key=order.index)
 
 
 @dataclass(frozen=True, slots=True)

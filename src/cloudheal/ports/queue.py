@@ -37,6 +37,12 @@ class QueuedMessage:
     """How long the queue keeps it from others, where the answer tells; 0 where it does not."""
 
 
+class StillJoiningError(CloudTransientError):
+    """The queue answers, and gives nothing yet: those who take from it are just being told who gets what."""
+
+    code = "queue.joining"
+
+
 class Queue(Protocol):
     """A connection to one queue of one account, used by one thread."""
 
@@ -45,7 +51,10 @@ class Queue(Protocol):
         """What the queue is called."""
 
     def receive(self, wait_seconds: int, most: int) -> list[QueuedMessage]:
-        """Wait for messages and take up to `most`; none after `wait_seconds`."""
+        """Wait for messages and take up to `most`; none after `wait_seconds`.
+
+        Raises StillJoiningError when it is not known yet whether there are any; that is no failure.
+        """
 
     def extend(self, handle: str, seconds: int) -> str | None:
         """Keep a message from others for so long from now; returns its new handle, the old one is dead.
@@ -55,6 +64,9 @@ class Queue(Protocol):
 
     def acknowledge(self, handles: Sequence[str]) -> tuple[str, ...]:
         """Delete messages; returns the handles that the queue refused."""
+
+    def give_back(self, handles: Sequence[str]) -> None:
+        """Let others have messages at once; those for which that fails come again by themselves."""
 
     def send(self, body: str) -> str:
         """Put a message on the queue; returns its id."""

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.kafka import KafkaSettings
 from cloudheal.settings.logs import LogSettings
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.part import Part
@@ -122,6 +123,15 @@ class AccountSettings(Part):
     queue: QueueSettings | None = Field(
         None, description="The MNS queue that CloudMonitor delivers this account's events to; Alibaba Cloud only."
     )
+    kafka: KafkaSettings | None = Field(
+        None,
+        description="The topic of CKafka that EventBridge delivers this account's events to; Tencent Cloud only.",
+    )
+
+    @property
+    def inlet(self) -> QueueSettings | KafkaSettings | None:
+        """Where its events are fetched from; None when they are brought, or only looked for."""
+        return self.queue or self.kafka
 
     @property
     def key_variables(self) -> tuple[str, ...]:
@@ -145,11 +155,12 @@ class AccountSettings(Part):
             raise ValueError(msg)
         return value
 
-    @field_validator("app_id")
+    @field_validator("app_id", "kafka")
     @classmethod
-    def _of_tencent(cls, value: str, info: ValidationInfo) -> str:
+    def _of_tencent(cls, value: object, info: ValidationInfo) -> object:
         if value and info.data.get("cloud") is not Cloud.TENCENT:
-            msg = "only accounts of Tencent Cloud have an APPID; leave it out"
+            what = {"app_id": "an APPID", "kafka": "events in a topic of CKafka"}[str(info.field_name)]
+            msg = f"only accounts of Tencent Cloud have {what}; leave it out"
             raise ValueError(msg)
         return value
 

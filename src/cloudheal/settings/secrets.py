@@ -63,6 +63,7 @@ def secrets_of(settings: Settings, environment: Mapping[str, str]) -> frozenset[
     found = {environment.get(name, "") for name in _BY_ENVIRONMENT}
     for account in settings.accounts:
         found |= {environment.get(name, "") for name in account.key_variables}
+        found.add(account.kafka.password(environment) if account.kafka else "")
     for source in settings.listen.sources if settings.listen else ():
         found.update(_of_source(environment.get(source.secret_env, ""), source.proof))
     for target in settings.notify.targets:

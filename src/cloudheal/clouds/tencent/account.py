@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
+from importlib.util import find_spec
 
 from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.quota import Buckets, Pace
@@ -15,10 +17,13 @@ from cloudheal.clouds.tencent.client import Client
 from cloudheal.clouds.tencent.guests import TencentGuests
 from cloudheal.clouds.tencent.pollers import TencentFleet
 from cloudheal.clouds.tencent.system_events import TencentSystemEvents
+from cloudheal.errors import SettingsError
 from cloudheal.ports.account import Duties
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.findings import Finding
+from cloudheal.ports.queue import Queue
+from cloudheal.settings.kafka import Login
 from cloudheal.settings.schema import AccountSettings
 
 
@@ -32,8 +37,12 @@ class TencentAccount:
         now: Callable[[], datetime],
         called: Callable[[str, str], object] = lambda _action, _outcome: None,
     ) -> None:
-        """`now` is the operator's clock; `called` is told of each call that was sent, and how it ended."""
+        """`now` is the operator's clock; `called` is told of each call that was sent, and how it ended.
+
+        Raises SettingsError when events are to come from a topic that cannot be read here.
+        """
         self.settings = settings
+        self._login = _kafka_login(settings)
         self._now = now
         pace = Pace(Buckets(settings.calls_per_second, time.monotonic))
         self.client = Client(keys, settings.endpoint, pace, called)
@@ -72,11 +81,28 @@ class TencentAccount:
     def metrics(self) -> None:
         """Return None: its monitoring is not read."""
 
-    def queue(self) -> None:
-        """Return None: events are pushed, or come to a function."""
+    def queue(self) -> Queue | None:
+        """Open a connection to the topic of events; None when they are pushed, or come to a function."""
+        if self.settings.kafka is None:
+            return None
+        from cloudheal.clouds.tencent.sources import KafkaQueue  # noqa: PLC0415 - needs an extra
+
+        return KafkaQueue(self.settings.kafka, self._login)
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.tencent.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
 
-        return examine(Patient(self.settings, self.client, duties.verbs), clock)
+        return examine(Patient(self.settings, self.client, duties.verbs, self.queue), clock)
+
+
+def _kafka_login(settings: AccountSettings) -> Login:
+    """Return what the brokers are shown. Raises SettingsError when it or the package is missing."""
+    if settings.kafka is None:
+        return Login()
+    if find_spec("aiokafka") is None:
+        raise SettingsError(
+            f"account {settings.name}: kafka needs the package aiokafka, which is not installed",
+            what_to_do="Install the extra: pip install 'cloudheal[kafka]'",
+        )
+    return settings.kafka.login(os.environ)

@@ -8,7 +8,8 @@ looked for before the server is).
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from cloudheal.clouds.tencent.pollers import PERMISSIONS as POLLING
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.findings import Code, Finding, Level
+from cloudheal.ports.queue import Queue, QueueProblem
 from cloudheal.settings.schema import AccountSettings
 
 SECONDS = 10.0
@@ -26,6 +28,12 @@ SECONDS = 10.0
 MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS = 150, 300
 #: The role that lets the automation tools act on an account's servers.
 ROLE, ROLE_MISSING = "TAT_QCSLinkedRoleInCommand", "ResourceNotFound.RoleNotFound"
+#: A message that waits longer in a topic is taken by nobody.
+OLD_SECONDS = 300
+_TOPIC_PROBLEMS: Mapping[QueueProblem, Code] = {
+    QueueProblem.MISSING: Code.TOPIC_MISSING,
+    QueueProblem.REFUSED: Code.TOPIC_REFUSED,
+}
 _NOBODY = "ins-00000000"
 _KEY_REFUSED = (
     "AuthFailure.Secret",
@@ -45,6 +53,8 @@ class Patient:
     settings: AccountSettings
     client: Client
     verbs: frozenset[str]
+    queue: Callable[[], Queue | None] = lambda: None
+    """Opens a connection to the topic of its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     yield skew(endpoints[0][1], clock, SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
     key = _key(patient)
     yield key
+    if patient.settings.kafka:
+        yield _topic(patient, clock)
     if key.level is Level.ERROR:
         return
     for region in patient.settings.regions:
@@ -100,6 +112,24 @@ def _key(patient: Patient) -> Finding:
     facts = {"account": str(reply.get("AccountId", "")), "wanted": wanted, "arn": str(reply.get("Arn", ""))}
     same = facts["account"] == wanted
     return Finding(Code.KEY_OK if same else Code.KEY_OTHER_ACCOUNT, Level.OK if same else Level.ERROR, facts)
+
+
+def _topic(patient: Patient, clock: Clock) -> Finding:
+    """Look at the topic of events without joining its group."""
+    queue = patient.queue()
+    facts = {"queue": queue.name if queue else ""}
+    if queue is None:
+        return Finding(Code.TOPIC_FAILED, Level.ERROR, {**facts, "code": ""})
+    with closing(queue) as place:
+        try:
+            oldest = place.oldest()
+        except (CloudPermanentError, CloudTransientError) as problem:
+            code = _TOPIC_PROBLEMS.get(place.problem_of(problem), Code.TOPIC_FAILED)
+            return Finding(code, Level.ERROR, {**facts, "code": problem.vendor_code})
+    age = round((clock.now() - oldest).total_seconds()) if oldest else 0
+    old = age > OLD_SECONDS
+    code = Code.QUEUE_OLD if old else Code.QUEUE_OK
+    return Finding(code, Level.WARNING if old else Level.OK, {**facts, "age": str(age) if oldest else "-"})
 
 
 def _permission(patient: Patient, region: str, permission: str) -> Finding:
