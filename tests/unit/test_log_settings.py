@@ -194,6 +194,7 @@ def test_what_put_log_monitor_says_is_understood() -> None:
         ({"Tumblingwindows": "90"}, "Input should be 1, 2, 3"),
         ({"Groupbys": [{"FieldName": "url", "Alias": "path"}]}, "leave out the Alias of url"),
         ({"MetricExpress": "{"}, "MetricExpress: expected"),
+        ({"Aggregate": []}, "Aggregate\n.*did you mean Aggregates"),
     ],
 )
 def test_what_has_no_meaning_here_is_refused_with_what_to_write(more: dict[str, Any], told: str) -> None:

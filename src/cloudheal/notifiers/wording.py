@@ -42,6 +42,7 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.ALARM_STILL: Severity.WARNING,
     Topic.ALARM_RECOVERED: Severity.INFO,
     Topic.ALARM_CHANGED: Severity.INFO,
+    Topic.LOG_OVERFLOW: Severity.WARNING,
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -76,6 +77,8 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         " {advice}",
         "alarm.recovered": "RECOVERED {alarm}: {alias} is {value}. Log {definition}{series}.",
         "alarm.changed": "{alarm} fired and is not defined so any more; it begins anew. Log {definition}{series}.",
+        "log.overflow": "Log {log}: metric {metric} had {series} series in a minute. The {kept} largest are kept, and"
+        " {lines} lines are in __other__. Group by less, template URLs (urls:), or raise most.",
         "canary.missing": "A message of our own sent through queue {queue} did not come back within {limit}:"
         " events may not arrive either.",
         "canary.back": "Messages of our own come back through queue {queue} again.",
@@ -119,6 +122,8 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         " {advice}",
         "alarm.recovered": "已恢复 {alarm}: {alias} 为 {value}. 日志 {definition}{series}.",
         "alarm.changed": "{alarm} 触发期间定义已被修改或删除; 将重新开始判断. 日志 {definition}{series}.",
+        "log.overflow": "日志 {log}: 监控项 {metric} 在一分钟内有 {series} 条序列. 保留最大的 {kept} 条, 其余 {lines}"
+        " 行计入 __other__. 请减少分组字段, 归一化 URL (urls:), 或提高 most.",
         "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
         "canary.back": "经队列 {queue} 的自检消息恢复正常.",
         "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",

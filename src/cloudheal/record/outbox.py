@@ -56,6 +56,7 @@ class Topic(StrEnum):
     ALARM_STILL = "alarm.still"
     ALARM_RECOVERED = "alarm.recovered"
     ALARM_CHANGED = "alarm.changed"
+    LOG_OVERFLOW = "log.overflow"
 
 
 @dataclass(frozen=True, slots=True)

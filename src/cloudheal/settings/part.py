@@ -8,12 +8,13 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 
@@ -28,7 +29,7 @@ class Part(BaseModel):
         try:
             return handler(value)
         except ValidationError as problem:
-            known = [info.alias or name for name, info in cls.model_fields.items()]
+            known = [key for name, info in cls.model_fields.items() for key in _keys(name, info)]
             found = [_advised(one, known) for one in problem.errors(include_url=False)]
             raise ValidationError.from_exception_data(cls.__name__, found) from None
 
@@ -38,6 +39,12 @@ def meant(word: str, known: Iterable[str]) -> str:
     by_folded = {one.casefold(): one for one in known}
     close = get_close_matches(word.casefold(), by_folded, n=1)
     return f"; did you mean {by_folded[close[0]]}?" if close else ""
+
+
+def _keys(name: str, info: FieldInfo) -> list[str]:
+    """Return how a field may be written."""
+    others = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else []
+    return [info.alias or name, *(one for one in others if isinstance(one, str) and one != name)]
 
 
 def _advised(error: ErrorDetails, known: list[str]) -> InitErrorDetails:
