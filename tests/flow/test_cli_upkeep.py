@@ -13,6 +13,12 @@ from tests.flow.test_restart import WORLD
 PATIENCE = 90
 
 
+@pytest.fixture
+def operator(at_hand: Operator) -> Operator:
+    """Commands run in this process: what is waited for is asked many times. Workers are processes."""
+    return at_hand
+
+
 def verdicts(operator: Operator) -> dict[str, str]:
     """Return the verdict of every incident, by server."""
     return {row["resource"]: row["verdict"] for row in operator.json("incidents")}

@@ -57,23 +57,23 @@ def test_a_worker_heals_and_ends_in_order_when_told(operator: Operator) -> None:
     assert operator("explain", "i-none").returncode == 1
 
 
-def test_a_worker_told_to_stop_leaves_its_run_to_the_next_one(operator: Operator) -> None:
+def test_a_worker_told_to_stop_leaves_its_run_to_the_next_one(at_hand: Operator) -> None:
     """The start is asked for once; the second worker finds out at once and proves that it worked."""
-    operator.simulator.control("PUT", "faults", [])
-    world = operator.simulator.control("GET", "world")
+    at_hand.simulator.control("PUT", "faults", [])
+    world = at_hand.simulator.control("GET", "world")
     world["alibaba"]["durations"]["starting"] = 6
-    operator.simulator.world(world)
-    operator.done("rules", "promote", RULE["name"])
-    with operator.worker() as worker:
-        operator.chaos("power_off", "i-bp1web01")
-        until(lambda: list(operator.starts()) == ["i-bp1web01"], what="the start")
+    at_hand.simulator.world(world)
+    at_hand.done("rules", "promote", RULE["name"])
+    with at_hand.worker() as worker:
+        at_hand.chaos("power_off", "i-bp1web01")
+        until(lambda: list(at_hand.starts()) == ["i-bp1web01"], what="the start")
         assert worker.stop(signal.SIGINT) == 0
-    (run,) = operator.json("runs", "--open")
+    (run,) = at_hand.json("runs", "--open")
     assert run["state"] == "running"
-    operator.done("run", "--once")
-    (incident,) = operator.json("incidents")
+    at_hand.done("run", "--once")
+    (incident,) = at_hand.json("incidents")
     assert incident["verdict"] == "healed"
-    assert operator.starts() == ["i-bp1web01"]
+    assert at_hand.starts() == ["i-bp1web01"]
 
 
 def test_a_file_without_rules_records_and_says_so(operator: Operator) -> None:
@@ -107,64 +107,64 @@ def test_a_database_that_cannot_be_opened_is_told_in_a_line(operator: Operator) 
         assert done.returncode == 1
 
 
-def test_a_file_is_taken_in_beside_a_worker_which_heals(operator: Operator) -> None:
+def test_a_file_is_taken_in_beside_a_worker_which_heals(at_hand: Operator) -> None:
     """Feeding needs no engine of its own: the worker of the same SQLite file does what must be done."""
-    operator.done("rules", "promote", RULE["name"])
-    world = operator.simulator.control("GET", "world")
+    at_hand.done("rules", "promote", RULE["name"])
+    world = at_hand.simulator.control("GET", "world")
     world["alibaba"]["event_rules"] = []
-    operator.simulator.world(world)
-    operator.chaos("power_off", "i-bp1web02")
-    file = operator.folder / "events.jsonl"
+    at_hand.simulator.world(world)
+    at_hand.chaos("power_off", "i-bp1web02")
+    file = at_hand.folder / "events.jsonl"
     file.write_text(message("i-bp1web02") + "\n", encoding="utf-8")
-    with operator.worker() as worker:
-        assert operator.json("feed", str(file)) == {"messages": 1, "new": 1, "duplicates": 0, "dead": 0, "acting": 1}
+    with at_hand.worker() as worker:
+        assert at_hand.json("feed", str(file)) == {"messages": 1, "new": 1, "duplicates": 0, "dead": 0, "acting": 1}
         until(lambda: worker.logged("incident.ended"), what="a healed server")
         assert worker.stop() == 0
-    assert operator.starts() == ["i-bp1web02"]
+    assert at_hand.starts() == ["i-bp1web02"]
 
 
-def test_what_cannot_be_read_is_counted_listed_and_stays(operator: Operator) -> None:
+def test_what_cannot_be_read_is_counted_listed_and_stays(at_hand: Operator) -> None:
     """Duplicates change nothing, garbage is a dead letter with its reason; replaying it says why it still cannot be."""
     lines = [message("i-bp1web01", "Running"), message("i-bp1web01", "Running"), "", "\x1b[31mnot an event", "{}"]
-    done = operator("feed", "-", "--json", typed="\n".join(lines))
+    done = at_hand("feed", "-", "--json", typed="\n".join(lines))
     assert done.returncode == 1
     assert json.loads(done.stdout) == {"messages": 4, "new": 1, "duplicates": 1, "dead": 2, "acting": 0}
-    second, first = operator.json("dead-letters", "list")
+    second, first = at_hand.json("dead-letters", "list")
     assert "not JSON" in first["reason"]
     assert second["reason"] == "the envelope has no product"
-    again = operator("dead-letters", "replay", str(first["number"]))
+    again = at_hand("dead-letters", "replay", str(first["number"]))
     assert again.returncode == 1
     assert "not JSON" in again.stdout
-    assert len(operator.json("dead-letters", "list")) == 2
-    assert operator("dead-letters", "replay", "77").returncode == 1
+    assert len(at_hand.json("dead-letters", "list")) == 2
+    assert at_hand("dead-letters", "replay", "77").returncode == 1
 
 
-def test_a_dead_letter_that_can_be_read_now_is_taken_in(operator: Operator) -> None:
+def test_a_dead_letter_that_can_be_read_now_is_taken_in(at_hand: Operator) -> None:
     """After an update a message that was refused becomes an event; the letter is gone from the list."""
-    database = open_database(f"sqlite:///{operator.folder / 'c.db'}")
+    database = open_database(f"sqlite:///{at_hand.folder / 'c.db'}")
     migrate(database)
     letter = DeadLetter(datetime.now(UTC), Channel.QUEUE, "queue q", "an older reader", message("i-bp1web01").encode())
     with database.transaction() as connection:
         number = add_dead_letter(connection, letter)
     database.close()
-    operator.done("dead-letters", "replay", str(number))
-    (event,) = operator.json("events", "--resource", "i-bp1web01", "--limit", "5")
+    at_hand.done("dead-letters", "replay", str(number))
+    (event,) = at_hand.json("events", "--resource", "i-bp1web01", "--limit", "5")
     assert event["status"] == "Stopped"
-    assert operator.json("dead-letters", "list") == []
-    assert operator.json("events", "--since", "1h") == []
+    assert at_hand.json("dead-letters", "list") == []
+    assert at_hand.json("events", "--since", "1h") == []
 
 
-def test_lists_are_tables_in_the_operators_language_and_zone(operator: Operator) -> None:
+def test_lists_are_tables_in_the_operators_language_and_zone(at_hand: Operator) -> None:
     """Chinese headings, times of Shanghai, and nothing of a message that a terminal would obey."""
-    operator.settings(language="zh")
+    at_hand.settings(language="zh")
     body = message("i-bp1web01").replace("Stopped", "St\\u001b[31mopped")
-    operator("feed", "-", typed=body)
-    shown = operator.done("events")
+    at_hand("feed", "-", typed=body)
+    shown = at_hand.done("events")
     assert "发生时间" in shown
     assert "2026-03-02 11:00:26" in shown
     assert "\x1b" not in shown
     assert "Asia/Shanghai" in shown
-    assert operator.done("incidents").strip() == "没有找到任何内容。"
+    assert at_hand.done("incidents").strip() == "没有找到任何内容。"
 
 
 @pytest.mark.parametrize(
