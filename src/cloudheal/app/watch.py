@@ -2,8 +2,8 @@
 
 Not well means that somebody must look: the tables cannot be read, this worker was declared dead or is stopping, a queue
 does not give messages, canaries do not come back, a queue is not emptied in time, a chore fails again and again, a
-listener does not return, or the disk is nearly full. A pause and a silent account are shown and are no illness: people
-know the one and are told of the other.
+listener does not return, a log cannot be read or is read too slowly, or the disk is nearly full. A pause and a silent
+account are shown and are no illness: people know the one and are told of the other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloudheal.app.chores import Chores
+from cloudheal.app.following import Following
 from cloudheal.app.lookout import queue_name
 from cloudheal.app.outage import Outage, reason_of
 from cloudheal.app.queue_state import QueueState, QueueStates
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.model.control import Hold
 from cloudheal.pipeline.listening import Patrol
+from cloudheal.pipeline.log_following import Reading
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import Database
 from cloudheal.record.health import Pulse, gauges_of, pulse, shown
@@ -74,6 +76,7 @@ class Watch:
     outage: Outage
     chores: Chores
     patrol: Patrol
+    following: Following
 
     def health(self) -> Mapping[str, object]:
         """Say how the worker does: `ok` is whether all is well, `problems` are what is not."""
@@ -91,7 +94,12 @@ class Watch:
                 "queues": states,
                 "disk_free_bytes": disk.free,
             }
-        problems = [*self._own(seen.pulse, disk), *_ill_queues(queues), *_ill(seen.watched)]
+        problems = [
+            *self._own(seen.pulse, disk),
+            *_ill_queues(queues),
+            *_ill(seen.watched),
+            *self.following.problems(),
+        ]
         return {
             "ok": not problems,
             "problems": problems,
@@ -105,6 +113,7 @@ class Watch:
             "paused": seen.paused,
             "queues": states,
             "listeners": {call.listener: round(seconds, 3) for call, seconds in self.patrol.calls()},
+            "logs": {one.log: _log(one) for one in self.following.readings()},
             "watches": {name: _watched(one) for name, one in seen.watched.items()},
             "canaries": {name: _flight(*flights) for name, flights in seen.flights.items()},
             "disk_free_bytes": disk.free,
@@ -115,7 +124,7 @@ class Watch:
         """Return the worker's counters and gauges as Prometheus reads them."""
         seen, now = self._seen(), self.clock.now()
         gauges = [*gauges_of(seen.pulse, now), *_watch_gauges(seen), *_queue_gauges(self.queues.all())]
-        gauges += _listener_gauges(self.patrol)
+        gauges += [*_listener_gauges(self.patrol), *self.following.gauges()]
         gauges.append(Gauge("cloudheal_paused", 1 if seen.paused else 0, {}))
         if (disk := self.disk()).free >= 0:
             gauges.append(Gauge("cloudheal_disk_free_bytes", disk.free, {}))
@@ -183,6 +192,10 @@ def _queue(state: QueueState) -> dict[str, object]:
         "failing_since": state.failing_since.isoformat() if state.failing_since else None,
         "failures": state.failures,
     }
+
+
+def _log(one: Reading) -> dict[str, object]:
+    return {"files": one.files, "behind_bytes": one.behind, "late_seconds": round(one.late, 3), "lines": one.fed.lines}
 
 
 def _watched(one: Watched) -> dict[str, object]:

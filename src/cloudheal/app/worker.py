@@ -26,6 +26,8 @@ from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
 from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import extensions_of
+from cloudheal.app.following import POLL_SECONDS as READ_SECONDS
+from cloudheal.app.following import following_of
 from cloudheal.app.loads import loads_of
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
@@ -38,6 +40,7 @@ from cloudheal.app.watch import Watch
 from cloudheal.clouds.entrances import parts_of
 from cloudheal.clouds.reading import answer_to, document_for
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Fate, most_telling
 from cloudheal.notifiers.sender import Pace, Sender
@@ -63,6 +66,7 @@ from cloudheal.record.leases import give_up_leases
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.log_alarms import marks
+from cloudheal.record.log_rollup import Ages, SeriesKeeper
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
@@ -186,6 +190,9 @@ class App:
             chance=SystemRandom().random,
         )
         self.log_alarms = self._log_alarms(settings) if any(one.alarms for one in settings.logs) else None
+        self.following = following_of(settings, self.database, definitions_of(settings), self.clock, self.counters)
+        ages = Ages(keep.series.minutes, keep.series.quarters, keep.series.hours)
+        self.series = SeriesKeeper(self.database, self.worker, self.clock, ages)
         self.chores = Chores(self.stopping, self.outage, self.counters)
         audience = self.extensions.audience
         self.tellers = [
@@ -205,6 +212,7 @@ class App:
             outage=self.outage,
             chores=self.chores,
             patrol=self.patrol,
+            following=self.following,
         )
         self.lookout = Lookout(
             store=self.database,
@@ -247,6 +255,8 @@ class App:
         polling.start()
         for name, work in self._chores().items():
             self.chores.start(name, work, CHORE_SECONDS)
+        for name, work in self.following.works().items():
+            self.chores.start(name, work, READ_SECONDS)
         try:
             # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
             if not self.draining:
@@ -263,6 +273,7 @@ class App:
             polling.join(timeout=15)
             if left := self.chores.join(timeout := 15):
                 log.warning("worker.left_chores worker=%s after=%ds chores=%s", self.worker, timeout, ",".join(left))
+            self.following.end()
             self._sign_off(all_done=self.engine.stop())
             self.database.close()
 
@@ -283,8 +294,9 @@ class App:
             "keep": self.keeper.tick,
             "notify": self.sender.send_due,
             "watch": self.lookout.tick,
+            "plan": self.planner.tick,
+            "series": self.series.tick,
         }
-        chores["plan"] = self.planner.tick
         if self.log_alarms is None and self._fired_once():
             self.log_alarms = self._log_alarms(self.settings)
         if self.log_alarms is not None:

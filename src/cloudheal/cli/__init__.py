@@ -19,6 +19,7 @@ from cloudheal.cli import (
     listeners,
     listing,
     log_alarms,
+    log_series,
     logs,
     package,
     plan,
@@ -50,6 +51,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
 logs.app.registered_commands += log_alarms.app.registered_commands
+logs.app.registered_commands += log_series.app.registered_commands
 app.add_typer(logs.app, name="logs")
 app.add_typer(package.app, name="package")
 

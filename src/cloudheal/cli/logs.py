@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloudheal.logs.preview import LineRefused, MetricSeen, Preview
     from cloudheal.settings.schema import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Logs: check, preview.")
+app = typer.Typer(no_args_is_help=True, help="Logs: check, preview, follow, look back.")
 #: Rows of a table in a terminal; programs get all of them.
 MOST_ROWS = 40
 

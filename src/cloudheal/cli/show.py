@@ -18,6 +18,8 @@ from cloudheal.cli.texts import TEXTS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from rich.console import Console
+    from rich.table import Table
 
 #: The width of tables that no terminal shows, so that ids are not cut off in files and pipes.
 WIDE = 200
@@ -68,20 +70,31 @@ class Show:
         """Say whether there is a sentence of that name."""
         return key in self._texts
 
-    def _table(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
-        from rich.console import Console
+    def grid(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+        """Return a table whose columns have names that come from elsewhere; `console` prints it."""
         from rich.table import Table
         from rich.text import Text
 
-        known = sys.stdout.isatty() or "COLUMNS" in os.environ
-        console = Console(width=None if known else WIDE, highlight=False)
         caption = self.text("caption", zone=str(self._zone), count=len(rows))
         table = Table(title=self.text(title), title_justify="left", caption=caption, caption_justify="left")
-        for column in columns:
-            table.add_column(self.text(f"column.{column}"), overflow="fold")
+        for head in heads:
+            table.add_column(Text(_discreet(self._cell(head))), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(_discreet(self._cell(getattr(row, column)))) for column in columns))
-        console.print(table)
+            table.add_row(*(Text(_discreet(self._cell(value))) for value in row))
+        return table
+
+    @staticmethod
+    def console() -> Console:
+        """Return where tables are printed: as wide as the terminal, or wide where none shows them."""
+        from rich.console import Console
+
+        known = sys.stdout.isatty() or "COLUMNS" in os.environ
+        return Console(width=None if known else WIDE, highlight=False)
+
+    def _table(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
+        heads = [self.text(f"column.{column}") for column in columns]
+        cells = [[getattr(row, column) for column in columns] for row in rows]
+        self.console().print(self.grid(title, heads, cells))
 
     def _cell(self, value: object) -> str:
         match value:

@@ -8,6 +8,7 @@ from cloudheal.cli.backtest_texts import BACKTEST_EN, BACKTEST_ZH
 from cloudheal.cli.drill_run_texts import DRILL_RUN_EN, DRILL_RUN_ZH
 from cloudheal.cli.drill_texts import DRILL_EN, DRILL_ZH
 from cloudheal.cli.log_alarm_texts import LOG_ALARM_EN, LOG_ALARM_ZH
+from cloudheal.cli.log_series_texts import LOG_SERIES_EN, LOG_SERIES_ZH
 from cloudheal.cli.logs_texts import LOGS_EN, LOGS_ZH
 
 _EN: Final[dict[str, str]] = {
@@ -569,6 +570,6 @@ _ZH: Final[dict[str, str]] = {
 
 #: By language; the settings' `language` chooses.
 TEXTS: Final[dict[str, dict[str, str]]] = {
-    "en": {**_EN, **BACKTEST_EN, **DRILL_EN, **DRILL_RUN_EN, **LOGS_EN, **LOG_ALARM_EN},
-    "zh": {**_ZH, **BACKTEST_ZH, **DRILL_ZH, **DRILL_RUN_ZH, **LOGS_ZH, **LOG_ALARM_ZH},
+    "en": {**_EN, **BACKTEST_EN, **DRILL_EN, **DRILL_RUN_EN, **LOGS_EN, **LOG_ALARM_EN, **LOG_SERIES_EN},
+    "zh": {**_ZH, **BACKTEST_ZH, **DRILL_ZH, **DRILL_RUN_ZH, **LOGS_ZH, **LOG_ALARM_ZH, **LOG_SERIES_ZH},
 }

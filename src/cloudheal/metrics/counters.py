@@ -25,6 +25,7 @@ COUNTERS: Mapping[str, str] = {
     "cloudheal_answers_total": "Questions to people that ended, by answer.",
     "cloudheal_cloud_calls_total": "Calls to the cloud, by account, action and how they ended.",
     "cloudheal_webhook_requests_total": "Requests to /ingest, by source and answer.",
+    "cloudheal_log_lines_total": "Lines of logs that were read and committed, by log and by what became of them.",
     "cloudheal_chore_failures_total": "Failures of what a worker does again and again, by chore.",
 }
 
@@ -45,6 +46,8 @@ GAUGES: Mapping[str, str] = {
     "cloudheal_source_silent_seconds": "Time since an event of an account came.",
     "cloudheal_watch_bad": "1 while a watch is bad: canary.missing, queue.late, source.silent.",
     "cloudheal_listener_call_seconds": "How long a listener has been busy with one event; 0 while it is not.",
+    "cloudheal_log_files": "Files of a log that are being read; 0 when none is there.",
+    "cloudheal_log_behind_bytes": "Bytes of a log that were written and not read yet.",
     "cloudheal_disk_free_bytes": "Free space beside the SQLite file.",
 }
 #: Distributions by name, with what they measure and the upper bounds of their buckets.

@@ -10,8 +10,23 @@
 cloud.
 """
 
-from cloudheal.pipeline.healing import Healer
-from cloudheal.pipeline.intake import Intake, Lookup, Taken
-from cloudheal.pipeline.waking import Waker
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudheal.pipeline.healing import Healer
+    from cloudheal.pipeline.intake import Intake, Lookup, Taken
+    from cloudheal.pipeline.waking import Waker
 
 __all__ = ["Healer", "Intake", "Lookup", "Taken", "Waker"]
+
+#: Loaded when asked for: a process that only follows logs heals nothing.
+_MODULES = {"Healer": "healing", **dict.fromkeys(("Intake", "Lookup", "Taken"), "intake"), "Waker": "waking"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -30,8 +30,9 @@ log = logging.getLogger("cloudheal.logs")
 COMMIT_SECONDS, SHARE = 5.0, 10
 #: How long one tick reads on before others have their turn and what was counted may be committed.
 TICK_SECONDS = 1.0
-#: Lines counted at once. Each may be of a minute of its own, and a counter has room for 1,440.
-LINES_AT_ONCE = 1_000
+#: Lines counted at once where any time may have passed between them, because nobody has looked for so many seconds.
+#: Each may be of a minute of its own, and a counter has room for 1,440.
+LINES_AT_ONCE, UNSEEN_SECONDS = 1_000, 600.0
 #: Minutes that are open, and late lines, which may open one each, before minutes are closed between commits.
 OPEN_SECONDS, OPEN_LATE = 1_800, 400
 #: Minutes in memory that wait for a commit.
@@ -81,6 +82,8 @@ class Follower:
     _late: int = 0
     _due: float = 0.0
     _waits_since: float | None = None
+    _caught_up: float = float("-inf")
+    """When all that was there had been read."""
     _most: Mapping[str, int] = field(default_factory=dict)
     _reading: Reading = field(init=False)
     _overflows: Overflows = field(init=False)
@@ -116,13 +119,20 @@ class Follower:
         counter, self._due = self._counter, 0.0
         if counter is not None:
             self._commit(counter, _END)
+            self._look()
         self.forget()
         return counter is not None
+
+    def commit_now(self) -> bool:
+        """Commit what was counted, and go on; False when nothing is in hand."""
+        if self._counter is not None:
+            self._commit(self._counter, self._watermark())
+        return self._counter is not None
 
     def forget(self) -> Follower:
         """Throw away what is in memory; the next call begins from what is on record."""
         self._counter = self._standing = None
-        self._fed, self._pending, self._late = Fed(), [], 0
+        self._fed, self._pending, self._late, self._caught_up = Fed(), [], 0, float("-inf")
         self.files.close()
         return self
 
@@ -162,13 +172,14 @@ class Follower:
         until = self.tick() + TICK_SECONDS
         while True:
             got = 0
+            live = self.tick() - self._caught_up < UNSEEN_SECONDS
             for block in self.files.read():
                 got += len(block)
-                for piece in pieces(block):
+                for piece in (block,) if live else pieces(block):
                     self._feed(counter, piece)
             waits = self.files.behind() > 0
             if not waits:
-                self._waits_since = None
+                self._waits_since, self._caught_up = None, self.tick()
             elif self._waits_since is None:
                 self._waits_since = self.tick()
             if not got or self.tick() >= until or len(self._pending) >= MOST_PENDING:

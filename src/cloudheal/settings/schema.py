@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.follow import FollowSettings, SeriesSettings
 from cloudheal.settings.kafka import KafkaSettings
 from cloudheal.settings.logs import LogSettings
 from cloudheal.settings.maintenance import MaintenanceSettings
@@ -332,6 +333,7 @@ class RecordSettings(Part):
         duration_of("3650d"),
         description="Released servers with every attribute, and the states that servers went through; at least 30d.",
     )
+    series: SeriesSettings = Field(SeriesSettings(), description="Series of logs.")
 
     @field_validator("history", "dead_letters", "workflows", "instances")
     @classmethod
@@ -369,6 +371,7 @@ class Settings(Part):
         MaintenanceSettings(), validate_default=True, description="When planned maintenance is done."
     )
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
+    follow: FollowSettings = Field(FollowSettings(), description="How logs are followed.")
     logs: list[LogSettings] = Field([], description="Log files, and what is counted in them.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")

@@ -109,17 +109,19 @@ class LogFile:
         """Return the open file. Raises TruncatedError when it does not hold any more what was read."""
         opened = self.opened
         if opened is not None and not opened.packed:
-            reach = len(self._tail)
-            if opened.read(reach, self.place.offset - reach) != self._tail or not self._begins_as_before(opened):
-                raise TruncatedError
+            self._compare(opened)
         return opened
 
-    def _begins_as_before(self, opened: Opened) -> bool:
-        return opened.read(len(self._head), 0) == self._head
+    def _compare(self, opened: Opened) -> int:
+        """Ask whether what was read is still there; returns the place. Raises TruncatedError."""
+        offset, reach = self.place.offset, len(self._tail)
+        if opened.read(reach, offset - reach) != self._tail or opened.read(len(self._head), 0) != self._head:
+            raise TruncatedError
+        return offset
 
     def _next(self) -> bytes:
         """Return what comes after the place; nothing when nothing was written since. Raises TruncatedError."""
-        opened, offset, reach = self.opened, self.place.offset, len(self._tail)
+        opened, offset = self.opened, self.place.offset
         self._half = 0
         if opened is None:
             return b""
@@ -130,11 +132,10 @@ class LogFile:
             return b""
         if status.st_size < offset:
             raise TruncatedError
-        block = opened.read(reach + BLOCK, offset - reach)
-        if not block.startswith(self._tail) or not self._begins_as_before(opened):
-            raise TruncatedError
+        block = opened.read(BLOCK, offset)
+        self._compare(opened)  # after the block was read, so that it is known to belong to what came before
         self._seen = status.st_size
-        return block[reach:]
+        return block
 
     def _cut(self, block: bytes) -> tuple[bytes, int]:
         """Return the whole lines of a block, and how many bytes are done with."""

@@ -1,0 +1,45 @@
+"""What `logs follow`, `logs query` and `logs top` say, in both languages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOG_SERIES_EN: Final[dict[str, str]] = {
+    "title.logs.followed": "Lines that were read",
+    "title.logs.query": "Series, those with the most lines first",
+    "title.logs.top": "The busiest series",
+    "column.lines": "lines",
+    "column.counted": "counted",
+    "column.late": "late",
+    "column.metric": "metric",
+    "column.minutes": "minutes",
+    "column.chart": "over time",
+    "column.last": "last",
+    "column.least": "least",
+    "column.most": "most",
+    "column.rank": "#",
+    "column.share": "share of lines",
+    "logs.standing_by": "Another process of this host follows the logs of this database; nothing was read.",
+    "logs.no_metric": "The log has no metric {name}; it has {known}.",
+    "logs.no_figure": "The metric has no figure {figure}; it has {known}.",
+}
+
+LOG_SERIES_ZH: Final[dict[str, str]] = {
+    "title.logs.followed": "已读取的行",
+    "title.logs.query": "序列，行数多的在前",
+    "title.logs.top": "最繁忙的序列",
+    "column.lines": "行数",
+    "column.counted": "计入",
+    "column.late": "迟到",
+    "column.metric": "指标",
+    "column.minutes": "分钟",
+    "column.chart": "走势",
+    "column.last": "最近",
+    "column.least": "最小",
+    "column.most": "最大",
+    "column.rank": "名次",
+    "column.share": "行数占比",
+    "logs.standing_by": "本机的另一个进程正在跟踪这个数据库的日志；没有读取任何内容。",
+    "logs.no_metric": "该日志没有指标 {name}；有：{known}。",
+    "logs.no_figure": "该指标没有统计值 {figure}；有：{known}。",
+}

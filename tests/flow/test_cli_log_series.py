@@ -1,0 +1,186 @@
+"""What an operator types about what was counted in logs, and what is answered."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudheal.app.following import following_of
+from cloudheal.cli import main
+from cloudheal.cli.log_series import sparkline
+from cloudheal.logs.declared import definitions_of
+from cloudheal.metrics.counters import Counters
+from cloudheal.ports import SystemClock
+from cloudheal.record.database import open_database
+from cloudheal.record.schema import migrate
+from cloudheal.settings.loader import load_settings
+
+SETTINGS = """
+database: sqlite:///{folder}/cloudheal.db
+language: {language}
+logs:
+  - name: web
+    files: [access.log]
+    format: {{nginx: '[$time_local] "$request" $request_time $status'}}
+    metrics:
+      - name: by_url
+        by: [url]
+        measures: [count() as requests, max(request_time) as slowest, avg(request_time) as mean]
+      - name: all
+        measures: [count() as requests]
+"""
+#: What a stranger might send so that a terminal obeys.
+FORGED = "/\x1b]0;owned\x07\x1b[2J"
+
+
+def line(url: str, at: datetime, seconds: float) -> str:
+    """Write a line of the log."""
+    return f'[{at.strftime("%d/%b/%Y:%H:%M:%S +0000")}] "GET {url} HTTP/1.1" {seconds:.3f} 200\n'
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder with settings and a log of half an hour, counted; its last minutes are not over."""
+    (tmp_path / "cloudheal.yaml").write_text(SETTINGS.format(folder=tmp_path, language="en"), encoding="utf-8")
+    now = datetime.now(UTC)
+    lines = [line("/cart", now - timedelta(minutes=minute), 0.1 * minute) for minute in range(30)]
+    lines += [line("/home", now - timedelta(minutes=minute), 0.01) for minute in range(30) for _ in range(3)]
+    lines += [line(FORGED, now - timedelta(minutes=2), 9)]
+    (tmp_path / "access.log").write_text("".join(lines), encoding="utf-8")
+    read = load_settings(tmp_path / "cloudheal.yaml")
+    database = open_database(read.database)
+    migrate(database)
+    following = following_of(read, database, definitions_of(read), SystemClock(), Counters())
+    following.catch_up(lambda: False)
+    (follower,) = following.followers.values()
+    follower.commit_now()
+    follower.forget()
+    following.release()
+    database.close()
+    return tmp_path
+
+
+def typed(desk: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Type a command, in this process, which is much faster."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(desk)
+        patch.setenv("COLUMNS", "160")
+        patch.setattr(sys, "argv", ["cloudheal", "logs", *words])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    assert "Traceback" not in err.getvalue(), err.getvalue()
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def document(desk: Path, *words: str) -> Any:
+    """Type a command for programs."""
+    done = typed(desk, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_series_are_shown_with_the_busiest_first(desk: Path) -> None:
+    """A table has a row for each figure of each series, with its course, and no more series than asked for."""
+    shown = typed(desk, "query", "web", "by_url", "--since", "2h", "--limit", "2").stdout
+    assert "/home" in shown
+    assert "/cart" in shown
+    assert shown.index("/home") < shown.index("/cart")
+    assert any(bar in shown for bar in "▁▂▃▄▅▆▇█")
+    assert "owned" not in shown
+
+
+def test_a_range_is_the_sum_of_its_minutes(desk: Path) -> None:
+    """Windows of the length that was asked for, and every line in one of them, those that are not over left out."""
+    rows = document(desk, "query", "web", "by_url", "--since", "2h", "--minutes", "15", "--figure", "requests")
+    home = next(row for row in rows if row["key"] == ["/home"])
+    assert home["minutes"] == 15
+    assert 80 <= sum(value for _, value in home["points"]) <= 90
+    assert {row["figure"] for row in rows} == {"requests"}
+    assert document(desk, "query", "web", "by_url", "--since", "2h", "--series", "/cart")[0]["key"] == ["/cart"]
+    assert document(desk, "query", "web", "by_url", "--since", "9h", "--until", "8h") == []
+
+
+def test_top_ranks_by_any_figure_and_counts_what_is_not_over(desk: Path) -> None:
+    """By lines, if nothing is said; all of them are there."""
+    rows = document(desk, "top", "web", "by_url", "--since", "2h")
+    assert [(row["key"], row["figures"]["requests"]) for row in rows[:2]] == [(["/home"], 90), (["/cart"], 30)]
+    by_slowest = document(desk, "top", "web", "by_url", "--since", "2h", "--by", "slowest")
+    assert [row["figures"]["slowest"] for row in by_slowest] == [9, 2.9, 0.01]
+    shown = typed(desk, "top", "web", "by_url", "--since", "2h", "--limit", "1").stdout
+    assert "74.4%" in shown
+    assert "/cart" not in shown
+
+
+def test_names_of_series_cannot_drive_a_terminal(desk: Path) -> None:
+    """What a stranger sent is shown without what a terminal would obey, in tables and for programs."""
+    for words in (("query", "web", "by_url", "--since", "2h"), ("top", "web", "by_url", "--since", "2h")):
+        for more in ((), ("--json",)):
+            shown = typed(desk, *words, *more).stdout
+            assert "owned" in shown
+            assert not {one for one in shown if not one.isprintable() and one != "\n"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("query", "wep"), "web"),
+        (("query", "web", "by_uri"), "by_url"),
+        (("top", "web", "by_url", "--by", "p99"), "slowest"),
+    ],
+)
+def test_what_does_not_exist_is_told_with_what_does(desk: Path, words: tuple[str, ...], said: str) -> None:
+    """A misspelt log, metric or figure ends with 1 and the names that there are."""
+    done = typed(desk, *words)
+    assert done.returncode == 1
+    assert said in done.stdout
+
+
+def test_it_speaks_chinese(desk: Path) -> None:
+    """Tables have their heads in the operator's language."""
+    text = SETTINGS.format(folder=desk, language="zh")
+    (desk / "cloudheal.yaml").write_text(text, encoding="utf-8")
+    assert "走势" in typed(desk, "query", "web").stdout
+    assert "名次" in typed(desk, "top", "web").stdout
+
+
+def test_a_machine_that_only_counts_needs_no_account(desk: Path) -> None:
+    """`logs follow --once` counts what is there, goes on where another process died, and says what it counted."""
+    with (desk / "access.log").open("a", encoding="utf-8") as file:
+        file.writelines(line("/home", datetime.now(UTC), 0.2) for _ in range(5))
+    command = [sys.executable, "-m", "cloudheal", "logs", "follow", "--once", "--json"]
+    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=True, timeout=60)
+    (row,) = json.loads(done.stdout)
+    assert (row["lines"], row["counted"], row["files"]) == (5, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("points", "drawn"),
+    [
+        ([(0, 1), (60, 2), (120, 8)], "▂▃█"),
+        ([(0, 5), (120, 5)], "█ █"),
+        ([(0, 0), (60, 0), (120, 0)], "▁▁▁"),
+        ([(0, -4), (60, 4)], "▁█ "),
+        ([], "   "),
+    ],
+)
+def test_a_sparkline_is_drawn_from_zero(points: list[tuple[int, float]], drawn: str) -> None:
+    """Heights are comparable, and a window without a value is a blank."""
+    assert sparkline(points, 0, 180, 60) == drawn
+
+
+def test_a_long_range_shows_the_largest_of_what_shares_a_character() -> None:
+    """A peak of one minute in a day is seen."""
+    points = [(minute * 60, 100.0 if minute == 700 else 1.0) for minute in range(1440)]
+    drawn = sparkline(points, 0, 86_400, 60)
+    assert (len(drawn), drawn.count("█")) == (48, 1)
