@@ -35,6 +35,13 @@ context = SimpleNamespace(request_id="r", function=SimpleNamespace(name="cloudhe
 for event in sys.stdin.read().splitlines():
     print(index.handler(event.encode(), context))
 """
+#: What is followed on the machine that writes it.
+LOG = {
+    "name": "access",
+    "files": ["access.log"],
+    "format": "combined",
+    "metrics": [{"name": "qps", "measures": ["countps()"]}],
+}
 TIMER = '{"triggerTime":"2026-03-02T03:01:00Z","triggerName":"minute","payload":""}'
 
 
@@ -156,8 +163,9 @@ def test_the_description_is_that_of_the_settings(tmp_path: Path) -> None:
         ),
         ({"database": "postgresql://heal:secret@db/c"}, r"the password would be in the package"),
         ({"extensions": {"folders": ["."]}}, r"declares no playbook|is not below the folder"),
+        ({"accounts": [], "logs": [LOG]}, r"settings\.yaml:\d+: accounts: there are none(.|\n)*cloudheal run"),
     ],
-    ids=["sqlite", "password", "folder"],
+    ids=["sqlite", "password", "folder", "logs only"],
 )
 def test_what_a_function_cannot_run_is_not_packed(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     """The mistake is told at the desk, by its line, and not by the first event at night."""

@@ -65,6 +65,12 @@ def package_function(config: Path, output: Path) -> Package:
 
 def _kit(settings: Settings) -> Kit:
     clouds = {account.cloud for account in settings.accounts}
+    if not clouds:
+        raise SettingsError(
+            "accounts: there are none, and a function takes in the events of an account",
+            what_to_do="Logs are followed by a worker on the machine that writes them: cloudheal run.",
+            field=("logs",),
+        )
     if len(clouds) > 1:
         raise SettingsError(
             "accounts: they are of both clouds, and a function runs on the platform of one",
