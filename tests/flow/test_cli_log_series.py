@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +20,12 @@ import pytest
 from cloudheal.app.following import following_of
 from cloudheal.cli import main
 from cloudheal.cli.log_series import sparkline
+from cloudheal.logs.counting import Minute, Row, Values
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
 from cloudheal.ports import SystemClock
 from cloudheal.record.database import open_database
+from cloudheal.record.log_series import add_minutes
 from cloudheal.record.schema import migrate
 from cloudheal.settings.loader import load_settings
 
@@ -162,6 +168,48 @@ def test_a_machine_that_only_counts_needs_no_account(desk: Path) -> None:
     done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=True, timeout=60)
     (row,) = json.loads(done.stdout)
     assert (row["lines"], row["counted"], row["files"]) == (5, 5, 1)
+
+
+def test_top_is_drawn_anew_until_it_is_interrupted(desk: Path) -> None:
+    """`--live` in a terminal shows what was counted meanwhile, and Ctrl-C ends it in order."""
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "cloudheal", "logs", "top", "web", "by_url", "--since", "2h", "--live"]
+    with subprocess.Popen(command, cwd=desk, stdin=there, stdout=there, stderr=subprocess.PIPE) as process:
+        os.close(there)
+        seen = read_until(here, b"/cart")
+        database = open_database(load_settings(desk / "cloudheal.yaml").database)
+        row = Row(("/new",), 1000, {"request_time": Values(1000, 1000, 1, 1, {1: 1000})})
+        with database.transaction() as connection:
+            add_minutes(connection, "web", "h2", [Minute("by_url", int(time.time()) // 60 * 60, (row,))], 0)
+        database.close()
+        seen += read_until(here, b"/new")
+        process.send_signal(signal.SIGINT)
+        while read_some(here):
+            pass
+        os.close(here)
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert process.returncode == 0
+    assert b"Traceback" not in told
+    assert b"\x1b]0" not in seen
+
+
+def read_some(terminal: int) -> bytes:
+    """Read what a program has drawn; nothing when it has ended."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
+
+
+def read_until(terminal: int, wanted: bytes) -> bytes:
+    """Read until something was drawn."""
+    seen = b""
+    while wanted not in seen:
+        some = read_some(terminal)
+        assert some, seen
+        seen += some
+    return seen
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,21 @@ def test_a_commit_of_which_nobody_knows_counts_once(machine: Machine, fails: str
     machine.assert_each_once()
 
 
+def test_a_database_that_is_away_is_asked_once_a_second(machine: Machine) -> None:
+    """After a failure a second passes before the next try, however often the follower is ticked."""
+    machine.write(3)
+    machine.store.fails = "before"
+    with pytest.raises(sa.exc.OperationalError):
+        machine.follow(seconds=0.1)
+    machine.store.fails = "before"
+    machine.follow(seconds=0.1, rounds=9)
+    assert machine.store.fails == "before"
+    with pytest.raises(sa.exc.OperationalError):
+        machine.follow(seconds=0.1, rounds=2)
+    machine.follow(rounds=3)
+    machine.assert_each_once()
+
+
 def test_two_processes_on_one_log_count_each_line_once(machine: Machine) -> None:
     """Whoever commits second is refused, and begins again behind the first."""
     other, refused = machine.started(), 0

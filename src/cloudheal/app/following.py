@@ -21,7 +21,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloudheal.logs.counting import Engine, Fed
+from cloudheal.logs.counting import Counter, Engine, Fed, Limits
 from cloudheal.logs.definition import Definition
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.pipeline.log_following import Follower, Reading
@@ -123,7 +123,6 @@ def following_of(
     host = settings.follow.host or socket.gethostname()
     if not definitions:
         return Following(database, {}, host)
-    engine = _engine()
 
     def seconds() -> int:
         return int(clock.now().timestamp())
@@ -138,7 +137,7 @@ def following_of(
         one.name: Follower(
             store=database,
             definition=one,
-            engine=engine,
+            engine=Picked(),
             files=TailedFiles(one.files, time.monotonic, seconds),
             host=host,
             clock=clock,
@@ -148,6 +147,20 @@ def following_of(
         for one in definitions
     }
     return Following(database, followers, host)
+
+
+class Picked:
+    """The engine of this process, loaded when the first line is to be counted."""
+
+    name = "picked"
+
+    def counter(self, definition: Definition, limits: Limits | None = None) -> Counter:
+        """Return a counter that has seen nothing."""
+        return _engine().counter(definition, limits)
+
+    def load(self, definition: Definition, state: bytes, limits: Limits | None = None) -> Counter:
+        """Return a counter as it was when it was dumped."""
+        return _engine().load(definition, state, limits)
 
 
 def _engine() -> Engine:

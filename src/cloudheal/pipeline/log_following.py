@@ -28,6 +28,8 @@ log = logging.getLogger("cloudheal.logs")
 
 #: How often what was counted is committed; a commit may take a tenth of the time at most.
 COMMIT_SECONDS, SHARE = 5.0, 10
+#: The pause after a failure: a database that is away is not asked ten times a second.
+AGAIN_SECONDS = 1.0
 #: How long one tick reads on before others have their turn and what was counted may be committed.
 TICK_SECONDS = 1.0
 #: Lines counted at once where any time may have passed between them, because nobody has looked for so many seconds.
@@ -81,6 +83,7 @@ class Follower:
     _closed: int = 0
     _late: int = 0
     _due: float = 0.0
+    _not_before: float = float("-inf")
     _waits_since: float | None = None
     _caught_up: float = float("-inf")
     """When all that was there had been read."""
@@ -98,6 +101,8 @@ class Follower:
 
         Whatever it raises, nothing is lost by it: the next call goes on from what is on record.
         """
+        if self.tick() < self._not_before:
+            return False
         try:
             if self._counter is None:
                 self._counter = self.begin()
@@ -108,6 +113,7 @@ class Follower:
                 self._commit(counter, self._watermark())
         except BaseException:
             self.forget()
+            self._not_before = self.tick() + AGAIN_SECONDS
             raise
         return more
 
