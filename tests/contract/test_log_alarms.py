@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -297,6 +298,27 @@ def test_a_log_that_belongs_to_no_server_is_a_resource_of_its_own(database: Data
 
 
 FORGED = '/x" slow\n\x1b[2JRECOVERED slow: all is well. \u202e\n{alarm} {0}'
+
+
+def test_alarms_are_evaluated_without_numpy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes them faster and is an optional part: the definition in plain Python is used in its place."""
+    monkeypatch.setitem(sys.modules, "cloudheal.logs.alarm_board", None)
+    site = Site(database, alarm(THRICE, by=["url"]))
+    for value in (30, 30, 30, 10):
+        site.minutes({("/a",): value, ("/b",): 10})
+    assert statuses(site) == ["firing", "recovered"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "WARN slow: rt is 30 (over 20)"), ("zh", "警告 slow: rt 为 30")])
+def test_people_are_told_in_their_language_what_to_do(database: Database, desk: Desk, language: str, said: str) -> None:
+    """The numbers, the log and the words of the settings."""
+    site = Site(database, alarm(ONCE, text="Look at {x} first."))
+    site.minute(30)
+    site.clock.advance(timedelta(seconds=6))
+    sending(site, desk, language).send_due()
+    (letter,) = desk.letters
+    assert said in letter.body
+    assert "Look at {x} first." in letter.body
 
 
 def test_what_stands_in_a_log_forges_neither_name_nor_text_of_an_alarm(database: Database, desk: Desk) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from cloudheal.app.log_alarms import guarded_of
 from cloudheal.logs.counting import Fed
 from cloudheal.logs.declared import definitions_of
-from cloudheal.logs.definition import Definition
 from cloudheal.logs.oracle import Oracle
-from cloudheal.pipeline.log_alarms import LogAlarms
 from cloudheal.pipeline.log_readings import ON_ITS_WAY, PATIENCE, StoredReadings
 from cloudheal.ports.log_files import Place
 from cloudheal.record.database import Database
@@ -45,6 +43,8 @@ LOG = {
     ],
 }
 LINE = '192.0.2.1 - - [{:%d/%b/%Y:%H:%M:%S} +0000] "GET {} HTTP/1.1" {} 168 "-" "Wget"\n'
+#: Seconds behind now up to which nothing is awaited, when all is well.
+USUAL = 5 + int(ON_ITS_WAY.total_seconds())
 PLACE = Place(1, "access.log", 1, 2, 900, "a", "b", 3)
 
 
@@ -55,10 +55,10 @@ class Followed:
         settings = Settings.model_validate({"logs": [LOG]})
         (self.definition,) = definitions_of(settings)
         self.site, self.standing = Site(database), Standing()
-        self.readings = StoredReadings({"web": self.definition})
+        self.readings = StoredReadings({"web": self.definition}, NOON - timedelta(hours=1))
         guarded = guarded_of(settings)
         alarms = self.site.worker("w", *(one.alarm for one in guarded), subject=guarded[0].subject)
-        self.site.alarms = replace_readings(alarms, self.readings)
+        self.site.alarms = replace(alarms, readings=self.readings)
         self.counter = Oracle(self.definition)
 
     def minutes(self, count: int, **status_by_url: int) -> int:
@@ -75,17 +75,12 @@ class Followed:
         now = self.site.clock.now()
         closed = self.counter.close(int(now.timestamp()))
         with self.site.database.transaction() as connection:
-            progress = Progress(closed, b"open", fed, (PLACE,))
+            progress = Progress(closed, b"open", fed, (PLACE,), int(now.timestamp()))
             self.standing = advance(connection, "web", "h1", self.standing, progress, now)
-        self.site.clock.advance(timedelta(seconds=5 + ON_ITS_WAY))
+        self.site.clock.advance(timedelta(seconds=USUAL))
         done = self.site.alarms.tick()
-        self.site.clock.advance(timedelta(seconds=45 - ON_ITS_WAY + 10))
+        self.site.clock.advance(timedelta(seconds=60 - USUAL))
         return done
-
-
-def replace_readings(alarms: LogAlarms, readings: StoredReadings) -> LogAlarms:
-    """Return the same evaluation that reads the store."""
-    return replace(alarms, readings=readings)
 
 
 @pytest.fixture
@@ -109,37 +104,38 @@ def test_lines_become_periods_and_periods_an_alarm_of_the_log(followed: Followed
     assert {one.data["level"] for one in followed.site.events if one.data["alarm"] == "odd"} == {"info"}
 
 
-def waits_until(
-    definition: Definition, database: Database, *, newest: datetime, written: datetime, now: datetime
-) -> int:
-    """Return up to where a log is closed, in seconds before now."""
-    progress = Progress((), b"open", Fed(1, 1, newest=int(newest.timestamp())), (PLACE,))
-    with database.transaction() as connection:
-        advance(connection, "web", "h1", Standing(), progress, written)
-        closed = StoredReadings({"web": definition}).closed(connection, "web", now)
-    return int(now.timestamp()) - closed
-
-
 @pytest.mark.parametrize(
-    ("newest", "written", "behind"),
+    ("closed", "written", "began", "behind"),
     [
-        (1, 0, 5 + ON_ITS_WAY),
-        (3600, 1800, 5 + ON_ITS_WAY),
-        (300, 2, 305),
-        (7200, 2, PATIENCE + 5 + ON_ITS_WAY),
+        (7, 1, 3600, USUAL),
+        (3600, 3600, 3600, USUAL),
+        (305, 2, 3600, 305),
+        (7200, 2, 3600, int(PATIENCE.total_seconds()) + USUAL),
+        (305, 300, 10, 305),
     ],
-    ids=["keeps up", "is silent", "makes up", "is far behind"],
+    ids=["keeps up", "is gone", "makes up", "is far behind", "begins with us"],
 )
-def test_a_host_that_makes_up_for_what_it_missed_is_waited_for(
-    followed: Followed, newest: int, written: int, behind: int
+def test_alarms_wait_for_hosts_that_make_up_for_what_they_missed(
+    followed: Followed, closed: int, written: int, began: int, behind: int
 ) -> None:
-    """A log that nobody writes is no reason to wait, one that is read late is, and not for ever."""
+    """A host says up to where its minutes are complete; one that is gone, or never catches up, is not waited for."""
     now = NOON + timedelta(days=1)
-    found = waits_until(
-        followed.definition,
-        followed.site.database,
-        newest=now - timedelta(seconds=newest),
-        written=now - timedelta(seconds=written),
-        now=now.astimezone(UTC),
-    )
-    assert found == behind
+    at = int(now.timestamp())
+    readings = StoredReadings({"web": followed.definition}, now - timedelta(seconds=began))
+    progress = Progress((), b"open", Fed(1, 1, newest=at - closed), (PLACE,), at - closed)
+    with followed.site.database.transaction() as connection:
+        advance(connection, "web", "h1", Standing(), progress, now - timedelta(seconds=written))
+        assert at - readings.closed(connection, "web", now) == behind
+
+
+def test_a_worker_that_begins_after_an_outage_misses_no_period_of_it(followed: Followed) -> None:
+    """Nothing is evaluated before the host that was away too has stored what happened meanwhile."""
+    followed.minutes(1, pay=200)
+    followed.minutes(1, pay=200)
+    site = followed.site
+    evaluated = site.lines("failing")[("/pay",)].period
+    site.clock.advance(timedelta(minutes=10))
+    site.alarms = replace(site.alarms, readings=StoredReadings({"web": followed.definition}, site.clock.now()))
+    site.clock.advance(timedelta(seconds=5))
+    assert site.alarms.tick() == 0
+    assert site.lines("failing")[("/pay",)].period == evaluated

@@ -1,22 +1,25 @@
-"""An alarm on a log of a server heals what the log shows: on the simulator, with real calls, on its clock."""
+"""From the lines of an access log to a server that is mended: on the simulator, with real calls, on its clock."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
+from cloudheal.app import App
+from cloudheal.model.control import Hold
 from cloudheal.model.resource import Cloud, ResourceId
-from cloudheal.pipeline.log_alarms import Guarded, LogAlarms
+from cloudheal.pipeline.log_following import Follower
+from cloudheal.pipeline.log_readings import BEGINNING, ON_ITS_WAY
+from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import INCIDENT, RUN
-from tests.contract.log_site import LATE, WrittenSeries, alarm
-from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
+from tests.flow.operators import until
+from tests.flow.watching import ACCOUNT, REGION, SimulatorClock, Watching, settings_of, world_of
 from tests.sim.simulator import RunningSimulator
 
 WEB = ResourceId(Cloud.ALIBABA, ACCOUNT, REGION, "instance", "i-bp1web01")
@@ -29,47 +32,69 @@ RULE: dict[str, Any] = {
     "with": {"check": "pgrep nginx", "start": "systemctl start nginx", "recovers": "10m"},
     "mode": "auto",
 }
-ERRORS = alarm({"critical": {"over": 20, "times": 2}}, name="errors")
+LOG: dict[str, Any] = {
+    "name": "web",
+    "files": ["access.log"],
+    "format": "combined",
+    "late": "1s",
+    "resource": {"region": REGION, "id": WEB.id},
+    "metrics": [{"name": "failures", "where": "status >= 500", "measures": ["count() as errors"]}],
+    "alarms": [
+        {"name": "errors", "metric": "failures", "value": "errors", "levels": {"critical": {"over": 20, "times": 2}}}
+    ],
+}
+LINE = '192.0.2.1 - - [{:%d/%b/%Y:%H:%M:%S} +0000] "GET / HTTP/1.1" {} 168 "-" "Wget"\n'
+#: Seconds after the end of a minute until it is evaluated.
+LATE = 1 + int(ON_ITS_WAY.total_seconds())
 
 
 class Site:
-    """A server whose web server is down, its log, and the worker that looks after both."""
+    """A server whose web server is down, its access log, and the worker that looks after both."""
 
-    def __init__(self, watch: Watching) -> None:
+    def __init__(self, watch: Watching, follower: Follower, file: Path) -> None:
         self.watch = watch
-        self.series = WrittenSeries()
-        app = watch.app
-        self.alarms = LogAlarms(
-            store=app.database,
-            intake=app.intake,
-            worker=app.worker,
-            guarded=[Guarded(ERRORS, WEB)],
-            readings=self.series,
-            zone=ZoneInfo("UTC"),
-            clock=app.clock,
-        )
+        self.follower = follower
+        self.file = file
 
-    def minute(self, errors: float) -> None:
-        """Let a minute of the log pass, and evaluate it."""
+    def minute(self, errors: int) -> None:
+        """Let the web server write for a minute, and the worker read and evaluate it."""
         now = int(self.watch.app.clock.now().timestamp())
-        begin = (now - LATE) // 60 * 60
-        self.series.put(datetime.fromtimestamp(begin, UTC), errors)
+        begin = -(-(now - LATE) // 60) * 60
+        at = datetime.fromtimestamp(begin, UTC)
+        with self.file.open("a", encoding="ascii") as log:
+            log.writelines(LINE.format(at + timedelta(seconds=second), 200) for second in range(60))
+            log.writelines(LINE.format(at + timedelta(seconds=second), 502) for second in range(errors))
         self.watch.advance(begin + 60 + LATE - now)
-        self.alarms.tick()
+        self.follower.follow()
+        self.follower.commit_now()
+        assert self.watch.app.log_alarms is not None
+        self.watch.app.log_alarms.tick()
 
 
 @pytest.fixture
 def site(shell_simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A site in a fresh world."""
+    """A site in a fresh world; the test itself reads the log, when it has written it."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
     shell_simulator.control("POST", "reset")
     shell_simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
     shell_simulator.world(world_of([{"id": WEB.id, "guest": {"processes": ["sshd", NGINX]}}]))
-    with watching(shell_simulator, settings_of(shell_simulator, tmp_path, rules=[RULE])) as watch:
-        with watch.app.database.transaction() as connection:
-            promote(connection, watch.app.rules.rules.values(), "test", watch.app.clock.now())
-        yield Site(watch)
+    file = tmp_path / "access.log"
+    file.touch()
+    settings = settings_of(shell_simulator, tmp_path, rules=[RULE], logs=[{**LOG, "files": [str(file)]}])
+    app = App(settings, SimulatorClock(shell_simulator))
+    app.poll = lambda: None  # type: ignore[method-assign]  # its thread would look in between
+    (follower,) = app.following.followers.values()
+    app.following.followers = {}
+    with app.running():
+        with app.database.transaction() as connection:
+            promote(connection, app.rules.rules.values(), "test", app.clock.now())
+        one = Site(Watching(app, shell_simulator), follower, file)
+        follower.follow()
+        one.watch.advance(2 * BEGINNING.total_seconds())
+        one.minute(0)
+        yield one
+        follower.forget()
 
 
 def processes(watch: Watching) -> list[str]:
@@ -95,18 +120,20 @@ def test_a_process_is_brought_back_and_the_recovery_of_the_alarm_closes_the_inci
 
 def test_an_alarm_that_fires_on_after_the_command_is_not_healed(site: Site) -> None:
     """The process runs and the log is as bad as before: people are told."""
-    site.minute(30)
-    site.minute(30)
-    (incident,) = site.watch.until_ended(1, seconds=90)
+    ended = INCIDENT.c.ended.is_not(None)
+
+    def is_over() -> bool:
+        site.minute(30)
+        return bool(site.watch.rows(INCIDENT, ended))
+
+    until(is_over, 60, "the end of the incident")
+    (incident,) = site.watch.rows(INCIDENT, ended)
     assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("not healed", "not_recovered")
     assert len(site.watch.calls("RunCommand")) == 1
 
 
 def test_an_alarm_that_recovers_by_itself_needs_nothing(site: Site) -> None:
     """While somebody has paused everything nothing begins; after the recovery nothing is to be begun."""
-    from cloudheal.model.control import Hold  # noqa: PLC0415 - of this test only
-    from cloudheal.record.holds import EVERYTHING, add_hold  # noqa: PLC0415 - same
-
     with site.watch.app.database.transaction() as connection:
         add_hold(connection, Hold(EVERYTHING, "test", "quiet", site.watch.app.clock.now()))
     site.minute(30)

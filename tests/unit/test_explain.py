@@ -7,11 +7,15 @@ import string
 import pytest
 
 from cloudheal.act.outcome import Kind as OutcomeKind
+from cloudheal.cli.texts import TEXTS as CLI_TEXTS
 from cloudheal.decide.walk import walk
+from cloudheal.logs.alarm_reasons import Why
+from cloudheal.model.alarm import Level, NoData, Than
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed
+from cloudheal.record.explain_alarm_texts import ALARM_TEXTS
 from cloudheal.record.explain_texts import TEXTS
 from tests.unit.test_walk import CALM, NOW, ORDER, changed
 
@@ -21,13 +25,27 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_both_languages_say_the_same_things() -> None:
+@pytest.mark.parametrize("texts", [TEXTS, ALARM_TEXTS], ids=["events", "alarms"])
+def test_both_languages_say_the_same_things(texts: dict[str, dict[str, str]]) -> None:
     """Same keys, same placeholders, nothing empty."""
-    assert TEXTS["en"].keys() == TEXTS["zh"].keys()
-    for key, text in TEXTS["en"].items():
+    assert texts["en"].keys() == texts["zh"].keys()
+    for key, text in texts["en"].items():
         assert text
-        assert TEXTS["zh"][key]
-        assert placeholders(text) == placeholders(TEXTS["zh"][key]), key
+        assert texts["zh"][key]
+        assert placeholders(text) == placeholders(texts["zh"][key]), key
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_everything_that_keeps_an_alarm_from_firing_has_words(language: str) -> None:
+    """Each reason, level, comparison and policy is said in words, here and in the list of alarms."""
+    wanted = [
+        *(f"why.{one}" for one in Why),
+        *(f"level.{one.word}" for one in Level),
+        *(f"than.{one}" for one in Than),
+        *(f"no_data.{one}" for one in NoData),
+    ]
+    assert [one for one in wanted if one not in ALARM_TEXTS[language]] == []
+    assert [one for one in Why if f"why.{one}" not in CLI_TEXTS[language]] == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -32,7 +32,7 @@ def alarms_of(settings: Settings, store: Store, intake: Intake, worker: str, clo
         intake=intake,
         worker=worker,
         guarded=list(_guarded(settings, definitions)),
-        readings=StoredReadings({one.name: one for one in definitions}),
+        readings=StoredReadings({one.name: one for one in definitions}, clock.now()),
         zone=ZoneInfo(settings.timezone),
         clock=clock,
     )

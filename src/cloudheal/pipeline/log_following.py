@@ -30,6 +30,8 @@ log = logging.getLogger("cloudheal.logs")
 COMMIT_SECONDS, SHARE = 5.0, 10
 #: The pause after a failure: a database that is away is not asked ten times a second.
 AGAIN_SECONDS = 1.0
+#: How often it is said that nothing came: whoever waits for a minute to be over must not wait for a line.
+SAID_SECONDS = 30
 #: How long one tick reads on before others have their turn and what was counted may be committed.
 TICK_SECONDS = 1.0
 #: Lines counted at once where any time may have passed between them, because nobody has looked for so many seconds.
@@ -215,11 +217,12 @@ class Follower:
     def _commit(self, counter: Counter, before: int) -> Standing | None:
         began = self.tick()
         self._close(counter, before)
-        done, places = self._standing or Standing(), self.files.places()
-        if not self._fed.lines and not self._pending and done.places == {one.number: one for one in places}:
+        done, places, closed = self._standing or Standing(), self.files.places(), min(before, self._watermark())
+        is_same = not self._fed.lines and not self._pending and done.places == {one.number: one for one in places}
+        if is_same and closed - done.closed < SAID_SECONDS:
             self._due = began + self.commit_seconds
             return None
-        progress = Progress(tuple(self._pending), counter.dump(), self._fed, places)
+        progress = Progress(tuple(self._pending), counter.dump(), self._fed, places, closed)
         moment = self.clock.now()
         with self.store.transaction() as connection:
             self._standing = advance(connection, self.definition.name, self.host, done, progress, moment)

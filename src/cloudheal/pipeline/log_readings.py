@@ -17,11 +17,13 @@ from cloudheal.record.log_following import Standing, standings
 from cloudheal.record.log_series import windows_of
 
 #: How long after the last late line a minute may be on its way into the store: a poll of the files and a commit.
-ON_ITS_WAY = 10
-#: A host that has committed within this time is at work; one whose newest line is so much older still makes up.
-AT_WORK, BEHIND = timedelta(minutes=1), timedelta(seconds=30)
-#: So long alarms wait for a host that makes up for what it has missed; then it is a host that does not keep up.
-PATIENCE = 600
+ON_ITS_WAY = timedelta(seconds=10)
+#: A host that follows a log says so twice a minute; one that was not heard of for so long is not waited for.
+ALIVE = timedelta(minutes=2)
+#: When this process has just begun, hosts that were away with it are waited for.
+BEGINNING = timedelta(minutes=1)
+#: So long alarms wait for a host that makes up for what it has missed; then it is one that does not keep up.
+PATIENCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,19 @@ class StoredReadings:
     """Reads the store of one installation, by the names of its logs."""
 
     definitions: Mapping[str, Definition]
+    began: datetime
+    """When this process began."""
 
     def closed(self, connection: sa.Connection, definition: str, now: datetime) -> int:
-        """Return up to which instant nothing more is awaited of a log; a host that makes up is waited for."""
-        late = self.definitions[definition].late
-        usual = int(now.timestamp()) - late - ON_ITS_WAY
+        """Return up to which instant nothing more is awaited of a log, by the word of every host that follows it."""
+        late = timedelta(seconds=self.definitions[definition].late)
+        usual = int((now - late - ON_ITS_WAY).timestamp())
         hosts = (one for (name, _), one in standings(connection).items() if name == definition)
-        behind = [one.newest - late for one in hosts if _makes_up(one, late, now)]
-        return min(usual, max(min(behind), usual - PATIENCE)) if behind else usual
+        awaited = [one.closed for one in hosts if self._is_awaited(one, now)]
+        return min(usual, max(min(awaited), usual - int(PATIENCE.total_seconds()))) if awaited else usual
+
+    def _is_awaited(self, host: Standing, now: datetime) -> bool:
+        return now - self.began < BEGINNING or (host.written is not None and now - host.written < ALIVE)
 
     def values(self, connection: sa.Connection, alarm: Alarm, start: int, end: int) -> Mapping[int, Values]:
         """Return the value that an alarm watches, by the beginning of each period and by series."""
@@ -51,10 +58,3 @@ class StoredReadings:
 def _watched(figures: Figures, window: Window, alarm: Alarm) -> Values:
     points = figures.of(window)
     return {one.key: float(one.value) for one in points if one.alias == alarm.alias and not one.within}
-
-
-def _makes_up(host: Standing, late: int, now: datetime) -> bool:
-    """Say whether a host is at work on lines that are older than they would be if it had kept up."""
-    if host.written is None or now - host.written > AT_WORK:
-        return False
-    return host.written.timestamp() - host.newest > late + BEHIND.total_seconds()

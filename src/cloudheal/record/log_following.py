@@ -47,6 +47,8 @@ class Standing:
     places: Mapping[int, Place] | None = None
     """By number; None where only the sums were asked for."""
     written: datetime | None = None
+    closed: int = 0
+    """The second up to which minutes are over and stored; only late lines add to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Progress:
     state: bytes
     fed: Fed
     places: Sequence[Place]
+    closed: int = 0
 
 
 def standing(connection: sa.Connection, definition: str, host: str) -> Standing:
@@ -102,6 +105,7 @@ def advance(
         state=progress.state,
         places={one.number: one for one in progress.places},
         written=now,
+        closed=max(before.closed, progress.closed),
     )
     _turn(connection, definition, host, before, after)
     _move(connection, definition, host, before.places or {}, after.places or {})
@@ -125,6 +129,7 @@ def _turn(connection: sa.Connection, definition: str, host: str, before: Standin
         "rejected": after.rejected,
         "late": after.late,
         "written": millis_of(after.written) if after.written else 0,
+        "closed": after.closed,
         "state": after.state,
     }
     mine = (LOG_OPEN.c.definition == definition) & (LOG_OPEN.c.host == host)
@@ -200,4 +205,5 @@ def _standing(row: Mapping[Any, Any]) -> Standing:
         late=row["late"],
         state=row["state"],
         written=moment_of(row["written"]),
+        closed=row["closed"],
     )

@@ -528,6 +528,7 @@ LOG_OPEN = sa.Table(
     sa.Column("rejected", sa.BigInteger, nullable=False),
     sa.Column("late", sa.BigInteger, nullable=False),
     sa.Column("written", sa.BigInteger, nullable=False),
+    sa.Column("closed", sa.BigInteger, nullable=False),  # the second up to which minutes are over, and stored
     sa.Column("state", sa.LargeBinary, nullable=False),
 )
 
