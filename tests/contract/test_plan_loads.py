@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,8 @@ def settings(simulator: RunningSimulator, **metric: Any) -> Settings:
 def known_of(chosen: Settings) -> Known:
     """Return what is known of the traffic that settings name."""
     assert chosen.maintenance.load is not None
-    return loads_of(chosen, accounts_of(chosen)).of(chosen.maintenance.load, datetime.now(UTC))
+    with closing(open_database("sqlite://")) as none:
+        return loads_of(chosen, accounts_of(chosen), none).of(chosen.maintenance.load, datetime.now(UTC))
 
 
 def test_a_metric_becomes_a_profile_and_one_that_is_refused_a_reason(

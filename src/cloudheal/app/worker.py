@@ -28,7 +28,9 @@ from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import extensions_of
 from cloudheal.app.following import POLL_SECONDS as READ_SECONDS
 from cloudheal.app.following import following_of
-from cloudheal.app.loads import loads_of
+from cloudheal.app.loads import loads_of, terms_with_logs
+from cloudheal.app.log_outlets import outlets_of
+from cloudheal.app.log_pages import LogPages
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
@@ -125,10 +127,10 @@ class App:
             worker=self.worker,
             rules=self.rules,
             playbooks=self.extensions.library.playbooks,
-            settings=settings.maintenance,
+            settings=terms_with_logs(settings),
             clock=self.clock,
             new_id=_new_id,
-            load_of=loads_of(settings, self.accounts).of,
+            load_of=loads_of(settings, self.accounts, self.database).of,
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
         courtesy = Courtesy()
@@ -223,6 +225,8 @@ class App:
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
+        self.definitions = definitions_of(settings)
+        self.outlets = outlets_of(settings, self.database, self.worker, self.clock, self.counters)
         self.dead_man = self._dead_man(settings.watch.dead_man) if settings.watch.dead_man else None
         self.listener = self._listener(settings.listen) if settings.listen else None
 
@@ -303,7 +307,8 @@ class App:
             chores["log alarms"] = self._watch_logs
         listening = {f"listener {one.listener}": one.tick for one in self.tellers}
         dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
-        return {**chores, "patrol": self.patrol.tick, **listening, **dead_man}
+        outlets = {f"outlet {one.name}": one.tick for one in self.outlets}
+        return {**chores, "patrol": self.patrol.tick, **listening, **outlets, **dead_man}
 
     def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
         """Take in messages that came by any channel."""
@@ -385,6 +390,7 @@ class App:
             now=self.clock.now,
             health=self.watch.health,
             metrics=self.watch.metrics,
+            logs=LogPages(self.database, self.definitions, self.clock, self.counters).desk(),
         )
         return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
 

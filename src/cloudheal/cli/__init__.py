@@ -21,6 +21,7 @@ from cloudheal.cli import (
     log_alarms,
     log_series,
     logs,
+    logs_ship,
     package,
     plan,
     playbooks,
@@ -52,6 +53,7 @@ app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
 logs.app.registered_commands += log_alarms.app.registered_commands
 logs.app.registered_commands += log_series.app.registered_commands
+logs.app.registered_commands += logs_ship.app.registered_commands
 app.add_typer(logs.app, name="logs")
 app.add_typer(package.app, name="package")
 

@@ -39,16 +39,22 @@ def examine(settings: Settings, config: Path) -> Iterator[Seen]:
 
 def _traffic(settings: Settings) -> Iterator[Seen]:
     """Read the usual traffic that the plan goes by; without it slots are the earliest, so this is no error."""
+    named = named_loads(settings)
+    if not named:
+        return
+    database = open_database(settings.database)
     try:
-        loads = loads_of(settings, accounts_of(settings)) if named_loads(settings) else None
+        loads = loads_of(settings, accounts_of(settings), database)
     except SettingsError:
         return  # told already
-    now = clock_of(settings.clock).now()
-    for one in named_loads(settings) if loads else []:
-        source = one.file or (f"{one.metric.namespace} {one.metric.name}" if one.metric else "")
-        problem = loads.of(one, now).problem if loads else ""
-        code, level = ("load.bad", "warning") if problem else ("load.ok", "ok")
-        yield "maintenance", code, level, {"source": source, "problem": why_no_load(problem, settings.language)}
+    else:
+        now = clock_of(settings.clock).now()
+        for one in named:
+            problem = loads.of(one, now).problem
+            code, level = ("load.bad", "warning") if problem else ("load.ok", "ok")
+            yield "maintenance", code, level, {"source": one.source, "problem": why_no_load(problem, settings.language)}
+    finally:
+        database.close()
 
 
 def _start(settings: Settings, config: Path) -> Iterator[Seen]:

@@ -26,6 +26,10 @@ COUNTERS: Mapping[str, str] = {
     "cloudheal_cloud_calls_total": "Calls to the cloud, by account, action and how they ended.",
     "cloudheal_webhook_requests_total": "Requests to /ingest, by source and answer.",
     "cloudheal_log_lines_total": "Lines of logs that were read and committed, by log and by what became of them.",
+    "cloudheal_outlet_sent_total": "Minutes or samples of logs that a receiver took, by outlet.",
+    "cloudheal_outlet_refused_total": "Samples of logs that a receiver refused for good, by outlet.",
+    "cloudheal_outlet_failures_total": "Times that a receiver of log series could not be served, by outlet.",
+    "cloudheal_shipped_minutes_total": "Minutes of logs that agents shipped here, by log; `known` came again.",
     "cloudheal_chore_failures_total": "Failures of what a worker does again and again, by chore.",
 }
 

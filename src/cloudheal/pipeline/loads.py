@@ -72,7 +72,7 @@ class Loads:
             return _weighed(points, settings, now)
         except Exception as problem:  # noqa: BLE001 - a file or a reply may hold anything, and the plan must be made
             why = discreet(_words(problem))[:MOST_REASON]
-            log.warning("load.unread source=%s reason=%s", settings.file or "metric", why)
+            log.warning("load.unread source=%s reason=%s", settings.source, why)
             known = (before.profile, before.newest) if before else (None, None)
             return _Kept(now + AGAIN, *known, f"unread {why}")
 

@@ -585,3 +585,25 @@ LOG_ALARM_SERIES = sa.Table(
     sa.Column("owed", sa.Boolean, nullable=False),
     sa.Index("log_alarm_series_by_level", "level"),
 )
+
+#: How far log series were sent through each outlet: by host the number of a minute, by metric the end of a window.
+LOG_SENT = sa.Table(
+    "log_sent",
+    METADATA,
+    sa.Column("outlet", sa.Text, primary_key=True),
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Text, nullable=False),
+)
+
+#: How far the minutes that other hosts ship were received: by their numbers, and how many of ours that made.
+LOG_RECEIVED = sa.Table(
+    "log_received",
+    METADATA,
+    sa.Column("definition", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""Where the usual traffic of a week is known from: a file of measured values, or a metric of the cloud's monitoring."""
+"""Where the usual traffic of a week is known from: a file of values, a metric of the cloud's monitoring, or a log."""
 
 from __future__ import annotations
 
@@ -35,13 +35,21 @@ class MetricSettings(Part):
         return {key: str(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
+class LogLoad(Part):
+    """A metric of a log: its lines a second are the load."""
+
+    name: str = Field(min_length=1, description="The log, as `logs` names it.")
+    metric: str = Field(min_length=1, description="One of its metrics, best without `by`: quick to read over weeks.")
+
+
 class LoadSettings(Part):
-    """The usual week, from one of two sources; what cannot be used is said with each slot, and never stops the plan."""
+    """The usual week, from one of three sources; what cannot be used is said with each slot, and stops no plan."""
 
     file: str | None = Field(
         None, description="Lines `time,load`; a time without a zone is in `timezone`. Relative to the settings file."
     )
     metric: MetricSettings | None = Field(None, description="A metric of CloudMonitor.")
+    log: LogLoad | None = Field(None, description="A log that is counted here, or shipped here.")
     period: Duration = Field(duration_of("15m"), description="How long each value holds: 5m, 15m or 1h.")
     weeks: int = Field(4, ge=1, le=12, description="How many weeks are averaged.")
     max_age: Duration = Field(
@@ -67,10 +75,17 @@ class LoadSettings(Part):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.file is None) == (self.metric is None):
-            msg = "expected one of file and metric"
+        if sum(one is not None for one in (self.file, self.metric, self.log)) != 1:
+            msg = "expected one of file, metric and log"
             raise ValueError(msg)
         return self
+
+    @property
+    def source(self) -> str:
+        """What it is called in messages."""
+        if self.log is not None:
+            return f"log {self.log.name}/{self.log.metric}"
+        return self.file or (f"{self.metric.namespace} {self.metric.name}" if self.metric else "")
 
     @property
     def span(self) -> timedelta:

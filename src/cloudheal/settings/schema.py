@@ -18,7 +18,8 @@ from cloudheal.settings.follow import FollowSettings, SeriesSettings
 from cloudheal.settings.kafka import KafkaSettings
 from cloudheal.settings.logs import LogSettings
 from cloudheal.settings.maintenance import MaintenanceSettings
-from cloudheal.settings.part import Part
+from cloudheal.settings.outlets import OutletSettings
+from cloudheal.settings.part import Part, meant
 from cloudheal.settings.rules import Rule, RuleFile
 from cloudheal.settings.windows import known_zone
 
@@ -373,6 +374,7 @@ class Settings(Part):
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     follow: FollowSettings = Field(FollowSettings(), description="How logs are followed.")
     logs: list[LogSettings] = Field([], description="Log files, and what is counted in them.")
+    outlets: list[OutletSettings] = Field([], description="Where log series go besides the database.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")
@@ -398,6 +400,17 @@ class Settings(Part):
         if doubled:
             raise ValueError(f"two alarms are named {', '.join(doubled)}; incidents and explain go by the name alone")
         return logs
+
+    @field_validator("outlets")
+    @classmethod
+    def _outlets_named_once(cls, outlets: list[OutletSettings], info: ValidationInfo) -> list[OutletSettings]:
+        names, logs = [one.name for one in outlets], {one.name for one in info.data.get("logs", ())}
+        if len(set(names)) < len(names):
+            raise ValueError("two outlets have the same name")
+        for one in outlets:
+            if unknown := sorted({*one.logs} - logs):
+                raise ValueError(f"outlet {one.name}: there is no log {unknown[0]}{meant(unknown[0], logs)}")
+        return outlets
 
     @model_validator(mode="after")
     def _something_to_watch(self) -> Self:

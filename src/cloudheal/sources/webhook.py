@@ -1,4 +1,7 @@
-"""Events over HTTP: `POST /ingest/<source>`, and beside it `GET /healthz` and `GET /metrics`.
+"""Events over HTTP: `POST /ingest/<source>`, and beside it `GET /healthz`, `GET /metrics` and what log series need.
+
+`POST /ship/<source>` takes what agents counted, of sources that sign only; `GET /metrics/logs` and `GET /api/logs`
+show it to whoever may read the other pages.
 
 A push is answered with 200, and with what its sender waits for, only after its events (or dead letters) are committed;
 whatever goes wrong before is an error status, so that the sender comes again. Bodies are capped before they are read
@@ -16,7 +19,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -35,6 +38,8 @@ log = logging.getLogger("cloudheal.webhook")
 SHORTEST_SECRET = 16
 #: How long a client may take to send a body.
 BODY_SECONDS = 10.0
+#: The largest shipment of log series.
+MOST_SHIPPED = 16 << 20
 #: How long a stop waits for requests in hand.
 STOP_SECONDS = 5.0
 
@@ -69,6 +74,25 @@ class Desk:
     health: Callable[[], Mapping[str, object]]
     """What /healthz shows; `ok` decides its status."""
     metrics: Callable[[], str]
+    logs: LogDesk | None = None
+    """What shows and takes log series; None where no log is defined."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogDesk:
+    """What the listener asks about log series."""
+
+    ship: Callable[[bytes], str]
+    """Commits a shipment; returns why it is refused, empty when it is not."""
+    metrics: Callable[[], str]
+    page: Callable[[Sequence[str], Mapping[str, str]], Mapping[str, object] | None]
+    """Returns the document at a path below /api/logs, asked with these parameters; None where there is none.
+
+    Raises ValueError saying which parameter is wrong.
+    """
+
+
+TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 
 
 class Refused(Exception):
@@ -77,6 +101,10 @@ class Refused(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+#: Takes a push of a source; returns what its sender waits for. Raises Refused.
+Accept = Callable[[Source, web.Request], Awaitable[Mapping[str, object]]]
 
 
 class Listener:
@@ -124,6 +152,7 @@ class Listener:
 
     async def _open(self) -> int:
         largest = max((source.max_bytes for source in self._sources.values()), default=0)
+        largest = max(largest, MOST_SHIPPED) if self._desk.logs else largest
         app = web.Application(client_max_size=largest)
         app.add_routes([
             web.post("/ingest/{source}", self._ingest),
@@ -131,6 +160,12 @@ class Listener:
             web.get("/healthz", self._healthz),
             web.get("/metrics", self._metrics),
         ])  # fmt: skip
+        if self._desk.logs:
+            app.add_routes([
+                web.post("/ship/{source}", self._ship),
+                web.get("/metrics/logs", self._log_metrics),
+                web.get("/api/logs{path:(/.*)?}", self._log_page),
+            ])  # fmt: skip
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._wanted)
@@ -139,40 +174,61 @@ class Listener:
         return address[1]
 
     async def _ingest(self, request: web.Request) -> web.Response:
+        return await self._answered(request, self._accept)
+
+    async def _ship(self, request: web.Request) -> web.Response:
+        return await self._answered(request, self._accept_shipment)
+
+    async def _answered(self, request: web.Request, accept: Accept) -> web.Response:
+        """Answer a push by what became of it; whatever broke, the sender must come again."""
         source = self._sources.get(request.match_info["source"])
         name = source.name if source else "unknown"
         told: Mapping[str, object] = {}
         try:
-            told = await self._accept(source, request)
+            if source is None:
+                raise Refused(404, "no such source")  # noqa: TRY301 - answered like every other refusal
+            told = await accept(source, request)
             status, text = 200, "ok"
         except Refused as refused:
             status, text = refused.status, str(refused)
         except Exception:
-            # Whatever broke, the sender must come again; the trace holds neither path nor body.
+            # The trace holds neither path nor body.
             log.exception("webhook.failed source=%s", name)
             status, text = 503, "not taken, send it again"
         self._counters.count("cloudheal_webhook_requests_total", source=name, status=str(status))
         headers = {"Retry-After": "5"} if status in {429, 503} else {}
         return web.json_response({"result": text, **told}, status=status, headers=headers)
 
-    async def _accept(self, source: Source | None, request: web.Request) -> Mapping[str, object]:
+    async def _accept(self, source: Source, request: web.Request) -> Mapping[str, object]:
         """Commit what was pushed; returns what its sender waits for. Raises Refused."""
-        if source is None:
-            raise Refused(404, "no such source")
-        shown = _shown(request)
-        if source.proof is not Proof.SIGNED and not passes_unsigned(source.proof, source.secret, shown):
-            raise Refused(401, "not allowed")
-        body = await _body(source, request)
-        if source.proof is Proof.SIGNED:
-            await self._check_signature(source, shown, body)
-        if not self._rates[source.name].allows():
-            raise Refused(429, "too many at once")
-        document = _as_json(request, body)
+        document = _as_json(request, await self._admitted(source, request, source.max_bytes))
         messages = self._desk.parts(document)
         if source.accounts and not self._accounts(messages) <= source.accounts:
             raise Refused(403, "the source may not speak for this account")
         await asyncio.to_thread(self._desk.take, messages, f"webhook {source.name}")
         return self._desk.answer(document)
+
+    async def _accept_shipment(self, source: Source, request: web.Request) -> Mapping[str, object]:
+        """Commit what an agent counted. Raises Refused."""
+        if source.proof is not Proof.SIGNED or self._desk.logs is None:
+            raise Refused(403, "only sources that sign may ship")
+        body = await self._admitted(source, request, MOST_SHIPPED)
+        reason = await asyncio.to_thread(self._desk.logs.ship, body)
+        if reason:
+            raise Refused(422, reason)
+        return {}
+
+    async def _admitted(self, source: Source, request: web.Request, most: int) -> bytes:
+        """Return the body of a push of a source that proves itself and does not push too often. Raises Refused."""
+        shown = _shown(request)
+        if source.proof is not Proof.SIGNED and not passes_unsigned(source.proof, source.secret, shown):
+            raise Refused(401, "not allowed")
+        body = await _body(most, request)
+        if source.proof is Proof.SIGNED:
+            await self._check_signature(source, shown, body)
+        if not self._rates[source.name].allows():
+            raise Refused(429, "too many at once")
+        return body
 
     def _accounts(self, messages: Sequence[bytes]) -> set[str]:
         """Return the accounts that messages are about, as far as they can be read."""
@@ -195,7 +251,19 @@ class Listener:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         text = await asyncio.to_thread(self._desk.metrics)
-        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(text=text, headers=TEXT)
+
+    async def _log_metrics(self, _request: web.Request) -> web.Response:
+        logs = self._desk.logs
+        return web.Response(text=await asyncio.to_thread(logs.metrics) if logs else "", headers=TEXT)
+
+    async def _log_page(self, request: web.Request) -> web.Response:
+        logs, path = self._desk.logs, [one for one in request.match_info["path"].split("/") if one]
+        try:
+            found = await asyncio.to_thread(logs.page, path, dict(request.query)) if logs else None
+        except ValueError as problem:
+            return web.json_response({"result": str(problem)}, status=400)
+        return web.json_response(found or {"result": "no such log, or metric"}, status=200 if found else 404)
 
 
 def sources_of(settings: Sequence[IngestSettings], environment: Mapping[str, str]) -> dict[str, Source]:
@@ -242,9 +310,9 @@ def _shown(request: web.Request) -> Shown:
     )
 
 
-async def _body(source: Source, request: web.Request) -> bytes:
+async def _body(most: int, request: web.Request) -> bytes:
     """Read a body, no more of it than the source may send. Raises Refused."""
-    if (request.content_length or 0) > source.max_bytes:
+    if (request.content_length or 0) > most:
         raise Refused(413, "too large")
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -253,7 +321,7 @@ async def _body(source: Source, request: web.Request) -> bytes:
         raise Refused(408, "too slow") from problem
     except web.HTTPRequestEntityTooLarge as problem:
         raise Refused(413, "too large") from problem
-    if len(body) > source.max_bytes:
+    if len(body) > most:
         raise Refused(413, "too large")
     return body
 

@@ -313,6 +313,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("definition", "host", "number"),
     )
     op.create_table(
+        "log_received",
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("definition", "host"),
+    )
+    op.create_table(
+        "log_sent",
+        sa.Column("outlet", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("outlet", "definition", "part"),
+    )
+    op.create_table(
         "membership",
         sa.Column("cloud", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),

@@ -1,0 +1,299 @@
+"""What the worker's listener shows of logs, and takes in from agents: asked over HTTP as others would."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudheal.app.log_outlets import GRACE_SECONDS, Outlet, outlets_of
+from cloudheal.app.log_pages import LogPages
+from cloudheal.errors import CloudhealError
+from cloudheal.logs.counting import Fed, Minute, Row, Values, added, cell_of, value_of
+from cloudheal.logs.declared import definitions_of
+from cloudheal.metrics.counters import Counters
+from cloudheal.ports.clock import Clock
+from cloudheal.record.database import open_database
+from cloudheal.record.log_following import Progress, advance, standing
+from cloudheal.record.log_series import windows_of
+from cloudheal.record.nonces import spend_nonce
+from cloudheal.record.schema import migrate
+from cloudheal.settings.schema import Settings
+from cloudheal.sources.webhook import Desk, Listener, LogDesk, sources_of
+from cloudheal.testing.clock import START, VirtualClock
+from tests.contract.log_receivers import Post, Receiver, receiving
+from tests.unit.prometheus_text import lines_of
+
+LOG = {
+    "name": "shop",
+    "files": ["/nowhere/*.log"],
+    "format": "timed",
+    "metrics": [
+        {"name": "requests", "measures": ["count() as n"]},
+        {"name": "per_url", "by": ["url"], "measures": ["count() as n", "p99(request_time) as p99"]},
+    ],
+}
+SECRET = "0123456789abcdef0123456789abcdef"
+#: As a client may write it to look like something else; what counts it makes it printable, and no more.
+FORGED = '/x"} 1 cloudheal_log_n{log="shop",metric="requests"} 99 \\'
+
+
+class Place:
+    """A cloudheal: a database, and a listener in front of it."""
+
+    def __init__(self, file: Path, clock: Clock | None = None, **more: Any) -> None:
+        self.time = VirtualClock()
+        self.clock: Clock = clock or self.time
+        listen = {"port": 0, "sources": [{"name": "agents", "proof": "signed", "secret_env": "SHIP"}]}
+        listen["sources"].append({"name": "hook", "proof": "path", "secret_env": "SHIP"})  # type: ignore[attr-defined]
+        self.settings = Settings.model_validate({"logs": [LOG], "listen": listen, **more})
+        self.database = open_database(f"sqlite:///{file}")
+        migrate(self.database)
+        self.counters = Counters()
+        self.pages = LogPages(self.database, definitions_of(self.settings), self.clock, self.counters)
+        self.ship = self.pages.ship
+        desk = Desk(
+            read=lambda *_: (_ for _ in ()).throw(NotImplementedError),
+            take=lambda *_: None,
+            parts=lambda body: [body],
+            answer=lambda _: {},
+            spend=self._spend,
+            now=self.clock.now,
+            health=dict,
+            metrics=str,
+            logs=LogDesk(lambda body: self.ship(body), self.pages.metrics, self.pages.page),  # noqa: PLW0108 - changes
+        )
+        sources = sources_of(self.settings.listen.sources if self.settings.listen else (), {"SHIP": SECRET})
+        self.listener = Listener("127.0.0.1", 0, sources, desk, self.counters)
+
+    def _spend(self, source: str, nonce: str, until: datetime) -> bool:
+        with self.database.transaction() as connection:
+            return spend_nonce(connection, source, nonce, until, self.clock.now())
+
+    def get(self, path: str, method: str = "GET", body: bytes = b"") -> tuple[int, str]:
+        """Ask the listener."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.listener.port, timeout=10)
+        try:
+            connection.request(method, path, body or None)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def count(self, minute: Minute, host: str = "here") -> None:
+        """Store a minute as whoever follows the log does."""
+        with self.database.transaction() as connection:
+            before = standing(connection, "shop", host)
+            advance(connection, "shop", host, before, Progress((minute,), b"", Fed(), ()), self.clock.now())
+
+    def rows(self, metric: int = 1) -> tuple[Row, ...]:
+        """Return what is stored of a metric in the minute of the beginning, all hosts together."""
+        (definition,) = definitions_of(self.settings)
+        at = int(START.timestamp())
+        with self.database.snapshot() as connection:
+            windows = windows_of(connection, definition, definition.metrics[metric], at, at + 60, 1)
+        return windows[0].rows if windows else ()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    """Make places that listen, each with a database of its own."""
+    made: list[Place] = []
+
+    def one(name: str, **more: Any) -> Place:
+        place = Place(tmp_path / f"{name}.db", **more)
+        place.listener.start()
+        made.append(place)
+        return place
+
+    yield one
+    for place in made:
+        place.listener.stop()
+        place.database.close()
+
+
+def minute(metric: str, *rows: tuple[tuple[str, ...], int, int]) -> Minute:
+    """Return the minute of the beginning: by key, so many lines of so many milliseconds."""
+    made = (Row(key, n, {"request_time": Values(n, n * ms, ms, ms, {cell_of(ms): n})}) for key, n, ms in rows)
+    return Minute(metric, int(START.timestamp()), tuple(made))
+
+
+def agent(place: Place, centre: str) -> Outlet:
+    """Return the outlet by which a place ships to another."""
+    shipping = {"name": "up", "to": "cloudheal", "url": centre, "source": "agents", "secret_env": "SHIP"}
+    settings = Settings.model_validate({"logs": [LOG], "outlets": [shipping]})
+    (one,) = outlets_of(settings, place.database, "agent", place.clock, place.counters)
+    return one
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What both sides hold."""
+    monkeypatch.setenv("SHIP", SECRET)
+
+
+def test_prometheus_reads_the_last_whole_window(make: Callable[..., Place]) -> None:
+    """Each series as a gauge; words of a log are in labels only, and an old window is not shown for ever."""
+    place = make("one")
+    place.count(minute("requests", ((), 60, 1)))
+    place.count(minute("per_url", ((FORGED,), 6, 250), (("/pay",), 4, 32)))
+    place.time.advance(timedelta(seconds=60 + 60 + GRACE_SECONDS))
+    status, page = place.get("/metrics/logs")
+    assert status == 200
+    found = {(name, labels.get("by_url", "")): value for name, labels, value in lines_of(page)}
+    assert found == {
+        ("cloudheal_log_n", ""): 60,
+        ("cloudheal_log_n", FORGED): 6,
+        ("cloudheal_log_n", "/pay"): 4,
+        ("cloudheal_log_p99", FORGED): pytest.approx(0.25, rel=0.01),
+        ("cloudheal_log_p99", "/pay"): 0.032,
+    }
+    place.time.advance(timedelta(minutes=1))
+    assert lines_of(place.get("/metrics/logs")[1]) == []
+
+
+def test_programs_read_windows_of_any_length(make: Callable[..., Place]) -> None:
+    """What there is, and of a metric its windows with the largest series."""
+    place = make("one")
+    place.count(minute("per_url", (("/a",), 6, 250), (("/b",), 40, 32)))
+    listed = json.loads(place.get("/api/logs")[1])
+    assert [one["name"] for one in listed["logs"][0]["metrics"]] == ["requests", "per_url"]
+    until = (START + timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
+    status, text = place.get(f"/api/logs/shop/per_url?since={START.timestamp():.0f}&until={until}&minutes=5&limit=1")
+    (window,) = json.loads(text)["windows"]
+    assert status == 200
+    assert (window["minutes"], window["of"]) == (5, 2)
+    assert window["series"] == [{"key": ["/b"], "lines": 40, "figures": {"n": 40, "p99": 0.032}}]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/logs/shop/none", 404, "no such log"),
+        ("/api/logs/shop", 404, "no such log"),
+        ("/api/logs/shop/requests?minutes=7", 400, "minutes"),
+        ("/api/logs/shop/requests?minutes=0", 400, "minutes"),
+        ("/api/logs/shop/requests?limit=x", 400, "limit"),
+        ("/api/logs/shop/requests?since=yesterday", 400, "since"),
+        ("/api/logs/shop/requests?since=0", 400, "at most"),
+        ("/api/logs/shop/requests?sinze=0", 400, "known are"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_told_why(
+    make: Callable[..., Place], path: str, status: int, said: str
+) -> None:
+    """By the name of the parameter, never with a trace."""
+    answered, text = make("one").get(path)
+    assert answered == status
+    assert said in json.loads(text)["result"]
+
+
+def test_machines_are_added_up_by_cells(make: Callable[..., Place]) -> None:
+    """Two agents, one centre: counts add up, and the percentile is that of all lines, not a mean of two."""
+    centre, web1, web2 = make("centre"), make("web1"), make("web2")
+    up = [
+        agent(web1, f"http://127.0.0.1:{centre.listener.port}"),
+        agent(web2, f"http://127.0.0.1:{centre.listener.port}"),
+    ]
+    assert [one.serve() for one in up] == [0, 0]
+    web1.count(minute("per_url", (("/a",), 99, 20)), "web-1")
+    web2.count(minute("per_url", (("/a",), 3, 900), (("/b",), 1, 5)), "web-2")
+    assert [one.serve() for one in up] == [1, 1]
+    (a, b) = centre.rows()
+    assert (a.key, a.count, b.key, b.count) == (("/a",), 102, ("/b",), 1)
+    assert a.values["request_time"].cells == added({cell_of(20): 99}, {cell_of(900): 3})
+    assert a.values["request_time"].percentile(99) == value_of(cell_of(900))
+    assert [one.serve() for one in up] == [0, 0]
+
+
+def test_what_comes_again_is_not_added(make: Callable[..., Place]) -> None:
+    """An answer that was lost, a cursor that was: the minute has its number, and late lines have their own."""
+    centre, web = make("centre"), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    one.serve()
+    web.count(minute("requests", ((), 5, 1)), "web-1")
+    web.count(minute("requests", ((), 2, 1)), "web-1")
+    for _ in range(3):
+        one.serve()
+        with web.database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE log_sent SET position = 0 WHERE part = 'web-1'")
+    assert [row.count for row in centre.rows(0)] == [7]
+    assert 'cloudheal_shipped_minutes_total{log="shop",outcome="known"} 4' in centre.counters.exposition()
+
+
+def test_a_machine_that_began_anew_is_counted_on(make: Callable[..., Place], tmp_path: Path) -> None:
+    """Its numbers begin at one again in a new database: they are others, and are added."""
+    centre = make("centre")
+    for name in ("first", "second"):
+        web = make(name)
+        one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+        one.serve()
+        web.count(minute("requests", ((), 5, 1)), "web-1")
+        assert one.serve() == 1
+    assert [row.count for row in centre.rows(0)] == [10]
+
+
+def test_what_the_centre_does_not_know_waits_on_its_machine(make: Callable[..., Place]) -> None:
+    """Refused by name, and sent when it is defined there."""
+    centre, web = make("centre", logs=[{**LOG, "name": "other"}]), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    one.serve()
+    web.count(minute("requests", ((), 5, 1)), "web-1")
+    with pytest.raises(CloudhealError, match="no metric shop/requests"):
+        one.serve()
+    centre.ship = replace(centre.pages, definitions=web.pages.definitions).ship
+    assert one.serve() == 1
+
+
+def test_two_machines_of_one_name_do_not_mix(make: Callable[..., Place]) -> None:
+    """A log that the centre follows itself under that host's name is refused with the reason."""
+    centre, web = make("centre"), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    one.serve()
+    centre.count(minute("requests", ((), 1, 1)), "web-1")
+    web.count(minute("requests", ((), 5, 1)), "web-1")
+    with pytest.raises(CloudhealError, match="name the hosts apart"):
+        one.serve()
+    assert [row.count for row in centre.rows(0)] == [1]
+
+
+def test_only_those_who_sign_may_ship(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source with a secret in its path may not, a wrong secret, an unknown source; a replay is refused."""
+    centre, web = make("centre"), make("web")
+    assert centre.get("/ship/hook", "POST", b"x")[0] == 403
+    assert centre.get("/ship/agents", "POST", b"x")[0] == 401
+    assert centre.get("/ship/nobody", "POST", b"x")[0] == 404
+    with receiving(Receiver()) as tape:
+        one = agent(web, tape.url)
+        one.serve()
+        web.count(minute("requests", ((), 5, 1)), "web-1")
+        one.serve()
+    (post,) = tape.posts
+    assert replayed(centre, post) == [200, 409]
+    assert replayed(centre, Post(post.path, post.headers, post.body + b"x")) == [401, 401]
+    assert [row.count for row in centre.rows(0)] == [5]
+    monkeypatch.setenv("SHIP", SECRET[::-1])
+    other = make("other")
+    stranger = agent(other, f"http://127.0.0.1:{centre.listener.port}")
+    stranger.serve()
+    other.count(minute("requests", ((), 5, 1)), "web-9")
+    with pytest.raises(CloudhealError, match="401"):
+        stranger.serve()
+
+
+def replayed(centre: Place, post: Post) -> list[int]:
+    """Send a recorded shipment twice; returns the answers."""
+    signed = {name: value for name, value in post.headers.items() if name.lower().startswith("x-cloudheal")}
+    found = []
+    for _ in range(2):
+        connection = http.client.HTTPConnection("127.0.0.1", centre.listener.port, timeout=10)
+        connection.request("POST", "/ship/agents", post.body, signed)
+        found.append(connection.getresponse().status)
+        connection.close()
+    return found

@@ -1,0 +1,63 @@
+"""An agent is killed between the commit of what it shipped and its answer, again and again: every line counts once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cloudheal.ports import SystemClock
+from tests.contract.test_log_pages import LOG, SECRET, Place, minute
+
+
+@pytest.fixture
+def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A cloudheal that listens."""
+    monkeypatch.setenv("SHIP", SECRET)
+    place = Place(tmp_path / "centre.db", SystemClock())
+    place.listener.start()
+    yield place
+    place.listener.stop()
+    place.database.close()
+
+
+def agent(folder: Path, centre: Place) -> subprocess.Popen[bytes]:
+    """Start the command that ships, in a folder with its settings; its time is the centre's real one."""
+    url = f"http://127.0.0.1:{centre.listener.port}"
+    shipping = {"name": "up", "to": "cloudheal", "url": url, "source": "agents", "secret_env": "SHIP"}
+    document = {"logs": [LOG], "outlets": [shipping], "database": f"sqlite:///{folder / 'agent.db'}"}
+    (folder / "cloudheal.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    command = [sys.executable, "-m", "cloudheal", "logs", "ship", "--once"]
+    return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def test_an_agent_killed_before_it_was_answered_ships_nothing_twice(centre: Place, tmp_path: Path) -> None:
+    """Two agents die one after the other with a shipment that the centre has; the third ends, and the sum is right."""
+    assert agent(tmp_path, centre).wait(timeout=60) == 0
+    web, lines = Place(tmp_path / "agent.db", SystemClock()), 0
+    for counts in ((3, 5), (7, 11)):
+        for count in counts:
+            web.count(minute("requests", ((), count, 1)), "web-1")
+            lines += count
+        running = agent(tmp_path, centre)
+
+        def killed(body: bytes, running: subprocess.Popen[bytes] = running) -> str:
+            said = centre.pages.ship(body)
+            running.send_signal(signal.SIGKILL)
+            running.wait(timeout=20)
+            return said
+
+        centre.ship = killed
+        assert running.wait(timeout=60) == -signal.SIGKILL
+        assert [row.count for row in centre.rows(0)] == [lines]
+        with web.database.transaction() as connection:  # half a minute passes, and the dead one's lease ends
+            connection.exec_driver_sql("DELETE FROM lease")
+    centre.ship = centre.pages.ship
+    assert agent(tmp_path, centre).wait(timeout=60) == 0
+    assert [row.count for row in centre.rows(0)] == [lines]
+    web.database.close()
