@@ -321,7 +321,10 @@ def test_blocks_are_counted_in_pieces_with_room_for_every_line() -> None:
 def test_a_reading_says_what_is_wrong(machine: Machine) -> None:
     """No file, a damaged one, and half a line, which is nothing to worry about."""
     machine.live.unlink()
+    followed = Following(machine.database, {"app": machine.follower}, "h1")
+    assert list(followed.problems()) == []
     assert machine.follow().reading.files == 0
+    assert list(followed.problems()) == ["log.none app"]
     machine.write(1)
     with machine.live.open("a") as file:
         file.write("half a line")
@@ -331,6 +334,8 @@ def test_a_reading_says_what_is_wrong(machine: Machine) -> None:
     os.utime(machine.live.with_name("app.log.1.gz"))
     reading = machine.follow(rounds=3).reading
     assert [Path(one.path).name for one in reading.troubles] == ["app.log.1.gz"]
+    (problem,) = followed.problems()
+    assert problem.startswith("log.unreadable app path=")
 
 
 def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Following:
             return
         for one in self.readings():
             yield from (f"log.unreadable {one.log} path={trouble.path} code={trouble.why}" for trouble in one.troubles)
-            if not one.files and not one.troubles:
+            if one.looked and not one.files and not one.troubles:
                 yield f"log.none {one.log}"
             if one.late > LATE_SECONDS:
                 yield f"log.late {one.log} bytes={one.behind} seconds={one.late:.0f}"

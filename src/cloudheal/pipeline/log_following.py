@@ -60,6 +60,8 @@ class Reading:
     troubles: tuple[Trouble, ...]
     fed: Fed
     """What the lines came to that this process has committed."""
+    looked: bool = True
+    """False before the files were looked for."""
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class Follower:
     def __post_init__(self) -> None:
         """Nothing was read."""
         self._overflows = Overflows(self.definition)
-        self._reading = Reading(self.definition.name, 0, 0, 0.0, (), Fed())
+        self._reading = Reading(self.definition.name, 0, 0, 0.0, (), Fed(), looked=False)
 
     def follow(self) -> bool:
         """Read and count what is new, and commit when it is time; True when more waits already.
