@@ -1,5 +1,12 @@
 from collections.abc import Callable
-from typing import Self
+from typing import Self, TypeAlias
+
+_Values: TypeAlias = tuple[str, int, int, int, int, dict[int, int], dict[float, int]]
+_Row: TypeAlias = tuple[
+    tuple[str, ...], int, list[_Values], list[tuple[str, tuple[int, ...]]], list[tuple[str, tuple[int, ...]]]
+]
+
+def rows(data: bytes, /) -> list[_Row]: ...
 
 class Counter:
     def __new__(cls, plan: bytes, name: Callable[[bytes], bytes], /) -> Self: ...

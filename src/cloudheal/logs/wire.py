@@ -14,6 +14,7 @@ version is a ValueError and never an endless loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import TypeVar
 
 from cloudheal.logs.counting import KEPT_HASHES, Distinct, Row, Values
@@ -34,6 +35,34 @@ def packed(rows: Iterable[Row]) -> bytes:
 
 def unpacked(data: bytes) -> tuple[Row, ...]:
     """Return the rows of `packed`. Raises ValueError when they are none."""
+    return (_compiled() or unpacked_plainly)(data)
+
+
+@cache
+def _compiled() -> Callable[[bytes], tuple[Row, ...]] | None:
+    """Return the same in C, where it was compiled."""
+    try:
+        from cloudheal.logs._native import rows  # noqa: PLC0415 - a module that may be missing
+    except ImportError:
+        return None
+
+    def unpacked_quickly(data: bytes) -> tuple[Row, ...]:
+        return tuple(
+            Row(
+                key,
+                count,
+                {one[0]: Values(*one[1:]) for one in values},
+                {name: Distinct(hashes) for name, hashes in distinct},
+                dict(buckets),
+            )
+            for key, count, values, distinct, buckets in rows(data)
+        )
+
+    return unpacked_quickly
+
+
+def unpacked_plainly(data: bytes) -> tuple[Row, ...]:
+    """Return the rows of `packed`, read in Python."""
     reading = Parser(data)
     if reading.number() != VERSION:
         raise ValueError("the rows are of another version, or are none")

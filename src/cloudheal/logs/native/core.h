@@ -119,6 +119,7 @@ void put(bytes *, const void *, size_t);
 void put_number(bytes *, unsigned __int128);
 void put_signed(bytes *, __int128);
 void put_text(bytes *, const uint8_t *, size_t);
+unsigned __int128 get_wide(input *);
 uint64_t get_number(input *);
 __int128 get_signed(input *);
 size_t get_many(input *);

@@ -13,11 +13,6 @@ static int32_t cell_of(int64_t number) {
     return number < 0 ? -found : found;
 }
 
-static int by_number(const void *a, const void *b) {
-    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
-    return (one > other) - (one < other);
-}
-
 static int by_hash(const void *a, const void *b) {
     uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
     return (one > other) - (one < other);
@@ -77,7 +72,7 @@ static void samples_free(numbers *of, usage *used) {
 
 static int sample_add(numbers *of, int64_t number, usage *used) {
     if (of->sample_count == of->sample_room) {
-        size_t room = of->sample_room ? 2 * of->sample_room : 4;
+        size_t room = of->sample_room ? 4 * of->sample_room : 8;
         if (used->samples + room - of->sample_room > used->most_samples) {
             if (numbers_fold(of, used)) return -1;
             samples_free(of, used);
@@ -237,38 +232,71 @@ static uint64_t rank(uint64_t count, uint32_t percent) {
     return found < 1 ? 1 : found > count ? count : found;
 }
 
-/* The percentiles that were asked for, where every value is still at hand. */
-static int write_exact(const kept_number *kept, numbers *of, int exact, bytes *out) {
-    if (!exact || !of->sampled || !kept->percents) return put_number(out, 0), 0;
-    int64_t *sorted = malloc(of->sample_count * sizeof *sorted);
-    if (!sorted) return -1;
-    memcpy(sorted, of->samples, of->sample_count * sizeof *sorted);
-    qsort(sorted, of->sample_count, sizeof *sorted, by_number);
-    put_number(out, (unsigned)kept->percents);
-    for (int i = 0; i < kept->percents; i++) {
-        put_number(out, kept->percent[i]);
-        put_signed(out, sorted[rank(of->count, kept->percent[i]) - 1]);
+/* Bring numbers into order: byte by byte of what they are above the least, so many bytes as the range has. Returns
+ * where they are then, in `all` or in `spare`. */
+static int64_t *sorted(int64_t *all, int64_t *spare, size_t count, int64_t least, int64_t most) {
+    uint64_t range = (uint64_t)most - (uint64_t)least;
+    for (int shift = 0; shift < 64 && range >> shift; shift += 8) {
+        size_t starts[257] = {0};
+        for (size_t i = 0; i < count; i++) starts[(((uint64_t)all[i] - (uint64_t)least) >> shift & 255) + 1]++;
+        for (int i = 0; i < 256; i++) starts[i + 1] += starts[i];
+        for (size_t i = 0; i < count; i++)
+            spare[starts[((uint64_t)all[i] - (uint64_t)least) >> shift & 255]++] = all[i];
+        int64_t *other = all;
+        all = spare;
+        spare = other;
     }
-    free(sorted);
+    return all;
+}
+
+/* Cells of ordered numbers: those in one follow each other. */
+static void write_runs(const int64_t *all, size_t count, bytes *out) {
+    size_t cells = 0;
+    int32_t before = 0;
+    for (size_t i = 0; i < count; i++) cells += !i || (all[i] != all[i - 1] && cell_of(all[i]) != cell_of(all[i - 1]));
+    put_number(out, cells);
+    for (size_t i = 0, next; i < count; i = next) {
+        int32_t here = cell_of(all[i]);
+        for (next = i + 1; next < count && (all[next] == all[i] || cell_of(all[next]) == here);) next++;
+        put_signed(out, (__int128)here - before);
+        put_number(out, next - i);
+        before = here;
+    }
+}
+
+/* Cells and the percentiles that were asked for, where every value is at hand. */
+static int write_samples(const kept_number *kept, const numbers *of, int exact, bytes *out) {
+    int64_t *both = malloc(2 * of->sample_count * sizeof *both);
+    if (!both) return -1;
+    memcpy(both, of->samples, of->sample_count * sizeof *both);
+    const int64_t *all = sorted(both, both + of->sample_count, of->sample_count, of->least, of->most);
+    write_runs(all, of->sample_count, out);
+    put_number(out, exact ? (unsigned)kept->percents : 0);
+    for (int i = 0; exact && i < kept->percents; i++) {
+        put_number(out, kept->percent[i]);
+        put_signed(out, all[rank(of->count, kept->percent[i]) - 1]);
+    }
+    free(both);
     return 0;
 }
 
 static int write_cells(numbers *of, usage *used, bytes *out) {
     if (numbers_fold(of, used)) return -1;
-    cell *sorted = malloc((of->cell_count + 1) * sizeof *sorted);
-    if (!sorted) return -1;
+    cell *all = malloc((of->cell_count + 1) * sizeof *all);
+    if (!all) return -1;
     size_t count = 0;
     for (size_t i = 0; i < of->cell_room; i++)
-        if (of->cells[i].cell != INT32_MIN) sorted[count++] = of->cells[i];
-    qsort(sorted, count, sizeof *sorted, by_cell);
+        if (of->cells[i].cell != INT32_MIN) all[count++] = of->cells[i];
+    qsort(all, count, sizeof *all, by_cell);
     int32_t before = 0;
     put_number(out, count);
     for (size_t i = 0; i < count; i++) {
-        put_signed(out, (__int128)sorted[i].cell - before);
-        put_number(out, sorted[i].count);
-        before = sorted[i].cell;
+        put_signed(out, (__int128)all[i].cell - before);
+        put_number(out, all[i].count);
+        before = all[i].cell;
     }
-    free(sorted);
+    free(all);
+    put_number(out, 0);
     return 0;
 }
 
@@ -324,8 +352,9 @@ int group_write(const plan *all, const metric *of, group *one, int is_other, int
         put_signed(out, number->total);
         put_signed(out, number->least);
         put_signed(out, number->most);
-        if (write_cells(number, used, out)) return -1;
-        if (write_exact(&of->numbers[i], number, !raw && !one->offset, out)) return -1;
+        if (number->sampled && !raw ? write_samples(&of->numbers[i], number, !one->offset, out)
+                                    : write_cells(number, used, out))
+            return -1;
     }
     put_number(out, (unsigned)of->distinct_count);
     for (int i = 0; i < of->distinct_count; i++) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "rows.h"
 
 typedef struct {
     PyObject_HEAD
@@ -171,8 +172,13 @@ static int filled(PyObject *module) {
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, filled}, {0, NULL}};
 
+static PyMethodDef functions[] = {
+    {"rows", rows, METH_VARARGS, "Return packed rows as tuples: key, count, values, distinct, buckets."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_native", "Counts access logs; see native/core.h.", 0, NULL, module_slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_native", "Counts access logs; see native/core.h.", 0, functions, module_slots, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&module); }
