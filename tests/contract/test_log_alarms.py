@@ -19,6 +19,7 @@ from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.ports.notify import Letter
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.log_alarms import firing
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import DECISION, INCIDENT, LEASE
 from tests.contract.log_site import LATE, NOON, WEB, Site, alarm
@@ -182,11 +183,15 @@ def test_many_series_of_one_alarm_are_one_message_and_end_one_by_one(database: D
     sending(site, desk).send_due()
     (letter,) = desk.letters
     assert "and 80 more" in letter.body
+    with database.snapshot() as connection:
+        assert firing(connection) == {"slow": 100}
     site.clock.advance(timedelta(seconds=54))
     site.alarms.tick()
     site.series.points.clear()
     assert statuses(site).count("eased") == 99
     assert statuses(site)[-1] == "recovered"
+    with database.snapshot() as connection:
+        assert firing(connection) == {"slow": 0}
 
 
 def test_another_worker_goes_on_where_the_first_was(database: Database) -> None:

@@ -84,6 +84,14 @@ def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand
     assert "没有数据" in at_hand.done("explain", "busy")
 
 
+def test_what_an_alarm_compares_with_must_be_kept(at_hand: Operator) -> None:
+    """Minutes that are added up before a week has passed cannot be compared with."""
+    weekly = {**LOG["alarms"][1], "levels": {"info": {"up": 50, "than": "last_week", "times": 1}}}
+    at_hand.settings(logs=[{**LOG, "alarms": [weekly]}], record={"series": {"minutes": "3d"}})
+    failed = at_hand("logs", "alarms")
+    assert (failed.returncode, "more compares with 8d ago" in failed.stderr) == (2, True)
+
+
 def test_an_alarm_that_was_changed_is_explained_as_not_evaluated(site: Site, at_hand: Operator) -> None:
     """What stands there was made by another threshold."""
     changed = {**LOG["alarms"][0], "levels": {"warn": {"over": 40}}, "hours": [{"from": "00:00", "lasts": "1m"}]}

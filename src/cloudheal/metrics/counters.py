@@ -52,6 +52,7 @@ GAUGES: Mapping[str, str] = {
     "cloudheal_listener_call_seconds": "How long a listener has been busy with one event; 0 while it is not.",
     "cloudheal_log_files": "Files of a log that are being read; 0 when none is there.",
     "cloudheal_log_behind_bytes": "Bytes of a log that were written and not read yet.",
+    "cloudheal_log_alarm_firing": "Series of an alarm on a log that fire.",
     "cloudheal_disk_free_bytes": "Free space beside the SQLite file.",
 }
 #: Distributions by name, with what they measure and the upper bounds of their buckets.

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cloudheal.metrics.counters import Gauge
 from cloudheal.record.draining import is_draining
+from cloudheal.record.log_alarms import firing
 from cloudheal.record.polls import is_incomplete, polls
 from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 
@@ -26,6 +27,8 @@ class Pulse:
     polls: dict[str, tuple[datetime, str]]
     draining: bool
     """An operator asked the workers to begin nothing new."""
+    firing: dict[str, int]
+    """Series that fire, by the alarm on a log."""
 
 
 def pulse(connection: sa.Connection, worker: str) -> Pulse:
@@ -41,6 +44,7 @@ def pulse(connection: sa.Connection, worker: str) -> Pulse:
         runs=dict(_runs(connection)),
         polls=polls(connection),
         draining=is_draining(connection),
+        firing=firing(connection),
     )
 
 
@@ -65,6 +69,8 @@ def gauges_of(found: Pulse, now: datetime) -> Iterator[Gauge]:
         age = (now - at).total_seconds()
         yield Gauge("cloudheal_poll_age_seconds", age, {"poll": name, "outcome": how})
         yield Gauge("cloudheal_poll_incomplete", is_incomplete(how), {"poll": name})
+    for alarm, number in found.firing.items():
+        yield Gauge("cloudheal_log_alarm_firing", number, {"alarm": alarm})
     if found.received:
         age = (now - found.received).total_seconds()
         yield Gauge("cloudheal_last_event_age_seconds", age, {})

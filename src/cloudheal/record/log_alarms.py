@@ -76,6 +76,14 @@ def standings(connection: sa.Connection) -> list[Standings]:
     return [Standings(name, mark, lines_of(connection, name)) for name, mark in marks(connection).items()]
 
 
+def firing(connection: sa.Connection) -> dict[str, int]:
+    """Return how many series of each alarm fire."""
+    fires = sa.func.sum(sa.case((_S.level != Level.OK.word, 1), else_=0))
+    same = (_S.definition == _A.definition) & (_S.alarm == _A.alarm)
+    chosen = sa.select(_A.alarm, fires).outerjoin(LOG_ALARM_SERIES, same).group_by(_A.alarm).order_by(_A.alarm)
+    return {name: int(count or 0) for name, count in connection.execute(chosen.select_from(LOG_ALARM))}
+
+
 def alarm_fires(connection: sa.Connection, alarm: str) -> bool | None:
     """Say whether any series of an alarm fires, by its name, which no other one has; None when there is none."""
     if connection.execute(sa.select(_A.alarm).where(_A.alarm == alarm).limit(1)).first() is None:

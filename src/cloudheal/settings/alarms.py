@@ -6,6 +6,7 @@ asked. A series is a metric's row by its group-by fields, and every series of a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Self
 
@@ -18,6 +19,8 @@ from cloudheal.settings.windows import WindowSettings
 
 #: CloudMonitor takes an hour at least; here a period is the least, since only repeats are muted and never a new level.
 LEAST_MUTE = timedelta(minutes=1)
+#: How far back a comparison looks, with a day for those who make up for an outage.
+_AGO: Mapping[Than | None, timedelta] = {Than.YESTERDAY: timedelta(days=2), Than.LAST_WEEK: timedelta(days=8)}
 #: The longest look back over periods: one bit each in one machine word.
 MOST_PERIODS = 60
 
@@ -139,6 +142,12 @@ class AlarmSettings(Part):
         if not isinstance(value, dict):
             return value
         return {key: [str(one) for one in many] if isinstance(many, list) else many for key, many in value.items()}
+
+    @property
+    def looks_back(self) -> timedelta:
+        """How far back its levels compare."""
+        past = [_AGO[one.than] for one in self.levels.named.values() if one.than in _AGO]
+        return max(past, default=timedelta())
 
     @field_validator("mute")
     @classmethod

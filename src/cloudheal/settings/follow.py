@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -27,6 +28,12 @@ class SeriesSettings(Part):
     minutes: Duration = Field(duration_of("31d"), description="Single minutes; then quarters of an hour.")
     quarters: Duration = Field(duration_of("92d"), description="Quarters of an hour; then hours.")
     hours: Duration = Field(duration_of("400d"), description="Hours; then they leave.")
+
+    def kept_for(self, minutes: int) -> timedelta:
+        """Return for how long windows of so many minutes can be told."""
+        if minutes % 15:
+            return self.minutes
+        return self.quarters if minutes < 60 else self.hours
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

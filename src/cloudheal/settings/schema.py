@@ -418,6 +418,18 @@ class Settings(Part):
             raise ValueError("expected at least one of accounts and logs")
         return self
 
+    @model_validator(mode="after")
+    def _compared_is_kept(self) -> Self:
+        """What an alarm compares with must not be added up to longer windows by then."""
+        for log in self.logs:
+            minutes = {metric.name: int(metric.minutes) for metric in log.metrics}
+            for alarm in log.alarms:
+                kept, needed = self.record.series.kept_for(minutes[alarm.metric]), alarm.looks_back
+                if kept < needed:
+                    told = f"{alarm.name} compares with {written(needed)} ago, and windows of its metric are kept for"
+                    raise ValueError(f"{told} {written(kept)}: see record.series")
+        return self
+
     @field_validator("maintenance")
     @classmethod
     def _in_zone(cls, maintenance: MaintenanceSettings, info: ValidationInfo) -> MaintenanceSettings:
