@@ -18,6 +18,7 @@ from cloudheal.errors import CloudhealError
 from cloudheal.logs.counting import Fed, Minute, Row, Values, added, cell_of, value_of
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
+from cloudheal.pipeline.log_readings import StoredReadings
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import open_database
 from cloudheal.record.log_following import Progress, advance, standing
@@ -86,11 +87,18 @@ class Place:
         finally:
             connection.close()
 
-    def count(self, minute: Minute, host: str = "here") -> None:
+    def count(self, minute: Minute, host: str = "here", closed: int = 0) -> None:
         """Store a minute as whoever follows the log does."""
+        self._advance(host, Progress((minute,), b"", Fed(), (), closed))
+
+    def say(self, host: str, closed: int) -> None:
+        """Note that nothing came up to a second, as whoever follows the log does."""
+        self._advance(host, Progress((), b"", Fed(), (), closed))
+
+    def _advance(self, host: str, progress: Progress) -> None:
         with self.database.transaction() as connection:
             before = standing(connection, "shop", host)
-            advance(connection, "shop", host, before, Progress((minute,), b"", Fed(), ()), self.clock.now())
+            advance(connection, "shop", host, before, progress, self.clock.now())
 
     def rows(self, metric: int = 1) -> tuple[Row, ...]:
         """Return what is stored of a metric in the minute of the beginning, all hosts together."""
@@ -212,6 +220,33 @@ def test_machines_are_added_up_by_cells(make: Callable[..., Place]) -> None:
     assert [one.serve() for one in up] == [0, 0]
 
 
+def test_alarms_of_the_centre_wait_for_what_machines_have_yet_to_send(make: Callable[..., Place]) -> None:
+    """By each one's own word, which comes with its minutes and without any; one that is not heard of is given up."""
+    centre, web = make("centre"), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    readings = StoredReadings({"shop": centre.pages.definitions[0]}, START - timedelta(hours=1))
+
+    def closed() -> int:
+        with centre.database.snapshot() as connection:
+            return readings.closed(connection, "shop", centre.clock.now())
+
+    start = int(START.timestamp())
+    centre.time.advance(timedelta(minutes=3))
+    assert closed() == start + 180 - 60 - 10
+    one.serve()
+    web.count(minute("requests", ((), 5, 1)), "web-1", closed=start + 60)
+    one.serve()
+    assert closed() == start + 60
+    web.say("web-1", start + 75)
+    one.monotonic = lambda: float("inf")
+    one.serve()
+    assert closed() == start + 75
+    centre.time.advance(timedelta(minutes=1))
+    assert closed() == start + 75
+    centre.time.advance(timedelta(minutes=2))
+    assert closed() == start + 360 - 60 - 10
+
+
 def test_what_comes_again_is_not_added(make: Callable[..., Place]) -> None:
     """An answer that was lost, a cursor that was: the minute has its number, and late lines have their own."""
     centre, web = make("centre"), make("web")
@@ -237,6 +272,22 @@ def test_a_machine_that_began_anew_is_counted_on(make: Callable[..., Place], tmp
         web.count(minute("requests", ((), 5, 1)), "web-1")
         assert one.serve() == 1
     assert [row.count for row in centre.rows(0)] == [10]
+
+
+def test_a_log_that_was_forgotten_is_numbered_anew(make: Callable[..., Place]) -> None:
+    """Its next minutes have low numbers again, and are added all the same, once."""
+    centre, web = make("centre"), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    one.serve()
+    for _ in range(2):
+        web.count(minute("requests", ((), 5, 1)), "web-1")
+    one.serve()
+    with web.database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM log_open")
+        connection.exec_driver_sql("DELETE FROM log_minute")
+    web.count(minute("requests", ((), 2, 1)), "web-1")
+    assert [one.serve(), one.serve()] == [1, 0]
+    assert [row.count for row in centre.rows(0)] == [12]
 
 
 def test_what_the_centre_does_not_know_waits_on_its_machine(make: Callable[..., Place]) -> None:

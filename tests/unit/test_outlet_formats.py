@@ -129,7 +129,7 @@ def minute(sequence: int = 1, *rows: Row) -> shipment.ShippedMinute:
 
 def test_a_shipment_arrives_as_it_was_sent() -> None:
     """Rows and cells, with the numbers under which their host keeps them."""
-    sent = shipment.Shipment("web-1.example", "e1", (minute(1), minute(2, row("/b"))))
+    sent = shipment.Shipment("web-1.example", "e1", (minute(1), minute(2, row("/b"))), (("shop", AT),))
     assert shipment.opened(shipment.packed(sent)) == sent
 
 

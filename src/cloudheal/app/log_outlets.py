@@ -25,7 +25,7 @@ from cloudheal.logs.figures import Figures
 from cloudheal.metrics.counters import Counters
 from cloudheal.outlets.posting import OutletAwayError, OutletRefusedError
 from cloudheal.outlets.sample import Origin, Sample, samples_of
-from cloudheal.outlets.shipment import loads, shipped
+from cloudheal.outlets.shipment import Shipment, loads, shipped
 from cloudheal.outlets.ways import Way, way_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
@@ -40,6 +40,8 @@ log = logging.getLogger("cloudheal.outlets")
 GRACE_SECONDS = 20
 #: How often it is looked for something new, and the pause after a failure, doubled up to the longest.
 LOOK_SECONDS, LONGEST_PAUSE = 2.0, 60.0
+#: How often a host's word that nothing more is awaited is passed on, while there are no minutes.
+SAY_SECONDS = 10.0
 #: Above what one post may take.
 LEASE_MILLIS = 30_000
 #: Minutes that are read at once, windows that are sent together, samples in one body.
@@ -65,6 +67,8 @@ class Outlet:
     counters: Counters
     new_id: Callable[[], str]
     monotonic: Callable[[], float] = time.monotonic
+    _told: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    """Up to which second each host's minutes were said to be complete, and when."""
     _due: float = 0.0
     _pause: float = LOOK_SECONDS
 
@@ -115,12 +119,15 @@ class Outlet:
         with self.store.snapshot() as connection:
             done, newest = sent(connection, self.name), hosts(connection)
         own = done["", ""].epoch
-        for part, last in sorted(newest.items()):
+        for part, one in sorted(newest.items(), key=lambda pair: pair[0]):
             if part[0] in names:
                 before = done.get(part, Sent(0, own))
-                if last < before.position:  # the host began anew, so its numbers mean others
+                if one.number < before.position:  # the host began anew, so its numbers mean others
                     before = Sent(0, self.new_id())
-                yield from self._minutes_of(part, before, last)
+                    self._note(part, before, "minutes", 0)  # first: after a crash it must be the same epoch
+                sent_now = sum(self._minutes_of(part, before, one.number))
+                yield sent_now
+                self._say_closed(part, before.epoch, one.closed, at_once=sent_now > 0)
 
     def _minutes_of(self, part: tuple[str, str], before: Sent, last: int) -> Iterator[int]:
         position = before.position
@@ -135,6 +142,16 @@ class Outlet:
                 self.way.ship(load)
                 position = load.minutes[-1].sequence
                 yield self._note(part, Sent(position, before.epoch), "minutes", len(load.minutes))
+
+    def _say_closed(self, part: tuple[str, str], epoch: str, closed: int, *, at_once: bool) -> bool:
+        """Say up to where everything was sent, so that alarms over there do not wait, nor take silence for an end."""
+        said, at = self._told.get(part, (0, -SAY_SECONDS))
+        now = self.monotonic()
+        if not self.way.wants_closed or closed <= said or (now - at < SAY_SECONDS and not at_once):
+            return False
+        self.way.ship(Shipment(part[1], epoch, (), ((part[0], closed),)))
+        self._told[part] = closed, now
+        return True
 
     def _tell_of_gap(self, part: tuple[str, str], position: int, next_: int) -> None:
         if next_ > position + 1:

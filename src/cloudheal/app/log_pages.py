@@ -21,7 +21,7 @@ from cloudheal.logs.windows import LENGTHS, Window
 from cloudheal.metrics.counters import Counters
 from cloudheal.outlets.exposition import exposition
 from cloudheal.outlets.sample import Sample, clean
-from cloudheal.outlets.shipment import Shipment, kept, opened
+from cloudheal.outlets.shipment import Shipment, ShippedMinute, kept, opened
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.log_outlets import is_followed_here, receive
@@ -74,18 +74,23 @@ class LogPages:
         strangers = sorted({(one.log, one.metric) for one in shipment.minutes} - known)
         if strangers:
             return f"the settings here have no metric {'/'.join(strangers[0])}"
+        if unknown := sorted({log for log, _ in shipment.closed} - {log for log, _ in known}):
+            return f"the settings here have no log {unknown[0]}"
         with self.store.transaction() as connection:
             return self._received(connection, shipment)
 
     def _received(self, connection: sa.Connection, shipment: Shipment) -> str:
         ordered = sorted(shipment.minutes, key=lambda one: (one.log, one.sequence))
-        by_log = {log: list(some) for log, some in groupby(ordered, key=lambda one: one.log)}
+        closed = dict(shipment.closed)
+        by_log = {log: list[ShippedMinute]() for log in closed}
+        by_log |= {log: list(some) for log, some in groupby(ordered, key=lambda one: one.log)}
         for log in by_log:
             if is_followed_here(connection, log, shipment.host):
                 return f"the log {log} of a host named {shipment.host} is followed here: name the hosts apart"
         for log, minutes in by_log.items():
             rows = [kept(one, shipment.host) for one in minutes]
-            new = receive(connection, log, shipment.host, shipment.epoch, rows)
+            until = closed.get(log, 0)
+            new = receive(connection, log, shipment.host, shipment.epoch, rows, until, self.clock.now())
             self.counters.count("cloudheal_shipped_minutes_total", new, log=log, outcome="new")
             self.counters.count("cloudheal_shipped_minutes_total", len(rows) - new, log=log, outcome="known")
         return ""

@@ -44,6 +44,8 @@ class Shipment:
     epoch: str
     """Of the database that numbers the minutes."""
     minutes: tuple[ShippedMinute, ...]
+    closed: tuple[tuple[str, int], ...] = ()
+    """By log, the second up to which the host has sent everything; only late lines add to what was before."""
 
 
 def loads(host: str, epoch: str, minutes: Iterable[ShippedMinute]) -> Iterator[Shipment]:
@@ -64,6 +66,9 @@ def packed(shipment: Shipment) -> bytes:
     for one in shipment.minutes:
         written.text(one.log).text(one.metric).number(one.start).number(one.sequence).number(one.error)
         written.block(one.rows)
+    written.number(len(shipment.closed))
+    for log, second in shipment.closed:
+        written.text(log).number(second)
     return bytes(written.data)
 
 
@@ -76,8 +81,9 @@ def opened(body: bytes) -> Shipment:
     if not (host.isprintable() and 0 < len(host) < 256):
         raise ValueError("the host has a name that is none")
     minutes = tuple(_minute(reading) for _ in range(reading.many()))
+    closed = tuple((_name(reading.text()), _number(reading.number())) for _ in range(reading.many()))
     reading.end()
-    return Shipment(host, epoch, minutes)
+    return Shipment(host, epoch, minutes, closed)
 
 
 def shipped(one: Stored) -> ShippedMinute:

@@ -26,6 +26,8 @@ class Way:
 
     samples: Callable[[Sequence[Sample]], int] | None = None
     minutes: Callable[[Shipment], object] | None = None
+    wants_closed: bool = False
+    """It is to be told up to where everything was sent, although there is nothing new."""
 
     def send(self, samples: Sequence[Sample]) -> int:
         """Send figures; returns how many of them were refused. Raises Outlet*Error."""
@@ -74,7 +76,7 @@ def _cloudheal(settings: OutletSettings, secret: str, now: Callable[[], datetime
         signed = {TIMESTAMP: moment, NONCE: nonce, SIGNATURE: signature}
         return post(url, body, {"Content-Type": "application/octet-stream", **signed})
 
-    return Way(minutes=ship)
+    return Way(minutes=ship, wants_closed=True)
 
 
 def _clickhouse(settings: OutletSettings, login: Mapping[str, str]) -> Way:

@@ -14,6 +14,7 @@ from cloudheal.logs.definition import Definition
 from cloudheal.logs.figures import Figures
 from cloudheal.logs.windows import Window
 from cloudheal.record.log_following import Standing, standings
+from cloudheal.record.log_outlets import received_standings
 from cloudheal.record.log_series import windows_of
 
 #: How long after the last late line a minute may be on its way into the store: a poll of the files and a commit.
@@ -38,7 +39,8 @@ class StoredReadings:
         """Return up to which instant nothing more is awaited of a log, by the word of every host that follows it."""
         late = timedelta(seconds=self.definitions[definition].late)
         usual = int((now - late - ON_ITS_WAY).timestamp())
-        hosts = (one for (name, _), one in standings(connection).items() if name == definition)
+        hosts = [one for (name, _), one in standings(connection).items() if name == definition]
+        hosts += received_standings(connection, definition)
         awaited = [one.closed for one in hosts if self._is_awaited(one, now)]
         return min(usual, max(min(awaited), usual - int(PATIENCE.total_seconds()))) if awaited else usual
 

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.record.log_following import Standing
 from cloudheal.record.log_series import Stored, put, stored
+from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import LOG_MINUTE, LOG_OPEN, LOG_RECEIVED, LOG_SENT
 
 #: Stands for the outlet itself: it was looked at before, and hosts that come later are sent from their first minute on.
 _KNOWN = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """How far a log is on a host: the number of its newest minute, and up to which second nothing more is awaited."""
+
+    number: int
+    closed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,8 @@ def open_outlet(connection: sa.Connection, outlet: str, epoch: str) -> bool:
     if _KNOWN in sent(connection, outlet):
         return False
     note_sent(connection, outlet, *_KNOWN, Sent(0, epoch))
-    for (log, host), last in hosts(connection).items():
-        note_sent(connection, outlet, log, host, Sent(last, epoch))
+    for (log, host), newest in hosts(connection).items():
+        note_sent(connection, outlet, log, host, Sent(newest.number, epoch))
     return True
 
 
@@ -61,11 +72,13 @@ def epoch_of(connection: sa.Connection, outlet: str) -> str:
     return known.epoch if known else ""
 
 
-def hosts(connection: sa.Connection) -> Mapping[tuple[str, str], int]:
-    """Return the number of the newest minute by log and host: of those counted here and of those received."""
-    ours = sa.select(LOG_OPEN.c.definition, LOG_OPEN.c.host, LOG_OPEN.c.sequence)
-    theirs = sa.select(LOG_RECEIVED.c.definition, LOG_RECEIVED.c.host, LOG_RECEIVED.c.stored)
-    return {(log, host): last for log, host, last in connection.execute(sa.union_all(theirs, ours))}
+def hosts(connection: sa.Connection) -> Mapping[tuple[str, str], Newest]:
+    """Return how far each log is by host: of those counted here and of those received."""
+    here, there = LOG_OPEN.c, LOG_RECEIVED.c
+    ours = sa.select(here.definition, here.host, here.sequence, here.closed)
+    theirs = sa.select(there.definition, there.host, there.stored, there.closed)
+    rows = connection.execute(sa.union_all(theirs, ours))
+    return {(log, host): Newest(last, closed) for log, host, last, closed in rows}
 
 
 def unsent(connection: sa.Connection, log: str, host: str, after: int, most: int) -> list[Stored]:
@@ -89,8 +102,13 @@ def unsent(connection: sa.Connection, log: str, host: str, after: int, most: int
     return sorted(found, key=lambda one: one.sequence)
 
 
-def receive(connection: sa.Connection, log: str, host: str, epoch: str, minutes: Sequence[Stored]) -> int:
-    """Store the minutes of a host that are not known, under numbers of ours; returns how many those are."""
+def receive(  # noqa: PLR0917 - who sends, what, and when
+    connection: sa.Connection, log: str, host: str, epoch: str, minutes: Sequence[Stored], closed: int, now: datetime
+) -> int:
+    """Store the minutes of a host that are not known, under numbers of ours; returns how many those are.
+
+    `closed` is the second up to which the host has sent everything, 0 when it does not say.
+    """
     before = _received(connection, log, host)
     last = before.sequence if before.epoch == epoch else 0
     new = [one for one in minutes if one.sequence > last]
@@ -99,10 +117,18 @@ def receive(connection: sa.Connection, log: str, host: str, epoch: str, minutes:
         "epoch": epoch,
         "sequence": max([last, *(one.sequence for one in new)]),
         "stored": before.stored + len(new),
+        "closed": max(closed, before.closed),
+        "written": millis_of(now),
     }
     mine = (LOG_RECEIVED.c.definition == log) & (LOG_RECEIVED.c.host == host)
     connection.execute(sa.update(LOG_RECEIVED).where(mine).values(values))
     return len(new)
+
+
+def received_standings(connection: sa.Connection, log: str) -> list[Standing]:
+    """Return up to where each host that ships a log has sent everything, and when it was heard of."""
+    rows = connection.execute(sa.select(LOG_RECEIVED).where(LOG_RECEIVED.c.definition == log))
+    return [Standing(closed=row.closed, written=moment_of(row.written)) for row in rows]
 
 
 def is_followed_here(connection: sa.Connection, log: str, host: str) -> bool:
@@ -116,12 +142,13 @@ class _Received:
     epoch: str
     sequence: int
     stored: int
+    closed: int
 
 
 def _received(connection: sa.Connection, log: str, host: str) -> _Received:
     """Return how far a host was received, and keep others from receiving of it until the transaction ends."""
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(LOG_RECEIVED)
-    values = {"definition": log, "host": host, "epoch": "", "sequence": 0, "stored": 0}
+    values = {"definition": log, "host": host, "epoch": "", "sequence": 0, "stored": 0, "closed": 0, "written": 0}
     locking = insert.values(values).on_conflict_do_update(index_elements=["definition", "host"], set_={"host": host})
     row = connection.execute(locking.returning(LOG_RECEIVED)).one()
-    return _Received(row.epoch, row.sequence, row.stored)
+    return _Received(row.epoch, row.sequence, row.stored, row.closed)

@@ -606,4 +606,6 @@ LOG_RECEIVED = sa.Table(
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("stored", sa.BigInteger, nullable=False),
+    sa.Column("closed", sa.BigInteger, nullable=False),  # the second up to which the host has sent everything
+    sa.Column("written", sa.BigInteger, nullable=False),
 )

@@ -319,6 +319,8 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Text(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.Column("closed", sa.BigInteger(), nullable=False),
+        sa.Column("written", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("definition", "host"),
     )
     op.create_table(
