@@ -6,7 +6,7 @@ the query. The work: by minute and URL without its query, how many lines, the su
 what they come to is compared before any time is printed. mtail and goaccess (Debian's packages, where they are
 installed) have no percentiles: of them the counts by URL are compared. `wc -l` is how fast bytes can be looked at.
 
-Run: make bench, or python benchmarks/logs.py [LINES].
+Run: make bench, or python benchmarks/logs.py [LINES]; `parts [LINES]` shows what each stage of the engine costs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.figures import met, resident_mib, shown
+from bench.figures import met, shown, spending
 
 LINES = 3_000_000
 #: What is fed at once: what stays in the cache; but the fallback pays for each group of each block.
@@ -218,6 +218,7 @@ WAYS: Mapping[str, Callable[[Path], Rows]] = {
     "wc -l": wc,
 }
 PARTIAL = ("mtail", "goaccess")
+PROGRAMS = (*PARTIAL, "wc -l")
 
 
 def child(name: str, path: Path) -> None:
@@ -227,16 +228,16 @@ def child(name: str, path: Path) -> None:
     by_url: dict[str, int] = {}
     for (_, url), (count, *_) in whole:
         by_url[url] = by_url.get(url, 0) + count
-    own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    whose = resource.RUSAGE_CHILDREN if name in PROGRAMS else resource.RUSAGE_SELF
+    used = resource.getrusage(whose)
     print(
         json.dumps(
             {
                 "rows": hashlib.sha256(repr(whole).encode()).hexdigest(),
                 "urls": hashlib.sha256(repr(sorted(by_url.items())).encode()).hexdigest(),
                 "lines": sum(by_url.values()),
-                "cpu": own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime,
-                "peak": max(own.ru_maxrss, below.ru_maxrss) / 1024,
-                "now": resident_mib(),
+                "cpu": used.ru_utime + used.ru_stime,
+                "peak": used.ru_maxrss / 1024,
             }
         )
     )
@@ -265,7 +266,7 @@ def main(lines: int) -> None:
         written(path, lines)
         written(none, 1)
         size = path.stat().st_size
-        path.read_bytes()
+        wc(path)  # so that the file is in memory
         found = {name: one for name in WAYS if not missing(name) and (one := gone(name, path))}
         starts = {name: one for name in found if (one := gone(name, none))}
     truth = found["python re"]
@@ -274,7 +275,10 @@ def main(lines: int) -> None:
         if name != "wc -l" and one[what] != truth[what]:
             raise SystemExit(f"{name} came to something else than python re")
     print(f"{lines:,} lines of {size // lines} bytes; all came to the same ({', '.join(found)})")
-    cpu = {name: max(float(one["cpu"]) - float(starts[name]["cpu"]), 1e-3) for name, one in found.items()}
+    cpu = {
+        name: max(float(one["cpu"]) - (0 if name == "wc -l" else float(starts[name]["cpu"])), 1e-3)
+        for name, one in found.items()
+    }
     for name, one in found.items():
         shown(f"{name}, lines a second of CPU (most MiB held)", f"{lines / cpu[name]:,.0f} ({float(one['peak']):.0f})")
     compared(cpu)
@@ -293,8 +297,43 @@ def compared(cpu: Mapping[str, float]) -> None:
     shown("fallback, as a multiple of python re", f"{cpu['python re'] / cpu['fallback']:.1f}")
 
 
+def parts(lines: int) -> None:
+    """Print what the stages of the compiled engine cost, by asking it for more and more; the best of three each."""
+    from cloudheal.logs.definition import Definition, Function, Measure, Metric, Urls  # noqa: PLC0415
+    from cloudheal.logs.formats import preset  # noqa: PLC0415
+    from cloudheal.logs.native import NativeEngine  # noqa: PLC0415
+
+    percents = Measure("p", Function.PERCENTILE, "request_time", (50.0, 90.0, 99.0))
+    asked: dict[str, tuple[Metric, ...]] = {
+        "taken apart, with its time": (),
+        "and counted": (Metric("m"),),
+        "and grouped by status": (Metric("m", by=("status",)),),
+        "and grouped by URL": (Metric("m", by=("url",)),),
+        "and with percentiles by URL": (Metric("m", by=("url",), measures=(percents,)),),
+    }
+    with tempfile.TemporaryDirectory(prefix="cloudheal-benchmark-") as folder:
+        path = Path(folder) / "access.log"
+        written(path, lines)
+        whole = path.read_bytes().splitlines(keepends=True)
+    blocks = [b"".join(whole[at : at + 1280]) for at in range(0, lines, 1280)]
+    for what, metrics in asked.items():
+        took, closed = [], []
+        for _ in range(3):
+            counter = NativeEngine().counter(Definition("site", (), preset("timed"), metrics, Urls("url")))
+            with spending() as feeding:
+                for block in blocks:
+                    counter.feed(block)
+            with spending() as closing:
+                rows = sum(len(minute.rows) for minute in counter.close(FOREVER))
+            took.append(feeding.cpu / lines * 1e9)
+            closed.append(closing.cpu / max(rows, 1) * 1e6)
+        shown(f"a line {what}, ns (a row handed out, us)", f"{min(took):.0f} ({min(closed):.0f})")
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["way"]:
         child(sys.argv[2], Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["parts"]:
+        parts(int(sys.argv[2]) if len(sys.argv) > 2 else 600_000)
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else LINES)
