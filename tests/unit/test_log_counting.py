@@ -16,6 +16,7 @@ from cloudheal.logs.asked import asked, predicate
 from cloudheal.logs.counting import (
     EXACT,
     KEPT_HASHES,
+    MOST_CELL,
     MOST_VALUE,
     Distinct,
     Fed,
@@ -152,6 +153,21 @@ def _outcome(read: Callable[[bytes], tuple[Row, ...]], data: bytes) -> tuple[Row
         return read(data)
     except ValueError:
         return None
+
+
+def test_a_cell_beyond_every_value_is_refused() -> None:
+    """Whoever ships rows cannot have a reader work out a number of a billion digits."""
+    for cell in (MOST_CELL + 1, -MOST_CELL - 1, 2**62):
+        data = packed([Row((), 1, {"t": Values(1, 5, 5, 5, {cell: 1})})])
+        for read in (unpacked, unpacked_plainly):
+            with pytest.raises(ValueError, match=r"cell|cut"):
+                read(data)
+
+
+def test_distributions_before_and_after_a_change_of_bounds_are_no_error() -> None:
+    """A window that holds both, from a restart or another host, has the fuller one; everything else adds up."""
+    one, other = Row(("a",), 1, buckets={"d": (1, 0)}), Row(("a",), 2, buckets={"d": (1, 0, 1)})
+    assert merged([one, other]) == merged([other, one]) == (Row(("a",), 3, buckets={"d": (1, 0, 1)}),)
 
 
 def test_rows_of_one_key_are_one_row() -> None:

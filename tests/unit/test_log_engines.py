@@ -16,11 +16,26 @@ from hypothesis import strategies as st
 from cloudheal.errors import SettingsError
 from cloudheal.logs import engines
 from cloudheal.logs.counting import Engine, Fed, Limits, Minute, Reason, merged
-from cloudheal.logs.definition import Definition, Field, Function, Kind, Measure, Metric, UrlRule, Urls
+from cloudheal.logs.definition import (
+    AllOf,
+    Compare,
+    Definition,
+    Field,
+    Filter,
+    Function,
+    Kind,
+    Measure,
+    Metric,
+    Operator,
+    UrlRule,
+    Urls,
+)
 from cloudheal.logs.engines import fallback, pick
-from cloudheal.logs.formats import json_lines, key_value, preset, regex
+from cloudheal.logs.formats import json_lines, key_value, nginx, preset, regex
 from cloudheal.logs.names import OTHER
 from cloudheal.logs.oracle import Oracle
+from cloudheal.logs.state import sealed
+from cloudheal.logs.wire import Writer
 from tests.unit.log_lines import FORMATS, definition, logs, site
 
 FOREVER = 2**40
@@ -318,6 +333,128 @@ def test_a_wrong_plan_is_refused(noise: bytes, data: st.DataObject) -> None:
             continue
         counter.feed(site(20, 3))
         counter.close(FOREVER)
+
+
+def lying(*, start: int = 1436514660, closed: int = 0, key: bytes = b"/a", classes: int = 2, field: str = "n") -> bytes:
+    """Return a dump of the metric of `LIED_TO`, with one group."""
+    out = Writer().number(1).signed(closed).number(1).signed(start)
+    out.number(0).number(1)
+    out.number(2).block(key).block((200).to_bytes(8, "little")[: 8 if field != "short" else 7]).number(3)
+    out.number(1).text("bytes_sent" if field == "n" else field).number(3).signed(9).signed(1).signed(5).number(
+        0
+    ).number(0)
+    out.number(1).text("url").number(1).number(77)
+    out.number(1).text("spread").number(classes)
+    for _ in range(classes):
+        out.number(1)
+    return sealed(LIED_TO, bytes(out.data))
+
+
+LIED_TO = Definition(
+    "site",
+    (),
+    nginx('[$time_local] "$request" $status $bytes_sent'),
+    (
+        Metric(
+            "m",
+            by=("url", "status"),
+            measures=(
+                Measure("sum", Function.SUM, "bytes_sent"),
+                Measure("urls", Function.DISTINCT, "url"),
+                Measure("spread", Function.DISTRIBUTION, "bytes_sent", (1.0,)),
+            ),
+        ),
+    ),
+)
+
+
+@engine
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"start": 2**63 - 8},
+        {"start": 1436514661},
+        {"start": -60},
+        {"start": 2**64 + 60},
+        {"closed": 2**63 - 1},
+        {"closed": -1},
+        {"closed": 2**64},
+        {"classes": 1},
+        {"classes": 3},
+        {"field": "other"},
+        {"field": "short"},
+    ],
+    ids=str,
+)
+def test_a_dump_that_lies_is_refused(name: str, lie: dict[str, int | str]) -> None:
+    """Times of no line, classes and fields that the metric has not: an error at once, not later."""
+    (minute,) = ENGINES[name].load(LIED_TO, lying()).close(FOREVER)
+    assert (minute.rows[0].key, minute.rows[0].count) == (("/a", "200"), 3)
+    with pytest.raises(ValueError, match=r"open minutes|a minute|a row|a time"):
+        ENGINES[name].load(LIED_TO, lying(**lie))  # type: ignore[arg-type]
+
+
+@engine
+def test_what_was_closed_for_good_is_not_later_than_every_time(name: str) -> None:
+    """However far a counter was closed, its dump is one that can be loaded."""
+    counter = ENGINES[name].counter(LIED_TO)
+    assert counter.close(2**62) == ()
+    assert ENGINES[name].load(LIED_TO, counter.dump()).close(FOREVER) == ()
+
+
+@engine
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET / a HTTP/1",
+        "GET /a xx HTTP/",
+        "GET /b HTTP/1.1",
+        "GET  HTTP/1.1",
+        "GET HTTP/1.1",
+        "GET /a HTTP/ 1",
+        " / HTTP/2",
+    ],
+)
+def test_a_request_is_taken_apart_alike(name: str, request_line: str) -> None:
+    """A protocol that is none, or short: the same method, URL and protocol from every engine."""
+    metric = Metric("m", by=("method", "url", "protocol"))
+    what = Definition("site", (), preset("common"), (metric,))
+    line = f'1.1.1.1 - - [10/Jul/2015:15:51:09 +0800] "{request_line}" 200 1\n'.encode()
+    counter, oracle = ENGINES[name].counter(what), Oracle(what)
+    assert counter.feed(line) == oracle.feed(line)
+    assert counter.close(FOREVER) == oracle.close(FOREVER)
+
+
+@engine
+def test_the_largest_metric_of_a_settings_file_is_counted(name: str) -> None:
+    """Ten fields to group by, a hundred classes, and a filter in a filter forty times over."""
+    fields = [f"http_x{number}" for number in range(9)]
+    where: Filter = Compare("http_x0", Operator.EQUAL, "a")
+    for _ in range(40):
+        where = AllOf((where,))
+    measures = (Measure("spread", Function.DISTRIBUTION, "status", tuple(map(float, range(100)))),)
+    some = (Metric("m", by=(*fields, "status"), measures=measures), Metric("deep", where))
+    for metrics in (some[:1], some):
+        what = Definition("site", (), nginx("[$time_local] $" + " $".join(fields) + " $status"), metrics)
+        counter, oracle = ENGINES[name].counter(what), Oracle(what)
+        line = b"[10/Jul/2015:15:51:09 +0800] a" + b" b" * 8 + b" 37\n"
+        assert counter.feed(line) == oracle.feed(line)
+        state = counter.dump()
+        assert ENGINES[name].load(what, state).close(FOREVER) == counter.close(FOREVER) == oracle.close(FOREVER)
+
+
+def test_the_compiled_engine_takes_bytes_and_sane_limits_only() -> None:
+    """What another thread may change while it is read is refused, as is a line longer than memory."""
+    if "native" not in ENGINES:
+        pytest.skip("the engine was not compiled here")
+    native, plans = sys.modules["cloudheal.logs._native"], sys.modules["cloudheal.logs.native"]
+    counter = native.Counter(plans.plan_of(LIED_TO, Limits(), 1), lambda url: url)
+    for refuses in (counter.feed, counter.load):
+        with pytest.raises(TypeError):
+            refuses(bytearray(b"line\n"))
+    for limits in (Limits(line=2**64 - 1), Limits(value=2**64 - 1), Limits(memory=2**63)):
+        with pytest.raises(ValueError, match="larger than the engine can follow"):
+            native.Counter(plans.plan_of(LIED_TO, limits, 1), lambda url: url)
 
 
 def test_other_threads_run_while_a_block_is_counted() -> None:

@@ -10,12 +10,12 @@ from statistics import fmean
 
 import pytest
 
-from cloudheal.logs.counting import Reason, Values, cell_of
-from cloudheal.logs.figures import classes
+from cloudheal.logs.counting import KEPT_HASHES, Distinct, Reason, Row, Values, cell_of
+from cloudheal.logs.figures import classes, points
 from cloudheal.logs.names import OTHER
 from cloudheal.logs.oracle import Oracle
 from cloudheal.logs.sql import sql
-from cloudheal.logs.windows import capped, windows_of
+from cloudheal.logs.windows import Window, capped, windows_of
 from tests.unit.log_cases import MORNING, access, defined, figures_of, metric, minutes_of, points_of
 
 STATISTICS = """
@@ -314,3 +314,11 @@ def test_a_keyword_is_counted_wherever_it_stands_in_a_line() -> None:
     lines = [f"2026-03-02T09:0{minute}:01Z {word}".encode() for minute in range(3) for word in words]
     found = [(start, point.value) for start, point in points_of(defined(text), lines)]
     assert found == [(MORNING, 3), (MORNING + 60, 3), (MORNING + 120, 3)]
+
+
+def test_an_estimate_of_distinct_values_is_never_above_the_lines() -> None:
+    """Values whose hashes are small can be computed by anybody; they would be billions, and raise any alarm."""
+    definition = metric("{measures: [distinct(url) as urls]}")
+    row = Row((), 3_000, distinct={"url": Distinct(tuple(range(KEPT_HASHES)))})
+    (point,) = points(definition, definition.metrics[0], Window(definition.metrics[0].name, MORNING, 1, (row,)))
+    assert point.value == 3_000

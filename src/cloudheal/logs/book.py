@@ -24,6 +24,10 @@ Key = tuple[bytes, ...]
 #: What a group is taken to need, in bytes; Python does not say.
 _GROUP_SIZE = 2048
 _FEW = 16
+#: Later than any time that a line can have.
+LATEST = 1 << 40
+#: Of a number in a key.
+_NUMBER_SIZE = 8
 
 
 @dataclass(slots=True)
@@ -182,7 +186,7 @@ class Book:
 
     def close(self, before: int) -> tuple[Minute, ...]:
         """Hand out and forget the minutes that end by then."""
-        self.closed = max(self.closed, before)
+        self.closed = max(self.closed, min(before, LATEST))
         starts = sorted(start for start in self._minutes if start + 60 <= before)
         return tuple(minute for start in starts for minute in self._handed(start, self._minutes.pop(start)))
 
@@ -214,9 +218,12 @@ class Book:
         parser = Parser(opened(self._definition, state))
         if parser.number() != DUMP_VERSION:
             raise ValueError("the open minutes are of another version")
-        self.closed = parser.signed()
+        self.closed = _moment(parser.signed())
         for _ in range(parser.many()):
-            tables = self._minutes[parser.signed()] = tuple(Table() for _ in self.asked)
+            start = _moment(parser.signed())
+            if start % 60 or start in self._minutes:
+                raise ValueError("a minute does not begin at one, or begins twice")
+            tables = self._minutes[start] = tuple(Table() for _ in self.asked)
             for one, table in zip(self.asked, tables, strict=True):
                 table.error = parser.number()
                 for _ in range(parser.many()):
@@ -225,6 +232,8 @@ class Book:
 
     def _loaded(self, one: Asked, table: Table, row: Row) -> None:
         key = tuple(part.encode(errors="surrogateescape") for part in row.key)
+        if not _fits(one, key, row) or key in table.groups:
+            raise ValueError("a row is there twice, or holds what the metric does not keep")
         group = _empty(one, table.error)
         group.count = row.count
         for name, values in row.values.items():
@@ -235,11 +244,27 @@ class Book:
             group.buckets[alias] = list(counts)
         if one.by and not key:
             table.other = group
-        elif len(key) == len(one.by):
+        else:
             table.groups[key] = group
             self._groups += 1
-        else:
-            raise ValueError("a key has another number of parts than the metric")
+
+
+def _moment(second: int) -> int:
+    if not 0 <= second <= LATEST:
+        raise ValueError("a time is none that a line can have")
+    return second
+
+
+def _fits(one: Asked, key: Key, row: Row) -> bool:
+    """Say whether a row of a dump is one of this metric."""
+    if key and len(key) != len(one.by):
+        return False
+    if any(field_.kind is Kind.NUMBER and len(part) != _NUMBER_SIZE for field_, part in zip(one.by, key, strict=False)):
+        return False
+    sizes = {alias: len(bounds) + 1 for alias, _, bounds in one.buckets}
+    numbers, distinct = {field_.name for field_ in one.numbers}, {field_.name for field_ in one.distinct}
+    known = row.values.keys() <= numbers and row.distinct.keys() <= distinct
+    return known and all(sizes.get(alias) == len(counts) for alias, counts in row.buckets.items())
 
 
 def _cells(values: NDArray[np.int64]) -> dict[int, int]:

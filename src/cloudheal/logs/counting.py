@@ -21,6 +21,8 @@ _Sum = TypeVar("_Sum", int, "Values", "Distinct")
 EXACT = 128
 #: Values are below this, so that nothing overflows in any engine; a line with a larger one is rejected.
 MOST_VALUE = 10**15
+#: Above the cell of any value.
+MOST_CELL = 4_000
 #: Hashes kept to count distinct values: exact up to here, then estimated with a standard error of 2.2 %.
 KEPT_HASHES = 2048
 #: Constants of `hash_of`: any odd ones with well mixed bits would do, and they must never change.
@@ -136,9 +138,7 @@ class Row:
             added(self.values, other.values),
             added(self.distinct, other.distinct),
             {
-                alias: tuple(map(sum, zip(self.buckets[alias], other.buckets[alias], strict=True)))
-                if alias in self.buckets and alias in other.buckets
-                else self.buckets.get(alias) or other.buckets[alias]
+                alias: _both(self.buckets.get(alias, ()), other.buckets.get(alias, ()))
                 for alias in {**self.buckets, **other.buckets}
             },
         )
@@ -246,6 +246,13 @@ def added(one: Mapping[_Key, _Sum], other: Mapping[_Key, _Sum]) -> dict[_Key, _S
     for key, value in other.items():
         both[key] = both[key] + value if key in both else value
     return both
+
+
+def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the classes of a distribution together; of those before and after a change of bounds, the fuller ones."""
+    if len(one) == len(other):
+        return tuple(map(sum, zip(one, other, strict=True)))
+    return max(one, other, key=sum)
 
 
 def merged(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -63,7 +63,8 @@ class Figures:
             case Function.COUNT_PER_SECOND:
                 return row.count / seconds
             case Function.DISTINCT:
-                return row.distinct[measure.field].count if measure.field in row.distinct else 0
+                # Never more than lines: whoever computes hashes could make an estimate as large as he likes.
+                return min(row.count, row.distinct[measure.field].count) if measure.field in row.distinct else 0
             case _:
                 values = row.values.get(measure.field)
                 found = _of_values(measure, values, seconds) if values and values.count else None

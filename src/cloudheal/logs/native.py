@@ -1,8 +1,8 @@
 """The engine in C: access logs in one pass over their bytes, without Python's lock.
 
 For formats that are templates (nginx, Apache, the presets). Other formats are read by Python whichever engine there is,
-and are handed to the fallback from here. Importing this without the compiled module is an ImportError; `engines.pick`
-knows what to do then.
+and are handed to the fallback from here, as are definitions of enormous size. Importing this without the compiled
+module is an ImportError; `engines.pick` knows what to do then.
 """
 
 from __future__ import annotations
@@ -84,15 +84,25 @@ class NativeEngine:
         """Return a counter that has seen nothing."""
         if definition.format.style is not Style.TEMPLATE:
             return _fallback().counter(definition, limits)
-        return NativeCounter(definition, limits or Limits())
+        return _made(definition, limits) or _fallback().counter(definition, limits)
 
     def load(self, definition: Definition, state: bytes, limits: Limits | None = None) -> Counter:
         """Return a counter as it was when it was dumped."""
         if definition.format.style is not Style.TEMPLATE:
             return _fallback().load(definition, state, limits)
-        counter = NativeCounter(definition, limits or Limits())
+        counter = _made(definition, limits)
+        if counter is None:
+            return _fallback().load(definition, state, limits)
         counter.load(state)
         return counter
+
+
+def _made(definition: Definition, limits: Limits | None) -> NativeCounter | None:
+    """Return a counter; None for a definition that is larger than native/core.h has room for."""
+    try:
+        return NativeCounter(definition, limits or Limits())
+    except ValueError:
+        return None
 
 
 def plan_of(definition: Definition, limits: Limits, seed: int) -> bytes:

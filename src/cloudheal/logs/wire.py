@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TypeVar
 
-from cloudheal.logs.counting import KEPT_HASHES, Distinct, Row, Values
+from cloudheal.logs.counting import KEPT_HASHES, MOST_CELL, Distinct, Row, Values
 
 VERSION = 1
 _T = TypeVar("_T")
@@ -205,6 +205,8 @@ class Parser:
         cell = 0
         for _ in range(self.many()):
             cell += self.signed()
+            if abs(cell) > MOST_CELL:
+                raise ValueError("a cell is of a larger value than there is")
             cells[cell] = self.number()
         exact = {self.number() / 1000: self.signed() for _ in range(self.many())}
         return Values(count, total, least, most, cells, exact)

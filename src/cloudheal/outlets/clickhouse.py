@@ -84,7 +84,11 @@ def _fields(row: Row) -> Iterable[Mapping[str, Any]]:
             "cells": {str(cell): count for cell, count in one.cells.items()},
         }
     for name, distinct in row.distinct.items():
-        yield {"field": f"{name}:distinct", "count": distinct.count, "hashes": [str(one) for one in distinct.hashes]}
+        yield {
+            "field": f"{name}:distinct",
+            "count": min(distinct.count, row.count),
+            "hashes": [str(one) for one in distinct.hashes],
+        }
     for alias, counts in row.buckets.items():
         yield {"field": f"{alias}:distribution", "count": sum(counts), "buckets": list(counts)}
 

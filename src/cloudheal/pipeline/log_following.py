@@ -224,7 +224,9 @@ class Follower:
         if is_same and closed - done.closed < SAID_SECONDS:
             self._due = began + self.commit_seconds
             return None
-        progress = Progress(tuple(self._pending), counter.dump(), self._fed, places, closed)
+        # Nothing is open then; a counter that went on from there would take every line for a late one.
+        state = counter.dump() if before < _END else b""
+        progress = Progress(tuple(self._pending), state, self._fed, places, closed)
         moment = self.clock.now()
         with self.store.transaction() as connection:
             self._standing = advance(connection, self.definition.name, self.host, done, progress, moment)

@@ -98,7 +98,7 @@ def advance(
     after = Standing(
         version=before.version + 1,
         sequence=last,
-        newest=max(before.newest, fed.newest),
+        newest=max(before.newest, min(fed.newest, int(now.timestamp()))),  # a time to come is none to go on from
         lines=before.lines + fed.lines,
         rejected=before.rejected + fed.rejected,
         late=before.late + fed.late,

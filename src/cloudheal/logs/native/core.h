@@ -13,11 +13,18 @@
 /* Bytes that may be read beyond the end of any text. */
 #define PAD 32
 #define MOST_PARTS 256
-#define MOST_FIELDS 64
+#define MOST_FIELDS 128
 #define MOST_METRICS 512
-#define MOST_BY 8
-#define MOST_KEPT 64
+#define MOST_BY 16
+#define MOST_KEPT 128
 #define MOST_VALUE INT64_C(1000000000000000)
+/* Above the cell of any value; see counting.py. */
+#define MOST_CELL 4000
+/* Later than any time that a line can have. */
+#define FOREVER (INT64_C(1) << 40)
+/* Of limits that a plan may set; sizes that are made of them cannot overflow. */
+#define MOST_LIMIT (UINT64_C(1) << 40)
+#define MOST_LINE (UINT64_C(1) << 28)
 #define KEPT_HASHES 2048
 #define MISSING INT64_MIN
 #define DEPTH 32
@@ -206,6 +213,7 @@ typedef struct {
 /* What all groups of an engine take together. */
 typedef struct {
     size_t memory, samples, most_samples;
+    uint64_t seed;
 } usage;
 
 group *group_new(const metric *, size_t key_size, usage *, int sampled);

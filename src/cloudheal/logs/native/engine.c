@@ -471,7 +471,7 @@ int engine_close(engine *of, int64_t before, bytes *out) {
     size_t gone = 0;
     bytes rows = {0};
     int failed = 0;
-    if (before > of->closed) of->closed = before;
+    if (before > of->closed) of->closed = before < FOREVER ? before : FOREVER;
     for (; gone < of->minute_count && of->minutes[gone]->start + 60 <= before; gone++) {
         minute *one = of->minutes[gone];
         for (int i = 0; i < of->plan->metric_count; i++) {
@@ -541,12 +541,14 @@ static int load_row(engine *of, const metric *what, table *into, input *in) {
 int engine_load(engine *of, const uint8_t *data, size_t size) {
     input in = {data, data + size, 0};
     if (get_number(&in) != DUMP_VERSION) return 1;
-    of->closed = (int64_t)get_signed(&in);
+    __int128 closed = get_signed(&in);
+    if (closed < 0 || closed > FOREVER) return 1;
+    of->closed = (int64_t)closed;
     for (size_t minutes = get_many(&in); minutes && !in.failed; minutes--) {
         int full = 0;
-        int64_t start = (int64_t)get_signed(&in);
-        if (in.failed || start % 60 || start < 0) return 1;
-        minute *into = minute_of(of, start, &full);
+        __int128 start = get_signed(&in);
+        if (in.failed || start < 0 || start > FOREVER || start % 60) return 1;
+        minute *into = minute_of(of, (int64_t)start, &full);
         if (!into) return full ? 1 : -1;
         for (int i = 0; i < of->plan->metric_count; i++) {
             table *one = &into->tables[i];
@@ -562,11 +564,12 @@ int engine_load(engine *of, const uint8_t *data, size_t size) {
 
 engine *engine_new(plan *all, namer namer, void *context) {
     engine *made = calloc(1, sizeof *made);
-    if (!made) return NULL;
+    if (!made) return plan_free(all), NULL;
     made->plan = all;
     made->namer = namer;
     made->context = context;
     made->used.most_samples = all->samples;
+    made->used.seed = all->seed;
     made->relieve_at = all->memory;
     made->clock.start = made->clock.days = -1;
     made->key = calloc(1, MOST_BY * (sizeof(uint32_t) + all->value + 8) + PAD);

@@ -113,8 +113,15 @@ int numbers_merge(numbers *into, const numbers *from, int with_cells, usage *use
 
 /* --- distinct values --- */
 
-static void place(uint64_t *hashes, size_t room, uint64_t hash) {
-    size_t at = hash & (room - 1);
+/* Hashes of values are the same on every machine, so that a client can choose what they end with; where a hash is kept
+ * depends on the seed. */
+static inline size_t home(uint64_t hash, uint64_t seed, size_t room) {
+    unsigned __int128 product = (unsigned __int128)(hash ^ seed) * UINT64_C(0x9FB21C651E98DF25);
+    return (size_t)((uint64_t)product ^ (uint64_t)(product >> 64)) & (room - 1);
+}
+
+static void place(uint64_t *hashes, size_t room, uint64_t hash, uint64_t seed) {
+    size_t at = home(hash, seed, room);
     while (hashes[at]) at = (at + 1) & (room - 1);
     hashes[at] = hash;
 }
@@ -142,7 +149,7 @@ static int distinct_grow(distinct *of, usage *used) {
     if (!grown) return free(kept), -1;
     of->count = count;
     of->zero = count && !kept[0];
-    for (size_t i = (size_t)of->zero; i < count; i++) place(grown, room, kept[i]);
+    for (size_t i = (size_t)of->zero; i < count; i++) place(grown, room, kept[i], used->seed);
     free(kept);
     free(of->hashes);
     used->memory += (room - of->room) * sizeof *grown;
@@ -160,7 +167,7 @@ int distinct_add(distinct *of, uint64_t hash, usage *used) {
     }
     if (of->count * 4 >= of->room * 3 && distinct_grow(of, used)) return -1;
     if (of->limit && hash > of->limit) return 0;
-    size_t at = hash & (of->room - 1);
+    size_t at = home(hash, used->seed, of->room);
     while (of->hashes[at] && of->hashes[at] != hash) at = (at + 1) & (of->room - 1);
     of->count += !of->hashes[at];
     of->hashes[at] = hash;
@@ -389,7 +396,7 @@ static int read_values(const metric *of, group *into, input *in, usage *used) {
     for (size_t left = get_many(in); left && !in->failed; left--) {
         which += get_signed(in);
         uint64_t count = get_number(in);
-        if (which > 4000 || which < -4000) in->failed = 1;
+        if (which > MOST_CELL || which < -MOST_CELL) in->failed = 1;
         if (!in->failed && cells_add(one, (int32_t)which, count, used)) return -1;
     }
     for (size_t left = get_many(in); left && !in->failed; left--) {

@@ -307,7 +307,7 @@ void split_request(text request, text *method, text *url, text *protocol) {
     *method = (text){request.at, (size_t)(space - request.at)};
     const uint8_t *rest = space + 1, *last = end;
     *url = (text){rest, (size_t)(end - rest)};
-    if (end - rest >= 9 && end[-9] == ' ' && end[-3] != ' ' && end[-2] != ' ' && end[-1] != ' ')
+    if (end - rest >= 9 && !memcmp(end - 9, " HTTP/", 6) && end[-3] != ' ' && end[-2] != ' ' && end[-1] != ' ')
         last = end - 8; /* HTTP/1.1 */
     else
         while (last > rest && last[-1] != ' ') last--;

@@ -97,13 +97,13 @@ static void counter_dealloc(Counter *self) {
 }
 
 static PyObject *counter_feed(Counter *self, PyObject *args) {
-    Py_buffer block;
+    PyObject *block; /* bytes and nothing else: what another thread may change meanwhile has no end to rely on */
+    char *data;
+    Py_ssize_t size;
     fed found;
-    if (!PyArg_ParseTuple(args, "y*", &block)) return NULL;
-    if (enter(self)) return PyBuffer_Release(&block), NULL;
-    int failed = engine_feed(self->engine, block.buf, (size_t)block.len, &found);
+    if (!PyArg_ParseTuple(args, "S", &block) || PyBytes_AsStringAndSize(block, &data, &size) || enter(self)) return NULL;
+    int failed = engine_feed(self->engine, (const uint8_t *)data, (size_t)size, &found);
     leave(self);
-    PyBuffer_Release(&block);
     if (failed) return problem();
     return Py_BuildValue("KKKK(KKKKK)", found.lines, found.counted, found.late, found.newest, found.reasons[0],
                          found.reasons[1], found.reasons[2], found.reasons[3], found.reasons[4]);
@@ -134,12 +134,12 @@ static PyObject *counter_dump(Counter *self, PyObject *unused) {
 }
 
 static PyObject *counter_load(Counter *self, PyObject *args) {
-    Py_buffer state;
-    if (!PyArg_ParseTuple(args, "y*", &state)) return NULL;
-    if (enter(self)) return PyBuffer_Release(&state), NULL;
-    int failed = engine_load(self->engine, state.buf, (size_t)state.len);
+    PyObject *state;
+    char *data;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "S", &state) || PyBytes_AsStringAndSize(state, &data, &size) || enter(self)) return NULL;
+    int failed = engine_load(self->engine, (const uint8_t *)data, (size_t)size);
     leave(self);
-    PyBuffer_Release(&state);
     if (failed < 0) return problem();
     if (failed) return PyErr_SetString(PyExc_ValueError, "these bytes are no open minutes of this definition"), NULL;
     Py_RETURN_NONE;

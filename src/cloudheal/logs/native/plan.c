@@ -118,8 +118,11 @@ static void read_metric(input *in, const plan *all, metric *of) {
 
 static void read_all(input *in, plan *all) {
     size_t *limits[] = {&all->line, &all->value, &all->groups, &all->minutes, &all->memory, &all->samples, &all->urls};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) *limits[i] = (size_t)get_number(in);
-    if (!all->groups || !all->minutes) in->failed = 1;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        *limits[i] = (size_t)get_number(in);
+        if (*limits[i] > MOST_LIMIT) in->failed = 1;
+    }
+    if (!all->groups || !all->minutes || all->value > MOST_LINE || all->line > MOST_LINE) in->failed = 1;
     all->seed = get_number(in);
     all->has_zone = small(in, 2);
     all->zone = (int64_t)get_signed(in);
@@ -130,10 +133,12 @@ static void read_all(input *in, plan *all) {
     all->part_count = small(in, MOST_PARTS + 1);
     for (int i = 0; i < all->part_count && !in->failed; i++) read_part(in, &all->parts[i], all->slots);
     all->field_count = small(in, MOST_FIELDS + 1);
+    int urls = 0;
     for (int i = 0; i < all->field_count && !in->failed; i++) {
         read_field(in, &all->fields[i], all->slots);
         int source = all->fields[i].source;
         if (source != FROM_VARIABLE && source != FROM_LINE && all->request_slot < 0) in->failed = 1;
+        if ((urls += all->fields[i].is_url) > 1) in->failed = 1; /* a second name would take the first one's place */
     }
     int metrics = small(in, MOST_METRICS + 1);
     all->metrics = many(in, metrics, sizeof *all->metrics);

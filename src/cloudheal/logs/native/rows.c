@@ -67,7 +67,7 @@ static PyObject *get_cells(input *in) {
     for (size_t count = get_many(in); cells && count && !in->failed; count--) {
         at += (unsigned __int128)get_signed(in);
         __int128 cell = (__int128)at;
-        if (cell > INT64_MAX || cell < INT64_MIN) in->failed = 1;
+        if (cell > MOST_CELL || cell < -MOST_CELL) in->failed = 1;
         PyObject *key = PyLong_FromLongLong((long long)cell), *value = get_whole(in);
         if (set(cells, key, value)) Py_CLEAR(cells);
     }
