@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import random
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from cloudheal.app.following import Following
 from cloudheal.logs import formats
 from cloudheal.logs.definition import Definition, Field, Function, Kind, Measure, Metric
 from cloudheal.logs.engines import pick
-from cloudheal.pipeline.log_following import LINES_AT_ONCE, Follower, pieces
+from cloudheal.pipeline.log_following import LINES_AT_ONCE, OPEN_LATE, Follower, pieces
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.log_following import OvertakenError, open_minutes, standing
 from cloudheal.record.log_series import windows_of
@@ -291,6 +293,35 @@ def test_what_is_counted_may_be_changed_between_two_starts(machine: Machine) -> 
     machine.assert_each_once()
 
 
+def test_lines_after_an_orderly_end_are_not_late(machine: Machine) -> None:
+    """Closing everything at the end does not make late lines of what the next process reads."""
+    machine.write(5)
+    machine.follow(rounds=2)
+    machine.follower.end()
+    machine.follower = machine.started()
+    machine.write(5)
+    machine.follow(rounds=10)
+    assert machine.follower.reading.fed.late == 0
+    machine.assert_each_once()
+
+
+def test_a_line_of_the_future_moves_no_time_of_the_record(machine: Machine) -> None:
+    """One line with a time to come, which a client or a wrong clock may write, does not close what is open."""
+    machine.write(1, at=machine.clock.now() + timedelta(days=300))
+    machine.follow(seconds=6, rounds=2)
+    with machine.database.snapshot() as connection:
+        assert standing(connection, "app", "h1").newest <= machine.clock.now().timestamp()
+    machine.crash()
+    for _ in range(3):
+        machine.write(OPEN_LATE + 1, at=machine.clock.now() - timedelta(minutes=30))
+        machine.follow(seconds=6, rounds=2)
+    late = machine.follower.reading.fed.late
+    machine.write(OPEN_LATE + 1)
+    machine.follow(seconds=6, rounds=2)
+    assert machine.follower.reading.fed.late == late
+    assert late > OPEN_LATE
+
+
 def test_a_log_of_years_with_a_line_a_minute_is_counted_whole(machine: Machine) -> None:
     """More minutes than a counter has room for are no reason to leave lines out, in files of any order."""
     begin = machine.clock.now() - timedelta(days=30)
@@ -372,5 +403,34 @@ def test_a_second_process_stands_by_until_the_first_has_ended(machine: Machine) 
     second.catch_up(lambda: False)
     assert not second.stands_by
     assert second.end() == 1
+    machine.follower.forget()
+    machine.assert_each_once()
+
+
+def test_a_stranger_who_takes_the_place_of_the_lock_keeps_nobody_from_following(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the lock is everybody's; what somebody else put there is no lock, and the log is followed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "everybodys"))
+    Path(tempfile.gettempdir()).mkdir()
+    followed = Following(machine.database, {"app": machine.follower}, "h1")
+    followed.catch_up(lambda: False)
+    followed.release()
+    (lock,) = Path(tempfile.gettempdir()).iterdir()
+    lock.unlink()
+    lock.symlink_to(machine.live)
+    machine.write(3)
+    followed.catch_up(lambda: False)
+    assert not followed.stands_by
+    followed.release()
+    if os.getuid() == 0:
+        lock.unlink()
+        lock.touch()
+        os.chown(lock, 65534, 65534)
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            followed.catch_up(lambda: False)
+        assert not followed.stands_by
+    assert followed.end() == 1
     machine.follower.forget()
     machine.assert_each_once()

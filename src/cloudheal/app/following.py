@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from cloudheal.logs.counting import Counter, Engine, Fed, Limits
 from cloudheal.logs.definition import Definition
+from cloudheal.logs.names import shown
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.pipeline.log_following import Follower, Reading
 from cloudheal.ports.clock import Clock
@@ -61,7 +62,9 @@ class Following:
         if self.stands_by:
             return
         for one in self.readings():
-            yield from (f"log.unreadable {one.log} path={trouble.path} code={trouble.why}" for trouble in one.troubles)
+            yield from (
+                f"log.unreadable {one.log} path={shown(trouble.path)} code={trouble.why}" for trouble in one.troubles
+            )
             if one.looked and not one.files and not one.troubles:
                 yield f"log.none {one.log}"
             if one.late > LATE_SECONDS:
@@ -170,13 +173,28 @@ def _engine() -> Engine:
 
 
 def _locked(database: Database) -> int | None:
-    """Take the lock of this host and database; None while another process has it."""
+    """Take the lock of this host and database; None while another process has it.
+
+    Where a stranger put something in its place there is no lock, and who follows goes on without.
+    """
     name = hashlib.blake2b(str(database.writing.url.set(password=None)).encode(), digest_size=8).hexdigest()
     path = Path(tempfile.gettempdir()) / f"cloudheal-logs-{os.getuid()}-{name}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as problem:
+        return _without_lock(path, str(problem.strerror))
+    if os.fstat(descriptor).st_uid != os.getuid():
+        os.close(descriptor)
+        return _without_lock(path, "somebody else's")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _without_lock(path: Path, reason: str) -> int:
+    """Return what stands for a lock that cannot be had; the commits keep two processes apart."""
+    log.warning("log.no_lock path=%s reason=%s", path, reason)
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -6,12 +6,14 @@ are followed to where the file is, because it is rotated there.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import has_magic, iglob
 
+from cloudheal.logs.names import shown
 from cloudheal.ports.log_files import Place, Trouble
+from cloudheal.sources.log_links import matching, real
 from cloudheal.sources.log_listing import Listing, listing_of
 from cloudheal.sources.log_names import live_names
 from cloudheal.sources.log_stream import LINGER_SECONDS, Stream
@@ -84,8 +86,8 @@ class TailedFiles:
 
     def _look_everywhere(self) -> float:
         """Find what the patterns match now, and look around in every folder; returns the time."""
-        self._matched = frozenset(_found(self.patterns))
         self._troubles.clear()
+        self._matched = frozenset(self._found())
         for path in sorted(self._matched, key=lambda one: (len(one), one)):
             if path not in self._streams and not self._belongs(path):
                 self._stream(path)
@@ -98,6 +100,15 @@ class TailedFiles:
                 del self._streams[stream.path]
         self._looked = self.tick()
         return self._looked
+
+    def _found(self) -> Iterator[str]:
+        """Yield the real paths that the patterns match."""
+        for path in (one for pattern in self.patterns for one in matching(pattern)):
+            try:
+                yield real(path)
+            except OSError as problem:
+                name = shown(path)
+                self._troubles[name] = Trouble(name, errno.errorcode.get(problem.errno or 0, "EIO"))
 
     def _belongs(self, path: str) -> bool:
         """Say whether a path is what rotation made of a log that is followed anyway."""
@@ -130,11 +141,3 @@ class TailedFiles:
     def _next(self) -> int:
         self._number += 1
         return self._number
-
-
-def _found(patterns: Collection[str]) -> Iterator[str]:
-    """Yield the real paths that patterns match; a path without wildcards is one, whether or not it is there yet."""
-    for pattern in patterns:
-        # Not of a Path: patterns are absolute, and may have wildcards in any folder.
-        found = iglob(pattern, recursive=True) if has_magic(pattern) else (pattern,)  # noqa: PTH207
-        yield from (os.path.realpath(path) for path in found)

@@ -62,9 +62,9 @@ def listing_of(folder: str) -> Listing:
 
 
 def entry_at(path: str) -> Entry | None:
-    """Look at a path; nothing when no regular file is there. Raises OSError when it may not be looked at."""
+    """Look at a path; nothing when no regular file is there, as where a link is. Raises OSError."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - asked ten times a second
+        status = os.lstat(path)  # asked ten times a second
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(status.st_mode):

@@ -1,6 +1,7 @@
 """Open log files, plain and compressed, read at an offset of what they hold.
 
-Only regular files are opened: a pipe would make whoever reads it wait. A compressed file is read forwards; what it
+Only regular files are opened, by their own name: a pipe would make whoever reads it wait, and a link that took a file's
+place may lead anywhere. A compressed file is read forwards; what it
 holds is never written to disk, and never held whole.
 """
 
@@ -21,6 +22,8 @@ UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 Unpacking = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 #: The end of a gzip file says how much is inside, modulo 4 GiB; believed where that cannot have gone round.
 _BELIEVED = 64 << 20
+#: To find out how much is inside of another one, no more than this is unpacked: a small file may hold terabytes.
+_MOST_UNPACKED = 1 << 30
 
 
 class Opened(Protocol):
@@ -55,7 +58,7 @@ class NotAFileError(OSError):
 
 def open_log(path: str) -> Opened:
     """Open a file. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:
@@ -104,6 +107,7 @@ class Packed:
         self._file = os.fdopen(descriptor, "rb")
         self._ending = path[path.rindex(".") :]
         self._inside, self._at = _unpacking(self._ending, self._file), 0
+        self._measured = (-1, 0)
 
     def stat(self) -> os.stat_result:
         """Return what the system knows of the file now."""
@@ -124,13 +128,14 @@ class Packed:
         return block
 
     def size(self) -> int:
-        """Return how many bytes are inside."""
+        """Return how many bytes are inside; of very many, that there are very many."""
         packed = self.stat().st_size
         if self._ending == ".gz" and 4 < packed < _BELIEVED:
             return int.from_bytes(os.pread(self._file.fileno(), 4, packed - 4), "little")
-        size = self._inside.seek(0, os.SEEK_END)
-        self._begin_anew()
-        return size
+        if self._measured[0] != packed:
+            self._measured = (packed, self._inside.seek(_MOST_UNPACKED))
+            self._begin_anew()
+        return self._measured[1]
 
     def left(self) -> int:
         """Return how many bytes on disk were not unpacked yet."""
