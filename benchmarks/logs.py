@@ -3,8 +3,9 @@
 The log is of CloudMonitor's sample format: 200 bytes a line, 5,000 lines a second, 1,000 URLs each with a session in
 the query. The work: by minute and URL without its query, how many lines, the sum of the response times, and their exact
 50th, 90th and 99th percentile. Each way is a process of its own, so that its memory and its seconds of CPU are its own;
-what they come to is compared before any time is printed. mtail and goaccess (Debian's packages, where they are
-installed) have no percentiles: of them the counts by URL are compared. `wc -l` is how fast bytes can be looked at.
+what they come to is compared before any time is printed. DuckDB (`pip install duckdb`), mtail and goaccess (Debian's
+packages) are used where they are installed; the latter two have no percentiles, so of them the counts by URL are
+compared. `wc -l` is how fast bytes can be looked at.
 
 Run: make bench, or python benchmarks/logs.py [LINES]; `parts [LINES]` shows what each stage of the engine costs.
 """
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from bench.figures import met, shown, spending
 
-LINES = 3_000_000
+LINES = 1_000_000
 #: What is fed at once: what stays in the cache; but the fallback pays for each group of each block.
 BLOCKS = {"native": 256 << 10, "fallback": 8 << 20}
 FOREVER = 1 << 40
