@@ -20,6 +20,7 @@ from cloudheal.cli import (
     listing,
     log_alarms,
     log_series,
+    log_top,
     logs,
     logs_ship,
     package,
@@ -53,6 +54,7 @@ app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")
 logs.app.registered_commands += log_alarms.app.registered_commands
 logs.app.registered_commands += log_series.app.registered_commands
+logs.app.registered_commands += log_top.app.registered_commands
 logs.app.registered_commands += logs_ship.app.registered_commands
 app.add_typer(logs.app, name="logs")
 app.add_typer(package.app, name="package")

@@ -71,7 +71,7 @@ class TailedFiles:
         """Return what cannot be read, by path."""
         found = {**self._troubles}
         for stream in self._streams.values():
-            found.update(stream.troubles)
+            found.update(stream.door.troubles)
         return tuple(found[path] for path in sorted(found))
 
     def count(self) -> int:

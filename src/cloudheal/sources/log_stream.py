@@ -14,16 +14,16 @@ the places, so that a process that dies at any moment is followed by one that do
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from cloudheal.ports.log_files import Place, Trouble
 from cloudheal.sources.log_compare import holds, is_all_of, is_copy
+from cloudheal.sources.log_door import Door, close
 from cloudheal.sources.log_file import LogFile, TruncatedError, new_place
 from cloudheal.sources.log_listing import Entry, Listing, entry_at
 from cloudheal.sources.log_names import is_packed
-from cloudheal.sources.log_opened import UNREADABLE, Opened, open_log
+from cloudheal.sources.log_opened import UNREADABLE, Opened
 
 #: Bytes read of a file before another one has its turn.
 TURN = 8 << 20
@@ -50,7 +50,7 @@ class Stream:
     is_elsewhere: Callable[[tuple[int, int]], bool] = lambda _: False
     """Says whether a file belongs to another stream of the same log."""
     files: list[LogFile] = field(default_factory=list)
-    troubles: dict[str, Trouble] = field(default_factory=dict)
+    door: Door = field(default_factory=Door)
     is_due: bool = True
     """Something happened that only a look around explains."""
     _live: tuple[int, int] = (0, 0)
@@ -60,8 +60,6 @@ class Stream:
     _marks: dict[tuple[int, int], int] = field(default_factory=dict)
     _quiet: dict[int, tuple[object, float]] = field(default_factory=dict)
     """By number of a file: how it stands, and since when."""
-    _judged: dict[tuple[int, int], tuple[int, int, Trouble | None]] = field(default_factory=dict)
-    """Files that are left alone until their size or time of change is another: copies, and what cannot be read."""
 
     def resume(self, places: Sequence[Place]) -> int:
         """Stand where these places are; nothing is opened before the next look around."""
@@ -108,7 +106,7 @@ class Stream:
 
         Whatever appears after the listing was then written to later than any of this says.
         """
-        live = self._entry(self.path)
+        live = self.door.entry(self.path)
         self._marks = {live.key: live.changed} if live else {}
         for file in self.files:
             if file.opened is not None:
@@ -121,7 +119,7 @@ class Stream:
         `matched` are the paths that the settings name: of a log that was never seen only these are read.
         """
         self.is_due, self._listing = False, listing
-        self.troubles.clear()
+        self.door.troubles.clear()
         # Of a log that is known all files are read; of a new one those that are named, and the live one.
         since, wanted = self._since(), None if self.files else {self.path, *matched}
         self._check()
@@ -132,7 +130,7 @@ class Stream:
                 break
             for file in fresh:  # they were compared with a file that was not the same any more
                 if file is not None and file in self.files and not file.place.offset:
-                    _close(file.let_go())
+                    close(file.let_go())
                     self.files.remove(file)
         self.files.sort(key=lambda one: (one.key == self._live, one.place.changed, one.place.number))
         self._looked = self._live
@@ -145,7 +143,7 @@ class Stream:
     def close(self) -> int:
         """Close every file; returns how many there are."""
         for file in self.files:
-            _close(file.let_go())
+            close(file.let_go())
         return len(self.files)
 
     # --- what became of files that are known ---
@@ -188,7 +186,7 @@ class Stream:
     def _orphan(self, file: LogFile) -> bool:
         """Note that what a file held is to be found by its content; False when nothing of it was read."""
         file.place = replace(file.place, device=0, inode=0)
-        self._judged.clear()
+        self.door.judge_anew()
         if not file.place.offset:
             self.files.remove(file)
         return file.place.offset > 0
@@ -201,7 +199,7 @@ class Stream:
     def _found_again(self, file: LogFile) -> bool:
         """Go on in a file where its inode is, if that is still the file; True when it is in hand now."""
         path, finished = self._listing.of_inode(file.place.inode), file.place.finished
-        entry = self._entry(path) if path else None
+        entry = self.door.entry(path) if path else None
         if entry is None or entry.key != file.key:
             if not finished:
                 self._orphan(file)
@@ -211,13 +209,13 @@ class Stream:
             if not finished or file.place.changed != entry.changed:
                 self.files.remove(file)
             return False
-        if self._is_left_alone(entry):
+        if self.door.is_left(entry):
             return False
         if self._take_up(file, entry):
             if finished and (is_packed(entry.path) or entry.size <= file.place.offset):
                 self._put_away(file, entry, finished)
             return file.opened is not None
-        if entry.path not in self.troubles:  # the inode was given to another file
+        if entry.path not in self.door.troubles:  # the inode was given to another file
             self._orphan(file)
         return False
 
@@ -225,29 +223,29 @@ class Stream:
         """Leave a file alone until it changes."""
         self._let_go(file)
         file.place = replace(file.place, finished=finished)
-        self._judged[entry.key] = (entry.size, entry.changed, None)
+        self.door.leave(entry)
         return file
 
     def _take_up(self, file: LogFile, entry: Entry) -> bool:
         """Open a file where it is and go on in it; False when it holds something else."""
-        opened = self._open(entry)
+        opened = self.door.open(entry.path)
         if opened is None:
             return False
         try:
             taken = file.take_up(opened, entry.path)
         except UNREADABLE as problem:
-            self._judged[entry.key] = (entry.size, entry.changed, self._fails(entry.path, problem))
+            self.door.leave(entry, self.door.fails(entry.path, problem))
             taken = False
         if not taken:
-            _close(opened)
+            close(opened)
         return taken
 
     def _leave(self, file: LogFile, problem: BaseException) -> Trouble:
         """Close a file that cannot be read, and leave it alone until it changes."""
-        trouble = self._fails(file.path, problem)
+        trouble = self.door.fails(file.path, problem)
         if file.opened is not None:
             status = file.opened.stat()
-            self._judged[file.key] = (status.st_size, status.st_mtime_ns, trouble)
+            self.door.leave(Entry(file.path, *file.key, status.st_size, status.st_mtime_ns), trouble)
         self._let_go(file)
         return trouble
 
@@ -285,40 +283,31 @@ class Stream:
     def _strangers(self, since: int, wanted: Collection[str] | None) -> list[Entry]:
         """Return the files that are not known and not too old, the live one first."""
         known = {one.key for one in self.files}
-        live = self._entry(self.path)
+        live = self.door.entry(self.path)
         self._live = live.key if live else (0, 0)
         if wanted is not None and live is not None:
             since = live.changed
         rotated = self._listing.rotated_from(self.path)
         chosen = [one for one in rotated if one.changed >= since or (wanted and one.path in wanted)]
         unique = {one.key: one for one in (*([live] if live else ()), *chosen)}
-        found = (one for one in unique.values() if one.key not in known and not self._is_left_alone(one))
+        found = (one for one in unique.values() if one.key not in known and not self.door.is_left(one))
         return [one for one in found if not self.is_elsewhere(one.key)]
-
-    def _is_left_alone(self, entry: Entry) -> bool:
-        """Say whether a file was judged as it is now; what is wrong with it is still wrong."""
-        size, changed, trouble = self._judged.get(entry.key, (-1, -1, None))
-        if (size, changed) != (entry.size, entry.changed):
-            return False
-        if trouble is not None:
-            self.troubles[entry.path] = trouble
-        return True
 
     def _is_there(self, file: LogFile) -> bool:
         return bool(file.place.inode) and self._listing.of_inode(file.place.inode) is not None
 
     def _settle(self, entry: Entry, wanted: Collection[str] | None) -> LogFile | None:
         """Find out what a file is and go on in it, begin it, or leave it; returns the file that it is now."""
-        opened = self._open(entry)
+        opened = self.door.open(entry.path)
         if opened is None:
             return None
         try:
             file = self._placed(opened, entry, wanted=wanted is None or entry.path in wanted)
         except UNREADABLE as problem:
-            self._judged[entry.key] = (entry.size, entry.changed, self._fails(entry.path, problem))
+            self.door.leave(entry, self.door.fails(entry.path, problem))
             file = None
         if file is None or file.opened is not opened:
-            _close(opened)
+            close(opened)
         return file
 
     def _placed(self, opened: Opened, entry: Entry, *, wanted: bool) -> LogFile | None:
@@ -329,7 +318,7 @@ class Stream:
             if (file.is_orphan or self._is_replaced(file, opened, entry)) and file.take_up(opened, entry.path):
                 return file
         if entry.path != self.path and self._is_copy(opened):
-            self._judged[entry.key] = (entry.size, entry.changed, None)
+            self.door.leave(entry)
             return None
         for file in self.files:
             if file.place.finished and file.place.offset and self._is_known(opened, entry, file):
@@ -356,7 +345,7 @@ class Stream:
         if self._is_there(file):
             copied = opened.size() == file.place.offset and holds(opened, file.place)
             if copied:
-                self._judged[entry.key] = (entry.size, entry.changed, None)
+                self.door.leave(entry)
             return copied
         if is_all_of(opened, file.place):
             status = opened.stat()
@@ -371,37 +360,7 @@ class Stream:
         self.files.append(file)
         return file
 
-    # --- the system ---
-
-    def _entry(self, path: str) -> Entry | None:
-        try:
-            return entry_at(path)
-        except OSError as problem:
-            self._fails(path, problem)
-            return None
-
-    def _open(self, entry: Entry) -> Opened | None:
-        try:
-            return open_log(entry.path)
-        except FileNotFoundError:
-            return None
-        except OSError as problem:
-            self._fails(entry.path, problem)
-            return None
-
-    def _fails(self, path: str, problem: BaseException) -> Trouble:
-        number = getattr(problem, "errno", None)
-        why = errno.errorcode.get(number, str(number)) if number else type(problem).__name__
-        self.troubles[path] = Trouble(path, why)
-        return self.troubles[path]
-
     @staticmethod
     def _let_go(file: LogFile) -> LogFile:
-        _close(file.let_go())
+        close(file.let_go())
         return file
-
-
-def _close(opened: Opened | None) -> bool:
-    if opened is not None:
-        opened.close()
-    return opened is not None

@@ -1,0 +1,74 @@
+"""What commands about series of logs have in common: which log and metric is meant, which time, how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloudheal.cli.desk import Desk
+from cloudheal.cli.options import moment_of
+
+if TYPE_CHECKING:
+    from cloudheal.logs.definition import Definition, Metric
+    from cloudheal.logs.figures import Point
+
+Log = Annotated[str, typer.Argument(help="The log's name.")]
+MetricName = Annotated[str, typer.Argument(help="The metric's name; absent: the only one, or all of them.")]
+Until = Annotated[str, typer.Option(help="Only up to then: 10m (ago), or 2026-03-02T11:00 in your zone.")]
+
+
+def definitions(at: Desk, config: Path) -> tuple[Definition, ...]:
+    """Return what the settings define. Raises SettingsError with the lines."""
+    from cloudheal.logs.declared import definitions_of
+    from cloudheal.settings.loader import located
+
+    with located(config):
+        return definitions_of(at.settings)
+
+
+def chosen_of(at: Desk, config: Path, log: str, metric: str) -> tuple[Definition, tuple[Metric, ...]]:
+    """Return a log and the metrics that are meant; ends with 1 when there is no such thing."""
+    known = {one.name: one for one in definitions(at, config)}
+    if log not in known:
+        at.show.say("logs.unknown", name=log, known=", ".join(known))
+        raise typer.Exit(1)
+    definition = known[log]
+    chosen = tuple(one for one in definition.metrics if metric in {"", one.name})
+    if not chosen:
+        at.show.say("logs.no_metric", name=metric, known=", ".join(one.name for one in definition.metrics))
+        raise typer.Exit(1)
+    return definition, chosen
+
+
+def range_of(at: Desk, since: str, until: str) -> tuple[datetime, datetime]:
+    """Return the time that is meant."""
+    now = at.clock.now()
+    begin = moment_of(since, now, at.zone, "--since") or now - timedelta(hours=1)
+    end = moment_of(until, now, at.zone, "--until") or now
+    if begin >= end:
+        raise typer.BadParameter("it ends before it begins", param_hint="--until")
+    return begin, end
+
+
+def figure_of(point: Point) -> str:
+    """Return the name of a figure, with the class that it counts where it is one of a distribution."""
+    return f"{point.alias} {point.within}".strip()
+
+
+def name_of(key: Sequence[str]) -> str:
+    """Return the values of a series as one text; those of a metric without groups are all lines."""
+    return " · ".join(key) or "*"
+
+
+def number_of(value: float) -> str:
+    """Return a number as people read it."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def second_of(moment: datetime) -> int:
+    """Return a moment in seconds since 1970."""
+    return int(moment.timestamp())
