@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -151,6 +152,17 @@ def test_a_vendors_push_shows_its_password(hook: Hook) -> None:
     assert push(BASIC, event(account=OTHER)) == 200  # on disk, as a dead letter: the settings do not list it
     (letter,) = hook.rows(DEAD_LETTER)
     assert OTHER in letter.reason
+
+
+def test_a_push_of_unknown_length_is_refused_as_soon_as_it_is_too_large(hook: Hook) -> None:
+    """In pieces whose end never comes, no more is taken in than the source may send."""
+    login = base64.b64encode(BASIC.encode()).decode()
+    head = (
+        f"POST /ingest/aliyun HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {login}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", hook.port), timeout=20) as client:
+        client.sendall(head.encode() + b"bb8\r\n" + b"x" * 3000 + b"\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_secret_path_takes_json_and_forms_at_its_rate(hook: Hook) -> None:

@@ -164,6 +164,13 @@ def test_a_cell_beyond_every_value_is_refused() -> None:
                 read(data)
 
 
+def test_a_number_of_more_bits_than_any_sum_is_refused_by_both() -> None:
+    """What C could not hold is no number in Python either."""
+    for bits, read_well in ((125, True), (126, False), (127, False), (133, False), (140, False)):
+        data = packed([Row((), 1 << bits)])
+        assert [_outcome(read, data) is not None for read in (unpacked, unpacked_plainly)] == [read_well] * 2
+
+
 def test_distributions_before_and_after_a_change_of_bounds_are_no_error() -> None:
     """A window that holds both, from a restart or another host, has the fuller one; everything else adds up."""
     one, other = Row(("a",), 1, buckets={"d": (1, 0)}), Row(("a",), 2, buckets={"d": (1, 0, 1)})

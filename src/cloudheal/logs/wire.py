@@ -149,7 +149,7 @@ class Parser:
         """Read a number that is not negative."""
         value = shift = 0
         while True:
-            if self._at >= len(self._data) or shift > 133:
+            if self._at >= len(self._data) or shift > 119:
                 raise ValueError("the bytes end, or run on, within a number")
             byte = self._data[self._at]
             self._at += 1

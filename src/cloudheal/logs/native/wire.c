@@ -41,9 +41,10 @@ void put_text(bytes *out, const uint8_t *data, size_t size) {
     put(out, data, size);
 }
 
+/* At most eighteen groups of seven bits, which no sum comes near. */
 unsigned __int128 get_wide(input *in) {
     unsigned __int128 number = 0;
-    for (int shift = 0; in->at < in->end && shift < 128; shift += 7) {
+    for (int shift = 0; in->at < in->end && shift < 126; shift += 7) {
         uint8_t byte = *in->at++;
         if (shift > 121 && byte > 3) break;
         number |= (unsigned __int128)(byte & 127) << shift;
