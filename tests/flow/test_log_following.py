@@ -390,6 +390,28 @@ def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path) -> No
     database.close()
 
 
+def test_databases_of_one_name_in_two_folders_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database of the settings is a file of the working folder, if nothing is said; each folder has its own."""
+    found: list[Following] = []
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        database = open_database("sqlite:///cloudheal.db")
+        migrate(database)
+        machine = Machine(folder, database)
+        machine.write(3)
+        found.append(Following(database, {"app": machine.follower}, "h1"))
+        found[-1].catch_up(lambda: False)
+    assert [one.stands_by for one in found] == [False, False]
+    assert [one.readings()[0].files for one in found] == [1, 1]
+    for one in found:
+        one.followers["app"].forget()
+        one.release()
+        one.database.close()
+
+
 def test_a_second_process_stands_by_until_the_first_has_ended(machine: Machine) -> None:
     """The lock of the host says who follows; it is free at once when its holder ends or dies."""
     first, second = (Following(machine.database, {"app": one}, "h1") for one in (machine.follower, machine.started()))

@@ -177,7 +177,7 @@ def _locked(database: Database) -> int | None:
 
     Where a stranger put something in its place there is no lock, and who follows goes on without.
     """
-    name = hashlib.blake2b(str(database.writing.url.set(password=None)).encode(), digest_size=8).hexdigest()
+    name = hashlib.blake2b(_named(database).encode(), digest_size=8).hexdigest()
     path = Path(tempfile.gettempdir()) / f"cloudheal-logs-{os.getuid()}-{name}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -198,3 +198,11 @@ def _without_lock(path: Path, reason: str) -> int:
     """Return what stands for a lock that cannot be had; the commits keep two processes apart."""
     log.warning("log.no_lock path=%s reason=%s", path, reason)
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _named(database: Database) -> str:
+    """Return what no other database is called: of a file the whole path, because each folder may have one."""
+    url = database.writing.url
+    if database.is_sqlite and url.database and url.database != ":memory:":
+        return str(Path(url.database).resolve())
+    return str(url.set(password=None))
