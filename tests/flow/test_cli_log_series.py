@@ -39,7 +39,7 @@ logs:
     metrics:
       - name: by_url
         by: [url]
-        measures: [count() as requests, max(request_time) as slowest, avg(request_time) as mean]
+        measures: [count() as requests, max(request_time) as slowest, avg(request_time) as mean, countps() as rate]
       - name: all
         measures: [count() as requests]
 """
@@ -128,6 +128,25 @@ def test_top_ranks_by_any_figure_and_counts_what_is_not_over(desk: Path) -> None
     assert "/cart" not in shown
 
 
+def test_rates_of_a_range_are_by_the_time_that_was_counted(desk: Path) -> None:
+    """A range of 90 s begins with a whole minute, up to 150 s ago: lines of 150 s are not divided by 60."""
+    before = time.time()
+    row = document(desk, "top", "web", "by_url", "--since", "90s")[0]
+    seconds = row["lines"] / row["figures"]["rate"]
+    begun = [at - (at - 90) // 60 * 60 for at in (before, time.time())]
+    assert any(at - 2 <= seconds <= at + 10 for at in begun)
+    whole = document(desk, "top", "web", "by_url", "--since", "2h", "--until", "5m")[0]
+    minutes = whole["lines"] / whole["figures"]["rate"] / 60
+    assert minutes == pytest.approx(round(minutes))
+
+
+def test_nothing_is_told_with_where_to_look(desk: Path) -> None:
+    """A range in which nothing is stored names the command that shows what is open, and that one who counts."""
+    done = typed(desk, "query", "web", "--since", "9h", "--until", "8h")
+    assert (done.returncode, "cloudheal logs top web" in done.stdout) == (0, True)
+    assert "cloudheal logs preview web" in typed(desk, "top", "web", "--since", "9h", "--until", "8h").stdout
+
+
 def test_names_of_series_cannot_drive_a_terminal(desk: Path) -> None:
     """What a stranger sent is shown without what a terminal would obey, in tables and for programs."""
     for words in (("query", "web", "by_url", "--since", "2h"), ("top", "web", "by_url", "--since", "2h")):
@@ -142,6 +161,7 @@ def test_names_of_series_cannot_drive_a_terminal(desk: Path) -> None:
     [
         (("query", "wep"), "web"),
         (("query", "web", "by_uri"), "by_url"),
+        (("query", "web", "by_url", "--figure", "p99"), "slowest"),
         (("top", "web", "by_url", "--by", "p99"), "slowest"),
     ],
 )

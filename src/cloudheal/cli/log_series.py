@@ -27,6 +27,7 @@ from cloudheal.cli.log_views import (
     chosen_of,
     definitions,
     figure_of,
+    known_figure,
     name_of,
     number_of,
     range_of,
@@ -107,6 +108,7 @@ def query(
     """Show series over a range of time, with a sparkline for each; the busiest first."""
     with desk(config, as_json=as_json) as at:
         definition, chosen = chosen_of(at, config, name, metric)
+        known_figure(at, figure, chosen)
         begin, end = range_of(at, since, until)
         rows: list[SeriesRow] = []
         for one in chosen:
@@ -116,7 +118,7 @@ def query(
             fitting = [row for row in found if series in row.series and figure in {"", row.figure.partition(" ")[0]}]
             names = list(dict.fromkeys(row.series for row in fitting))[:limit]
             rows += [row for row in fitting if row.series in names]
-        _tell_series(at, rows, (begin, end))
+        _tell_series(at, name, rows, (begin, end))
 
 
 # --- follow ---
@@ -199,11 +201,11 @@ def _series_row(
     )
 
 
-def _tell_series(at: Desk, rows: Sequence[SeriesRow], span: tuple[datetime, datetime]) -> int:
+def _tell_series(at: Desk, name: str, rows: Sequence[SeriesRow], span: tuple[datetime, datetime]) -> int:
     if at.show.as_json:
         at.show.document(at.show.records(rows))
     elif not rows:
-        at.show.say("none")
+        at.show.say("logs.no_series", log=name)
     else:
         names = ("metric", "series", "figure", "minutes", "chart", "last", "least", "most")
         heads = [at.show.text(f"column.{one}") for one in names]

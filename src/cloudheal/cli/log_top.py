@@ -17,10 +17,11 @@ import typer
 from cloudheal.cli.desk import Desk, desk
 from cloudheal.cli.log_views import (
     Log,
-    MetricName,
+    TopMetric,
     Until,
     chosen_of,
     figure_of,
+    known_figure,
     name_of,
     number_of,
     range_of,
@@ -55,7 +56,7 @@ class TopRow:
 @app.command()
 def top(
     name: Log,
-    metric: MetricName = "",
+    metric: TopMetric = "",
     config: Config = HERE,
     by: Annotated[str, typer.Option(help="The figure that decides, by its alias; absent: the number of lines.")] = "",
     since: Annotated[str, typer.Option(help="From then on: 2h, 1d, or 2026-03-02T11:00 in your zone.")] = "5m",
@@ -67,9 +68,7 @@ def top(
     """Show the busiest series of a range of time, minutes that are not over included."""
     with desk(config, as_json=as_json) as at:
         definition, chosen = chosen_of(at, config, name, metric)
-        if by and by not in _aliases(chosen[0]):
-            at.show.say("logs.no_figure", figure=by, known=", ".join(_aliases(chosen[0])))
-            raise typer.Exit(1)
+        known_figure(at, by, chosen[:1])
 
         def ranked() -> list[TopRow]:
             return _ranked(at, definition, chosen[0], range_of(at, since, until), by)[:limit]
@@ -77,7 +76,7 @@ def top(
         if live and sys.stdout.isatty() and not as_json:
             _live(at, ranked)
         else:
-            _tell_top(at, ranked())
+            _tell_top(at, name, ranked())
 
 
 def _ranked(at: Desk, definition: Definition, metric: Metric, span: tuple[datetime, datetime], by: str) -> list[TopRow]:
@@ -86,10 +85,11 @@ def _ranked(at: Desk, definition: Definition, metric: Metric, span: tuple[dateti
     window = _whole(at, definition, metric, span)
     if window is None:
         return []
+    seconds = min(second_of(at.clock.now()), window.start + window.seconds) - window.start
     lines = {row.key: row.count for row in window.rows}
     total = sum(lines.values()) or 1
     figures: dict[tuple[str, ...], dict[str, float]] = {key: {} for key in lines}
-    for point in Figures(definition, metric).of(window):
+    for point in Figures(definition, metric).of(window, seconds):
         figures[point.key][figure_of(point)] = point.value
     order = sorted(lines, key=lambda key: (-figures[key].get(by, float("-inf")) if by else 0, -lines[key], key))
     return [
@@ -99,7 +99,7 @@ def _ranked(at: Desk, definition: Definition, metric: Metric, span: tuple[dateti
 
 
 def _whole(at: Desk, definition: Definition, metric: Metric, span: tuple[datetime, datetime]) -> Window | None:
-    """Return a range as one window: what is stored of it, and what is open."""
+    """Return a range as one window of whole minutes: what is stored of it, and what is open."""
     from cloudheal.logs.counting import merged
     from cloudheal.logs.engines import pick
     from cloudheal.logs.windows import Window
@@ -114,14 +114,16 @@ def _whole(at: Desk, definition: Definition, metric: Metric, span: tuple[datetim
     if not parts:
         return None
     rows = merged(row for one in parts for row in one.rows)
-    return Window(metric.name, begin, max(1, (end - begin) // 60), rows, sum(one.error for one in parts))
+    begin -= begin % 60
+    over = max([end, *(one.start + one.minutes * 60 for one in past)])
+    return Window(metric.name, begin, -(-(over - begin) // 60), rows, sum(one.error for one in parts))
 
 
-def _tell_top(at: Desk, rows: Sequence[TopRow]) -> int:
+def _tell_top(at: Desk, name: str, rows: Sequence[TopRow]) -> int:
     if at.show.as_json:
         at.show.document(at.show.records(rows))
     elif not rows:
-        at.show.say("none")
+        at.show.say("logs.no_top", log=name)
     else:
         at.show.console().print(_table(at, rows))
     return len(rows)
@@ -155,7 +157,3 @@ def _table(at: Desk, rows: Sequence[TopRow]) -> Table:
         for row in rows
     ]
     return at.show.grid("title.logs.top", [*heads, *figures], cells)
-
-
-def _aliases(metric: Metric) -> list[str]:
-    return [*(one.alias for one in metric.measures), *(one.alias for one in metric.derived)]

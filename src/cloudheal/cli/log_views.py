@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Log = Annotated[str, typer.Argument(help="The log's name.")]
 MetricName = Annotated[str, typer.Argument(help="The metric's name; absent: the only one, or all of them.")]
+TopMetric = Annotated[str, typer.Argument(help="The metric's name; absent: the first.")]
 Until = Annotated[str, typer.Option(help="Only up to then: 10m (ago), or 2026-03-02T11:00 in your zone.")]
 
 
@@ -42,6 +43,20 @@ def chosen_of(at: Desk, config: Path, log: str, metric: str) -> tuple[Definition
         at.show.say("logs.no_metric", name=metric, known=", ".join(one.name for one in definition.metrics))
         raise typer.Exit(1)
     return definition, chosen
+
+
+def known_figure(at: Desk, figure: str, chosen: Sequence[Metric]) -> str:
+    """Return the name of a figure; ends with 1 and the names that there are when it is none of them."""
+    known = [alias for one in chosen for alias in aliases_of(one)]
+    if figure and figure not in known:
+        at.show.say("logs.no_figure", figure=figure, known=", ".join(dict.fromkeys(known)))
+        raise typer.Exit(1)
+    return figure
+
+
+def aliases_of(metric: Metric) -> list[str]:
+    """Return the names of a metric's figures."""
+    return [*(one.alias for one in metric.measures), *(one.alias for one in metric.derived)]
 
 
 def range_of(at: Desk, since: str, until: str) -> tuple[datetime, datetime]:

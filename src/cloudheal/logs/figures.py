@@ -35,9 +35,12 @@ class Figures:
         names = [one.alias for one in metric.measures if one.function is not Function.DISTRIBUTION]
         self._derived = [(one.alias, expression(one.expression, names)) for one in metric.derived]
 
-    def of(self, window: Window) -> tuple[Point, ...]:
-        """Return every figure of every series, in the order of rows and of the definition."""
-        return tuple(point for row in window.rows for point in self._of_row(row, window.seconds))
+    def of(self, window: Window, seconds: int = 0) -> tuple[Point, ...]:
+        """Return every figure of every series, in the order of rows and of the definition.
+
+        `seconds`: what rates are by, where the window is not over; else it is as long as it is.
+        """
+        return tuple(point for row in window.rows for point in self._of_row(row, seconds or window.seconds))
 
     def _of_row(self, row: Row, seconds: int) -> Iterator[Point]:
         values: dict[str, float | None] = {}
