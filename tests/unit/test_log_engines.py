@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -480,13 +481,13 @@ def test_other_threads_run_while_a_block_is_counted() -> None:
 def test_without_the_compiled_engine_the_fallback_counts_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning, with why; and without its packages, what to install."""
-    engines.pick.cache_clear()
+    """One warning, with why, however many threads ask at once; and without its packages, what to install."""
+    engines.picked.cache_clear()
     monkeypatch.setitem(sys.modules, "cloudheal.logs.native", None)
-    with caplog.at_level(logging.WARNING):
-        assert engines.pick().name == engines.pick().name == "fallback"
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(8) as threads:
+        assert {one.name for one in threads.map(lambda _: pick(), range(8))} == {"fallback"}
     assert [record.message.split(":")[0] for record in caplog.records] == ["logs.engine.fallback"]
     monkeypatch.setitem(sys.modules, "cloudheal.logs.fallback", None)
     with pytest.raises(SettingsError, match="neither is the compiled engine"):
         engines.fallback()
-    engines.pick.cache_clear()
+    engines.picked.cache_clear()

@@ -96,6 +96,7 @@ def test_a_definition_says_what_was_written(tmp_path: Path) -> None:
         ("p99(request_time)", "average(request_time)", r":15: .*expected count"),
         ("p99(request_time)", "averag(request_time)", r":15: .*got 'averag'; did you mean avg\?"),
         ("p99(request_time)", "avg request_time", r":15: .*expected a statistic such as"),
+        ("p99(request_time)", "distribution(request_time", r":15: .*a comma ends it inside of.*put it in quo"),
         ("p99(request_time)", "avg()", r":15: .*avg needs a field"),
         ("p99(request_time)", "distribution(request_time)", r":15: .*distribution needs bounds"),
         ("p99(request_time)", "distribution(request_time, 2, 1)", r":15: .*bounds rise"),

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import logging
+import threading
 from functools import cache
 
 from cloudheal.errors import SettingsError
 from cloudheal.logs.counting import Engine
 
 _log = logging.getLogger(__name__)
-_MISSING = "logs.engine.fallback: the compiled engine is missing or does not load (%s): logs are counted more slowly"
+_MISSING = (
+    "logs.engine.fallback: the compiled engine is missing or does not load (%s): logs are counted more slowly;"
+    " install a C compiler and then cloudheal again"
+)
+#: Every log has a thread, and all of them ask at the start.
+_ASKING = threading.Lock()
+
+
+def pick() -> Engine:
+    """Return the engine for this process. Raises SettingsError when there is none."""
+    with _ASKING:
+        return picked()
 
 
 @cache
-def pick() -> Engine:
-    """Return the engine for this process. Raises SettingsError when there is none."""
+def picked() -> Engine:
+    """Choose the engine, once; `pick` is for threads."""
     try:
         from cloudheal.logs.native import NativeEngine  # noqa: PLC0415 - imported where it is used
     except ImportError as error:

@@ -102,7 +102,8 @@ def _keys(text: str) -> dict[str, Any]:
     """Read `distribution(rt, 0.1, 0.5) as spread`. Raises ValueError saying what was expected."""
     found = _SHORT.fullmatch(text)
     if found is None:
-        raise ValueError(f"expected a statistic such as `count()` or `avg(rt) as rt_avg`, got {text!r}")
+        cut = "; a comma ends it inside of [...]: put it in quotes" if text.count("(") != text.count(")") else ""
+        raise ValueError(f"expected a statistic such as `count()` or `avg(rt) as rt_avg`, got {text!r}{cut}")
     field = "" if found["field"] == "*" else found["field"]
     keys: dict[str, Any] = {"field": field, "function": found["function"], "alias": found["alias"] or ""}
     if found["bounds"]:

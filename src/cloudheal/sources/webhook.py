@@ -263,7 +263,8 @@ class Listener:
             found = await asyncio.to_thread(logs.page, path, dict(request.query)) if logs else None
         except ValueError as problem:
             return web.json_response({"result": str(problem)}, status=400)
-        return web.json_response(found or {"result": "no such log, or metric"}, status=200 if found else 404)
+        missing = {"result": "no such log, or metric: GET /api/logs lists them"}
+        return web.json_response(found or missing, status=200 if found else 404)
 
 
 def sources_of(settings: Sequence[IngestSettings], environment: Mapping[str, str]) -> dict[str, Source]:
