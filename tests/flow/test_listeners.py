@@ -24,7 +24,7 @@ from tests.sim.simulator import RunningSimulator, started
 
 WEB = "i-bp1web01"
 #: Chores that ask the clock.
-FAILING = {"keep", "notify", "watch", "poll", "plan", "tend", "listener brisk.Brisk"}
+FAILING = {"keep", "notify", "watch", "poll", "plan", "tend", "series", "listener brisk.Brisk"}
 HEAD = """
     from pathlib import Path
 
