@@ -32,7 +32,7 @@ RANDOM_ROUNDS = 100
 #: Rounds of a long run after which it says how it goes.
 TOLD_EVERY = 25
 #: Playbooks of which `make test` takes a point on PostgreSQL too.
-ON_BOTH = frozenset({"restart_stopped", "spot_evacuate", "reboot_in_window", "restore_after_ping_loss"})
+ON_BOTH = frozenset({"restart_stopped", "spot_evacuate"})
 #: Every playbook that comes with cloudheal.
 BUILT_IN = sorted(found.thing.name for found in of_kind(in_package(playbooks), Playbook))
 

@@ -312,7 +312,7 @@ def test_slow_clients_do_not_keep_others_waiting(sim: RunningSimulator) -> None:
             one.__exit__()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     parameters=st.dictionaries(
         st.text(st.sampled_from("ABTag.1Key2 %&=\xe9中\x00"), min_size=1, max_size=12),
