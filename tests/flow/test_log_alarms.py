@@ -29,7 +29,14 @@ RULE: dict[str, Any] = {
     "when": {"source": ["cloudheal.logs"], "data": {"alarm": ["errors"]}},
     "resources": {"ids": [WEB.id]},
     "playbook": "rerun_process",
-    "with": {"check": "pgrep nginx", "start": "systemctl start nginx", "recovers": "10m"},
+    # The test moves the clock by minutes while the command runs in the time of the machine.
+    "with": {
+        "check": "pgrep nginx",
+        "start": "systemctl start nginx",
+        "recovers": "10m",
+        "command_timeout": "1h",
+        "limit": "1h",
+    },
     "mode": "auto",
 }
 LOG: dict[str, Any] = {
