@@ -192,7 +192,8 @@ class App:
             chance=SystemRandom().random,
         )
         self.log_alarms = self._log_alarms(settings) if any(one.alarms for one in settings.logs) else None
-        self.following = following_of(settings, self.database, definitions_of(settings), self.clock, self.counters)
+        self.definitions = definitions_of(settings)
+        self.following = following_of(settings, self.database, self.definitions, self.clock, self.counters)
         ages = Ages(keep.series.minutes, keep.series.quarters, keep.series.hours)
         self.series = SeriesKeeper(self.database, self.worker, self.clock, ages)
         self.chores = Chores(self.stopping, self.outage, self.counters)
@@ -225,7 +226,6 @@ class App:
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
-        self.definitions = definitions_of(settings)
         self.outlets = outlets_of(settings, self.database, self.worker, self.clock, self.counters)
         self.dead_man = self._dead_man(settings.watch.dead_man) if settings.watch.dead_man else None
         self.listener = self._listener(settings.listen) if settings.listen else None
