@@ -186,7 +186,7 @@ def test_a_regular_expression_is_a_format() -> None:
         (lambda: apache("%h %Z %t"), "no directive %Z"),
         (lambda: apache("%h %{%H:%M}t"), "form of time"),
         (lambda: preset("combine"), "no format is called 'combine'"),
-        (lambda: regex("(?P<at>", [], "at"), "is none: .* at character"),
+        (lambda: regex("(?P<at>", [], "at"), "cannot be used: missing"),
         (lambda: regex("(?P<at>.)", [Field("x")], "at"), "no group called 'x'"),
         (lambda: json_lines([Field("a b")], "at"), "cannot be called 'a b'"),
         (lambda: json_lines([Field("line")], "at"), "cannot be called 'line'"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +44,7 @@ def test_rules_of_the_operator_come_first_and_in_order() -> None:
 
 def test_a_rule_that_is_none_is_refused() -> None:
     """A counter is never begun with it."""
-    with pytest.raises(re.error):
+    with pytest.raises(ValueError, match="missing \\)"):
         normaliser([("(", "")])
 
 

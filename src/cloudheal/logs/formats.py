@@ -16,6 +16,7 @@ from types import MappingProxyType
 from cloudheal.errors import SettingsError
 from cloudheal.logs.definition import LINE, Ends, Field, LineFormat, Part, Style
 from cloudheal.logs.variables import NGINX_TIMES, apache_field, ends_of, nginx_field, with_request
+from cloudheal.settings.patterns import line_pattern
 
 _COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
@@ -92,12 +93,12 @@ def key_value(fields: Iterable[Field], time: str = "", zone: int | None = None) 
 def regex(pattern: str, fields: Iterable[Field], time: str, zone: int | None = None) -> LineFormat:
     """Return the format of lines that a regular expression matches as a whole; its named groups are the fields."""
     try:
-        groups = re.compile(pattern.encode()).groupindex
-    except re.error as error:
+        groups = [name.decode() for name in line_pattern(pattern).groupindex]
+    except ValueError as error:
         raise SettingsError(
-            f"the regular expression is none: {error.msg}"
-            + (f" at character {error.pos}" if error.pos is not None else ""),
-            what_to_do=r"Try it with re.compile(...) in python; a backslash in double quotes of YAML is \\.",
+            f"the regular expression cannot be used: {error}",
+            what_to_do=r"It is read as https://github.com/google/re2/wiki/Syntax says; a backslash in double quotes of"
+            r" YAML is \\.",
         ) from error
     declared = {one.name: one for one in fields}
     for name in (*declared, time):

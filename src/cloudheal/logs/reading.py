@@ -15,6 +15,7 @@ from cloudheal.logs.counting import Limits, Reason
 from cloudheal.logs.definition import LINE, Ends, Kind, LineFormat, Part, Style
 from cloudheal.logs.numbers import NotANumberError, units
 from cloudheal.logs.stamps import LEADING, second_of
+from cloudheal.settings.patterns import line_pattern
 
 #: A value of a line: text as bytes, a number in units of its field, None when it is missing.
 Value = bytes | int | None
@@ -180,11 +181,15 @@ def _key_value(format_: LineFormat) -> _Raw:
 
 
 def _regex(format_: LineFormat) -> _Raw:
-    match = re.compile(format_.text.encode(), re.DOTALL).fullmatch
+    pattern = line_pattern(format_.text)
+    places = [(name.decode(), number - 1) for name, number in pattern.groupindex.items()]
 
     def raw(line: bytes) -> dict[str, bytes] | None:
-        found = match(line)
-        return {name: value or b"" for name, value in found.groupdict().items()} if found else None
+        found = pattern.fullmatch(line)
+        if found is None:
+            return None
+        groups = found.groups()
+        return {name: groups[number] or b"" for name, number in places}
 
     return raw
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from cloudheal.settings.patterns import replacer
+
 #: Far above real paths; rules search no further, however they were written and whatever a client sends.
 MOST_CHARACTERS = 1024
 
@@ -40,14 +42,14 @@ def templated(path: str) -> str:
 def normaliser(rules: Iterable[tuple[str, str]] = ()) -> Callable[[str], str]:
     r"""Return what turns URLs into names; `rules` are regular expressions and replacements (`\1` is a group).
 
-    Raises re.error for a rule that is none.
+    Raises ValueError for a rule that is none.
     """
-    compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
+    made = [replacer(pattern, replacement) for pattern, replacement in rules]
 
     def normalised(url: str) -> str:
         path = without_query(url[: 4 * MOST_CHARACTERS])[:MOST_CHARACTERS]
-        for pattern, replacement in compiled:
-            path = pattern.sub(replacement, path)
+        for replaced in made:
+            path = replaced(path)
         return templated(path)
 
     return normalised

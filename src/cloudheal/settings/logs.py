@@ -8,7 +8,6 @@ mean the same thing; those that name a log store of the cloud are refused with w
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +19,7 @@ from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import NAME, LogMeasure
 from cloudheal.settings.part import Part, meant
+from cloudheal.settings.patterns import replacer
 
 #: Lines that come later than this are counted as late and nothing else.
 MOST_LATE = timedelta(hours=1)
@@ -37,17 +37,18 @@ class UrlRule(Part):
     """A replacement in paths, before pieces are templated."""
 
     match: str = Field(
-        min_length=1, max_length=1000, description="A regular expression, searched anywhere in the path."
+        min_length=1,
+        max_length=1000,
+        description="A regular expression of RE2, searched anywhere in the path.",
     )
     replace: str = Field("", max_length=1000, description="What stands there instead; `\\1` is the first group.")
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
         try:
-            re.compile(self.match)
-            re.compile(f"{self.match}|").sub(self.replace, "")
-        except (re.error, IndexError) as problem:
-            raise ValueError(f"not a rule: {problem}") from problem
+            replacer(self.match, self.replace)
+        except ValueError as problem:
+            raise ValueError(f"not a rule: {problem}") from None
         return self
 
 
@@ -90,7 +91,7 @@ class LogFormat(Part):
     apache: str | None = Field(None, description="The text of Apache's `LogFormat`.")
     json_lines: bool | None = Field(None, alias="json", description="`true`: every line is a JSON object.")
     key_value: bool | None = Field(None, description='`true`: `key=value` and `key="a b"`, anywhere in the line.')
-    regex: str | None = Field(None, description="A regular expression with a named group for each field.")
+    regex: str | None = Field(None, description="A regular expression of RE2 with a named group for each field.")
     time: str = Field("", description="The field that holds the time, where the format does not say.")
     timezone: str = Field(
         "",

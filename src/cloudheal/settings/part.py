@@ -49,7 +49,7 @@ def _keys(name: str, info: FieldInfo) -> list[str]:
 
 def _advised(error: ErrorDetails, known: list[str]) -> InitErrorDetails:
     """Return a finding as it was, an unknown key with the known one that is next to it."""
-    message = error["msg"]
+    message = error["msg"].removeprefix("Value error, ")  # how pydantic says that the reason is ours
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         message += meant(str(error["loc"][0]), known)
     told: dict[str, Any] = {"message": message}
