@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import cramjam
 import pytest
 
+from cloudheal.app.chores import Chores, RestingError
 from cloudheal.app.log_outlets import GRACE_SECONDS, Outlet, outlets_of
+from cloudheal.app.outage import Outage
 from cloudheal.errors import CloudhealError, SettingsError
 from cloudheal.logs.counting import Fed, Minute, Row, Values, cell_of
 from cloudheal.metrics.counters import Counters
@@ -145,7 +148,8 @@ def test_a_receiver_that_was_away_gets_everything_later(
             one.tick()
         assert "\x1b" not in str(told.value)
         ticks[0] += pause - 0.1
-        assert one.tick() == 0
+        with pytest.raises(RestingError):
+            one.tick()
         ticks[0] += 0.1
     receiver.posts.clear()
     receiver.answer = lambda _post: (204, b"")
@@ -155,6 +159,60 @@ def test_a_receiver_that_was_away_gets_everything_later(
         2,
         3,
     ]
+
+
+def test_a_receiver_that_is_away_is_told_once_and_is_ill_health_until_it_is_back(
+    database: Database, clock: VirtualClock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pause between two attempts is no sign that it works; the reason names place, answer and what to look at."""
+    ticks, chores = [0.0], Chores(threading.Event(), Outage(), Counters())
+    one = outlet(settings(receiver, "prometheus", "/secret-path"), database, clock)
+    one.monotonic = lambda: ticks[0]
+    counted(database, clock)
+    clock.advance(MINUTE + LATE)
+    receiver.answer = lambda _post: (404, b"remote write receiver needs to be enabled")
+    one.serve()
+    counted(database, clock)
+    clock.advance(MINUTE + LATE)
+    while not chores.ill():
+        chores.attempt("outlet out", one.tick)
+        ticks[0] += 1.0
+    assert ticks[0] == 13.0  # it was asked after 0, 4 and 12 seconds
+    told = [record.getMessage() for record in caplog.records if record.name == "cloudheal.outlets"]
+    assert len(told) == 1
+    assert f"{receiver.url.removeprefix('http://')} answered 404: remote write receiver needs" in told[0]
+    assert "is url right" in told[0]
+    assert "secret-path" not in caplog.text
+    receiver.answer = lambda _post: (204, b"")
+    ticks[0] += 20.0
+    assert chores.attempt("outlet out", one.tick)
+    assert chores.ill() == []
+    assert "outlet.works_again outlet=out" in caplog.text
+
+
+def test_of_a_body_that_is_refused_the_moments_are_sent_apart(
+    database: Database, clock: VirtualClock, receiver: Receiver
+) -> None:
+    """A receiver that takes a body as a whole or not at all gets what it wants of it, and each moment is tried once."""
+    counters = Counters()
+    one = outlet(settings(receiver, "prometheus"), database, clock, counters)
+    one.serve()
+    ends = []
+    for number in range(8):
+        ends.append((counted(database, clock, lines=number + 1) + 60) * 1000)
+        clock.advance(MINUTE)
+    clock.advance(LATE)
+
+    def answer(post: Post) -> tuple[int, bytes]:
+        moments = {at for _, values in written([post])["cloudheal_log_n"] for at in values}
+        return (400, b"out of bounds") if ends[2] in moments else (204, b"")
+
+    receiver.answer = answer
+    assert one.serve() == 7
+    assert 'cloudheal_outlet_refused_total{outlet="out"} 1' in counters.exposition()
+    assert len(receiver.posts) == 7
+    receiver.answer = lambda _post: (204, b"")
+    assert one.serve() == 0
 
 
 @pytest.mark.parametrize(("status", "left_out"), [(400, True), (422, True), (401, False), (404, False), (302, False)])

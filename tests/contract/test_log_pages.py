@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from cloudheal.app.log_outlets import GRACE_SECONDS, Outlet, outlets_of
 from cloudheal.app.log_pages import LogPages
-from cloudheal.errors import CloudhealError
+from cloudheal.errors import CloudhealError, SettingsError
 from cloudheal.logs.counting import Fed, Minute, Row, Values, added, cell_of, value_of
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
@@ -25,7 +25,8 @@ from cloudheal.record.log_following import Progress, advance, standing
 from cloudheal.record.log_series import windows_of
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
-from cloudheal.settings.schema import Settings
+from cloudheal.settings.schema import ListenSettings, Settings
+from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, LogDesk, sources_of
 from cloudheal.testing.clock import START, VirtualClock
 from tests.contract.log_receivers import Post, Receiver, receiving
@@ -40,7 +41,15 @@ LOG = {
         {"name": "per_url", "by": ["url"], "measures": ["count() as n", "p99(request_time) as p99"]},
     ],
 }
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET, TOKEN = "0123456789abcdef0123456789abcdef", "a-token-of-some-length"
+LISTEN = {
+    "port": 0,
+    "token_env": "TOKEN",
+    "sources": [
+        {"name": "agents", "proof": "signed", "secret_env": "SHIP", "hosts": ["*"]},
+        {"name": "hook", "proof": "path", "secret_env": "SHIP"},
+    ],
+}
 #: As a client may write it to look like something else; what counts it makes it printable, and no more.
 FORGED = '/x"} 1 cloudheal_log_n{log="shop",metric="requests"} 99 \\'
 
@@ -51,9 +60,7 @@ class Place:
     def __init__(self, file: Path, clock: Clock | None = None, **more: Any) -> None:
         self.time = VirtualClock()
         self.clock: Clock = clock or self.time
-        listen = {"port": 0, "sources": [{"name": "agents", "proof": "signed", "secret_env": "SHIP"}]}
-        listen["sources"].append({"name": "hook", "proof": "path", "secret_env": "SHIP"})  # type: ignore[attr-defined]
-        self.settings = Settings.model_validate({"logs": [LOG], "listen": listen, **more})
+        self.settings = Settings.model_validate({"logs": [LOG], "listen": LISTEN, **more})
         self.database = open_database(f"sqlite:///{file}")
         migrate(self.database)
         self.counters = Counters()
@@ -66,22 +73,23 @@ class Place:
             answer=lambda _: {},
             spend=self._spend,
             now=self.clock.now,
-            health=dict,
+            health=lambda: {"ok": True, "problems": []},
             metrics=str,
-            logs=LogDesk(lambda body: self.ship(body), self.pages.metrics, self.pages.page),  # noqa: PLW0108 - changes
+            logs=LogDesk(lambda *sent: self.ship(*sent), self.pages.metrics, self.pages.page),  # noqa: PLW0108 - changes
         )
-        sources = sources_of(self.settings.listen.sources if self.settings.listen else (), {"SHIP": SECRET})
-        self.listener = Listener("127.0.0.1", 0, sources, desk, self.counters)
+        listen, held = self.settings.listen or ListenSettings(), {"SHIP": SECRET, "OTHER": SECRET[::-1], "TOKEN": TOKEN}
+        sources, readers = sources_of(listen.sources, held), readers_of(listen, held)
+        self.listener = Listener("127.0.0.1", 0, sources, readers, desk, self.counters)
 
     def _spend(self, source: str, nonce: str, until: datetime) -> bool:
         with self.database.transaction() as connection:
             return spend_nonce(connection, source, nonce, until, self.clock.now())
 
-    def get(self, path: str, method: str = "GET", body: bytes = b"") -> tuple[int, str]:
-        """Ask the listener."""
+    def get(self, path: str, method: str = "GET", body: bytes = b"", token: str = TOKEN) -> tuple[int, str]:
+        """Ask the listener, with the token of its readers unless told otherwise."""
         connection = http.client.HTTPConnection("127.0.0.1", self.listener.port, timeout=10)
         try:
-            connection.request(method, path, body or None)
+            connection.request(method, path, body or None, {"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:
@@ -132,9 +140,9 @@ def minute(metric: str, *rows: tuple[tuple[str, ...], int, int]) -> Minute:
     return Minute(metric, int(START.timestamp()), tuple(made))
 
 
-def agent(place: Place, centre: str) -> Outlet:
+def agent(place: Place, centre: str, source: str = "agents") -> Outlet:
     """Return the outlet by which a place ships to another."""
-    shipping = {"name": "up", "to": "cloudheal", "url": centre, "source": "agents", "secret_env": "SHIP"}
+    shipping = {"name": "up", "to": "cloudheal", "url": centre, "source": source, "secret_env": "SHIP"}
     settings = Settings.model_validate({"logs": [LOG], "outlets": [shipping]})
     (one,) = outlets_of(settings, place.database, "agent", place.clock, place.counters)
     return one
@@ -300,6 +308,73 @@ def test_what_the_centre_does_not_know_waits_on_its_machine(make: Callable[..., 
         one.serve()
     centre.ship = replace(centre.pages, definitions=web.pages.definitions).ship
     assert one.serve() == 1
+
+
+def test_a_key_ships_for_its_own_hosts_only(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another host's name nothing is taken, by patterns whole names are meant, and no hosts are none."""
+    agents = {"name": "agents", "proof": "signed", "secret_env": "SHIP", "hosts": ["web-1", "db-*"]}
+    other = {"name": "other", "proof": "signed", "secret_env": "OTHER"}
+    centre, web = make("centre", listen={"port": 0, "sources": [agents, other]}), make("web")
+    one = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+    one.serve()
+    for host in ("web-1", "db-7"):
+        web.count(minute("requests", ((), 5, 1)), host)
+    assert one.serve() == 2
+    for host in ("web-10", "web-2", "db", "WEB-1"):
+        web.count(minute("requests", ((), 90, 1)), host)
+        with pytest.raises(CloudhealError, match=f"422: .*may not ship for the host {host}: name it in hosts"):
+            one.serve()
+        with web.database.transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM log_open WHERE host NOT IN ('web-1', 'db-7')")
+    assert [row.count for row in centre.rows(0)] == [10]
+    monkeypatch.setenv("SHIP", SECRET[::-1])
+    nobody = agent(web, f"http://127.0.0.1:{centre.listener.port}", "other")
+    web.count(minute("requests", ((), 90, 1)), "web-1")
+    with pytest.raises(CloudhealError, match="may not ship for the host"):
+        nobody.serve()
+    assert [row.count for row in centre.rows(0)] == [10]
+    with pytest.raises(ValueError, match="signed"):
+        Settings.model_validate({"listen": {"sources": [{**agents, "proof": "path"}]}})
+
+
+@pytest.mark.parametrize(
+    ("listen", "own"),
+    [
+        ({"token_env": "TOKEN"}, False),
+        ({"token_env": "TOKEN", "host": "0.0.0.0"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"sources": LISTEN["sources"]}, True),
+    ],
+)
+def test_a_stranger_reads_nothing_of_a_log(
+    make: Callable[..., Place],
+    listen: Mapping[str, Any],
+    own: bool,  # noqa: FBT001 - a case of the table
+) -> None:
+    """Nor does one with a wrong token, or the token in another form; health says no more than whether all is well."""
+    place = make("one", listen={"port": 0, **listen})
+    place.count(minute("per_url", (("/secret-plan",), 5, 1)))
+    place.time.advance(timedelta(seconds=60 + 60 + GRACE_SECONDS))
+    for token in ("", "wrong-token-of-length", TOKEN[:-1]):
+        for path in ("/metrics/logs", "/api/logs", "/api/logs/shop/per_url", "/api/logs/nothing", "/api/logs/shop?x=1"):
+            status, text = place.get(path, token=token)
+            assert (status, "shop" in text, "secret-plan" in text) == (401, False, False)
+            assert "listen.token_env" in text
+        assert place.get("/metrics", token=token)[0] == (200 if own else 401)
+        assert (json.loads(place.get("/healthz", token=token)[1]) == {"ok": True}) is not own
+    if not own:
+        assert "secret-plan" in place.get("/api/logs/shop/per_url?since=1")[1] or place.get("/metrics/logs")[0] == 200
+        assert json.loads(place.get("/healthz")[1])["problems"] == []
+
+
+def test_on_a_machine_of_its_own_no_token_is_needed(make: Callable[..., Place]) -> None:
+    """Nobody else can reach a loopback address, until something pushes from elsewhere."""
+    place = make("one", listen={"port": 0})
+    assert [place.get(path, token="")[0] for path in ("/metrics/logs", "/api/logs", "/metrics", "/healthz")] == [
+        200
+    ] * 4
+    with pytest.raises(SettingsError, match="SHORT is not set in the environment or is shorter than 16"):
+        readers_of(ListenSettings(token_env="SHORT"), {"SHORT": "short"})
 
 
 def test_two_machines_of_one_name_do_not_mix(make: Callable[..., Place]) -> None:

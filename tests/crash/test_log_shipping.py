@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,8 +52,8 @@ def test_an_agent_killed_before_it_was_answered_ships_nothing_twice(centre: Plac
         web.count(minute("requests", ((), count, 1)), "web-1")
     running = agent(tmp_path, centre)
 
-    def killed(body: bytes) -> str:
-        said = centre.pages.ship(body)
+    def killed(body: bytes, may: Callable[[str], bool]) -> str:
+        said = centre.pages.ship(body, may)
         running.send_signal(signal.SIGKILL)
         running.wait(timeout=20)
         return said

@@ -20,9 +20,9 @@ LOG = {
 
 
 def blocks(language: str) -> list[str]:
-    """Return the settings that a page shows."""
+    """Return the settings that a page shows; those of Prometheus are somebody else's."""
     page = (ROOT / "docs" / language / "howto" / "log-outlets.md").read_text(encoding="utf-8")
-    return re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return [one for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if not one.startswith("# prometheus.yml")]
 
 
 @pytest.mark.parametrize("text", blocks("en"))

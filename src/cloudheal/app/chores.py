@@ -27,6 +27,10 @@ log = logging.getLogger("cloudheal.chores")
 MOST_FAILURES = 3
 
 
+class RestingError(Exception):
+    """A chore that failed waits before it tries again: neither another failure, nor a sign that it works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failing:
     """A chore that fails: why it did so last, and how often in a row."""
@@ -61,9 +65,11 @@ class Chores:
         return thread
 
     def attempt(self, chore: str, work: Callable[[], object]) -> bool:
-        """Do something once; False when it failed, whatever it raised."""
+        """Do something once; False when it failed, whatever it raised, or rests after a failure."""
         try:
             work()
+        except RestingError:
+            return False
         except sa.exc.SQLAlchemyError as problem:
             self._failed_by_store(chore, problem)
         except Exception as problem:  # noqa: BLE001 - a thread that ends would be missed only when it is needed

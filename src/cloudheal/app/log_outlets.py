@@ -18,6 +18,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
+from cloudheal.app.chores import RestingError
 from cloudheal.errors import TransientError
 from cloudheal.logs.declared import definitions_of
 from cloudheal.logs.definition import Definition, Metric
@@ -71,23 +72,39 @@ class Outlet:
     """Up to which second each host's minutes were said to be complete, and when."""
     _due: float = 0.0
     _pause: float = LOOK_SECONDS
+    _failed: str = ""
+    """Why the last attempt failed; empty when it did not."""
 
     def tick(self) -> int:
-        """Send what is new, when it is time to look; returns how much that was. Raises Outlet*Error."""
+        """Send what is new, when it is time to look; returns how much that was.
+
+        Raises Outlet*Error, and RestingError while it waits after one.
+        """
         if self.monotonic() < self._due:
+            if self._failed:
+                raise RestingError
             return 0
         try:
             count = self.serve()
         except ServedElsewhereError:
             count = 0
-        except (OutletAwayError, OutletRefusedError):
-            self.counters.count("cloudheal_outlet_failures_total", outlet=self.name)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self._due = self.monotonic() + self._pause
+        except (OutletAwayError, OutletRefusedError) as problem:
+            self._rest(str(problem.args[0]))
             raise
-        self._pause = LOOK_SECONDS
+        if self._failed:
+            log.warning("outlet.works_again outlet=%s", self.name)
+        self._failed, self._pause = "", LOOK_SECONDS
         self._due = self.monotonic() + LOOK_SECONDS
         return count
+
+    def _rest(self, reason: str) -> float:
+        """Count a failure, tell it unless it was told, and wait longer than before; returns how long."""
+        self.counters.count("cloudheal_outlet_failures_total", outlet=self.name)
+        if reason != self._failed:
+            log.warning("outlet.failed outlet=%s reason=%r", self.name, reason)
+        self._failed, self._pause = reason, min(self._pause * 2, LONGEST_PAUSE)
+        self._due = self.monotonic() + self._pause
+        return self._pause
 
     def serve(self) -> int:
         """Send everything that is new; returns how many minutes or samples.
@@ -185,12 +202,22 @@ class Outlet:
             yield self._note((definition.name, metric.name), Sent(position, ""), "samples", count)
 
     def _post(self, name: str, batch: Sequence[Sample]) -> int:
-        """Send samples; what is refused for good is told and left out, so that it holds nothing up."""
+        """Send samples; what is refused for good is told and left out, so that it holds nothing up.
+
+        A receiver that refuses one sample may take none of its body, as Prometheus does with what is older than its
+        own newest by an hour: a refused body of several moments is sent again in halves.
+        """
         try:
             left_out = self.way.send(batch)
         except OutletRefusedError as problem:
+            moments = sorted({one.at for one in batch})
+            if len(moments) > 1:
+                middle = moments[len(moments) // 2]
+                halves = ([one for one in batch if one.at < middle], [one for one in batch if one.at >= middle])
+                return sum(self._post(name, half) for half in halves)
             left_out = len(batch)
-            log.warning("outlet.refused outlet=%s log=%s samples=%d reason=%r", self.name, name, left_out, str(problem))
+            reason = str(problem.args[0])
+            log.warning("outlet.refused outlet=%s log=%s samples=%d reason=%r", self.name, name, left_out, reason)
         if left_out:
             self.counters.count("cloudheal_outlet_refused_total", left_out, outlet=self.name)
         return len(batch) - left_out

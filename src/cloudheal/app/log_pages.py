@@ -6,7 +6,7 @@ settings do not have, nothing is taken, because nobody could read it, and the ag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -64,12 +64,14 @@ class LogPages:
         ]
         return self._metric(*found[0], _Asked.of(asked, found[0][1], self.clock)) if found else None
 
-    def ship(self, body: bytes) -> str:
-        """Commit what an agent sent; returns why it is refused, empty when it is not."""
+    def ship(self, body: bytes, may: Callable[[str], bool]) -> str:
+        """Commit what an agent sent of a host that it may ship for; returns why it is refused, empty when it is not."""
         try:
             shipment = opened(body)
         except ValueError as problem:
             return str(problem)
+        if not may(shipment.host):
+            return f"the sender may not ship for the host {shipment.host}: name it in hosts of listen.sources there"
         known = {(one.name, metric.name) for one in self.definitions for metric in one.metrics}
         strangers = sorted({(one.log, one.metric) for one in shipment.minutes} - known)
         if strangers:

@@ -79,6 +79,7 @@ from cloudheal.sense.reading import Message, read
 from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
 from cloudheal.sources.followed_clock import clock_of
+from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
 
 if TYPE_CHECKING:
@@ -392,7 +393,8 @@ class App:
             metrics=self.watch.metrics,
             logs=LogPages(self.database, self.definitions, self.clock, self.counters).desk(),
         )
-        return Listener(settings.host, settings.port, sources_of(settings.sources, os.environ), desk, self.counters)
+        sources, readers = sources_of(settings.sources, os.environ), readers_of(settings, os.environ)
+        return Listener(settings.host, settings.port, sources, readers, desk, self.counters)
 
     def _log_alarms(self, settings: Settings) -> LogAlarms:
         from cloudheal.app.log_alarms import alarms_of  # noqa: PLC0415 - most installations have none

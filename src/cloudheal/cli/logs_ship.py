@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,15 +18,16 @@ from cloudheal.cli.work import log_plainly
 from cloudheal.errors import CloudhealError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cloudheal.app.log_outlets import Outlet
+    from cloudheal.metrics.counters import Counters
 
 app = typer.Typer()
 log = logging.getLogger("cloudheal.outlets")
 
-#: How often it is looked whether an outlet is due, and whether to stop.
-LOOK_SECONDS = 0.5
+#: How often it is looked whether an outlet is due, and whether to stop; how long a stop waits for a post at hand.
+LOOK_SECONDS, STOP_SECONDS = 0.5, 20.0
 
 
 @app.command()
@@ -54,14 +54,14 @@ def ship(
     learn(settings, os.environ)
     if not settings.outlets:
         raise SettingsError("outlets: there is none", what_to_do="The page on log outlets has every kind of them.")
-    database = open_database(settings.database)
+    database, counters = open_database(settings.database), Counters()
     worker = f"ship-{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
     try:
         with located(config):
-            served = outlets_of(settings, database, worker, clock_of(settings.clock), Counters())
+            served = outlets_of(settings, database, worker, clock_of(settings.clock), counters)
         with reachable():
             migrate(database)
-            failed = _Shipping(served).once() if once else _Shipping(served).until_told()
+            failed = _once(served) if once else _until_told(served, counters)
             with database.transaction() as connection:
                 give_up_leases(connection, worker)
     finally:
@@ -71,38 +71,34 @@ def ship(
     raise typer.Exit(1 if failed else 0)
 
 
-class _Shipping:
-    """The outlets of this process, one after the other."""
+def _once(served: Sequence[Outlet]) -> int:
+    """Send what is there; returns how many outlets failed."""
+    return sum(not _served_one(one) for one in served)
 
-    def __init__(self, served: Sequence[Outlet]) -> None:
-        self._served = served
-        self._told = False
 
-    def once(self) -> int:
-        """Send what is there; returns how many outlets failed."""
-        return sum(not self._served_one(one.serve, one.name) for one in self._served)
+def _served_one(outlet: Outlet) -> bool:
+    try:
+        outlet.serve()
+    except CloudhealError as problem:
+        log.warning("outlet.failed outlet=%s code=%s reason=%r", outlet.name, problem.code, problem.args[0])
+        return False
+    return True
 
-    def until_told(self) -> int:
-        """Send what comes, until a signal says stop."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        log.info("ship.ready outlets=%d", len(self._served))
-        between = threading.Event()
-        while not self._told:
-            for one in self._served:
-                self._served_one(one.tick, one.name)
-            between.wait(LOOK_SECONDS)
-        log.info("ship.ended")
-        return 0
 
-    def _served_one(self, serve: Callable[[], int], name: str) -> bool:
-        try:
-            serve()
-        except CloudhealError as problem:
-            log.warning("outlet.failed outlet=%s code=%s reason=%r", name, problem.code, problem.args[0])
-            return False
-        return True
+def _until_told(served: Sequence[Outlet], counters: Counters) -> int:
+    """Send what comes, until a signal says stop; a receiver that is slow or away holds no other one up."""
+    from cloudheal.app.chores import Chores
+    from cloudheal.app.outage import Outage
 
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        """End after the post at hand: setting a flag is all that a handler may do."""
-        self._told = True
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    chores = Chores(stopping, Outage(), counters)
+    for one in served:
+        chores.start(f"outlet {one.name}", one.tick, LOOK_SECONDS)
+    log.info("ship.ready outlets=%d", len(served))
+    while not stopping.wait(LOOK_SECONDS):  # in slices: a signal is heard between them
+        pass
+    chores.join(STOP_SECONDS)
+    log.info("ship.ended")
+    return 0

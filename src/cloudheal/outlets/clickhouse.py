@@ -18,6 +18,7 @@ from cloudheal.outlets.sample import clean
 from cloudheal.outlets.shipment import Shipment
 
 HEADERS = {"Content-Type": "application/x-ndjson"}
+STATEMENT = {"Content-Type": "text/plain; charset=utf-8"}
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?")
 _COLUMNS = """
     log LowCardinality(String),

@@ -86,9 +86,11 @@ def _clickhouse(settings: OutletSettings, login: Mapping[str, str]) -> Way:
     def ship(shipment: Shipment) -> bytes:
         nonlocal made
         if not made:
-            post(settings.url, clickhouse.creation(settings.table).encode(), login)
-            made = True
-        return post(insert, clickhouse.rows_of(shipment), {**clickhouse.HEADERS, **login})
+            post(settings.url, clickhouse.creation(settings.table).encode(), {**clickhouse.STATEMENT, **login})
+        made = False  # after a failure it is made anew: the receiver may have lost it
+        answer = post(insert, clickhouse.rows_of(shipment), {**clickhouse.HEADERS, **login})
+        made = True
+        return answer
 
     return Way(minutes=ship)
 

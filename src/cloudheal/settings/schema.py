@@ -209,6 +209,18 @@ class IngestSettings(Part):
     accounts: list[str] = Field([], description="Accounts it may speak for; absent: every account listed here.")
     max_bytes: int = Field(262_144, ge=1024, le=262_144, description="The largest body.")
     per_minute: int = Field(600, ge=1, le=60_000, description="The most pushes in a minute.")
+    hosts: list[str] = Field(
+        [],
+        description="Hosts whose counted logs it may ship, by name; `web-*` stands for several, `*` for all. "
+        "Absent: none.",
+    )
+
+    @model_validator(mode="after")
+    def _ships_signed(self) -> Self:
+        if self.hosts and self.proof != "signed":
+            msg = "only a source with the proof signed may ship the logs of hosts"
+            raise ValueError(msg)
+        return self
 
 
 class CanarySettings(Part):
@@ -246,6 +258,13 @@ class ListenSettings(Part):
 
     host: str = Field("127.0.0.1", description="Address to listen at.")
     port: int = Field(8380, ge=0, le=65535, description="Port; 0 takes a free one.")
+    token_env: str = Field(
+        "",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*|)$",
+        description="Environment variable that holds the token, 16 characters or more, which readers of /metrics, "
+        "/metrics/logs and /api/logs show as Bearer; others learn from /healthz only whether all is well. Empty: "
+        "figures of logs are shown only where `host` is a loopback address and there are no `sources`.",
+    )
     sources: list[IngestSettings] = Field([], description="Who may push events; none: /healthz and /metrics only.")
 
     @field_validator("sources")

@@ -66,6 +66,8 @@ def secrets_of(settings: Settings, environment: Mapping[str, str]) -> frozenset[
         found.add(account.kafka.password(environment) if account.kafka else "")
     for source in settings.listen.sources if settings.listen else ():
         found.update(_of_source(environment.get(source.secret_env, ""), source.proof))
+    if settings.listen:
+        found.add(environment.get(settings.listen.token_env, ""))
     for outlet in settings.outlets:
         found.update(_of_source(environment.get(outlet.secret_env, ""), outlet.auth))
     for target in settings.notify.targets:

@@ -1,7 +1,7 @@
 """Events over HTTP: `POST /ingest/<source>`, and beside it `GET /healthz`, `GET /metrics` and what log series need.
 
-`POST /ship/<source>` takes what agents counted, of sources that sign only; `GET /metrics/logs` and `GET /api/logs`
-show it to whoever may read the other pages.
+`POST /ship/<source>` takes what agents counted, of sources that sign, and of the hosts that each may ship for;
+`GET /metrics/logs` and `GET /api/logs` show it to readers (`readers.py`).
 
 A push is answered with 200, and with what its sender waits for, only after its events (or dead letters) are committed;
 whatever goes wrong before is an error status, so that the sender comes again. Bodies are capped before they are read
@@ -22,6 +22,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
 from cloudheal.settings.schema import IngestSettings
+from cloudheal.sources.readers import Readers
 
 log = logging.getLogger("cloudheal.webhook")
 
@@ -54,6 +56,12 @@ class Source:
     accounts: frozenset[str]
     max_bytes: int
     per_minute: int
+    hosts: tuple[str, ...] = ()
+    """Whose logs it may ship: names, or patterns of them."""
+
+    def ships_for(self, host: str) -> bool:
+        """Say whether it may ship the logs of a host."""
+        return any(fnmatchcase(host, one) for one in self.hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,8 @@ class Desk:
 class LogDesk:
     """What the listener asks about log series."""
 
-    ship: Callable[[bytes], str]
-    """Commits a shipment; returns why it is refused, empty when it is not."""
+    ship: Callable[[bytes, Callable[[str], bool]], str]
+    """Commits a shipment of a host that its sender may ship for; returns why it is refused, empty when it is not."""
     metrics: Callable[[], str]
     page: Callable[[Sequence[str], Mapping[str, str]], Mapping[str, object] | None]
     """Returns the document at a path below /api/logs, asked with these parameters; None where there is none.
@@ -110,8 +118,11 @@ Accept = Callable[[Source, web.Request], Awaitable[Mapping[str, object]]]
 class Listener:
     """The HTTP listener of one worker."""
 
-    def __init__(self, host: str, port: int, sources: Mapping[str, Source], desk: Desk, counters: Counters) -> None:
+    def __init__(
+        self, host: str, port: int, sources: Mapping[str, Source], readers: Readers, desk: Desk, counters: Counters
+    ) -> None:
         self._host = host
+        self._readers = readers
         self._wanted = port
         self._sources = sources
         self._desk = desk
@@ -213,7 +224,7 @@ class Listener:
         if source.proof is not Proof.SIGNED or self._desk.logs is None:
             raise Refused(403, "only sources that sign may ship")
         body = await self._admitted(source, request, MOST_SHIPPED)
-        reason = await asyncio.to_thread(self._desk.logs.ship, body)
+        reason = await asyncio.to_thread(self._desk.logs.ship, body, source.ships_for)
         if reason:
             raise Refused(422, reason)
         return {}
@@ -245,19 +256,26 @@ class Listener:
         if not await asyncio.to_thread(self._desk.spend, source.name, shown.nonce, now + 2 * WINDOW):
             raise Refused(409, "the nonce was used before")
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
+    async def _healthz(self, request: web.Request) -> web.Response:
         found = await asyncio.to_thread(self._desk.health)
-        return web.json_response(dict(found), status=200 if found.get("ok") else 503)
+        shown = dict(found) if self._readers.may_read(_authorization(request)) else {"ok": bool(found.get("ok"))}
+        return web.json_response(shown, status=200 if found.get("ok") else 503)
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if not self._readers.may_read(_authorization(request)):
+            return _stranger()
         text = await asyncio.to_thread(self._desk.metrics)
         return web.Response(text=text, headers=TEXT)
 
-    async def _log_metrics(self, _request: web.Request) -> web.Response:
+    async def _log_metrics(self, request: web.Request) -> web.Response:
+        if not self._readers.may_read_logs(_authorization(request)):
+            return _stranger()
         logs = self._desk.logs
         return web.Response(text=await asyncio.to_thread(logs.metrics) if logs else "", headers=TEXT)
 
     async def _log_page(self, request: web.Request) -> web.Response:
+        if not self._readers.may_read_logs(_authorization(request)):
+            return _stranger()
         logs, path = self._desk.logs, [one for one in request.match_info["path"].split("/") if one]
         try:
             found = await asyncio.to_thread(logs.page, path, dict(request.query)) if logs else None
@@ -279,7 +297,8 @@ def _source(one: IngestSettings, secret: str) -> Source:
             f"{SHORTEST_SECRET} characters",
             what_to_do="Make a secret, such as with: openssl rand -hex 32",
         )
-    return Source(one.name, Proof(one.proof), secret, frozenset(one.accounts), one.max_bytes, one.per_minute)
+    limits = one.max_bytes, one.per_minute
+    return Source(one.name, Proof(one.proof), secret, frozenset(one.accounts), *limits, tuple(one.hosts))
 
 
 class _Rate:
@@ -300,11 +319,21 @@ class _Rate:
         return True
 
 
+def _authorization(request: web.Request) -> str:
+    return request.headers.get("Authorization", "")
+
+
+def _stranger() -> web.Response:
+    """Answer somebody who may not read; which page it was stays our own."""
+    told = {"result": "not allowed: show the token that listen.token_env of the settings names, as Bearer"}
+    return web.json_response(told, status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
 def _shown(request: web.Request) -> Shown:
     headers = request.headers
     return Shown(
         path_secret=request.match_info.get("secret", ""),
-        authorization=headers.get("Authorization", ""),
+        authorization=_authorization(request),
         timestamp=headers.get(TIMESTAMP, ""),
         nonce=headers.get(NONCE, ""),
         signature=headers.get(SIGNATURE, ""),
