@@ -29,7 +29,7 @@ from bench.figures import cpu_seconds, met, percentile, shown
 from cloudheal.app.chores import Chores
 from cloudheal.app.following import POLL_SECONDS, following_of
 from cloudheal.app.outage import Outage
-from cloudheal.logs.counting import Counter, Engine, Fed, Limits, Minute
+from cloudheal.logs.counting import EVER, Counter, Engine, Fed, Limits, Minute
 from cloudheal.logs.declared import definitions_of
 from cloudheal.logs.definition import Definition
 from cloudheal.logs.engines import pick
@@ -133,9 +133,9 @@ class Timed:
     inner: Counter
     after: list[float]
 
-    def feed(self, block: bytes) -> Fed:
+    def feed(self, block: bytes, until: int = EVER) -> Fed:
         """Count, then look."""
-        fed = self.inner.feed(block)
+        fed = self.inner.feed(block, until)
         now = time.time()
         self.after += [now - float(one) for one in WRITTEN.findall(block)]
         return fed

@@ -85,6 +85,13 @@ def test_preview_shows_fields_metric_and_refused_lines_of_the_last_hundred(desk:
     assert (fields["filled"], fields["different"], fields["example"]) == (98, 2, "/")
 
 
+def test_preview_says_which_lines_are_of_a_time_to_come(desk: Path) -> None:
+    """The reason names what is probably wrong: a clock, or a zone."""
+    told = typed(desk, "logs", "preview", "access", "-", given=access("/").replace(b"/2026:", b"/2199:"))
+    assert told.returncode == 1
+    assert "is of a time that is not yet: see to that machine's clock" in " ".join(told.stdout.split())
+
+
 def test_preview_reads_what_it_is_given(desk: Path) -> None:
     """A compressed file, standard input, an empty file, no file."""
     lines = [access(f"/{number}") for number in range(3)]

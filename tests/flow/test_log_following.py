@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cloudheal.app import App
 from cloudheal.app.following import Following
 from cloudheal.logs import formats
+from cloudheal.logs.counting import Reason
 from cloudheal.logs.definition import Definition, Field, Function, Kind, Measure, Metric
 from cloudheal.logs.engines import pick
 from cloudheal.pipeline.log_following import LINES_AT_ONCE, OPEN_LATE, Follower, pieces
@@ -306,8 +307,8 @@ def test_lines_after_an_orderly_end_are_not_late(machine: Machine) -> None:
 
 
 def test_a_line_of_the_future_moves_no_time_of_the_record(machine: Machine) -> None:
-    """One line with a time to come, which a client or a wrong clock may write, does not close what is open."""
-    machine.write(1, at=machine.clock.now() + timedelta(days=300))
+    """A time to come, which a client or a wrong clock may write, does not close what is open: within `ahead` too."""
+    machine.write(1, at=machine.clock.now() + timedelta(minutes=5))
     machine.follow(seconds=6, rounds=2)
     with machine.database.snapshot() as connection:
         assert standing(connection, "app", "h1").newest <= machine.clock.now().timestamp()
@@ -320,6 +321,25 @@ def test_a_line_of_the_future_moves_no_time_of_the_record(machine: Machine) -> N
     machine.follow(seconds=6, rounds=2)
     assert machine.follower.reading.fed.late == late
     assert late > OPEN_LATE
+
+
+def test_a_clock_that_is_wrong_fills_no_minutes_to_come(machine: Machine) -> None:
+    """However many there are, each is refused with its reason, and lines of now have room; so has what comes true."""
+    begin = machine.clock.now()
+    with machine.live.open("a") as file:
+        file.writelines(
+            f"{begin + timedelta(minutes=minute):%Y-%m-%dT%H:%M:%SZ} batch=far number=1\n" for minute in range(6, 2000)
+        )
+    machine.write(5)
+    machine.write(3, at=begin + timedelta(minutes=5))
+    machine.follow(seconds=6, rounds=2)
+    fed = machine.follower.reading.fed
+    assert (fed.counted, fed.reasons) == (8, {Reason.AHEAD: 1994})
+    machine.clock.advance(timedelta(minutes=30))
+    machine.write(3)
+    machine.follow(seconds=6, rounds=2)
+    assert machine.follower.reading.fed.counted == 11
+    machine.assert_each_once()
 
 
 def test_a_log_of_years_with_a_line_a_minute_is_counted_whole(machine: Machine) -> None:

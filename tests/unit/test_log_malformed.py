@@ -37,8 +37,11 @@ def test_a_line_is_counted_or_refused_for_the_reason_in_the_corpus(case: dict[st
 
 
 def test_every_reason_to_refuse_a_line_is_in_the_corpus() -> None:
-    """But for the one that needs more minutes than a line has."""
-    assert {case.get("reason") for case in CORPUS["lines"]} - {None} == {one.name for one in Reason} - {"MINUTES"}
+    """But for those that need a clock, or more minutes than a line has."""
+    assert {case.get("reason") for case in CORPUS["lines"]} - {None} == {one.name for one in Reason} - {
+        "MINUTES",
+        "AHEAD",
+    }
 
 
 @pytest.mark.parametrize("name", CORPUS["formats"])

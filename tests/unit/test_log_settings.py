@@ -107,6 +107,7 @@ def test_a_definition_says_what_was_written(tmp_path: Path) -> None:
         ("derived:", "minutes: 7\n        derived:", r":16: .*minutes: Input should be 1, 2, 3, 4, 5, 10, 15"),
         ("- name: slow", "- name: slow-ones", r":8: .*name: String should match pattern"),
         ("name: access", "name: access\n    late: 2h", r":4: .*late: .*expected at most 1h"),
+        ("name: access", "name: access\n    ahead: 2h", r":4: .*ahead: expected at most 30m"),
         ("name: access", "name: access\n    fields: {statsu: text}", r":4: .*statsu: no field is called statsu; did"),
         ("name: access", "name: access\n    fields: {status: int}", r":4: .*expected text, number, whole"),
         ("name: access", "name: access\n    resource: {region: r, id: i}", r":4: .*which account\? the file has no a"),

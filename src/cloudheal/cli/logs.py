@@ -60,7 +60,7 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
     """Say whether every definition can be counted by, and how the last lines of each log are read."""
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    rows = [_log_row(one) for one in _definitions(settings, config)]
+    rows = [_log_row(one, _now(settings)) for one in _definitions(settings, config)]
     if not rows:
         show.say("logs.none")
     else:
@@ -94,7 +94,7 @@ def preview(
     if not found:
         show.say("logs.no_file", log=name, files=", ".join(known[name].files))
         raise typer.Exit(1)
-    seen = _previewed(known[name], last_lines(found[0], LINES))
+    seen = _previewed(known[name], last_lines(found[0], LINES), _now(settings))
     if as_json:
         show.document({"log": name, "file": str(found[0]), **asdict(seen)})
     _tell(show, known[name], str(found[0]), seen)
@@ -109,19 +109,25 @@ def _definitions(settings: Settings, config: Path) -> tuple[Definition, ...]:
         return definitions_of(settings)
 
 
-def _previewed(definition: Definition, lines: list[bytes]) -> Preview:
+def _now(settings: Settings) -> int:
+    from cloudheal.sources.followed_clock import clock_of
+
+    return int(clock_of(settings.clock).now().timestamp())
+
+
+def _previewed(definition: Definition, lines: list[bytes], now: int) -> Preview:
     from cloudheal.logs.oracle import Oracle
     from cloudheal.logs.preview import previewed
 
-    return previewed(definition, lines, Oracle(definition))
+    return previewed(definition, lines, Oracle(definition), now + definition.ahead + 1)
 
 
-def _log_row(definition: Definition) -> LogRow:
+def _log_row(definition: Definition, now: int) -> LogRow:
     from cloudheal.cli.log_lines import files_of, last_lines
     from cloudheal.logs.preview import LINES
 
     files = files_of(definition.files)
-    seen = _previewed(definition, last_lines(files[0], LINES) if files else [])
+    seen = _previewed(definition, last_lines(files[0], LINES) if files else [], now)
     newest = str(files[0]) if files else "-"
     return LogRow(definition.name, len(definition.metrics), len(files), newest, seen.read, len(seen.refused))
 

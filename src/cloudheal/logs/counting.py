@@ -25,6 +25,8 @@ MOST_VALUE = 10**15
 MOST_CELL = 4_000
 #: Hashes kept to count distinct values: exact up to here, then estimated with a standard error of 2.2 %.
 KEPT_HASHES = 2048
+#: After every time that a line can have.
+EVER = 1 << 40
 #: Constants of `hash_of`: any odd ones with well mixed bits would do, and they must never change.
 _SEED, _SPREAD, _FINISH = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 _WORD = (1 << 64) - 1
@@ -167,6 +169,7 @@ class Reason(StrEnum):
     NUMBER = "has text where a number should be"
     LONG = "is too long"
     MINUTES = "is of a minute for which there is no room: too many are open"
+    AHEAD = "is of a time that is not yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +216,8 @@ class Limits:
 class Counter(Protocol):
     """Counts one log. Not for two threads at once."""
 
-    def feed(self, block: bytes) -> Fed:
-        """Count whole lines; what follows the last line break is a line as well."""
+    def feed(self, block: bytes, until: int = ...) -> Fed:
+        """Count whole lines that are before a second; what follows the last line break is a line as well."""
         ...
 
     def close(self, before: int) -> tuple[Minute, ...]:

@@ -76,8 +76,8 @@ class _Maker:
         made = _Fields(log.name, form, self._find)
         urls = self._urls(log, made, (*place, "urls"))
         metrics = tuple(made.metric(one, (*place, "metrics", number)) for number, one in enumerate(log.metrics))
-        files, late = tuple(log.files), int(log.late.total_seconds())
-        return Definition(log.name, files, form, metrics, urls, resource, log.group, late)
+        files, late, ahead = tuple(log.files), int(log.late.total_seconds()), int(log.ahead.total_seconds())
+        return Definition(log.name, files, form, metrics, urls, resource, log.group, late, ahead)
 
     def _find(self, place: Place, message: str) -> None:
         where = ".".join(str(part) for part in place)

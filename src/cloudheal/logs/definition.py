@@ -206,7 +206,11 @@ class Urls:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One log and all that is counted in it. `late`: how many seconds after its minute a line may still come."""
+    """One log and all that is counted in it.
+
+    `late`: how many seconds after its minute a line may still come. `ahead`: how many seconds its times may be before
+    the clock; later ones are none to count.
+    """
 
     name: str
     files: tuple[str, ...]
@@ -216,3 +220,4 @@ class Definition:
     resource: ResourceId | None = None
     group: str = ""
     late: int = field(default=60)
+    ahead: int = 300

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cloudheal.logs.asked import Asked, compared, field_of, fields_of, normalised, operand, predicate
 from cloudheal.logs.book import Book, Key, number_key
-from cloudheal.logs.counting import Counter, Fed, Limits, Minute, Reason, hash_of
+from cloudheal.logs.counting import EVER, Counter, Fed, Limits, Minute, Reason, hash_of
 from cloudheal.logs.definition import (
     LINE,
     AllOf,
@@ -34,7 +34,7 @@ from cloudheal.logs.definition import (
     Style,
 )
 from cloudheal.logs.numbers import NotANumberError, units
-from cloudheal.logs.reading import ABSENT, Read, Reader, Rejected, Value
+from cloudheal.logs.reading import ABSENT, Read, Reader, Rejected, Value, not_ahead
 from cloudheal.logs.stamps import second_of
 
 NAME = "fallback"
@@ -95,11 +95,11 @@ class _Lines(_Counter):
         self._reader = Reader(definition.format, fields_of(definition), limits)
         self._met = [predicate(one.metric.where, definition.format) for one in self.book.asked]
 
-    def feed(self, block: bytes) -> Fed:
-        """Count the lines of a block."""
+    def feed(self, block: bytes, until: int = EVER) -> Fed:
+        """Count the lines of a block that are before an instant."""
         fed = Fed()
         for line in block.removesuffix(b"\n").split(b"\n") if block else ():
-            fed += self._taken(self._reader.read(line))
+            fed += self._taken(not_ahead(self._reader.read(line), until))
         return fed
 
     def _taken(self, read: Read | Rejected) -> Fed:
@@ -173,8 +173,8 @@ class _Columns(_Counter):
         self._fields = [one for one in definition.format.fields if one.name in wanted]
         self._wants_line = LINE in wanted
 
-    def feed(self, block: bytes) -> Fed:
-        """Count the lines of a block."""
+    def feed(self, block: bytes, until: int = EVER) -> Fed:
+        """Count the lines of a block that are before an instant."""
         if not block:
             return Fed()
         lines = pl.Series([block.removesuffix(b"\n").decode("latin-1")]).str.split("\n")[0]
@@ -186,7 +186,7 @@ class _Columns(_Counter):
         short = lines.filter(~long)
         fits = self._fitting(short)
         reasons = {Reason.LONG: int(long.sum()), Reason.SHAPE: len(short) - len(fits)}
-        counted, late, newest = self._counted(fits, reasons) if len(fits) else (0, 0, 0)
+        counted, late, newest = self._counted(fits, reasons, until) if len(fits) else (0, 0, 0)
         reasons = {reason: count for reason, count in reasons.items() if count}
         return Fed(len(lines), counted, len(lines) - counted, late, newest, reasons)
 
@@ -203,7 +203,7 @@ class _Columns(_Counter):
         others = _extracted(left["line"], self._pattern).insert_column(0, left["place"])
         return pl.concat([fits, others.filter(pl.col("1").is_not_null())]).sort("place")
 
-    def _counted(self, frame: pl.DataFrame, reasons: dict[Reason, int]) -> tuple[int, int, int]:
+    def _counted(self, frame: pl.DataFrame, reasons: dict[Reason, int], until: int) -> tuple[int, int, int]:
         """Count the lines that fit; returns how many were counted, how many of them late, and the newest second."""
         raw = {name: frame[str(number)] for number, name in enumerate(self._variables, 1)}
         if any(field.name not in raw for field in self._fields):
@@ -218,6 +218,8 @@ class _Columns(_Counter):
             numbers = column.each(lambda value: value is not _BAD)
             reasons[Reason.NUMBER] = reasons.get(Reason.NUMBER, 0) + int((good & ~numbers).sum())
             good &= numbers
+        reasons[Reason.AHEAD] = int((good & (seconds >= until)).sum())
+        good &= seconds < until
         starts = seconds - seconds % 60
         for start in dict.fromkeys(starts[good].tolist()):
             if not self.book.opened(start):

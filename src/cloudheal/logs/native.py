@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from cloudheal.logs import _native
 from cloudheal.logs.asked import Asked, asked, field_of, fields_of, normalised, operand
-from cloudheal.logs.counting import Counter, Engine, Fed, Limits, Minute, Reason
+from cloudheal.logs.counting import EVER, Counter, Engine, Fed, Limits, Minute, Reason
 from cloudheal.logs.definition import (
     LINE,
     AllOf,
@@ -35,7 +35,7 @@ NAME = "native"
 _REQUEST = "request"
 #: In the order of native/core.h.
 _OPERATORS = tuple(Operator)
-_REASONS = (Reason.SHAPE, Reason.TIME, Reason.NUMBER, Reason.LONG, Reason.MINUTES)
+_REASONS = (Reason.SHAPE, Reason.TIME, Reason.NUMBER, Reason.LONG, Reason.MINUTES, Reason.AHEAD)
 _PARTS = {"method": 1, "url": 2, "protocol": 3}
 _SEVERAL = {None: 0, Several.SUM: 1, Several.LAST: 2}
 _ALWAYS, _COMPARE, _ALL_OF, _ANY_OF = range(4)
@@ -49,9 +49,9 @@ class NativeCounter:
         self._definition = definition
         self._counter = _native.Counter(plan_of(definition, limits, secrets.randbits(64)), normalised(definition))
 
-    def feed(self, block: bytes) -> Fed:
-        """Count the lines of a block; other threads run meanwhile."""
-        lines, counted, late, newest, rejected = self._counter.feed(block)
+    def feed(self, block: bytes, until: int = EVER) -> Fed:
+        """Count the lines of a block that are before an instant; other threads run meanwhile."""
+        lines, counted, late, newest, rejected = self._counter.feed(block, until)
         reasons = {reason: count for reason, count in zip(_REASONS, rejected, strict=True) if count}
         return Fed(lines, counted, sum(rejected), late, newest, reasons)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from cloudheal.logs.asked import Asked, asked, fields_of, key_text, normalised, predicate
 from cloudheal.logs.counting import (
+    EVER,
     KEPT_HASHES,
     Distinct,
     Fed,
@@ -24,7 +25,7 @@ from cloudheal.logs.counting import (
     rank,
 )
 from cloudheal.logs.definition import Definition
-from cloudheal.logs.reading import ABSENT, Read, Reader, Value
+from cloudheal.logs.reading import ABSENT, Read, Reader, Value, not_ahead
 
 _Line = dict[str, Value]
 
@@ -43,15 +44,15 @@ class Oracle:
         self._lines: dict[int, list[_Line]] = defaultdict(list)
         self._closed = 0
 
-    def feed(self, block: bytes) -> Fed:
-        """Keep the lines of a block by their minutes."""
+    def feed(self, block: bytes, until: int = EVER) -> Fed:
+        """Keep the lines of a block that are before an instant, by their minutes."""
         fed = Fed()
         for line in lines_of(block):
-            fed += self._taken(line)
+            fed += self._taken(line, until)
         return fed
 
-    def _taken(self, line: bytes) -> Fed:
-        read = self._reader.read(line)
+    def _taken(self, line: bytes, until: int) -> Fed:
+        read = not_ahead(self._reader.read(line), until)
         if not isinstance(read, Read):
             return Fed(lines=1, rejected=1, reasons={read.reason: 1})
         start = read.second - read.second % 60

@@ -12,25 +12,23 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cloudheal.logs.asked import normalised
-from cloudheal.logs.counting import Fed, Minute, Reason
+from cloudheal.logs.counting import EVER, Fed, Minute, Reason
 from cloudheal.logs.definition import Definition, Field, Metric
 from cloudheal.logs.figures import Figures, Point
 from cloudheal.logs.names import shown
-from cloudheal.logs.reading import Read, Reader, Rejected, Value
+from cloudheal.logs.reading import Read, Reader, Rejected, Value, not_ahead
 from cloudheal.logs.sql import sql
 from cloudheal.logs.windows import Window, windows_of
 
 #: How many lines a preview looks at, as CloudMonitor's did.
 LINES = 100
-#: After every time that a line can have.
-_EVER = 1 << 40
 
 
 class Counting(Protocol):
     """What a preview asks of a counter: any engine's will do, and the reference that keeps nothing."""
 
-    def feed(self, block: bytes) -> Fed:
-        """Count whole lines."""
+    def feed(self, block: bytes, until: int = ...) -> Fed:
+        """Count whole lines that are before a second."""
         ...
 
     def close(self, before: int) -> tuple[Minute, ...]:
@@ -92,10 +90,13 @@ class Preview:
     metrics: tuple[MetricSeen, ...]
 
 
-def previewed(definition: Definition, lines: Sequence[bytes], counter: Counting) -> Preview:
-    """Return what a definition makes of lines without their line breaks; `counter` is one that has seen nothing."""
+def previewed(definition: Definition, lines: Sequence[bytes], counter: Counting, until: int = EVER) -> Preview:
+    """Return what a definition makes of lines without their line breaks; `counter` is one that has seen nothing.
+
+    Lines of that second and later ones are of a time that is not yet.
+    """
     reader = Reader(definition.format)
-    found = [reader.read(line) for line in lines]
+    found = [not_ahead(reader.read(line), until) for line in lines]
     read = [one for one in found if isinstance(one, Read)]
     refused = [
         LineRefused(number, one.reason, one.field, shown(line.decode(errors="backslashreplace")))
@@ -103,7 +104,7 @@ def previewed(definition: Definition, lines: Sequence[bytes], counter: Counting)
         if isinstance(one, Rejected)
     ]
     fields = tuple(_field(definition, one, read) for one in definition.format.fields)
-    return Preview(len(lines), len(read), fields, tuple(refused), _metrics(definition, lines, counter))
+    return Preview(len(lines), len(read), fields, tuple(refused), _metrics(definition, lines, counter, until))
 
 
 def _field(definition: Definition, field: Field, read: Sequence[Read]) -> FieldSeen:
@@ -120,10 +121,10 @@ def _text(value: Value, field: Field) -> str:
     return "" if value is None else f"{value / 10**field.digits:.{field.digits}f}"
 
 
-def _metrics(definition: Definition, lines: Sequence[bytes], counter: Counting) -> tuple[MetricSeen, ...]:
+def _metrics(definition: Definition, lines: Sequence[bytes], counter: Counting, until: int) -> tuple[MetricSeen, ...]:
     if lines:
-        counter.feed(b"".join(line + b"\n" for line in lines))
-    minutes = counter.close(_EVER)
+        counter.feed(b"".join(line + b"\n" for line in lines), until)
+    minutes = counter.close(EVER)
     by_metric = {one.name: [minute for minute in minutes if minute.metric == one.name] for one in definition.metrics}
     return tuple(_metric(definition, one, by_metric[one.name]) for one in definition.metrics)
 

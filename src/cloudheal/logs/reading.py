@@ -73,6 +73,11 @@ class Reader:
         return Read(second, values)
 
 
+def not_ahead(read: Read | Rejected, until: int) -> Read | Rejected:
+    """Return what a line says if that is of a time before an instant, else that it is refused."""
+    return Rejected(Reason.AHEAD) if isinstance(read, Read) and read.second >= until else read
+
+
 _Raw = Callable[[bytes], dict[str, bytes] | None]
 
 

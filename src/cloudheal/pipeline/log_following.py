@@ -196,7 +196,7 @@ class Follower:
                 return waits and got > 0
 
     def _feed(self, counter: Counter, piece: bytes) -> Fed:
-        fed = counter.feed(piece)
+        fed = counter.feed(piece, self._now() + self.definition.ahead + 1)
         self._fed += fed
         self._late += fed.late
         if self._fed.newest - self._closed > OPEN_SECONDS or self._late >= OPEN_LATE:

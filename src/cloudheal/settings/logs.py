@@ -23,6 +23,8 @@ from cloudheal.settings.patterns import replacer
 
 #: Lines that come later than this are counted as late and nothing else.
 MOST_LATE = timedelta(hours=1)
+#: A clock that is further off, or a zone that is not said, would open minutes of hours to come.
+MOST_AHEAD = timedelta(minutes=30)
 Minutes = Literal[1, 2, 3, 4, 5, 10, 15, 20, 30, 60]
 #: What PutLogMonitor says that has no meaning here, and what to do about it.
 _OF_THE_CLOUD = {
@@ -192,6 +194,11 @@ class LogSettings(Part):
     late: Duration = Field(
         duration_of("1m"), description="How long a minute waits for lines that come late; at most `1h`."
     )
+    ahead: Duration = Field(
+        duration_of("5m"),
+        description="How far the clock of whoever writes may be ahead of ours; lines of later times are not counted. "
+        "At most `30m`.",
+    )
 
     @field_validator("files")
     @classmethod
@@ -199,11 +206,12 @@ class LogSettings(Part):
         base = (info.context or {}).get("folder", Path.cwd())
         return [str(base / one) for one in files]
 
-    @field_validator("late")
+    @field_validator("late", "ahead")
     @classmethod
-    def _soon(cls, value: timedelta) -> timedelta:
-        if value > MOST_LATE:
-            raise ValueError(f"expected at most {written(MOST_LATE)}, got {written(value)}")
+    def _soon(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        most = MOST_LATE if info.field_name == "late" else MOST_AHEAD
+        if value > most:
+            raise ValueError(f"expected at most {written(most)}, got {written(value)}")
         return value
 
     @field_validator("metrics")

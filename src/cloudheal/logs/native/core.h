@@ -159,7 +159,7 @@ size_t show_number(int64_t number, int digits, char out[64]);
 
 /* --- counting (engine.c) --- */
 
-enum { SHAPE, TIME, NUMBER, LONG, MINUTES, REASONS };
+enum { SHAPE, TIME, NUMBER, LONG, MINUTES, AHEAD, REASONS };
 
 typedef struct {
     uint64_t lines, counted, late, newest, reasons[REASONS];
@@ -171,7 +171,7 @@ typedef int (*namer)(void *context, const uint8_t *url, size_t size, bytes *out)
 
 engine *engine_new(plan *, namer, void *context);
 void engine_free(engine *);
-int engine_feed(engine *, const uint8_t *, size_t, fed *);
+int engine_feed(engine *, const uint8_t *, size_t, int64_t until, fed *);
 int engine_close(engine *, int64_t before, bytes *out);
 int engine_dump(engine *, bytes *out);
 int engine_load(engine *, const uint8_t *, size_t);

@@ -40,7 +40,7 @@ struct engine {
     minute **minutes;
     size_t minute_count, minute_room;
     minute *last;
-    int64_t closed;
+    int64_t closed, until; /* lines from then on are of a time that is not yet */
     clock_cache clock;
     text slots[MOST_PARTS];
     value values[MOST_FIELDS];
@@ -418,6 +418,7 @@ static const uint8_t *line(engine *of, const uint8_t *at, fed *so_far) {
     if (!read_time(of->plan, of->slots[of->plan->time_slot], &of->clock, &second))
         return so_far->reasons[TIME]++, stop + 1;
     if (!read_fields(of, (text){at, size})) return so_far->reasons[NUMBER]++, stop + 1;
+    if (second >= of->until) return so_far->reasons[AHEAD]++, stop + 1;
     minute *in = minute_of(of, second - second % 60, &full);
     if (full) return so_far->reasons[MINUTES]++, stop + 1;
     if (!in) return NULL;
@@ -434,9 +435,10 @@ static const uint8_t *line(engine *of, const uint8_t *at, fed *so_far) {
 }
 
 /* Lines are read where they are, but for those so near the end that PAD bytes after them are not the block's. */
-int engine_feed(engine *of, const uint8_t *at, size_t size, fed *so_far) {
+int engine_feed(engine *of, const uint8_t *at, size_t size, int64_t until, fed *so_far) {
     const uint8_t *end = at + size, *safe = size > PAD ? end - PAD : at;
     memset(so_far, 0, sizeof *so_far);
+    of->until = until;
     while (safe > at && safe[-1] != '\n') safe--;
     while (at < safe)
         if (!(at = line(of, at, so_far))) return -1;

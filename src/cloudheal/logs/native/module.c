@@ -100,13 +100,14 @@ static PyObject *counter_feed(Counter *self, PyObject *args) {
     PyObject *block; /* bytes and nothing else: what another thread may change meanwhile has no end to rely on */
     char *data;
     Py_ssize_t size;
+    long long until = INT64_MAX;
     fed found;
-    if (!PyArg_ParseTuple(args, "S", &block) || PyBytes_AsStringAndSize(block, &data, &size) || enter(self)) return NULL;
-    int failed = engine_feed(self->engine, (const uint8_t *)data, (size_t)size, &found);
+    if (!PyArg_ParseTuple(args, "S|L", &block, &until) || PyBytes_AsStringAndSize(block, &data, &size) || enter(self)) return NULL;
+    int failed = engine_feed(self->engine, (const uint8_t *)data, (size_t)size, until, &found);
     leave(self);
     if (failed) return problem();
-    return Py_BuildValue("KKKK(KKKKK)", found.lines, found.counted, found.late, found.newest, found.reasons[0],
-                         found.reasons[1], found.reasons[2], found.reasons[3], found.reasons[4]);
+    return Py_BuildValue("KKKK(KKKKKK)", found.lines, found.counted, found.late, found.newest, found.reasons[0],
+                         found.reasons[1], found.reasons[2], found.reasons[3], found.reasons[4], found.reasons[5]);
 }
 
 static PyObject *given(bytes *out, int failed) {
