@@ -15,6 +15,7 @@ from cloudheal.logs.declared import definitions_of
 from cloudheal.model.incident import Mode
 from cloudheal.ports.account import Duties
 from cloudheal.record.database import Database, open_database
+from cloudheal.record.inventory import groups_of_servers
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.schema import SchemaError, migrate
 from cloudheal.record.tables import PROMOTION
@@ -22,6 +23,8 @@ from cloudheal.settings.loader import located
 from cloudheal.settings.schema import AccountSettings, Settings
 from cloudheal.sources.followed_clock import clock_of
 
+#: So many groups are listed where one is not known.
+MOST_NAMED = 10
 #: What it is about, the code, the level, the facts.
 Seen = tuple[str, str, str, Mapping[str, str]]
 
@@ -128,6 +131,7 @@ def _database(settings: Settings) -> Iterator[Seen]:
     else:
         yield "database", "database.sqlite" if database.is_sqlite else "database.ok", "ok", {"kind": kind}
         yield from _trust(settings, database)
+        yield from _groups(settings, database)
     finally:
         database.close()
 
@@ -141,6 +145,17 @@ def _write(database: Database) -> int:
         written = connection.execute(sa.insert(PROMOTION).values(row)).rowcount
         connection.rollback()
         return written
+
+
+def _groups(settings: Settings, database: Database) -> Iterator[Seen]:
+    """Name groups of the plan that no known server is in; before servers are known nothing can be said."""
+    named = [*(one.group for one in settings.maintenance.groups), *(log.group for log in settings.logs if log.group)]
+    with database.snapshot() as connection:
+        known = groups_of_servers(connection)
+    known += [f"rule:{rule.name}" for rule in settings.rules] if known else []
+    for group in dict.fromkeys(named):
+        if known and group not in known:
+            yield "maintenance", "group.unknown", "warning", {"group": group, "known": ", ".join(known[:MOST_NAMED])}
 
 
 def _trust(settings: Settings, database: Database) -> Iterator[Seen]:

@@ -38,13 +38,17 @@ class Sample:
 
 
 def samples_of(origin: Origin, points: Iterable[Point], at: int) -> Iterator[Sample]:
-    """Return the figures of a window that ends at `at`."""
+    """Return the figures of a window that ends at `at`.
+
+    A series that has more or fewer groups than the metric, because an agent has another definition or says so, is left
+    out: without its labels it would pass for another one.
+    """
     by = _labels(origin.by)
     ours = (("log", clean(origin.log)), ("metric", clean(origin.metric)))
     for point in points:
-        if not math.isfinite(point.value):
+        if not math.isfinite(point.value) or len(point.key) != len(by):
             continue
-        groups = zip(by, map(clean, point.key), strict=False)
+        groups = zip(by, map(clean, point.key), strict=True)
         within = (("class", point.within),) if point.within else ()
         yield Sample(f"{PREFIX}{_plain(point.alias)}", tuple(sorted((*ours, *groups, *within))), float(point.value), at)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cloudheal.logs.counting import Minute
+from cloudheal.logs.names import MOST_CHARACTERS
 from cloudheal.logs.wire import Parser, Writer, unpacked
 from cloudheal.logs.wire import packed as pack_rows
 from cloudheal.record.log_series import Stored
@@ -104,8 +105,9 @@ def _minute(reading: Parser) -> ShippedMinute:
     if start % 60 or start >= _LATEST:
         raise ValueError("a minute does not begin at one")
     one = ShippedMinute(log, metric, start, _number(reading.number()), _number(reading.number()), reading.block())
-    if not all(part.isprintable() for row in unpacked(one.rows) for part in row.key):
-        raise ValueError("a series has a name that is not printable")
+    parts = [part for row in unpacked(one.rows) for part in row.key]
+    if not all(part.isprintable() and len(part) <= MOST_CHARACTERS for part in parts):
+        raise ValueError(f"a series has a name that is not printable, or longer than {MOST_CHARACTERS} characters")
     return one
 
 

@@ -320,6 +320,12 @@ def _selected(connection: sa.Connection, selector: Selector) -> sa.ColumnElement
     return sa.and_(sa.true(), *wanted)
 
 
+def groups_of_servers(connection: sa.Connection) -> list[str]:
+    """Return the names of all groups that described servers are in."""
+    column = RESOURCE.c.group
+    return list(connection.scalars(sa.select(column).where(column != "").distinct().order_by(column)))
+
+
 def _tagged(connection: sa.Connection, key: str, values: Sequence[str]) -> sa.ColumnElement[bool]:
     if connection.dialect.name == "sqlite":
         if not {'"', "\\"} & set(key):  # a path cannot name such a key

@@ -190,7 +190,10 @@ class LogSettings(Part):
     metrics: list[LogMetric] = Field(min_length=1, description="What is counted.")
     alarms: list[AlarmSettings] = Field([], max_length=200, description="When people and rules are told of a metric.")
     resource: LogResource | None = Field(None, description="Whom alarms are about; absent: the log itself.")
-    group: str = Field("", description="The group whose load this is, for the planner.")
+    group: str = Field(
+        "",
+        description="The group whose load this is, for the planner, as `cloudheal instances` shows it: `tag:app=shop`.",
+    )
     late: Duration = Field(
         duration_of("1m"), description="How long a minute waits for lines that come late; at most `1h`."
     )
