@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudheal.decide.facts import Bounds, Busy, Facts, Group, Past, Will
-from cloudheal.decide.walk import walk
+from cloudheal.decide.walk import verdict, walk
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import Mode
 
@@ -96,6 +96,26 @@ def test_the_first_question_that_refuses_names_the_decision(reasons: set[Reason]
     decided = walk(NOW - MINUTE, NOW, changed(*(reasons - {Reason.EXPIRED} or reasons)))
     assert decided.reason is first
     assert all(station.reason is None for station in decided.stations[:-1])
+
+
+@given(
+    reasons=st.sets(st.sampled_from(ORDER)),
+    deadline=st.sampled_from([None, NOW - MINUTE, NOW + MINUTE]),
+    only_looks=st.booleans(),
+)
+def test_a_verdict_is_how_the_walk_ends(reasons: set[Reason], deadline: datetime | None, *, only_looks: bool) -> None:
+    """Whoever has nothing told is told the same end; the group is counted for both, and at most once."""
+    asked: list[Group] = []
+    facts = replace(changed(*reasons), deadline=deadline, only_looks=only_looks)
+
+    def count() -> Group:
+        asked.append(facts.group)
+        return facts.group
+
+    walked = walk(NOW - MINUTE, NOW, facts, count)
+    walked_twice = len(asked)
+    assert verdict(NOW - MINUTE, NOW, facts, count) == (walked.reason, walked.next_eligible)
+    assert (walked_twice, len(asked)) in {(0, 0), (1, 2)}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class PatternIndex(Generic[K]):
 
     def __init__(self, patterns: Iterable[tuple[K, Pattern]]) -> None:
         self._slots: dict[_Slot, list[_Filed[K]]] = defaultdict(list)
-        self._always: list[_Filed[K]] = []
+        self._always: dict[int, _Filed[K]] = {}
         filed = [_Filed(order, name, pattern) for order, (name, pattern) in enumerate(patterns)]
         common = Counter(slot for one in filed for clause in one.pattern.clauses for slot in _slots(clause))
         for one in filed:
@@ -41,14 +41,13 @@ class PatternIndex(Generic[K]):
     def matching(self, fields: Mapping[str, Any]) -> list[K]:
         """Return the names of the patterns that match, in the order given at the start."""
         found = {one.order: one for slot in self._of(fields) for one in self._slots.get(slot, ())}
-        candidates = [*found.values(), *self._always]
-        hits = sorted((one for one in candidates if one.pattern.matches(fields)), key=lambda one: one.order)
-        return [one.name for one in hits]
+        found.update(self._always)
+        return [one.name for _, one in sorted(found.items()) if one.pattern.matches(fields)]
 
     def _file(self, one: _Filed[K], common: Counter[_Slot]) -> None:
         indexable = [clause for clause in one.pattern.clauses if clause.exact and not clause.tests]
         if not indexable:
-            self._always.append(one)
+            self._always[one.order] = one
             return
         anchor = min(indexable, key=lambda clause: max(common[slot] for slot in _slots(clause)))
         for slot in _slots(anchor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -32,6 +32,13 @@ class RuleBook:
 
     planned: frozenset[str] = frozenset()
     """The rules whose playbooks wait for a slot."""
+
+    bounds: Mapping[str, Bounds] = field(init=False)
+    """The limits of each rule, as the walk compares with them."""
+
+    def __post_init__(self) -> None:
+        """Read every limit once, and not for every decision."""
+        object.__setattr__(self, "bounds", {name: bounds_of(rule.limits) for name, rule in self.rules.items()})
 
     def wishes_of(self, subject: ResourceId) -> WishTags:
         """Return the tags of a resource's account."""
@@ -79,13 +86,12 @@ def selects(selector: Selector, subject: ResourceId, known: Resource | None) -> 
     """Say whether a rule may touch a resource; names, tags and groups of an unknown resource match nothing."""
     if selector.selects_nothing:
         return False
-    tags = known.tags if known else {}
     return (
-        _among(selector.ids, subject.id)
-        and _among(selector.regions, subject.region)
-        and _among(selector.groups, known.group if known else "")
+        (not selector.ids or subject.id in selector.ids)
+        and (not selector.regions or subject.region in selector.regions)
+        and (not selector.groups or (known.group if known else "") in selector.groups)
         and (not selector.names or any(fnmatchcase(known.name if known else "", one) for one in selector.names))
-        and all(tags.get(key) in values for key, values in selector.tags.items())
+        and (not selector.tags or (known is not None and _has_one_of(known.tags, selector.tags)))
     )
 
 
@@ -113,6 +119,5 @@ def bounds_of(limits: Limits) -> Bounds:
     )
 
 
-def _among(alternatives: Iterable[str], value: str) -> bool:
-    wanted = list(alternatives)
-    return not wanted or value in wanted
+def _has_one_of(tags: Mapping[str, str], wanted: Mapping[str, Collection[str]]) -> bool:
+    return all(tags.get(key) in values for key, values in wanted.items())

@@ -3,7 +3,8 @@
     new? - selected? - already open? - may we, now? - tried too often? - room? - trusted?
 
 It is a pure function of facts that were counted before; each station that was passed is kept, so that `explain` can
-print the whole walk. Interruptions have a deadline of minutes: hold, hours, room, storm and ask do not stop
+print the whole walk. Who wants only the verdict, over a million events, asks the same questions and has nothing told.
+Interruptions have a deadline of minutes: hold, hours, room, storm and ask do not stop
 them, because a mass reclaim is when they matter most. A pause, used attempts and shadow do. What only looks
 touches nothing: room and storm do not stop it.
 """
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
 from cloudheal.decide.facts import Facts, Group
 from cloudheal.model.decision import Reason, Station
@@ -38,116 +40,160 @@ class Walk:
         return self.stations[-1].until
 
 
-def walk(event_time: datetime, now: datetime, facts: Facts, count: Callable[[], Group] | None = None) -> Walk:
-    """Ask every question in order until one refuses.
+class Verdict(NamedTuple):
+    """How a walk ends, without its stations."""
 
-    Counting a group may cost as much as the group is large: with `count` it is done when a question needs it only.
-    """
-    return Walk(tuple(_until_refused(event_time, now, facts, count)))
+    reason: Reason
+    next_eligible: datetime | None = None
 
 
-def _until_refused(
-    event_time: datetime, now: datetime, facts: Facts, count: Callable[[], Group] | None
-) -> Iterator[Station]:
-    for ask in QUESTIONS_BEFORE_PLANS if facts.planned else QUESTIONS:
-        if count is not None and ask in (_share, _storm):
-            facts, count = replace(facts, group=count()), None
-        station = ask(event_time, now, facts)
-        yield station
-        if station.reason is not None:
+#: Counts a group, which may cost as much as the group is large: it is asked when a question needs it only.
+Count: TypeAlias = Callable[[], Group]
+
+
+class Asked(NamedTuple):
+    """What every question is asked about."""
+
+    event_time: datetime
+    now: datetime
+    facts: Facts
+    group: Group
+
+
+class Question(NamedTuple):
+    """One question: when it refuses, the numbers behind its answer, and when a refusal may end by itself."""
+
+    name: str
+    refuses: Callable[[Asked], Reason | None]
+    numbers: Callable[[Asked], str] = lambda _: ""
+    until: Callable[[Facts], datetime | None] = lambda _: None
+    counts: bool = False
+    """It is about the group."""
+
+
+def walk(event_time: datetime, now: datetime, facts: Facts, count: Count | None = None) -> Walk:
+    """Ask every question in order until one refuses, and keep what each was told."""
+    return Walk(tuple(_stations(event_time, now, facts, count)))
+
+
+def verdict(event_time: datetime, now: datetime, facts: Facts, count: Count | None = None) -> Verdict:
+    """Return how the same walk ends."""
+    asked = Asked(event_time, now, facts, facts.group)
+    for one in _questions(facts):
+        if one.counts and count is not None:
+            asked, count = Asked(event_time, now, facts, count()), None
+        reason = one.refuses(asked)
+        if reason is not None:
+            return Verdict(reason, one.until(facts))
+    return Verdict(_trust(facts))
+
+
+def _stations(event_time: datetime, now: datetime, facts: Facts, count: Count | None) -> Iterator[Station]:
+    asked = Asked(event_time, now, facts, facts.group)
+    for one in _questions(facts):
+        if one.counts and count is not None:
+            asked, count = Asked(event_time, now, facts, count()), None
+        reason = one.refuses(asked)
+        yield Station(one.name, reason, one.numbers(asked), None if reason is None else one.until(facts))
+        if reason is not None:
             return
-    yield _trust(facts)
+    yield Station("trusted", _trust(facts), facts.mode)
 
 
-def _new(event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    newest = facts.past.newest
-    stale = newest is not None and newest > event_time
-    return Station("new", Reason.STALE if stale else None, f"newest observation {newest}")
+def _questions(facts: Facts) -> tuple[Question, ...]:
+    return QUESTIONS_BEFORE_PLANS if facts.planned else QUESTIONS
 
 
-def _selected(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    return Station("selected", None if facts.selected else Reason.NOT_SELECTED, "")
+def _stale(asked: Asked) -> Reason | None:
+    newest = asked.facts.past.newest
+    return Reason.STALE if newest is not None and newest > asked.event_time else None
 
 
-def _open(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    return Station("not open", Reason.JOINED if facts.past.open else None, f"open incident {facts.past.open}")
+def _not_selected(asked: Asked) -> Reason | None:
+    return None if asked.facts.selected else Reason.NOT_SELECTED
 
 
-def _expired(_event_time: datetime, now: datetime, facts: Facts) -> Station:
-    over = facts.deadline is not None and now >= facts.deadline
-    return Station("in time", Reason.EXPIRED if over else None, f"deadline {facts.deadline}")
+def _joined(asked: Asked) -> Reason | None:
+    return Reason.JOINED if asked.facts.past.open else None
 
 
-def _paused(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    return Station("not paused", Reason.PAUSED if facts.will.paused_by else None, facts.will.paused_by)
+def _expired(asked: Asked) -> Reason | None:
+    deadline = asked.facts.deadline
+    return Reason.EXPIRED if deadline is not None and asked.now >= deadline else None
 
 
-def _held(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    held = facts.will.held_by and facts.deadline is None
-    return Station("not held", Reason.HELD if held else None, facts.will.held_by, facts.will.held_until)
+def _paused(asked: Asked) -> Reason | None:
+    return Reason.PAUSED if asked.facts.will.paused_by else None
 
 
-def _hours(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    off = facts.will.off_hours_until
-    return Station("in hours", Reason.OFF_HOURS if off and facts.deadline is None else None, f"off until {off}", off)
+def _held(asked: Asked) -> Reason | None:
+    return Reason.HELD if asked.facts.will.held_by and asked.facts.deadline is None else None
 
 
-def _flapping(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    past, bounds = facts.past, facts.bounds
-    refused = past.heals >= bounds.flaps
-    until = past.oldest_heal + bounds.flap_window if refused and past.oldest_heal else None
-    return Station("not flapping", Reason.FLAPPING if refused else None, f"{past.heals} of {bounds.flaps}", until)
+def _off_hours(asked: Asked) -> Reason | None:
+    return Reason.OFF_HOURS if asked.facts.will.off_hours_until and asked.facts.deadline is None else None
 
 
-def _attempts(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    past, bounds = facts.past, facts.bounds
-    used = past.attempts >= bounds.attempts
-    until = past.oldest_attempt + bounds.within if used and past.oldest_attempt else None
-    numbers = f"{past.attempts} of {bounds.attempts}"
-    return Station("attempts left", Reason.ATTEMPTS_USED if used else None, numbers, until)
+def _flapping(asked: Asked) -> Reason | None:
+    return Reason.FLAPPING if asked.facts.past.heals >= asked.facts.bounds.flaps else None
 
 
-def _cool(_event_time: datetime, now: datetime, facts: Facts) -> Station:
-    last = facts.past.last_attempt
-    until = last + facts.bounds.cool_down if last else None
-    cooling = until is not None and now < until
-    return Station("cooled down", Reason.COOLING_DOWN if cooling else None, f"last attempt {last}", until)
+def _flaps_until(facts: Facts) -> datetime | None:
+    return facts.past.oldest_heal + facts.bounds.flap_window if facts.past.oldest_heal else None
 
 
-def _storm(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    group, bounds = facts.group, facts.bounds
+def _used(asked: Asked) -> Reason | None:
+    return Reason.ATTEMPTS_USED if asked.facts.past.attempts >= asked.facts.bounds.attempts else None
+
+
+def _used_until(facts: Facts) -> datetime | None:
+    return facts.past.oldest_attempt + facts.bounds.within if facts.past.oldest_attempt else None
+
+
+def _cooling(asked: Asked) -> Reason | None:
+    until = _cools_until(asked.facts)
+    return Reason.COOLING_DOWN if until is not None and asked.now < until else None
+
+
+def _cools_until(facts: Facts) -> datetime | None:
+    return facts.past.last_attempt + facts.bounds.cool_down if facts.past.last_attempt else None
+
+
+def _storm(asked: Asked) -> Reason | None:
+    group, bounds = asked.group, asked.facts.bounds
     # A group of one or two is not a storm when all of it falls; three that fall together may be.
     many = max(3, math.ceil(group.known * bounds.storm_share)) if group.known else bounds.storm_members
-    storm = _is_bounded(facts) and group.fell_lately >= min(many, bounds.storm_members)
-    return Station("no storm", Reason.STORM if storm else None, f"{group.fell_lately} of {group.known} fell")
+    return Reason.STORM if _is_bounded(asked.facts) and group.fell_lately >= min(many, bounds.storm_members) else None
 
 
-def _share(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    group = facts.group
-    # One is always allowed: what is down already cannot be made worse by starting it. Beyond that the group's whole
-    # trouble counts, so that a badly hit group is healed one by one. One at a time, too, while its size is not known.
-    allowed = max(1, math.floor(group.known * facts.bounds.share)) if group.known else 1
-    full = _is_bounded(facts) and group.under_action >= 1 and group.under_action + group.unhealthy > allowed
-    return Station(
-        "share", Reason.BUDGET_SHARE if full else None, f"{group.under_action}+{group.unhealthy} of {allowed}"
-    )
+def _shared(asked: Asked) -> Reason | None:
+    group = asked.group
+    crowded = group.under_action >= 1 and group.under_action + group.unhealthy > _allowed(asked)
+    return Reason.BUDGET_SHARE if crowded and _is_bounded(asked.facts) else None
 
 
-def _alone(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    taken = _is_bounded(facts) and facts.busy.here
-    return Station("alone on it", Reason.BUDGET_RESOURCE if taken else None, "1 at work" if facts.busy.here else "free")
+def _allowed(asked: Asked) -> int:
+    """Return how many of a group may be down or under action.
+
+    One is always allowed: what is down already cannot be made worse by starting it. Beyond that the group's whole
+    trouble counts, so that a badly hit group is healed one by one. One at a time, too, while its size is not known.
+    """
+    group = asked.group
+    return max(1, math.floor(group.known * asked.facts.bounds.share)) if group.known else 1
 
 
-def _at_once(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = _is_bounded(facts) and facts.busy.at_once >= facts.bounds.at_once
-    numbers = f"{facts.busy.at_once} of {facts.bounds.at_once}"
-    return Station("room at once", Reason.BUDGET_AT_ONCE if full else None, numbers)
+def _taken(asked: Asked) -> Reason | None:
+    return Reason.BUDGET_RESOURCE if asked.facts.busy.here and _is_bounded(asked.facts) else None
 
 
-def _rate(_event_time: datetime, _now: datetime, facts: Facts) -> Station:
-    full = _is_bounded(facts) and facts.busy.per_hour >= facts.bounds.per_hour
-    numbers = f"{facts.busy.per_hour} of {facts.bounds.per_hour}"
-    return Station("room this hour", Reason.BUDGET_RATE if full else None, numbers)
+def _many_at_once(asked: Asked) -> Reason | None:
+    full = asked.facts.busy.at_once >= asked.facts.bounds.at_once
+    return Reason.BUDGET_AT_ONCE if full and _is_bounded(asked.facts) else None
+
+
+def _many_this_hour(asked: Asked) -> Reason | None:
+    full = asked.facts.busy.per_hour >= asked.facts.bounds.per_hour
+    return Reason.BUDGET_RATE if full and _is_bounded(asked.facts) else None
 
 
 def _is_bounded(facts: Facts) -> bool:
@@ -155,32 +201,59 @@ def _is_bounded(facts: Facts) -> bool:
     return facts.deadline is None and not facts.only_looks
 
 
-def _trust(facts: Facts) -> Station:
+def _trust(facts: Facts) -> Reason:
     if facts.mode is Mode.SHADOW:
-        return Station("trusted", Reason.SHADOW, facts.mode)
+        return Reason.SHADOW
     if facts.mode is Mode.ASK and facts.deadline is None and not facts.planned:
-        return Station("trusted", Reason.ASK, facts.mode)
-    return Station("trusted", Reason.PLAN if facts.planned else Reason.ACT, facts.mode)
+        return Reason.ASK
+    return Reason.PLAN if facts.planned else Reason.ACT
 
+
+_NEW = Question("new", _stale, lambda asked: f"newest observation {asked.facts.past.newest}")
+_SELECTED = Question("selected", _not_selected)
+_NOT_OPEN = Question("not open", _joined, lambda asked: f"open incident {asked.facts.past.open}")
 
 #: The questions before trust, in the order of DESIGN section 3.
-QUESTIONS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (
-    _new,
-    _selected,
-    _open,
-    _expired,
-    _paused,
-    _held,
-    _hours,
-    _attempts,
-    _cool,
-    _flapping,
-    _alone,
-    _at_once,
-    _share,
-    _rate,
-    _storm,
+QUESTIONS: tuple[Question, ...] = (
+    _NEW,
+    _SELECTED,
+    _NOT_OPEN,
+    Question("in time", _expired, lambda asked: f"deadline {asked.facts.deadline}"),
+    Question("not paused", _paused, lambda asked: asked.facts.will.paused_by),
+    Question("not held", _held, lambda asked: asked.facts.will.held_by, lambda facts: facts.will.held_until),
+    Question(
+        "in hours",
+        _off_hours,
+        lambda asked: f"off until {asked.facts.will.off_hours_until}",
+        lambda facts: facts.will.off_hours_until,
+    ),
+    Question(
+        "attempts left",
+        _used,
+        lambda asked: f"{asked.facts.past.attempts} of {asked.facts.bounds.attempts}",
+        _used_until,
+    ),
+    Question("cooled down", _cooling, lambda asked: f"last attempt {asked.facts.past.last_attempt}", _cools_until),
+    Question(
+        "not flapping", _flapping, lambda asked: f"{asked.facts.past.heals} of {asked.facts.bounds.flaps}", _flaps_until
+    ),
+    Question("alone on it", _taken, lambda asked: "1 at work" if asked.facts.busy.here else "free"),
+    Question(
+        "room at once", _many_at_once, lambda asked: f"{asked.facts.busy.at_once} of {asked.facts.bounds.at_once}"
+    ),
+    Question(
+        "share",
+        _shared,
+        lambda asked: f"{asked.group.under_action}+{asked.group.unhealthy} of {_allowed(asked)}",
+        counts=True,
+    ),
+    Question(
+        "room this hour",
+        _many_this_hour,
+        lambda asked: f"{asked.facts.busy.per_hour} of {asked.facts.bounds.per_hour}",
+    ),
+    Question("no storm", _storm, lambda asked: f"{asked.group.fell_lately} of {asked.group.known} fell", counts=True),
 )
 
 #: What is asked before something is put into the plan.
-QUESTIONS_BEFORE_PLANS: tuple[Callable[[datetime, datetime, Facts], Station], ...] = (_new, _selected, _open)
+QUESTIONS_BEFORE_PLANS: tuple[Question, ...] = (_NEW, _SELECTED, _NOT_OPEN)

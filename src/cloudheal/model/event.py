@@ -12,6 +12,8 @@ from cloudheal.model.resource import ResourceId
 
 #: What the data of a test message holds: nothing happened, it is recorded, and nothing follows from it.
 DRY_RUN: Mapping[str, str] = {"cloudheal": "dry run"}
+#: What no other message holds: millions are asked.
+_MARK = next(iter(DRY_RUN))
 
 
 class Channel(StrEnum):
@@ -73,7 +75,7 @@ class Event:
     @property
     def is_dry_run(self) -> bool:
         """True when nothing happened: somebody tests the way from the cloud's rules to us."""
-        return DRY_RUN.items() <= self.data.items()
+        return _MARK in self.data and DRY_RUN.items() <= self.data.items()
 
     def __post_init__(self) -> None:
         """Cut the time to milliseconds."""

@@ -32,8 +32,9 @@ class Trigger:
 
     def matches(self, event: Event) -> bool:
         """Say whether an event opens this trouble."""
-        fits = event.type == self.type and (not self.statuses or event.status in self.statuses)
-        return fits and (self.fresh is None or event.received - event.time <= self.fresh)
+        if event.type != self.type or (self.statuses and event.status not in self.statuses):
+            return False
+        return self.fresh is None or event.received - event.time <= self.fresh
 
     def opened_by(self, event: Event) -> Trouble:
         """Return the trouble that a matching event opens."""

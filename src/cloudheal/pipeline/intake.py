@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.rulebook import RuleBook, selects
-from cloudheal.decide.walk import Walk
+from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.decision import OUTCOMES, Reason
 from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
@@ -319,7 +319,7 @@ class Intake:
         """Decide on one new event, up to the first rule that opens an incident."""
         decisions: list[Decided] = []
         subject = told.event.subject
-        for one in weighed(counts, told, rules, self.rules, now):
+        for one in weighed(counts, told, rules, self.rules, now, through=walk):
             walked = one.walked
             state = RUN_STATES.get(OUTCOMES[walked.reason])
             name = told.resource.name if told.resource else ""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.pattern import compiled
-from cloudheal.decide.rulebook import RuleBook, fields_of
+from cloudheal.decide.rulebook import RuleBook, fields_of, selects
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
@@ -48,7 +48,8 @@ def rehearse(
         walked = None
         if trouble is not None and heals and not failures:
             deadline = deadline_of(event.subject, trouble, event.time)
-            before = Before(deadline=deadline, only_looks=rule.name in rules.looking)
+            selected = selects(rule.resources, event.subject, resource)
+            before = Before(selected, rules.bounds[rule.name], "", deadline, only_looks=rule.name in rules.looking)
             facts = gathered(counts, rule, event.subject, trouble, resource, now, before=before)
             facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
             count = partial(crowd, counts, rule, event.subject, trouble, facts.group.name, now)

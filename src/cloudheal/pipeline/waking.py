@@ -14,7 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cloudheal.decide.rulebook import RuleBook
-from cloudheal.decide.walk import Walk
+from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
@@ -112,12 +112,12 @@ class Waker:
         seen = known(connection, [patient.subject]).get(patient.subject)
         again = weighed_again(
             counts,
-            rule,
             patient,
             self.rules,
             seen.resource if seen else None,
             now,
             approved=said is not None and said.answer is Answer.APPROVED,
+            through=walk,
         )
         return self._walked(connection, patient, again, said, now)
 
@@ -146,7 +146,7 @@ class Waker:
         self,
         connection: sa.Connection,
         patient: Patient,
-        weighed: Weighed,
+        weighed: Weighed[Walk],
         said: Approval | None,
         now: datetime,
     ) -> Reason | None:

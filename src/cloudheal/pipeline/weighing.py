@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from cloudheal.act.playbook import Playbook
-from cloudheal.decide.facts import Busy, Facts, Group, Past, Will
-from cloudheal.decide.rulebook import RuleBook, bounds_of, off_hours_until, selects
-from cloudheal.decide.walk import Walk, walk
+from cloudheal.decide.facts import Bounds, Busy, Facts, Group, Past, Will
+from cloudheal.decide.rulebook import RuleBook, off_hours_until, selects
+from cloudheal.decide.walk import Count, Verdict, Walk
 from cloudheal.decide.wishes import WishTags, held_by_tag
 from cloudheal.model.control import Hold
 from cloudheal.model.decision import Outcome, Reason
@@ -40,6 +40,7 @@ RUN_STATES = {
 SHARED = frozenset({Reason.BUDGET_AT_ONCE, Reason.BUDGET_RATE, Reason.BUDGET_SHARE, Reason.STORM, Reason.PAUSED})
 #: Of these, those that belong to one group only.
 OF_GROUP = frozenset({Reason.BUDGET_SHARE, Reason.STORM})
+_NO_WILL = Will()
 #: News of an age that only a downtime explains.
 BACKLOG_AGE = timedelta(minutes=10)
 
@@ -66,15 +67,31 @@ class Counts(Protocol):
         """Return how far a rule is trusted now."""
 
 
+#: How a walk is told: whole, or its verdict only.
+W = TypeVar("W", Walk, Verdict)
+W_co = TypeVar("W_co", Walk, Verdict, covariant=True)
+
+
+class Walking(Protocol[W_co]):
+    """Walks through facts: `walk` to have it told, `verdict` to know how it ends."""
+
+    def __call__(self, event_time: datetime, now: datetime, facts: Facts, count: Count | None = None) -> W_co:
+        """Ask every question in order until one refuses."""
+
+
 class Before(NamedTuple):
     """What was found out of an event before its facts are counted."""
 
+    selected: bool
+    bounds: Bounds
     group: str = ""
     """The resource's; empty: as the inventory knows it."""
     deadline: datetime | None = None
     newest: datetime | None = None
     only_looks: bool = False
     """The rule's playbook only looks."""
+    planned: bool = False
+    """It waits for a slot."""
 
 
 class Told(NamedTuple):
@@ -88,12 +105,12 @@ class Told(NamedTuple):
     """Members of its group that fell with it in an old backlog; 0 for fresh news."""
 
 
-class Weighed(NamedTuple):
+class Weighed(NamedTuple, Generic[W]):
     """What one rule makes of an event: the facts, and the walk through them."""
 
     rule: Rule
     facts: Facts
-    walked: Walk
+    walked: W
 
     @property
     def group(self) -> str:
@@ -106,33 +123,34 @@ def usable(rules: RuleBook, playbooks: Mapping[str, Playbook], event: Event, tro
     return [rule for rule in rules.matching(event) if trouble.kind in playbooks[rule.playbook].troubles]
 
 
-def weighed(counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, now: datetime) -> Iterator[Weighed]:
+def weighed(
+    counts: Counts, told: Told, rules: Sequence[Rule], book: RuleBook, now: datetime, *, through: Walking[W]
+) -> Iterator[Weighed[W]]:
     """Yield what each of some rules of a book makes of an event; whoever opens an incident asks no further."""
     wishes = book.wishes_of(told.event.subject)
     for rule in rules:
         facts = tag_held(_facts(counts, told, rule, book, now), wishes, told.resource, now)
-        facts = replace(facts, planned=True) if rule.name in book.planned else facts
         count = partial(crowd, counts, rule, told.event.subject, told.trouble, facts.group.name, now, fell=told.fell)
-        yield Weighed(rule, facts, walk(told.event.time, now, facts, count))
+        yield Weighed(rule, facts, through(told.event.time, now, facts, count))
 
 
 def weighed_again(
     counts: Counts,
-    rule: Rule,
     patient: Patient,
     book: RuleBook,
     resource: Resource | None,
     now: datetime,
     *,
     approved: bool,
-) -> Weighed:
+    through: Walking[W],
+) -> Weighed[W]:
     """Return what its rule makes of a run that waits or asks, by the same questions as at first.
 
     Its own incident is not in its way, and it was selected before. A run that has begun goes at its playbook's own
     pace: its own attempts do not make it cool down.
     """
-    deadline = deadline_of(patient.subject, patient.trouble, patient.occurred)
-    before = Before(patient.group, deadline, only_looks=rule.name in book.looking)
+    rule, deadline = book.rules[patient.rule], deadline_of(patient.subject, patient.trouble, patient.occurred)
+    before = Before(True, book.bounds[rule.name], patient.group, deadline, only_looks=rule.name in book.looking)
     facts = gathered(counts, rule, patient.subject, patient.trouble, None, now, before=before)
     facts = _again(tag_held(facts, book.wishes_of(patient.subject), resource, now), patient, approved=approved)
 
@@ -142,7 +160,7 @@ def weighed_again(
         is_no_storm = approved or patient.state is RunState.PLANNED
         return replace(group, fell_lately=0) if is_no_storm else group
 
-    return Weighed(rule, facts, walk(patient.occurred, now, facts, count))
+    return Weighed(rule, facts, through(patient.occurred, now, facts, count))
 
 
 def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
@@ -172,7 +190,7 @@ def gathered(
     group = before.group or (resource.group if resource else "") or own
     counted = counts.counted(subject, trouble, now, Windows(limits.within, limits.flap_window))
     return Facts(
-        selected=selects(rule.resources, subject, resource),
+        selected=before.selected,
         deadline=before.deadline,
         past=Past(
             newest=before.newest,
@@ -186,8 +204,9 @@ def gathered(
         will=_will(counts, rule, subject, group, now),
         busy=Busy(counted.at_once, counted.in_last_hour, here=counted.at_work),
         group=Group(group, 0, 0, 0, 0),
-        bounds=bounds_of(limits),
+        bounds=before.bounds,
         mode=counts.mode_of(rule),
+        planned=before.planned,
         only_looks=before.only_looks,
     )
 
@@ -213,18 +232,20 @@ def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: dat
 
 def _facts(counts: Counts, told: Told, rule: Rule, book: RuleBook, now: datetime) -> Facts:
     """Count the facts of a walk; of a stale event or a server that is not selected nothing more is asked."""
-    event = told.event
+    event, bounds, planned = told.event, book.bounds[rule.name], rule.name in book.planned
     stale = told.newest is not None and told.newest > event.time
     if stale or not selects(rule.resources, event.subject, told.resource):
         past, nothing = Past(newest=told.newest), Group("", 0, 0, 0, 0)
-        return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds_of(rule.limits), rule.mode)
+        return Facts(False, None, past, Will(), Busy(0, 0), nothing, bounds, rule.mode, planned)
     deadline = deadline_of(event.subject, told.trouble, event.time)
-    before = Before("", deadline, told.newest, rule.name in book.looking)
+    before = Before(True, bounds, "", deadline, told.newest, rule.name in book.looking, planned)
     return gathered(counts, rule, event.subject, told.trouble, told.resource, now, before=before)
 
 
 def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: datetime) -> Will:
     holds = counts.holds_on([EVERYTHING, subject.id, group], now)
+    if not holds:
+        return Will(off_hours_until=off_hours_until(rule, now)) if rule.hours else _NO_WILL
     pause = next((one for one in holds if one.scope == EVERYTHING), None)
     hold = next((one for one in holds if one.scope != EVERYTHING), None)
     return Will(
@@ -237,7 +258,7 @@ def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: date
 
 def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
     last = None if patient.attempts else facts.past.last_attempt
-    mine = replace(facts, selected=True, past=replace(facts.past, open=None, last_attempt=last))
+    mine = replace(facts, past=replace(facts.past, open=None, last_attempt=last))
     if not approved:
         return mine
     fresh = replace(mine.past, attempts=0, heals=0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from pydantic_core import from_json
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import named
-from cloudheal.record.ledger import Kind, Written, written
+from cloudheal.record.ledger import Kind, Written
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import EVENT, LEDGER
 
@@ -46,6 +47,7 @@ _CONTENTS = (
     *("key", "envelope_id", "source", "type", "status", "cloud", "account", "region", "kind", "resource"),
     *("occurred", "channel", "simulated", "data"),
 )
+_ROW = ("at", "event", "id", "kind", "resource", "type", "result", "name", "incident", "run", "body")
 
 _CHANNELS = {one.value: one for one in Channel}
 #: Places in a row, because there may be millions of them and a place costs a fraction of a name. There is no key where
@@ -116,31 +118,26 @@ def _contents(event: Event) -> Mapping[str, Any]:
 def _chosen() -> sa.Select[Any]:
     told = [EVENT.c[name].label(f"event_{name}") for name in _CONTENTS]
     joined = LEDGER.outerjoin(EVENT, (EVENT.c.id == LEDGER.c.event) & (LEDGER.c.kind == Kind.EVENT.value))
-    rest = [one for one in LEDGER.columns if one.name not in {"at", "event"}]
-    return sa.select(*told, LEDGER.c.at, LEDGER.c.event, *rest).select_from(joined).order_by(LEDGER.c.id)
+    return sa.select(*told, *(LEDGER.c[name] for name in _ROW)).select_from(joined).order_by(LEDGER.c.id)
 
 
 def _streamed(connection: sa.Connection, chosen: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
-    return iter(connection.execution_options(yield_per=STREAM_ROWS).execute(chosen))
+    parts = connection.execution_options(yield_per=STREAM_ROWS).execute(chosen).partitions()
+    return chain.from_iterable(parts)
 
 
 def _entry(row: sa.Row[Any]) -> Written:
-    return written(row._mapping)  # noqa: SLF001 - the documented way to a row's columns by name
+    """Read a row of the ledger."""
+    at, event, id_, kind, resource, type_, result, name, incident, run, body = row[_AT:]
+    said = {} if body == "{}" else from_json(body)
+    return Written(id_, moment_of(at), kind, resource, type_, result, name, event, incident, run, said)
 
 
 def _event(row: sa.Row[Any], received: datetime) -> Event:
-    key, envelope, source, type_, status, *subject, occurred, channel, simulated, data = row[_KEY:_AT]
-    return Event(
-        key=key,
-        id=envelope,
-        source=source,
-        type=type_,
-        subject=named(*subject),
-        time=moment_of(occurred),
-        received=received,
-        status=status,
-        data=from_json(data),
-        channel=_CHANNELS[channel],
-        simulated=simulated,
-        raw=b"",
-    )
+    """Read an event; by place, because there may be millions of them."""
+    key, envelope, source, type_, status, cloud, account, region, kind, id_, occurred, channel, simulated, data = row[
+        _KEY:_AT
+    ]
+    subject, time = named(cloud, account, region, kind, id_), moment_of(occurred)
+    told = (from_json(data), _CHANNELS[channel], simulated, b"")
+    return Event(key, envelope, source, type_, subject, time, received, status, *told)

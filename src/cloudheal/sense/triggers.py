@@ -79,12 +79,19 @@ _ENDINGS = (Trigger(UNREACHABLE, "Agent_Status_Running", recoveries=("running",)
 _BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
     one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
 }
+_RECOVERIES: Mapping[tuple[str, str], Trigger] = {
+    (one.type, status): one for one in reversed((*TRIGGERS, *_ENDINGS)) for status in one.recoveries
+}
+_OF_BOTH = frozenset(one.type for one in TRIGGERS if one.recoveries)
 
 
 def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
     """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
-    found = next((one for one in (*_BY_TYPE.get(event.type, ()), *more) if one.matches(event)), None)
-    return None if found is None else found.opened_by(event)
+    for of_one_kind in (_BY_TYPE.get(event.type, ()), more):
+        for one in of_one_kind:
+            if one.matches(event):
+                return one.opened_by(event)
+    return None
 
 
 def recovery_of(event: Event) -> Trouble | None:
@@ -92,14 +99,13 @@ def recovery_of(event: Event) -> Trouble | None:
 
     It opens nothing and proves nothing: that a server answers again does not mean that what ran on it runs again.
     """
-    of_type = (*_BY_TYPE.get(event.type, ()), *(one for one in _ENDINGS if one.type == event.type))
-    found = next((one for one in of_type if event.status in one.recoveries), None)
+    found = _RECOVERIES.get((event.type, event.status))
     return None if found is None else found.opened_by(event)
 
 
 def tells_recovery(type_: str) -> bool:
     """Say whether events of a type tell both of a fault and of the recovery from it."""
-    return any(one.recoveries for one in _BY_TYPE.get(type_, ()))
+    return type_ in _OF_BOTH
 
 
 def is_measured(type_: str) -> bool:

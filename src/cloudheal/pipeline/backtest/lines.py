@@ -68,6 +68,7 @@ class Lines:
 
 
 _KINDS = frozenset(one.value for one in KINDS)
+_CHANNELS = {one.value: one for one in Channel}
 
 
 def _row(text: bytes) -> dict[str, Any] | None:
@@ -83,19 +84,19 @@ def _row(text: bytes) -> dict[str, Any] | None:
 
 def _event(row: Mapping[str, Any], received: datetime) -> Event:
     body, contents = row["body"], row["contents"]
+    cloud, account, region, kind, id_ = contents["subject"]
+    subject, time = named(cloud, account, region, kind, id_), moment_of(body["occurred"])
+    told = (contents["data"], _CHANNELS[body["channel"]], body["simulated"], b"")
     return Event(
-        key=body["key"],
-        id=contents["id"],
-        source=contents["source"],
-        type=row["type"],
-        subject=named(*contents["subject"]),
-        time=moment_of(body["occurred"]),
-        received=received,
-        status=row.get("result", ""),
-        data=contents["data"],
-        channel=Channel(body["channel"]),
-        simulated=body["simulated"],
-        raw=b"",
+        body["key"],
+        contents["id"],
+        contents["source"],
+        row["type"],
+        subject,
+        time,
+        received,
+        row.get("result", ""),
+        *told,
     )
 
 

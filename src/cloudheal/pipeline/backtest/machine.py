@@ -17,6 +17,7 @@ from enum import StrEnum
 from itertools import count, islice
 
 from cloudheal.decide.rulebook import RuleBook
+from cloudheal.decide.walk import Verdict, verdict
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
 from cloudheal.model.event import Event
 from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, deadline_of
@@ -123,7 +124,7 @@ class Machine:
 
     def advance(self, to: datetime) -> None:
         """Let time pass, and everything happen that is due meanwhile."""
-        if to > self.now:
+        if to > self.now and (self._fresh or self._was_lifted):
             self._catch_up()
         while (due := self._next()) is not None and due <= to:
             self.now = max(due, self.now)
@@ -167,7 +168,7 @@ class Machine:
 
     # What decisions open.
 
-    def open(self, told: Told, weighed: Weighed, number: int) -> Run | None:
+    def open(self, told: Told, weighed: Weighed[Verdict], number: int) -> Run | None:
         """Open an incident with its run, where the decision asks for one."""
         state = RUN_STATES.get(OUTCOMES[weighed.walked.reason])
         if state is None:
@@ -265,7 +266,7 @@ class Machine:
         if code != Reason.UNDERWAY:
             self._give_back(run)
 
-    def end(self, run: Run, verdict: Healed = Healed.NOT_NEEDED) -> None:
+    def end(self, run: Run, healed: Healed = Healed.NOT_NEEDED) -> None:
         """End a run with its incident."""
         self._leave(run)
         run.version += 1
@@ -278,7 +279,7 @@ class Machine:
             self._by_event.pop(_event_of(run), None)
         run.state = RunState.ENDED
         self._puts_down(run)
-        self.memory.ended(run.patient.subject, run.patient.trouble, self.now, verdict)
+        self.memory.ended(run.patient.subject, run.patient.trouble, self.now, healed)
         self._give_back(run)
 
     # Waiting and waking: see `pipeline.waking`.
@@ -326,13 +327,14 @@ class Machine:
                 full.add((one.rule, refused.value, one.group if refused in OF_GROUP else ""))
 
     def _walk(self, run: Run, *, approved: bool) -> Reason:
-        rule = self.rules.rules[run.patient.rule]
         if run.rests and run.waits_for == Reason.UNDERWAY:
             self._begin(run)
             return Reason.ACT
         subject = run.patient.subject
         resource = self.memory.resource(subject)
-        again = weighed_again(self.memory, rule, run.now(), self.rules, resource, self.now, approved=approved).walked
+        again = weighed_again(
+            self.memory, run.now(), self.rules, resource, self.now, approved=approved, through=verdict
+        ).walked
         outcome = OUTCOMES[again.reason]
         if outcome is Outcome.ACT:
             self._begin(run)

@@ -112,9 +112,9 @@ class Memory:
         server = self._server(subject)
         hurried = trouble.kind == INTERRUPTION
         since = now - windows.within
-        tried = [at for at, hurry, _ in server.attempts if hurry is hurried and at >= since]
-        flapped = now - windows.flap
-        heals = [at for at in server.heals.get(trouble.kind, ()) if at >= flapped]
+        tried = [at for at, hurry, _ in server.attempts if hurry is hurried and at >= since] if server.attempts else []
+        flapped, healed = now - windows.flap, server.heals.get(trouble.kind)
+        heals = [at for at in healed if at >= flapped] if healed else []
         self._forget_acted(now - HOUR)
         return Counted(
             open_incident=self._open(server, trouble),
@@ -203,18 +203,19 @@ class Memory:
         if key in server.keys:
             return False
         server.keys.append(key)
-        if tells_recovery(event.type):
-            source = (event.type, event.status, event.source)
-            server.told[source] = max(event.time, server.told.get(source, event.time))
+        type_, status, time = event.type, event.status, event.time
+        if tells_recovery(type_):
+            source = (type_, status, event.source)
+            server.told[source] = max(time, server.told.get(source, time))
         elif event.channel is Channel.POLL:
-            place = (event.type, event.status)
-            server.looked[place] = max(event.time, server.looked.get(place, event.time))
-        elif server.newest.get(event.type, event.time) <= event.time:
-            server.newest[event.type] = event.time
-        if event.type != STATE_CHANGE:
+            place = (type_, status)
+            server.looked[place] = max(time, server.looked.get(place, time))
+        elif server.newest.get(type_, time) <= time:
+            server.newest[type_] = time
+        if type_ != STATE_CHANGE:
             self._moves(event)
-        elif event.status:
-            self._changes(server, event.subject, event.status, event.time)
+        elif status:
+            self._changes(server, event.subject, status, time)
         return True
 
     def _moves(self, event: Event) -> None:
@@ -399,7 +400,10 @@ class Memory:
     def _count_down(self, server: _Server, subject: ResourceId) -> None:
         down = server.state in NOT_RUNNING and not server.granted
         for members in server.counted:
-            (members.down.add if down else members.down.discard)(subject.id)
+            if down:
+                members.down.add(subject.id)
+            else:
+                members.down.discard(subject.id)
 
     def _open(self, server: _Server, trouble: Trouble) -> str | None:
         """Return the incident that a trouble joins: see `record.facts`."""

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.rulebook import RuleBook
+from cloudheal.decide.walk import verdict
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
@@ -155,7 +156,7 @@ class Replay:
     def _ask(self, arrived: Arrived, told: Told, rules: Sequence[Rule]) -> None:
         made: list[Made] = []
         begun: Run | None = None
-        for one in weighed(self._memory, told, rules, self.rules, self.machine.now):
+        for one in weighed(self._memory, told, rules, self.rules, self.machine.now, through=verdict):
             made.append(Made(one.rule.name, one.walked.reason, one.walked.next_eligible))
             begun = self.machine.open(told, one, arrived.number)
             if begun is not None:
