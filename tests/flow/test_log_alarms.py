@@ -13,9 +13,12 @@ import pytest
 from cloudheal.app import App
 from cloudheal.model.control import Hold
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.pipeline.backtest import Terms, World, against_record
 from cloudheal.pipeline.log_following import Follower
 from cloudheal.pipeline.log_readings import BEGINNING, ON_ITS_WAY
+from cloudheal.record.history import recorded
 from cloudheal.record.holds import EVERYTHING, add_hold
+from cloudheal.record.inventory import everything
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import INCIDENT, RUN
 from tests.flow.operators import until
@@ -116,6 +119,14 @@ def is_waiting(watch: Watching) -> bool:
     return bool(watch.rows(RUN, RUN.c.state == "waiting"))
 
 
+def differing(watch: Watching) -> int:
+    """Return of how many events a backtest of the record makes something else."""
+    with watch.app.database.snapshot() as connection:
+        extensions, known = watch.app.extensions, tuple(everything(connection))
+        place = World(extensions.library.playbooks, extensions.trouble_of, known, as_promoted=True)
+        return against_record(recorded(connection), watch.app.rules, place, Terms()).differing
+
+
 def test_a_process_is_brought_back_and_the_recovery_of_the_alarm_closes_the_incident(site: Site) -> None:
     """Two bad minutes, one command; the run waits until the log is good again, and only then is it healed."""
     watch = site.watch
@@ -130,6 +141,7 @@ def test_a_process_is_brought_back_and_the_recovery_of_the_alarm_closes_the_inci
     assert (incident.resource, incident.trouble, incident.trouble_id) == (WEB.id, "alarm", "errors")
     assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("healed", "recovered")
     assert len(watch.calls("RunCommand")) == 1
+    assert differing(watch) == 0
 
 
 def test_an_alarm_that_fires_on_after_the_command_is_not_healed(site: Site) -> None:
@@ -157,3 +169,4 @@ def test_an_alarm_that_recovers_by_itself_needs_nothing(site: Site) -> None:
     (incident,) = site.watch.rows(INCIDENT)
     assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("not needed", "recovered")
     assert site.watch.calls("RunCommand") == []
+    assert differing(site.watch) == 0

@@ -82,6 +82,8 @@ _BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
 _RECOVERIES: Mapping[tuple[str, str], Trigger] = {
     (one.type, status): one for one in reversed((*TRIGGERS, *_ENDINGS)) for status in one.recoveries
 }
+#: Troubles that a recovery can belong to.
+RECOVERABLE = frozenset(one.trouble for one in (*TRIGGERS, *_ENDINGS) if one.recoveries)
 _OF_BOTH = frozenset(one.type for one in TRIGGERS if one.recoveries)
 
 

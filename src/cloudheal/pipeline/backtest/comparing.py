@@ -64,44 +64,75 @@ class AgainstRules:
     """Holds one rule file against another: both have seen the same events in the same order."""
 
     differences: Differences
-    _ours: deque[tuple[Arrived, Reasons]] = field(default_factory=deque)
+    _open: deque[Arrived] = field(default_factory=deque)
+    _ours: dict[int, Reasons] = field(default_factory=dict)
+    _others: dict[int, Reasons] = field(default_factory=dict)
 
     def would(self, arrived: Arrived, made: Reasons) -> None:
         """Take what the rules would do; asked first."""
-        self._ours.append((arrived, made))
+        self._open.append(arrived)
+        self._ours[id(arrived)] = made
+
+    def would_too(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what they would do, too, as turns out later."""
+        if id(arrived) in self._ours:
+            self._ours[id(arrived)] += made
 
     def other(self, arrived: Arrived, made: Reasons) -> None:
         """Take what the other rules would do with the same event."""
-        ours, would = self._ours.popleft()
-        if ours is not arrived:
-            message = f"event {ours.number} was held against event {arrived.number}"
+        if id(arrived) not in self._ours:
+            message = f"event {arrived.number} was held against no event"
             raise AssertionError(message)
-        self.differences.pair(arrived, would, made)
+        self._others[id(arrived)] = made
+        if len(self._open) > MOST_OPEN:
+            self._close()
+
+    def other_too(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what the other rules would do, too, as turns out later."""
+        if id(arrived) in self._others:
+            self._others[id(arrived)] += made
+
+    def finish(self) -> None:
+        """Hold what is left against each other."""
+        while self._open:
+            self._close()
+
+    def _close(self) -> None:
+        arrived = self._open.popleft()
+        self.differences.pair(arrived, self._ours.pop(id(arrived)), self._others.pop(id(arrived)))
 
 
 @dataclass(slots=True)
 class AgainstRecord:
     """Holds the rules against what was recorded: the first decision of each rule on each event.
 
-    What the record says of an event follows it within its transaction; what a run decided later is its course.
+    What the record says of an event follows it within its transaction, or when a fault that it had overtaken comes;
+    what a run decided later is its course.
     """
 
     differences: Differences
     was: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What was decided on events, by rule and reason."""
-    _open: deque[tuple[Arrived, Reasons]] = field(default_factory=deque)
+    _open: deque[Arrived] = field(default_factory=deque)
+    _would: dict[int, Reasons] = field(default_factory=dict)
     _was: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def would(self, arrived: Arrived, made: Reasons) -> None:
         """Take what the rules would do; an event that was never in the record is held against nothing."""
         if arrived.recorded:
-            self._open.append((arrived, made))
+            self._open.append(arrived)
+            self._would[arrived.number] = made
             if len(self._open) > MOST_OPEN:
                 self._close()
 
+    def would_too(self, arrived: Arrived, made: Reasons) -> None:
+        """Take what they would do, too, as turns out later."""
+        if arrived.recorded and arrived.number in self._would:
+            self._would[arrived.number] += made
+
     def recorded(self, row: Written) -> None:
         """Take what was decided."""
-        if row.kind != Kind.DECISION or row.event is None or not self._is_open(row.event):
+        if row.kind != Kind.DECISION or row.event not in self._would:
             return
         was = self._was.setdefault(row.event, {})
         if row.name not in was:
@@ -113,11 +144,9 @@ class AgainstRecord:
         while self._open:
             self._close()
 
-    def _is_open(self, event: int) -> bool:
-        return bool(self._open) and event >= self._open[0][0].number
-
     def _close(self) -> None:
-        arrived, made = self._open.popleft()
+        arrived = self._open.popleft()
+        made = self._would.pop(arrived.number)
         was = self._was.pop(arrived.number, None)
         self.differences.pair(arrived, made, tuple(was.items()) if was else ())
 

@@ -66,6 +66,7 @@ class Run:
     version: int = 0
     """Raised at every change; a timer of an older one is void."""
     began: bool = False
+    ended: datetime | None = None
 
     @property
     def is_followed(self) -> bool:
@@ -232,6 +233,17 @@ class Machine:
             self.end(run, ending[0])
         return run
 
+    def wake_early(self, run: Run) -> bool:
+        """Let a run that waits for its time look now: see `record.system_events.wake`. False when only the record may.
+
+        A worker takes it up with its next look.
+        """
+        waits = run.state is RunState.WAITING and not run.rests and run.until is not None and run.until > self.now
+        if waits:
+            run.until = self.now
+            self._set_timer(run, self.now + TICK)
+        return waits
+
     # What the record tells of runs.
 
     def woken(self, run: Run, *, approved: bool) -> bool:
@@ -277,7 +289,7 @@ class Machine:
             del self._about[run.patient.subject]
         if run.patient.trouble.kind in _OF_EVENTS:
             self._by_event.pop(_event_of(run), None)
-        run.state = RunState.ENDED
+        run.state, run.ended = RunState.ENDED, self.now
         self._puts_down(run)
         self.memory.ended(run.patient.subject, run.patient.trouble, self.now, healed)
         self._give_back(run)

@@ -21,9 +21,11 @@ from cloudheal.model.inventory import Known
 from cloudheal.pipeline.backtest.following import Following
 from cloudheal.pipeline.backtest.machine import Machine, Run, Step
 from cloudheal.pipeline.backtest.memory import Memory
+from cloudheal.pipeline.backtest.recoveries import Recoveries
 from cloudheal.pipeline.weighing import Told, backlog, usable, weighed
 from cloudheal.record.history import Arrived
 from cloudheal.record.ledger import Written
+from cloudheal.sense.triggers import tells_recovery
 from cloudheal.settings.rules import Rule
 
 #: How long the clock runs on after the last event, for what waits then.
@@ -43,6 +45,9 @@ class Audience(Protocol):
 
     def decided(self, arrived: Arrived, made: Sequence[Made], run: Run | None) -> object:
         """Take what the rules made of an event, in the order of the file, and the run that it opened or joined."""
+
+    def joined(self, arrived: Arrived, made: Made, run: Run) -> object:
+        """Take that an event which was told of before belongs to the incident of a run."""
 
     def stepped(self, step: Step) -> object:
         """Take what a run does later."""
@@ -71,6 +76,7 @@ class Replay:
     duplicates: int = 0
     _memory: Memory = field(init=False)
     _following: Following = field(init=False)
+    _recoveries: Recoveries = field(init=False)
     _batch: list[Arrived] = field(default_factory=list)
     _begins: bool = True
 
@@ -81,6 +87,7 @@ class Replay:
             self._memory.trusts_promotions()
         self.machine = Machine(self.rules, self._memory, self.world.heal_time, self.audience.stepped)
         self._following = Following(self._memory, self.machine)
+        self._recoveries = Recoveries(self.machine)
 
     def play(self, history: Iterable[Arrived | Written]) -> None:
         """Take a whole history, and let what waits at its end come to an end."""
@@ -123,6 +130,10 @@ class Replay:
         self.duplicates += len(batch) - len(new)
         fell = self._backlog(new, asked) if asked else {}
         joined = self._joined(new) if self.machine.awaits_news else {}
+        newest = {
+            one.event.key: self._newest(one.event, *asked[one.event.key]) for one in new if one.event.key in asked
+        }
+        opened: list[tuple[Run, Event]] = []
         for one in new:
             event = one.event
             if self.machine.patients_of(event.subject):
@@ -133,9 +144,27 @@ class Replay:
                 self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
                 continue
             trouble, rules = found
-            known, newest = self._memory.resource(event.subject), self._memory.newest(event, trouble)
-            self._ask(one, Told(event, trouble, known, newest, fell.get(event.key, 0)), rules)
+            known = self._memory.resource(event.subject)
+            begun = self._ask(one, Told(event, trouble, known, newest[event.key], fell.get(event.key, 0)), rules)
+            if begun is not None and self._recoveries.opened(begun, event):
+                opened.append((begun, event))
+        self._follow_recoveries(new, opened)
         self.machine.changed()
+
+    def _follow_recoveries(self, new: Sequence[Arrived], opened: Sequence[tuple[Run, Event]]) -> int:
+        """Let recoveries join their incidents, those of this batch and those that came before their fault."""
+        found = [(one, run) for one in new if (run := self._recoveries.follow(one)) is not None]
+        for run, fault in opened:
+            found += [(one, run) for one in self._recoveries.overtook(run, fault)]
+        for one, run in found:
+            self.audience.joined(one, Made(run.patient.rule, Reason.JOINED), run)
+        return len(found)
+
+    def _newest(self, event: Event, trouble: Trouble, _rules: Sequence[Rule]) -> datetime | None:
+        """Return until when the trouble of an event is known: see `record.observations.newest_known`."""
+        known = self._memory.newest(event, trouble)
+        other = self._recoveries.told_otherwise(event, trouble) if tells_recovery(event.type) else None
+        return max((one for one in (known, other) if one is not None), default=None)
 
     def _joined(self, new: Sequence[Arrived]) -> Mapping[str, Run]:
         return {one.event.key: run for one in new if (run := self.machine.follows(one.event)) is not None}
@@ -153,13 +182,16 @@ class Replay:
         known = {one.subject: found for one in events if (found := self._memory.resource(one.subject)) is not None}
         return backlog(events, known, self.machine.now)
 
-    def _ask(self, arrived: Arrived, told: Told, rules: Sequence[Rule]) -> None:
+    def _ask(self, arrived: Arrived, told: Told, rules: Sequence[Rule]) -> Run | None:
         made: list[Made] = []
         begun: Run | None = None
         for one in weighed(self._memory, told, rules, self.rules, self.machine.now, through=verdict):
             made.append(Made(one.rule.name, one.walked.reason, one.walked.next_eligible))
+            if one.walked.reason is Reason.JOINED and one.facts.past.open:
+                self._recoveries.joined(told.event, told.trouble, one.facts.past.open)
             begun = self.machine.open(told, one, arrived.number)
             if begun is not None:
                 self._following.may_follow(told.event.key, begun)
                 break
         self.audience.decided(arrived, made, begun)
+        return begun

@@ -92,7 +92,7 @@ def lead_of(*books: RuleBook) -> timedelta:
 def against_record(history: Iterable[Arrived | Written], rules: RuleBook, world: World, terms: Terms) -> Report:
     """Hold rules against what was recorded."""
     record = AgainstRecord(Differences(terms.most))
-    side = _Side(rules, world, Tally(record.would, terms.listener, terms.since))
+    side = _Side(rules, world, Tally(record.would, record.would_too, terms.listener, terms.since))
     with _seldom_collected():
         for one in history:
             side.take(one)
@@ -109,14 +109,15 @@ def against_rules(
 ) -> Report:
     """Hold rules against other rules before the same history."""
     pairs = AgainstRules(Differences(terms.most))
-    ours = _Side(rules, world, Tally(pairs.would, terms.listener, terms.since))
-    theirs = _Side(other, world, Tally(pairs.other, None, terms.since))
+    ours = _Side(rules, world, Tally(pairs.would, pairs.would_too, terms.listener, terms.since))
+    theirs = _Side(other, world, Tally(pairs.other, pairs.other_too, None, terms.since))
     with _seldom_collected():
         for one in history:
             ours.take(one)
             theirs.take(one)
         ours.replay.finish()
         theirs.replay.finish()
+    pairs.finish()
     report = _report(ours, pairs.differences, RULES, theirs.tally.counts)
     return replace(report, later=tuple(_counts(ours.tally.later, theirs.tally.later)))
 

@@ -40,6 +40,8 @@ class Tally:
 
     made_of: Callable[[Arrived, Reasons], object]
     """Is told what was made of every event."""
+    made_too: Callable[[Arrived, Reasons], object]
+    """Is told what is made of it, too, as turns out later."""
     listener: Callable[[Would], object] | None = None
     since: datetime | None = None
     """What was before only leads up to it, and is not counted."""
@@ -69,6 +71,15 @@ class Tally:
             for one in made:
                 incident = run.patient.incident if run is not None and one is made[-1] else ""
                 self.listener(_would(arrived, one, incident))
+
+    def joined(self, arrived: Arrived, made: Made, run: Run) -> None:
+        """Take that an event which was told of before belongs to the incident of a run."""
+        if self.since is not None and arrived.at < self.since:
+            return
+        self.counts[made.rule, made.reason.value] += 1
+        self.made_too(arrived, ((made.rule, made.reason.value),))
+        if self.listener is not None:
+            self.listener(_would(arrived, made, run.patient.incident))
 
     def stepped(self, step: Step) -> None:
         """Take what becomes of a run that had waited."""
