@@ -68,7 +68,8 @@ def broken_laws(watched: Watching, agreed: Agreed, known: Known) -> Iterator[str
     ledger = sorted(watched.rows(LEDGER), key=lambda one: one.id)
     reboots = [one for one in journal if one.get("action") == "RebootInstance" and one.get("changes")]
     yield from answered_once(reboots, agreed)
-    yield from in_their_slots(reboots, ledger, agreed, known)
+    yield from in_their_slots(reboots, ledger, agreed)
+    yield from in_time(reboots, watched, agreed, known)
     yield from intended(reboots, watched)
     yield from one_hand_at_a_time(ledger)
     yield from one_at_a_time(journal, agreed, given_up(watched))
@@ -92,8 +93,8 @@ def answered_once(reboots: Journal, agreed: Agreed) -> Iterator[str]:
             yield f"reboot: {server} was rebooted at {entry['at']} for no event, or twice for one"
 
 
-def in_their_slots(reboots: Journal, ledger: Sequence[sa.Row[Any]], agreed: Agreed, known: Known) -> Iterator[str]:
-    """Every reboot follows the beginning of a slot closely; the slot lies in a window, and the reboot in its time."""
+def in_their_slots(reboots: Journal, ledger: Sequence[sa.Row[Any]], agreed: Agreed) -> Iterator[str]:
+    """Every reboot follows the beginning of a slot closely, and the slot lies in a window."""
     slots: defaultdict[str, list[datetime]] = defaultdict(list)
     for row in ledger:
         if row.kind == Kind.RUN_PLANNED and row.result[:2] == "20":
@@ -107,10 +108,20 @@ def in_their_slots(reboots: Journal, ledger: Sequence[sa.Row[Any]], agreed: Agre
             yield f"slot: {server} was rebooted at {at}, its slots were {slots[server]}"
         elif all(one.astimezone(UTC).hour not in agreed.hours for one in own):
             yield f"window: {server} was rebooted at {at} for a slot outside every window"
-        for change in (one for one in entry["changes"] if one["what"] == "event.answered"):
-            due = known.at(change["id"], at)
-            if due is not None and at > due - agreed.margin:
-                yield f"deadline: {server} was rebooted at {at} for {change['id']}, which was due at {due}"
+
+
+def in_time(reboots: Journal, watched: Watching, agreed: Agreed, known: Known) -> Iterator[str]:
+    """Every reboot comes before the deadline of the event that it is for; others that it answers, too, had no slot."""
+    incidents = {row.id: row.trouble_id for row in watched.rows(INCIDENT)}
+    intents = sorted(watched.rows(LEDGER, *_INTENTS), key=lambda one: one.id)
+    for entry in reboots:
+        (server,) = entry["resources"]
+        at = datetime.fromisoformat(entry["at"])
+        before = [one for one in intents if one.resource == server and one.at <= at.timestamp() * 1000 + 1000]
+        event = incidents.get(before[-1].incident) if before else None
+        due = known.at(event, at) if event else None
+        if due is not None and at > due - agreed.margin:
+            yield f"deadline: {server} was rebooted at {at} for {event}, which was due at {due}"
 
 
 def intended(reboots: Journal, watched: Watching) -> Iterator[str]:

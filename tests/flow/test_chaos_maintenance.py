@@ -307,7 +307,7 @@ def test_hundreds_of_days_of_maintenance_break_no_law(
     """New histories every time; a failing one is made as short as it can be and printed."""
     counted: Counter[str] = Counter()
 
-    @settings(max_examples=200, derandomize=False, suppress_health_check=_RELAXED, report_multiple_bugs=False)
+    @settings(max_examples=300, derandomize=False, suppress_health_check=_RELAXED, report_multiple_bugs=False)
     @given(deeds=DEEDS)
     def many(deeds: list[Deed]) -> None:
         counted["histories"] += 1
