@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,12 @@ import cramjam
 import pytest
 
 from cloudheal.app.chores import Chores, RestingError
+from cloudheal.app.following import following_of
 from cloudheal.app.log_outlets import GRACE_SECONDS, Outlet, outlets_of
 from cloudheal.app.outage import Outage
 from cloudheal.errors import CloudhealError, SettingsError
 from cloudheal.logs.counting import Fed, Minute, Row, Values, cell_of
+from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import Database, open_database
@@ -106,6 +109,7 @@ def written(posts: Sequence[Post]) -> dict[str, list[tuple[dict[str, str], dict[
     found: dict[str, list[tuple[dict[str, str], dict[int, float]]]] = {}
     for post in posts:
         for labels, values in series_in(bytes(cramjam.snappy.decompress_raw(post.body))):
+            assert labels.pop("instance") == socket.gethostname()
             found.setdefault(labels.pop("__name__"), []).append((labels, values))
     return found
 
@@ -277,6 +281,39 @@ def test_clickhouse_gets_minutes_and_late_additions_once(
     assert outlet(chosen, database, clock).serve() == 2
     assert house.rows == before
     assert house.inserts == 2
+
+
+@pytest.mark.parametrize("to", ["prometheus", "otlp", "clickhouse", "cloudheal"])
+def test_no_raw_line_leaves_its_machine(
+    database: Database, clock: VirtualClock, receiver: Receiver, tmp_path: Path, to: str
+) -> None:
+    """What is followed and sent, whoever it is sent to: groups and counts, and nothing else that a line held."""
+    moment = f"{clock.now():%d/%b/%Y:%H:%M:%S +0000}"
+    line = (
+        f'203.0.113.77 - mallory [{moment}] "GET /pay HTTP/1.1" 0.250 129 200 168 "http://from.example" "Unheard/7"\n'
+    )
+    (tmp_path / "access.log").write_text(line * 3, encoding="utf-8")
+    more = {"source": "agents", "secret_env": "TOKEN"} if to == "cloudheal" else {}
+    chosen = Settings.model_validate(
+        {
+            "logs": [{**LOG, "files": [str(tmp_path / "access.log")]}],
+            "outlets": [{"name": "out", "to": to, "url": receiver.url, **more}],
+            "follow": {"host": "web-1"},
+        }
+    )
+    one = outlet(chosen, database, clock)
+    one.serve()
+    following = following_of(chosen, database, definitions_of(chosen), clock, Counters())
+    following.catch_up(lambda: False)
+    clock.advance(timedelta(minutes=10))
+    following.catch_up(lambda: False)
+    following.end()
+    assert one.serve() >= 2
+    bodies = b"".join(
+        bytes(cramjam.snappy.decompress_raw(post.body)) if to == "prometheus" else post.body for post in receiver.posts
+    )
+    assert b"/pay" in bodies
+    assert not [word for word in (b"203.0.113.77", b"mallory", b"from.example", b"Unheard", b"GET") if word in bodies]
 
 
 def test_one_process_serves_an_outlet(database: Database, clock: VirtualClock, receiver: Receiver) -> None:

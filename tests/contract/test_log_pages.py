@@ -18,11 +18,12 @@ from cloudheal.errors import CloudhealError, SettingsError
 from cloudheal.logs.counting import Fed, Minute, Row, Values, added, cell_of, value_of
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
+from cloudheal.outlets.shipment import Shipment, packed, shipped
 from cloudheal.pipeline.log_readings import StoredReadings
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import open_database
 from cloudheal.record.log_following import Progress, advance, standing
-from cloudheal.record.log_series import windows_of
+from cloudheal.record.log_series import Stored, windows_of
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.settings.schema import ListenSettings, Settings
@@ -335,6 +336,17 @@ def test_a_key_ships_for_its_own_hosts_only(make: Callable[..., Place], monkeypa
     assert [row.count for row in centre.rows(0)] == [10]
     with pytest.raises(ValueError, match="signed"):
         Settings.model_validate({"listen": {"sources": [{**agents, "proof": "path"}]}})
+
+
+def test_nothing_of_a_time_that_is_not_yet_is_taken(make: Callable[..., Place]) -> None:
+    """Neither minutes of tomorrow nor the word that all was sent up to then; what clocks differ by is no matter."""
+    centre = make("centre")
+    begin = int(START.timestamp())
+    for ahead, said in ((0, ""), (600, ""), (86_400, "is of a time that is not yet")):
+        sent = shipped(Stored("shop", "web-1", 1, 1, replace(minute("requests", ((), 5, 1)), start=begin + ahead)))
+        told = centre.pages.ship(packed(Shipment("web-1", f"e{ahead}", (sent,))), lambda _: True)
+        closed = centre.pages.ship(packed(Shipment("web-2", "e1", (), (("shop", begin + ahead),))), lambda _: True)
+        assert (said in told, said in closed, bool(told)) == (True, True, bool(said))
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,25 @@ def test_a_receiver_of_remote_write_that_was_away_gets_every_window_once(
     assert server.values("count_over_time(cloudheal_log_n[1h])", at)[0][1] == 4
 
 
+def test_machines_that_send_to_one_prometheus_do_not_take_each_others_series(
+    database: Database, clock: VirtualClock, running: Running, tmp_path: Path
+) -> None:
+    """Each is an instance of its own, by the name under which its lines are counted."""
+    server, counters = running(prometheus(tmp_path)), Counters()
+    for host in ("web-1", "web-2"):
+        settings = {"logs": [LOG], "follow": {"host": host}}
+        sending = {"name": host, "to": "prometheus", "url": f"{server.url}{WRITE}"}
+        chosen = Settings.model_validate({**settings, "outlets": [sending]})
+        (one,) = outlets_of(chosen, database, "worker", clock, counters)
+        one.serve()
+        at = a_minute(database, clock, 5)
+        clock.advance(LATE)
+        assert one.serve() == 1
+    found = server.values("sum by (instance) (sum_over_time(cloudheal_log_n[1h]))", at)
+    assert {labels["instance"]: value for labels, value in found} == {"web-1": 5.0, "web-2": 5.0}
+    assert "refused_total{" not in counters.exposition()
+
+
 def test_prometheus_takes_what_is_not_too_old_of_a_body_that_it_refuses(
     database: Database, clock: VirtualClock, running: Running, tmp_path: Path
 ) -> None:
@@ -156,7 +175,7 @@ def test_prometheus_takes_what_is_not_too_old_of_a_body_that_it_refuses(
         last = a_minute(database, clock, number + 1)
     clock.advance(LATE)
     ahead = Sample("ahead", (), 1.0, last + 3600 - 90)
-    post(f"{server.url}{WRITE}", write_request([ahead]), HEADERS)
+    post(f"{server.url}{WRITE}", write_request([ahead], "web-1"), HEADERS)
     assert one.serve() == 2
     assert 'cloudheal_outlet_refused_total{outlet="out"} 3' in counters.exposition()
     (found,) = server.values("sum_over_time(cloudheal_log_n[1h])", last)

@@ -73,13 +73,14 @@ def test_remote_write_is_read_by_the_official_libraries(some: list[tuple[str, st
     samples = [
         Sample(f"n_{name}", (("by_url", value), ("log", "shop")), number, at) for name, value, number, at in some
     ]
-    series = series_in(cramjam.snappy.decompress_raw(remote_write.write_request(samples)).read())
+    series = series_in(cramjam.snappy.decompress_raw(remote_write.write_request(samples, "web-1")).read())
     wanted: dict[tuple[str, str], dict[int, float]] = {}
     for one in samples:
         wanted.setdefault((one.name, dict(one.labels)["by_url"]), {})[one.at * 1000] = one.value
     found = {(labels["__name__"], labels["by_url"]): values for labels, values in series}
     assert found == wanted
     for labels, values in series:
+        assert labels["instance"] == "web-1"
         assert list(labels) == sorted(labels)
         assert list(values) == sorted(values)
 

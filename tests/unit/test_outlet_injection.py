@@ -47,10 +47,12 @@ def by_text(samples: Sequence[Sample]) -> Read:
 
 def by_remote_write(samples: Sequence[Sample]) -> Read:
     """Read a body of remote-write."""
-    raw = bytes(cramjam.snappy.decompress_raw(remote_write.write_request(samples)))
-    for labels, _ in series_in(raw):
+    raw = bytes(cramjam.snappy.decompress_raw(remote_write.write_request(samples, "web-1")))
+    read = list(series_in(raw))
+    for labels, _ in read:
         assert all(before < after for before, after in pairwise(labels))
-    return [(labels.pop("__name__"), labels, value) for labels, found in series_in(raw) for value in found.values()]
+        assert labels.pop("instance") == "web-1"
+    return [(labels.pop("__name__"), labels, value) for labels, found in read for value in found.values()]
 
 
 def by_otlp(samples: Sequence[Sample]) -> Read:

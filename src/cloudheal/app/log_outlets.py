@@ -250,7 +250,7 @@ def whole_until(definition: Definition, metric: Metric, clock: Clock) -> int:
 
 def outlets_of(settings: Settings, store: Store, worker: str, clock: Clock, counters: Counters) -> Sequence[Outlet]:
     """Return the outlets that the settings name. Raises SettingsError for a secret that is not there."""
-    definitions, host = definitions_of(settings), socket.gethostname()
+    definitions, host = definitions_of(settings), settings.follow.host or socket.gethostname()
     return [
         Outlet(
             name=one.name,

@@ -30,6 +30,8 @@ from cloudheal.sources.webhook import LogDesk
 
 #: Series of a window in a document, by default and at most, and windows in one.
 SERIES, MOST_SERIES, MOST_WINDOWS = 100, 10_000, 1_500
+#: How far the clocks of an agent and of this machine may differ.
+SKEW_SECONDS = 600
 _HOUR = 3600
 _KNOWN = frozenset({"since", "until", "minutes", "limit"})
 
@@ -72,14 +74,25 @@ class LogPages:
             return str(problem)
         if not may(shipment.host):
             return f"the sender may not ship for the host {shipment.host}: name it in hosts of listen.sources there"
+        if reason := self._strange(shipment):
+            return reason
+        with self.store.transaction() as connection:
+            return self._received(connection, shipment)
+
+    def _strange(self, shipment: Shipment) -> str:
+        """Say what of a shipment nobody here could read, or is of a time that is not yet; empty when nothing is."""
         known = {(one.name, metric.name) for one in self.definitions for metric in one.metrics}
         strangers = sorted({(one.log, one.metric) for one in shipment.minutes} - known)
         if strangers:
             return f"the settings here have no metric {'/'.join(strangers[0])}"
         if unknown := sorted({log for log, _ in shipment.closed} - {log for log, _ in known}):
             return f"the settings here have no log {unknown[0]}"
-        with self.store.transaction() as connection:
-            return self._received(connection, shipment)
+        now = int(self.clock.now().timestamp())
+        latest = {one.name: now + one.ahead + SKEW_SECONDS for one in self.definitions}
+        told = [*((one.log, one.start) for one in shipment.minutes), *shipment.closed]
+        if any(second > latest[log] for log, second in told):
+            return "a minute is of a time that is not yet: are the clocks right, here and there?"
+        return ""
 
     def _received(self, connection: sa.Connection, shipment: Shipment) -> str:
         ordered = sorted(shipment.minutes, key=lambda one: (one.log, one.sequence))

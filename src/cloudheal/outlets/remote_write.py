@@ -1,7 +1,9 @@
 """Prometheus remote-write 1.0: four small messages of protobuf inside a block of Snappy.
 
-The messages are packed here, because they are four and do not change; a block of Snappy may consist of literals only,
-which every reader unpacks, so no compressor is needed: a thousand series a minute are some hundred kilobytes.
+Every series says in `instance` who sent it, as a scraped one does: several machines that send to one place would take
+each other's series for their own. The messages are packed here, because they are four and do not change; a block of
+Snappy may consist of literals only, which every reader unpacks, so no compressor is needed: a thousand series a minute
+are some hundred kilobytes.
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ _LITERAL = 65_536
 _VARINT, _DOUBLE, _BYTES = 0, 1, 2
 
 
-def write_request(samples: Sequence[Sample]) -> bytes:
-    """Return the body that carries samples; each series once, its moments in order."""
+def write_request(samples: Sequence[Sample], instance: str) -> bytes:
+    """Return the body that carries samples of a sender; each series once, its moments in order."""
     series: dict[tuple[tuple[str, str], ...], dict[int, float]] = {}
     for one in samples:
-        series.setdefault((("__name__", one.name), *one.labels), {})[one.at * 1000] = one.value
+        series.setdefault((("__name__", one.name), ("instance", instance), *one.labels), {})[one.at * 1000] = one.value
     return snappy(b"".join(_block(1, _series(labels, values)) for labels, values in sorted(series.items())))
 
 

@@ -43,7 +43,8 @@ class Way:
 
 
 def way_of(settings: OutletSettings, environment: Mapping[str, str], host: str, now: Callable[[], datetime]) -> Way:
-    """Return how an outlet is served. Raises SettingsError naming a variable, never its value."""
+    """Return how an outlet is served by a host. Raises SettingsError naming a variable, never its value."""
+    host = settings.instance or host
     secret = environment.get(settings.secret_env, "") if settings.secret_env else ""
     if settings.secret_env and not secret:
         raise SettingsError(f"outlets.{settings.name}: {settings.secret_env} is not set in the environment")
@@ -59,7 +60,7 @@ def way_of(settings: OutletSettings, environment: Mapping[str, str], host: str, 
             )
         )
     headers = {**remote_write.HEADERS, **login}
-    return Way(samples=lambda some: 0 * len(post(settings.url, remote_write.write_request(some), headers)))
+    return Way(samples=lambda some: 0 * len(post(settings.url, remote_write.write_request(some, host), headers)))
 
 
 def _cloudheal(settings: OutletSettings, secret: str, now: Callable[[], datetime]) -> Way:

@@ -43,6 +43,12 @@ class OutletSettings(Part):
     table: str = Field(
         "cloudheal_log", pattern=_TABLE, description="The table of ClickHouse, made when it is not there."
     )
+    instance: str = Field(
+        "",
+        max_length=255,
+        description="What `instance` (Prometheus) and `host.name` (OpenTelemetry) say of the sender. Empty: "
+        "`follow.host`, or the machine's name; name it where workers of several machines take turns.",
+    )
     logs: list[str] = Field([], description="Which logs; absent: all.")
 
     @field_validator("url")
