@@ -200,6 +200,7 @@ def test_programs_read_windows_of_any_length(make: Callable[..., Place]) -> None
         ("/api/logs/shop/requests?since=yesterday", 400, "since"),
         ("/api/logs/shop/requests?since=0", 400, "at most"),
         ("/api/logs/shop/requests?sinze=0", 400, "known are"),
+        (f"/api/logs/shop/requests?since={START.timestamp() - 86_400:.0f}&limit=200", 400, "more than 200000"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_told_why(
@@ -209,6 +210,25 @@ def test_a_question_that_makes_no_sense_is_told_why(
     answered, text = make("one").get(path)
     assert answered == status
     assert said in json.loads(text)["result"]
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+def test_a_long_range_is_read_by_the_hour_and_is_the_same(make: Callable[..., Place], minutes: int) -> None:
+    """No window is missing, cut or there twice where an hour begins, wherever the range begins and ends."""
+    place = make("one")
+    begin = int(START.timestamp())
+    for at in (-7_260, -3_600, -60, 0, 60, 3_540, 3_600):
+        place.count(replace(minute("requests", ((), 5, 1)), start=begin + at))
+    for since, until in ((begin - 8_000, begin + 4_000), (begin - 3_600, begin), (begin + 30, begin + 3_599)):
+        asked = {"since": str(since), "until": str(until), "minutes": str(minutes)}
+        page: Any = place.pages.page(["shop", "requests"], asked)
+        (definition,) = definitions_of(place.settings)
+        with place.database.snapshot() as connection:
+            whole = windows_of(connection, definition, definition.metrics[0], since, until, minutes)
+        found = [
+            (datetime.fromisoformat(one["start"]).timestamp(), one["series"][0]["lines"]) for one in page["windows"]
+        ]
+        assert found == [(one.start, one.rows[0].count) for one in whole]
 
 
 def test_machines_are_added_up_by_cells(make: Callable[..., Place]) -> None:

@@ -115,7 +115,7 @@ class Outlet:
             self._hold(connection)
             begun = open_outlet(connection, self.name, self.new_id())
         if begun:
-            log.info("outlet.begun outlet=%s", self.name)
+            log.info("outlet.begun outlet=%s sends_from=now", self.name)
         return sum(self._minutes() if self.way.minutes else self._windows())
 
     def _hold(self, connection: sa.Connection) -> None:

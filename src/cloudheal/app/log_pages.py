@@ -28,8 +28,8 @@ from cloudheal.record.log_outlets import is_followed_here, receive
 from cloudheal.record.log_series import windows_of
 from cloudheal.sources.webhook import LogDesk
 
-#: Series of a window in a document, by default and at most, and windows in one.
-SERIES, MOST_SERIES, MOST_WINDOWS = 100, 10_000, 1_500
+#: Series of a window in a document, by default and at most; windows in one, and series of all its windows.
+SERIES, MOST_SERIES, MOST_WINDOWS, MOST_IN_ALL = 100, 10_000, 1_500, 200_000
 #: How far the clocks of an agent and of this machine may differ.
 SKEW_SECONDS = 600
 _HOUR = 3600
@@ -117,15 +117,12 @@ class LogPages:
                 yield from Series(definition, metric).samples(connection, whole - metric.minutes * 60, whole)
 
     def _metric(self, definition: Definition, metric: Metric, asked: _Asked) -> Mapping[str, object]:
+        figures, windows = Figures(definition, metric), list[Mapping[str, object]]()
         with self.store.snapshot() as connection:
-            windows = windows_of(connection, definition, metric, asked.since, asked.until, asked.minutes)
-        figures = Figures(definition, metric)
-        return {
-            "log": definition.name,
-            "metric": metric.name,
-            "by": list(metric.by),
-            "windows": [_window(one, figures, asked.limit) for one in windows],
-        }
+            for begin, end in asked.hours():  # so that no more of what is not shown is in memory
+                found = windows_of(connection, definition, metric, begin, end, asked.minutes)
+                windows += [_window(one, figures, asked.limit) for one in found]
+        return {"log": definition.name, "metric": metric.name, "by": list(metric.by), "windows": windows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,18 @@ class _Asked:
             raise ValueError(f"minutes: expected one of {', '.join(map(str, LENGTHS))}")
         if not 0 <= until - since <= MOST_WINDOWS * minutes * 60:
             raise ValueError(f"since, until: at most {MOST_WINDOWS} windows, the earlier moment first")
-        return cls(since, until, minutes, _whole("limit", asked.get("limit", str(SERIES)), MOST_SERIES))
+        limit = _whole("limit", asked.get("limit", str(SERIES)), MOST_SERIES)
+        if (until - since) // (minutes * 60) * limit > MOST_IN_ALL:
+            raise ValueError(f"limit: windows times series are more than {MOST_IN_ALL}; ask for less of one of them")
+        return cls(since, until, minutes, limit)
+
+    def hours(self) -> Iterator[tuple[int, int]]:
+        """Yield the time in pieces that end with an hour, which is where windows of every length end as well."""
+        begin = self.since
+        while begin < self.until:
+            end = min(begin - begin % _HOUR + _HOUR, self.until)
+            yield begin, end
+            begin = end
 
 
 def _whole(name: str, text: str, most: int) -> int:
