@@ -97,11 +97,12 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
         ),
         "restart_stopped": Said(
             "把本应运行却停止了的服务器重新启动。",
-            ("再次读取时，服务器状态为 Running。",),
+            ("再次读取时，服务器状态为 Running。", "规则写明探测时，服务器应答了探测。"),
             {
                 "start_timeout": "一次启动最多用多久。",
                 "max_attempts": "一次故障中最多启动几次。",
                 "backoff": "第二次启动之前的间隔；之后每次加倍。",
+                "probe": "启动之后服务器必须应答的探测：`tcp` 或 `http`；不写则不探测。",
             },
         ),
         "restore_after_ping_loss": Said(

@@ -1,13 +1,15 @@
 """Start a server again that stopped although it is meant to run (S0.8, S0.9, S0.11, S0.14).
 
 It looks afresh before every start, leaves alone what an operator or the vendor did on purpose, starts at most
-`max_attempts` times with a growing pause in between, and believes only a server that it sees Running. A stop that
-nobody can explain is not undone unless a tag, a schedule or the rule wants it on, or a person approves. A start that
-takes longer than a minute is waited for as a row, not in a thread.
+`max_attempts` times with a growing pause in between, and believes only a server that it sees Running, and that answers
+the probe where the rule asks for one. A server that runs and does not answer is not started again. A stop that nobody
+can explain is not undone unless a tag, a schedule or the rule wants it on, or a person approves. What takes longer than
+a minute is waited for as a row, not in a thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,9 +21,12 @@ from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, afresh
 from cloudheal.decide.walk import Walk
-from cloudheal.model.decision import Reason
+from cloudheal.model.decision import Reason, Station
 from cloudheal.model.incident import Healed
-from cloudheal.playbooks import sight, starting
+from cloudheal.playbooks import journal, leaving, ordering, probing, sight, starting
+from cloudheal.playbooks.leaving import SupersededError
+from cloudheal.playbooks.ordering import PAUSE
+from cloudheal.playbooks.probing import ProbeParameters
 from cloudheal.playbooks.sight import server_of
 from cloudheal.playbooks.starting import evidence_of
 from cloudheal.ports.cloud import Server
@@ -41,6 +46,9 @@ class RestartParameters(BaseModel):
     start_timeout: Duration = Field(duration_of("5m"), description="How long one start may take.")
     max_attempts: int = Field(3, ge=1, le=10, description="Starts in one incident.")
     backoff: Duration = Field(duration_of("10s"), description="Pause before the second start; it doubles each time.")
+    probe: ProbeParameters | None = Field(
+        None, description="What the server must answer after its start: `tcp` or `http`; absent: nothing."
+    )
 
 
 def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
@@ -51,7 +59,7 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
         seen = hands.read(f"look {look}", lambda: _seen(case))
         walked = afresh(starting.sight_of(case, seen))
         if walked.reason is not Reason.ACT:
-            return _left_alone(case, seen, walked, starts)
+            return _left_alone(case, hands, seen, walked, starts)
         if starts >= parameters.max_attempts:
             break
         started = starting.start(case, hands, look, seen.value)
@@ -64,7 +72,7 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
         after = hands.read(f"start {look} seen", lambda: _awaited(case))
         if after.ok and after.value["state"] == RUNNING:
             told = {"attempts": str(starts), "request_id": started.request_id, **evidence_of(seen).told()}
-            return End(Healed.HEALED, "running", told)
+            return _running(case, hands, told, datetime.fromisoformat(after.value["at"]))
         if after.ok and after.value["state"] == STOPPED and starts < parameters.max_attempts:
             pause = parameters.backoff * 2 ** (starts - 1)
             if pause > PATIENCE:
@@ -73,12 +81,31 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
     return Refusal(Reason.ATTEMPTS_USED, evidence={"attempts": str(starts)})
 
 
-def _left_alone(case: Case, seen: Outcome, walked: Walk, starts: int) -> End | Refusal:
+def _running(
+    case: Case, hands: Hands, told: Mapping[str, str], at: datetime, asked: Sequence[Station] = ()
+) -> End | Refusal:
+    """End for a server that runs again since our start, when it answers the probe, where the rule asks for one."""
+    probe: ProbeParameters | None = case.parameters.probe
+    if probe is None:
+        return End(Healed.HEALED, "running", told, tuple(asked))
+    try:
+        probed = probing.ask(case, hands, probe, journal.own_deeds(case, hands), at)
+    except SupersededError:
+        return End(Healed.UNKNOWN, leaving.SUPERSEDED, told)
+    told = {**told, "probe": probed.told}
+    if probed.answers:
+        return End(Healed.HEALED, "running", told, tuple(asked))
+    if not probed.is_over:
+        return Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"probe": probed.told})
+    return End(Healed.NOT_HEALED, "probe_failed", {**told, "advice": probed.told})
+
+
+def _left_alone(case: Case, hands: Hands, seen: Outcome, walked: Walk, starts: int) -> End | Refusal:
     """Say what follows when this server must not be started now."""
     state, asked = str(seen.value.get("state", "")), walked.stations
     match walked.reason:
         case Reason.RECOVERED if starts:
-            return End(Healed.HEALED, "running", {"attempts": str(starts)}, asked)
+            return _running(case, hands, {"attempts": str(starts)}, datetime.fromisoformat(seen.value["at"]), asked)
         case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
             return End(Healed.NOT_NEEDED, reason.value, {"state": state, **evidence_of(seen).told()}, asked)
         case Reason.UNDERWAY if _overdue(case, seen):
@@ -124,7 +151,7 @@ def _awaited(case: Case) -> dict[str, str]:
         return state in {RUNNING, "gone"} or (moved and state == STOPPED)
 
     case.wait(_patience(case).total_seconds(), over)
-    return {"state": state}
+    return {"state": state, "at": case.now().isoformat()}
 
 
 def _patience(case: Case) -> timedelta:
@@ -145,6 +172,9 @@ RESTART_STOPPED = Playbook(
     run=restart_stopped,
     summary="Starts a server again that stopped although it is meant to run.",
     risk=Risk.LOW,
-    promises=("The server was read back as Running.",),
-    parts=(sight, starting),
+    promises=(
+        "The server was read back as Running.",
+        "The server answered the probe, where the rule asks for one.",
+    ),
+    parts=(journal, leaving, ordering, probing, sight, starting),
 )
