@@ -34,7 +34,7 @@ def ordered(ground: Ground, drill: str, servers: int = 2) -> list[DrillRow]:
     """Order events of a drill for some servers."""
     now = ground.clock.now()
     known = targets_of(ground, Targets(names=["web-*"], count=servers))
-    subjects = [one.resource.id for one in known]
+    subjects = [one.id for one in known]
     later = (now + timedelta(hours=3)).replace(microsecond=0)
     type_ = "Instance:SystemMaintenance.Reboot"
     order = DrillOrder(drill, "a test", subjects, type_, later, False, "kim", now, later)

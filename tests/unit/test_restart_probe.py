@@ -47,5 +47,5 @@ def test_a_server_that_runs_and_does_not_serve_is_not_healed() -> None:
 
 
 def test_it_goes_on_from_every_step_after_a_crash() -> None:
-    """Whatever the process had done when it died, the next one asks on within the same time, and starts nothing twice."""
+    """Whatever was done when it died, the next process asks on within the same time, and starts nothing twice."""
     assert_replays(lambda: stopped(timedelta(seconds=90)))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cloudheal.app.accounts import Accounts, UnknownAccountError, accounts_of, open_account, policy_of
     from cloudheal.app.drills import drill_desk
     from cloudheal.app.extensions import Extensions, extensions_of
-    from cloudheal.app.rules import rules_in, rules_of
+    from cloudheal.app.rules import rules_for, rules_in, rules_of
     from cloudheal.app.worker import App
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "extensions_of",
     "open_account",
     "policy_of",
+    "rules_for",
     "rules_in",
     "rules_of",
 ]
@@ -33,7 +34,7 @@ _MODULES = {
     **dict.fromkeys(("Accounts", "UnknownAccountError", "accounts_of", "open_account", "policy_of"), "accounts"),
     "drill_desk": "drills",
     **dict.fromkeys(("Extensions", "extensions_of"), "extensions"),
-    **dict.fromkeys(("rules_in", "rules_of"), "rules"),
+    **dict.fromkeys(("rules_for", "rules_in", "rules_of"), "rules"),
     "App": "worker",
 }
 

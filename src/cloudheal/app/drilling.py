@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cloudheal.app.accounts import accounts_of, connected
 from cloudheal.app.drills import drill_desk
-from cloudheal.app.rules import rules_of
+from cloudheal.app.rules import rules_for, rules_of
 from cloudheal.drills.cleaning import holder
 from cloudheal.drills.ground import Ground
 from cloudheal.drills.stage.setting_up import Stage
@@ -36,6 +36,7 @@ def ground_of(
     return Ground(
         settings=settings,
         rules=rules_of(settings),
+        rules_for=rules_for(settings),
         database=database,
         clock=clock,
         desk=drill_desk(settings, accounts, database, clock),

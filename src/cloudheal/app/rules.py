@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +13,9 @@ from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import RuleBook, rule_book
 from cloudheal.decide.wishes import WishTags
 from cloudheal.errors import SettingsError
+from cloudheal.model.event import Event
 from cloudheal.model.resource import Cloud
+from cloudheal.pipeline.weighing import usable
 from cloudheal.settings.loader import load_rules, located
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
@@ -33,6 +35,17 @@ def rules_in(path: Path, settings: Settings) -> RuleBook:
     """Compile the rules of another file as if they stood in these settings. Raises SettingsError by line and field."""
     with located(path):
         return rules_of(settings.model_copy(update={"rules": load_rules(path, settings.timezone)}))
+
+
+def rules_for(settings: Settings) -> Callable[[Event], Sequence[Rule]]:
+    """Return what says which rules match an event and know its trouble, as a worker asks them."""
+    book, extensions = rules_of(settings), extensions_of(settings)
+
+    def asked(event: Event) -> Sequence[Rule]:
+        trouble = extensions.trouble_of(event)
+        return usable(book, extensions.library.playbooks, event, trouble) if trouble else ()
+
+    return asked
 
 
 def wishes_of(settings: Settings) -> Mapping[tuple[Cloud, str], WishTags]:

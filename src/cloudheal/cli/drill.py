@@ -19,7 +19,7 @@ from cloudheal.cli.options import HERE, AsJson, Config, moment_of
 if TYPE_CHECKING:
     from cloudheal.app import Accounts
     from cloudheal.cli.drill_lines import CancelLine
-    from cloudheal.cli.drill_scope import Answering
+    from cloudheal.drills.scope import Answering
     from cloudheal.model.drill import DrillOrder, DrillRow
     from cloudheal.pipeline.drills import DrillDesk
     from cloudheal.settings.schema import AccountSettings
@@ -50,8 +50,9 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create one simulated event for each server; actions are dry unless --real-actions says otherwise."""
-    from cloudheal.app import accounts_of
-    from cloudheal.cli.drill_scope import answering, selector_of, servers_of
+    from cloudheal.app import accounts_of, rules_for, rules_of
+    from cloudheal.cli.drill_scope import selector_of, servers_of
+    from cloudheal.drills.scope import answering
     from cloudheal.model.drill import DrillOrder
 
     selector = selector_of(servers, names, regions, groups, tags)
@@ -65,7 +66,7 @@ def create(
         order = DrillOrder(_new_id(), label, who, named, begin, real, operator(), now, min(until, begin))
         drills = _drills(at, accounts)
         drills.check(order)
-        rules = answering(at, found, named, now)
+        rules = answering(at.database, rules_of(at.settings), rules_for(at.settings), found, [named], now)
         _preflight(at, order, rules)
         if real and not _is_sure(at, order, yes=yes):
             raise typer.Exit(1)

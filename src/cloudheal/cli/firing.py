@@ -13,12 +13,13 @@ from pathlib import Path
 
 import typer
 
-from cloudheal.app import Accounts, accounts_of, extensions_of, rules_of
+from cloudheal.app import Accounts, accounts_of, extensions_of, rules_for, rules_of
 from cloudheal.cli.desk import Desk
-from cloudheal.cli.drill_scope import announced, known_servers
+from cloudheal.cli.drill_scope import known_servers
 from cloudheal.clouds.alibaba.samples import content_of, named, split, usual_status
 from cloudheal.decide.pattern import compiled
 from cloudheal.decide.rulebook import fields_of, selects
+from cloudheal.drills.scope import announced
 from cloudheal.errors import RefusedError
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.sense.triggers import TRIGGERS
@@ -124,12 +125,6 @@ def _for(
     at: Desk, server: ResourceId, resource: Resource | None, type_: str, status: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the rules that a message is for, and those that match it and do not select its server."""
-    extensions, event = extensions_of(at.settings), announced(server, type_, status, at.clock.now())
-    trouble = extensions.trouble_of(event)
-    matching = [
-        rule
-        for rule in rules_of(at.settings).matching(event)
-        if trouble is not None and trouble.kind in extensions.library.playbooks[rule.playbook].troubles
-    ]
+    matching = rules_for(at.settings)(announced(server, type_, status, at.clock.now()))
     meant = [rule.name for rule in matching if selects(rule.resources, server, resource)]
     return tuple(meant), tuple(rule.name for rule in matching if rule.name not in meant)

@@ -7,7 +7,7 @@ nothing that such a step could be sent to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +15,13 @@ from cloudheal.decide.rulebook import RuleBook
 from cloudheal.drills.stage.handler import Handler
 from cloudheal.drills.stage.simulator import SimulatedCloud
 from cloudheal.errors import RefusedError
+from cloudheal.model.event import Event
 from cloudheal.model.resource import ResourceId
 from cloudheal.pipeline.drills import DrillDesk
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute
 from cloudheal.record.database import Database
+from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
 
 
@@ -35,6 +37,8 @@ class Ground:
 
     settings: Settings
     rules: RuleBook
+    rules_for: Callable[[Event], Sequence[Rule]]
+    """Returns the rules that match an event and know its trouble, as a worker asks them."""
     database: Database
     clock: Clock
     desk: DrillDesk

@@ -11,23 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from cloudheal.decide.rulebook import selects
 from cloudheal.drills.ground import Ground
 from cloudheal.drills.looks import by_place
 from cloudheal.drills.outcome import Note, Scope
 from cloudheal.drills.scenario import SIMULATED, Scenario, Targets
+from cloudheal.drills.scope import answering, chosen_among, lost_among, servers_on_record
 from cloudheal.errors import CloudPermanentError, CloudTransientError, RefusedError
-from cloudheal.model.drill import MOST_SCHEDULED, PLANNED
-from cloudheal.model.event import Channel, Event
-from cloudheal.model.inventory import RUNNING, Known
-from cloudheal.model.resource import ResourceId
+from cloudheal.model.drill import MOST_SCHEDULED
+from cloudheal.model.inventory import RUNNING
+from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.model.system_event import Cycle
 from cloudheal.record.draining import is_draining
 from cloudheal.record.holds import EVERYTHING, holds_on
-from cloudheal.record.inventory import everything
-from cloudheal.record.promotions import effective_mode
 from cloudheal.record.workers import is_anyone_alive
-from cloudheal.settings.rules import Rule
 
 #: Servers for which one call asks.
 MOST_IN_A_CALL = 100
@@ -54,7 +50,7 @@ def preflight(ground: Ground, scenario: Scenario, *, allow_real: bool) -> Ready:
     ill = list(_illnesses(ground, scenario))
     if ill:
         raise PreflightError("; ".join(ill), what_to_do="cloudheal check says more; then try again.")
-    servers = tuple(one.resource.id for one in known)
+    servers = tuple(one.id for one in known)
     places = by_place(servers)
     chunks = sum(ceil(len(there) / MOST_IN_A_CALL) for there in places.values())
     rules = list(_answering(ground, scenario, known))
@@ -71,16 +67,13 @@ def preflight(ground: Ground, scenario: Scenario, *, allow_real: bool) -> Ready:
     return Ready(servers, scope)
 
 
-def targets_of(ground: Ground, targets: Targets) -> list[Known]:
+def targets_of(ground: Ground, targets: Targets) -> list[Resource]:
     """Return the servers of a drill as they are known. Raises PreflightError when there are none."""
-    with ground.database.snapshot() as connection:
-        there = [one for one in everything(connection) if one.released is None and one.resource.id.kind == "instance"]
-    chosen = [one for one in there if selects(targets, one.resource.id, one.resource)]
-    chosen.sort(key=lambda one: one.resource.id)
-    unknown = sorted(set(targets.ids) - {one.resource.id.id for one in there})
-    if unknown:
+    there = servers_on_record(ground.database)
+    chosen, lost = chosen_among(there, targets), lost_among(there, targets)
+    if lost:
         advice = "cloudheal instances lists what is known; a worker's sweep finds new servers."
-        raise PreflightError(f"no such server is known: {', '.join(unknown)}", what_to_do=advice)
+        raise PreflightError(f"no such server is known: {', '.join(lost)}", what_to_do=advice)
     if not chosen:
         raise PreflightError("the targets select no server", what_to_do="cloudheal instances lists what is known.")
     return chosen[: targets.count]
@@ -112,26 +105,13 @@ def _illnesses(ground: Ground, scenario: Scenario) -> Iterator[str]:
     yield from (f"queue {name} does not answer: {why}" for name, why in ground.queues().items() if why)
 
 
-def _answering(ground: Ground, scenario: Scenario, known: Sequence[Known]) -> Iterator[str]:
+def _answering(ground: Ground, scenario: Scenario, known: Sequence[Resource]) -> Iterator[str]:
     """Name the rules that select a target, and of them those that are about what is announced."""
-    with ground.database.snapshot() as connection:
-        for rule in ground.rules.rules.values():
-            mine = [one for one in known if selects(rule.resources, one.resource.id, one.resource)]
-            if mine and _is_about(ground, rule, scenario, mine[0].resource.id):
-                yield f"{rule.name} ({rule.playbook}, {effective_mode(connection, rule).value})"
-
-
-def _is_about(ground: Ground, rule: Rule, scenario: Scenario, subject: ResourceId) -> bool:
-    types = scenario.announced
-    return not types or any(rule in ground.rules.matching(_event(ground, one, subject)) for one in types)
-
-
-def _event(ground: Ground, type_: str, subject: ResourceId) -> Event:
-    """Return the first message that such an event would send."""
-    now, name = ground.clock.now(), f"Instance:{type_}"
-    status = (Cycle.SCHEDULED if name in PLANNED else Cycle.EXECUTING).value
-    data = {"event_type": type_, "event_id": "e-drill"}
-    return Event("drill", "", "alibaba.ecs", name, subject, now, now, status, data, Channel.QUEUE, True, b"")
+    servers = [(one.id, one) for one in known]
+    types = [f"Instance:{one}" for one in scenario.announced]
+    now = ground.clock.now()
+    for one in answering(ground.database, ground.rules, ground.rules_for, servers, types, now):
+        yield f"{one.rule} ({one.playbook}, {one.mode.value})"
 
 
 def _room(ground: Ground, scenario: Scenario, servers: Sequence[ResourceId]) -> int:
@@ -155,11 +135,11 @@ def _room(ground: Ground, scenario: Scenario, servers: Sequence[ResourceId]) -> 
     return waiting
 
 
-def _notes(ground: Ground, scenario: Scenario, known: Sequence[Known], rules: Sequence[str]) -> Iterator[Note]:
+def _notes(ground: Ground, scenario: Scenario, known: Sequence[Resource], rules: Sequence[str]) -> Iterator[Note]:
     now = ground.clock.now()
     with ground.database.snapshot() as connection:
-        groups = {one.resource.group for one in known if one.resource.group}
-        scopes = [EVERYTHING, *(one.resource.id.id for one in known), *sorted(groups)]
+        groups = {one.group for one in known if one.group}
+        scopes = [EVERYTHING, *(one.id.id for one in known), *sorted(groups)]
         for hold in holds_on(connection, scopes, now):
             code = "paused" if hold.scope == EVERYTHING else "held"
             yield Note(code, {"scope": hold.scope, "who": hold.who, "reason": hold.why})
@@ -167,6 +147,6 @@ def _notes(ground: Ground, scenario: Scenario, known: Sequence[Known], rules: Se
             yield Note("draining")
     if not rules and scenario.announced:
         yield Note("no_rule")
-    down = [one.resource.id.id for one in known if one.resource.state != RUNNING]
+    down = [one.id.id for one in known if one.state != RUNNING]
     if down:
         yield Note("not_running", {"servers": ", ".join(down)})
