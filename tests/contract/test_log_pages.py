@@ -30,7 +30,7 @@ from cloudheal.settings.schema import ListenSettings, Settings
 from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, LogDesk, sources_of
 from cloudheal.testing.clock import START, VirtualClock
-from tests.contract.log_receivers import Post, Receiver, receiving
+from tests.contract.log_receivers import ClickHouse, Post, Receiver, receiving
 from tests.unit.prometheus_text import lines_of
 
 LOG = {
@@ -58,11 +58,11 @@ FORGED = '/x"} 1 cloudheal_log_n{log="shop",metric="requests"} 99 \\'
 class Place:
     """A cloudheal: a database, and a listener in front of it."""
 
-    def __init__(self, file: Path, clock: Clock | None = None, **more: Any) -> None:
+    def __init__(self, file: Path | str, clock: Clock | None = None, **more: Any) -> None:
         self.time = VirtualClock()
         self.clock: Clock = clock or self.time
         self.settings = Settings.model_validate({"logs": [LOG], "listen": LISTEN, **more})
-        self.database = open_database(f"sqlite:///{file}")
+        self.database = open_database(file if isinstance(file, str) else f"sqlite:///{file}")
         migrate(self.database)
         self.counters = Counters()
         self.pages = LogPages(self.database, definitions_of(self.settings), self.clock, self.counters)
@@ -289,6 +289,36 @@ def test_what_comes_again_is_not_added(make: Callable[..., Place]) -> None:
             connection.exec_driver_sql("UPDATE log_sent SET position = 0 WHERE part = 'web-1'")
     assert [row.count for row in centre.rows(0)] == [7]
     assert 'cloudheal_shipped_minutes_total{log="shop",outcome="known"} 4' in centre.counters.exposition()
+
+
+def test_a_centre_on_either_database_adds_and_passes_on_once(
+    make: Callable[..., Place], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes again is known, and what it sends onward itself is noted, on SQLite as on PostgreSQL."""
+    monkeypatch.setenv("LOGIN", "writer:of-some-length")
+    centre, web, house = Place(database_url), make("web"), ClickHouse()
+    centre.listener.start()
+    try:
+        up = agent(web, f"http://127.0.0.1:{centre.listener.port}")
+        up.serve()
+        with receiving(Receiver(house.answer)) as receiver:
+            onward = {"name": "house", "to": "clickhouse", "url": receiver.url, "secret_env": "LOGIN", "auth": "basic"}
+            settings = Settings.model_validate({"logs": [LOG], "outlets": [onward]})
+            (out,) = outlets_of(settings, centre.database, "centre", centre.clock, centre.counters)
+            out.serve()
+            for lines in (3, 4):
+                web.count(minute("requests", ((), lines, 1)), "web-1")
+                up.serve()
+                with web.database.transaction() as connection:
+                    connection.exec_driver_sql("UPDATE log_sent SET position = 0 WHERE part = 'web-1'")
+                up.serve()
+                assert out.serve() == 1
+            assert out.serve() == 0
+        assert [row.count for row in centre.rows(0)] == [7]
+        assert sorted(row["count"] for row in house.rows.values() if not row["field"]) == [3, 4]
+    finally:
+        centre.listener.stop()
+        centre.database.close()
 
 
 def test_a_machine_that_began_anew_is_counted_on(make: Callable[..., Place], tmp_path: Path) -> None:
