@@ -20,6 +20,7 @@ from cloudheal.record.database import open_database
 from cloudheal.record.tables import INCIDENT
 from tests.flow.test_restart import PROD, QUEUE, WORLD
 from tests.sim.simulator import RunningSimulator, started
+from tests.zygote import Forked
 
 SERVERS = [f"i-bp1kill{n}" for n in range(6)]
 
@@ -36,7 +37,7 @@ def simulator() -> Iterator[RunningSimulator]:
 def worker(url: str, simulator: RunningSimulator) -> Iterator[subprocess.Popen[str]]:
     """Run a worker process; it is killed at the end of the block, if not before."""
     command = [sys.executable, "-m", "tests.crash.app_worker", url, simulator.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield process
         finally:

@@ -18,6 +18,7 @@ from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.record.database import open_database
 from cloudheal.record.schema import migrate
 from tests.crash.engine_worker import MARK, STEPS
+from tests.zygote import Forked
 
 RUNS = [f"run{n}" for n in range(6)]
 
@@ -26,7 +27,7 @@ RUNS = [f"run{n}" for n in range(6)]
 def worker(url: str, name: str, *runs: str) -> Iterator[subprocess.Popen[str]]:
     """Run a worker process; it is killed at the end of the block, if not before."""
     command = [sys.executable, "-m", "tests.crash.engine_worker", url, name, *runs]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.sim.simulator import RunningSimulator, started
+from tests.zygote import Forked
 
 SERVERS = [f"i-bp1crash{n}" for n in range(8)]
 #: Reboots take far longer than a round, so that a look at the server tells whether one was asked for.
@@ -44,7 +45,7 @@ def simulator() -> Iterator[RunningSimulator]:
 def worker(url: str, name: str, address: str, *runs: str) -> Iterator[subprocess.Popen[str]]:
     """Run a worker process; it is killed at the end of the block, if not before."""
     command = [sys.executable, "-m", "tests.crash.reboot_worker", url, name, address, *runs]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

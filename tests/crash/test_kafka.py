@@ -17,6 +17,7 @@ from cloudheal.record.tables import EVENT
 from tests.broker.broker import Broker
 from tests.flow.operators import until
 from tests.flow.tencent import pushed
+from tests.zygote import Forked
 
 AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 MANY = 20
@@ -34,7 +35,7 @@ def broker() -> Iterator[Broker]:
 def begun(url: str, broker: Broker) -> subprocess.Popen[str]:
     """Start a worker."""
     command = [sys.executable, "-m", "tests.crash.kafka_worker", url, broker.address]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return Forked(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def taken(url: str) -> list[str]:

@@ -23,6 +23,7 @@ from cloudheal.record.tables import EVENT, LEDGER, LISTENER_TASK
 from tests.crash.listeners_worker import QUEUE, REGION
 from tests.flow.operators import until
 from tests.sim.simulator import RunningSimulator, started
+from tests.zygote import Forked
 
 SERVERS = [f"i-bp1told{n:02}" for n in range(12)]
 LISTENERS = ("first", "second")
@@ -48,7 +49,7 @@ def simulator() -> Iterator[RunningSimulator]:
 def worker(url: str, simulator: RunningSimulator, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a worker process, ready; it is killed at the end of the block."""
     command = [sys.executable, "-m", "tests.crash.listeners_worker", url, simulator.url, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"

@@ -20,6 +20,7 @@ from cloudheal.ports import SystemClock
 from cloudheal.record.log_series import windows_of
 from tests.contract.test_log_pages import LOG, SECRET, Place
 from tests.flow.operators import until
+from tests.zygote import Forked
 
 pytestmark = pytest.mark.soak
 KILLS, LINES = 6, 200
@@ -55,7 +56,7 @@ class Machine:
 
     def _start(self, command: str) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "cloudheal", "logs", command]
-        return subprocess.Popen(words, cwd=self.folder, stderr=subprocess.DEVNULL)
+        return Forked(words, cwd=self.folder, stderr=subprocess.DEVNULL)
 
     def write(self, count: int) -> int:
         """Append lines of now."""

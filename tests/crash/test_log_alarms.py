@@ -20,6 +20,7 @@ from cloudheal.record.database import Database, open_database
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import EVENT, OUTBOX
 from tests.crash.log_alarms_worker import KEYS, PERIODS, done, expected_levels
+from tests.zygote import Forked
 
 KILLS = 2
 
@@ -41,7 +42,7 @@ def test_no_alarm_is_lost_or_raised_twice_although_its_worker_is_killed(database
     stops = sorted(chance.sample(range(10, PERIODS - 10), KILLS))
     for kill in (*stops, None):
         command = [sys.executable, "-m", "tests.crash.log_alarms_worker", database_url, f"w{kill}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        with Forked(command, stdout=subprocess.PIPE) as process:
             try:
                 until_done(database, PERIODS if kill is None else kill)
             finally:

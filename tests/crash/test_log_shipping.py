@@ -14,6 +14,7 @@ import yaml
 from cloudheal.ports import SystemClock
 from tests.contract.test_log_pages import LOG, SECRET, Place, minute
 from tests.contract.test_log_pages import agent as beginning
+from tests.zygote import Forked
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def agent(folder: Path, centre: Place) -> subprocess.Popen[bytes]:
     document = {"logs": [LOG], "outlets": [shipping], "database": f"sqlite:///{folder / 'agent.db'}"}
     (folder / "cloudheal.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [sys.executable, "-m", "cloudheal", "logs", "ship", "--once"]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return Forked(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def a_lease_passes(web: Place) -> int:

@@ -26,6 +26,7 @@ from cloudheal.record.log_series import windows_of
 from cloudheal.record.schema import migrate
 from cloudheal.settings.loader import load_settings
 from tests.crash.log_writer import LogWriter
+from tests.zygote import Forked
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def settings(folder: Path, url: str) -> Path:
 def follower(config: Path) -> subprocess.Popen[str]:
     """Start `cloudheal logs follow`."""
     command = [sys.executable, "-m", "cloudheal", "logs", "follow", "-c", str(config)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return Forked(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def caught_up(config: Path) -> int:

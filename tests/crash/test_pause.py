@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests.crash.rounds import Round, effects, fresh, keys, known_ids, open_url
 from tests.crash.scenarios import RESTART, WEB
 from tests.crash.test_two_workers import BEGUN, is_frozen, thaw
 from tests.sim.simulator import started
+from tests.zygote import run
 
 pytestmark = [
     pytest.mark.timeout(200),
@@ -40,7 +40,9 @@ def place(database_url: str, tmp_path: Path) -> Iterator[Round]:
 def command(place: Round, *words: str) -> str:
     """Type a command at another terminal."""
     typed = [sys.executable, "-m", "cloudheal", *words, "--config", str(place.folder / "first.yaml")]
-    return subprocess.run(typed, check=True, capture_output=True, text=True).stdout
+    done = run(typed)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def waits_for(place: Round) -> list[str]:

@@ -19,6 +19,7 @@ from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import DELIVERY, OUTBOX
 from tests.contract.receivers import Webhook, serving
+from tests.zygote import Forked
 
 NOTICES = 24
 #: The sender is killed when the receiver has so many messages.
@@ -51,7 +52,7 @@ def test_every_notice_arrives_although_the_sender_is_killed(database_url: str) -
     with serving(Webhook()) as webhook:
         for kill in (*KILLS, None):
             command = [sys.executable, "-m", "tests.crash.sender_worker", database_url, f"s{kill}"]
-            with subprocess.Popen([*command, f"json://{webhook.address}/x"], stdout=subprocess.PIPE) as process:
+            with Forked([*command, f"json://{webhook.address}/x"], stdout=subprocess.PIPE) as process:
                 try:
                     if kill is None:
                         until_done(database)

@@ -17,6 +17,7 @@ import pytest
 from tests.crash.test_app import verdicts
 from tests.flow.test_spot import PEERS, SPOT, WORLD
 from tests.sim.simulator import RunningSimulator, started
+from tests.zygote import Forked
 
 FAULTS = [
     {"service": "slb", "action": "RemoveVServerGroup*", "probability": 0.3, "fault": "effect-then-5xx"},
@@ -37,7 +38,7 @@ def simulator() -> Iterator[RunningSimulator]:
 def worker(url: str, simulator: RunningSimulator) -> Iterator[subprocess.Popen[str]]:
     """Run a worker process; it is killed at the end of the block, if not before."""
     command = [sys.executable, "-m", "tests.crash.spot_worker", url, simulator.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield process
         finally:

@@ -21,6 +21,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.docs.pages import Page
 from tests.sim.simulator import INTERPRETERS, RunningSimulator, started
+from tests.zygote import run
 
 NODE_MODULES = ROOT / "tests" / "sim" / "node" / "node_modules"
 SHOWN_ADDRESS = "127.0.0.1:8800"
@@ -125,8 +126,8 @@ class Reader:
                 self._prepare(text)
 
     def _operate(self, words: list[str]) -> None:
-        command = [sys.executable, "-m", "cloudheal", *words]
-        subprocess.run(command, cwd=self._desk, check=True, timeout=200, env=self._environment)
+        done = run([sys.executable, "-m", "cloudheal", *words], cwd=self._desk, timeout=200, env=self._environment)
+        assert done.returncode == 0, f"cloudheal {shlex.join(words)}\n{done.stdout}{done.stderr}"
 
     def _prepare(self, text: str) -> None:
         """Put a variable into the environment, or do nothing for what made this environment."""

@@ -30,6 +30,7 @@ from cloudheal.sources.followed_clock import clock_of
 from tests.drills.rehearsals import HandlerInside, shown, simulated_left
 from tests.flow.operators import until
 from tests.sim.simulator import RunningSimulator
+from tests.zygote import Forked, run
 
 #: Each test starts a few programs, which takes long on a machine with much else to do.
 pytestmark = pytest.mark.timeout(300)
@@ -64,7 +65,7 @@ def started(folder: Path, *words: str, **environment: str) -> subprocess.Popen[s
     """Start `drill run`."""
     environment = {**os.environ, **KEYS, **environment}
     pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*COMMAND, *words], cwd=folder, env=environment, **pipes)
+    return Forked([*COMMAND, *words], cwd=folder, env=environment, **pipes)
 
 
 def test_a_drill_fails_at_the_step_that_a_killed_handler_missed(simulator: RunningSimulator, tmp_path: Path) -> None:
@@ -173,13 +174,8 @@ def test_a_newcomer_runs_a_scenario_without_any_settings(tmp_path: Path) -> None
 )
 def test_servers_of_tencent_cloud_get_their_process_back(deed: str, servers: list[str], tmp_path: Path) -> None:
     """S3.8, S3.9: each outage two alarms, one incident, one command, the process back; one table tells all of it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cloudheal", "drill", "chaos", deed, *servers, "--simulator", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    words = ["drill", "chaos", deed, *servers, "--simulator", "--json"]
+    done = run([sys.executable, "-m", "cloudheal", *words], cwd=tmp_path, timeout=290)
     told = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (told["passed"], told["healed"], told["rate"]) == (True, len(servers), 1.0)

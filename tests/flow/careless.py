@@ -25,6 +25,7 @@ from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
 from tests.flow.operators import COMMAND, Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import QUEUE, RULE
+from tests.zygote import Forked
 
 SECRETS = {
     "access key id": "LTAI5tQx7ZmWk3Rb9VhPd2Yc",
@@ -204,7 +205,7 @@ def working(operator: Operator) -> Iterator[Worker]:
     """Have a worker at work until the block ends; it must end in order."""
     out, err = operator.folder / "stdout", operator.folder / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(
+        process = Forked(
             [*COMMAND, "run"], stdout=stdout, stderr=stderr, cwd=operator.folder, env=operator.surroundings()
         )
         worker = Worker(process, out, err)

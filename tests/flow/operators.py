@@ -23,6 +23,7 @@ import yaml
 from cloudheal.cli import main
 from tests.flow.test_restart import QUEUE, RULE
 from tests.sim.simulator import RunningSimulator
+from tests.zygote import Forked, run
 
 KEY, SECRET = "testid", "testsecret"
 COMMAND = (sys.executable, "-m", "cloudheal")
@@ -86,16 +87,7 @@ class Operator:
 
     def __call__(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end; no secret and no traceback may show."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            cwd=self.folder,
-            env=self.surroundings(),
-        )
+        done = run([*COMMAND, *words], typed=typed, cwd=self.folder, env=self.surroundings())
         shown = done.stdout + done.stderr
         assert SECRET not in shown
         assert "Traceback" not in shown, shown
@@ -116,9 +108,7 @@ class Operator:
     @contextmanager
     def worker(self) -> Iterator[Worker]:
         """Have a worker at work until the block ends."""
-        process = subprocess.Popen(
-            [*COMMAND, "run"], stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.surroundings()
-        )
+        process = Forked([*COMMAND, "run"], stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.surroundings())
         worker = Worker(process)
         reader = threading.Thread(target=_read, args=(process, worker.lines), daemon=True)
         reader.start()

@@ -28,6 +28,7 @@ from cloudheal.record.database import open_database
 from cloudheal.record.log_series import add_minutes
 from cloudheal.record.schema import migrate
 from cloudheal.settings.loader import load_settings
+from tests.zygote import run
 
 SETTINGS = """
 database: sqlite:///{folder}/cloudheal.db
@@ -185,7 +186,7 @@ def test_a_machine_that_only_counts_needs_no_account(desk: Path) -> None:
     with (desk / "access.log").open("a", encoding="utf-8") as file:
         file.writelines(line("/home", datetime.now(UTC), 0.2) for _ in range(5))
     command = [sys.executable, "-m", "cloudheal", "logs", "follow", "--once", "--json"]
-    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=True, timeout=60)
+    done = run(command, cwd=desk)
     (row,) = json.loads(done.stdout)
     assert (row["lines"], row["counted"], row["files"]) == (5, 5, 1)
 

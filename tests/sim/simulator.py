@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.zygote import Forked
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Interpreters that own SDKs which cannot live beside each other; made by `make test`.
 INTERPRETERS = {
@@ -101,7 +103,7 @@ def started(*options: str) -> RunningSimulator:
     """Start a simulator process on a free port and wait for its ready line, or take one that was left."""
     if _IDLE[options]:
         return _IDLE[options].pop()
-    process = subprocess.Popen(
+    process = Forked(
         [sys.executable, "-m", "cloudheal_sim", "--port", "0", *options],
         stdout=subprocess.PIPE,
         text=True,
