@@ -32,7 +32,7 @@ MODULES = {
         "cloudheal.clouds.alibaba.setup",
         "cloudheal.drills.runner",
     ),
-    "cloudheal_sim": ("cloudheal_sim.__main__",),
+    "cloudheal_sim": ("cloudheal_sim.cli", "cloudheal_sim.server", "cloudheal_sim.simulator"),
 }
 #: Which of them a module belongs to that is not one of cloudheal's or of the tests'.
 _PROGRAMS = {"cloudheal_sim": "cloudheal_sim"}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.schema import migrate
 from tests.contract.postgres import postgres
+from tests.migrated import migrated
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +49,8 @@ def _empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An open database with all tables and no rows."""
+    if database_url.startswith("sqlite"):
+        migrated(Path(database_url.removeprefix("sqlite:///")), engine=False)
     opened = open_database(database_url)
     migrate(opened)
     yield opened

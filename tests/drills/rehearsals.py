@@ -24,6 +24,7 @@ from cloudheal.drills.stage.simulator import SimulatedCloud
 from cloudheal.record.database import open_database
 from cloudheal.settings.schema import Settings
 from cloudheal.sources.followed_clock import clock_of
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator
 
 Change = Callable[[dict[str, Any]], object]
@@ -75,6 +76,7 @@ def rehearsed(
     simulator.control("POST", "reset")
     simulator.world(world_of(scenario))
     document = settings_of(scenario, simulator.url, folder, "en")
+    migrated(folder / "cloudheal.db")
     change(document)
     settings = Settings.model_validate(document, context={"folder": folder})
     cloud = SimulatedCloud(simulator.url)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudheal.settings.schema import Settings
+from tests.migrated import migrated
 
 ACCOUNT, APP_ID, REGION = "100000000001", "1250000000", "ap-guangzhou"
 CHINA = timezone(timedelta(hours=8))
@@ -70,5 +71,10 @@ def account_of(url: str, **more: Any) -> dict[str, Any]:
 
 def settings_of(url: str, folder: Path, rules: Sequence[Mapping[str, Any]] = (RULE,), **more: Any) -> Settings:
     """Return settings of the one account."""
-    rest = {"database": f"sqlite:///{folder / 'tencent.db'}", "settle_seconds": 0.5, "rules": list(rules), **more}
+    rest = {
+        "database": f"sqlite:///{migrated(folder / 'tencent.db')}",
+        "settle_seconds": 0.5,
+        "rules": list(rules),
+        **more,
+    }
     return Settings.model_validate({"accounts": [account_of(url)], **rest})

@@ -19,6 +19,7 @@ from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings
 from tests.contract.receivers import Webhook, serving
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator, started
 
 SECRET = "geheim4711"
@@ -57,7 +58,7 @@ def settings(
         "endpoint": simulator.url,
         "queue": {"endpoint": simulator.url, "name": QUEUE, "wait_seconds": 1},
     }
-    document = {"accounts": [account], "database": f"sqlite:///{tmp_path / 'h.db'}", "rules": [RULE]}
+    document = {"accounts": [account], "database": f"sqlite:///{migrated(tmp_path / 'h.db')}", "rules": [RULE]}
     notify = {"targets": [{"name": "ops", "url_env": "OPS_URL"}], "gather": "1s"}
     return Settings.model_validate({**document, "settle_seconds": 0.5, "notify": notify})
 

@@ -19,6 +19,7 @@ from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, GRANT, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator, started
 
 T = TypeVar("T")
@@ -122,7 +123,12 @@ def healing(simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.Mon
         "queue": {"endpoint": simulator.url, "name": QUEUE, "wait_seconds": 1},
     }
     settings = Settings.model_validate(
-        {"accounts": [account], "database": f"sqlite:///{tmp_path / 'h.db'}", "rules": [RULE], "settle_seconds": 0.5}
+        {
+            "accounts": [account],
+            "database": f"sqlite:///{migrated(tmp_path / 'h.db')}",
+            "rules": [RULE],
+            "settle_seconds": 0.5,
+        }
     )
     with App(settings).running() as app:
         yield Healing(app, simulator)

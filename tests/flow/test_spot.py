@@ -26,6 +26,7 @@ from cloudheal.record.tables import MEMBERSHIP, STEP, WORKER
 from cloudheal.settings.schema import Settings
 from tests.flow.operators import until
 from tests.flow.test_restart import Healing
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator, started
 
 QUEUE, REGION = "ecs-cms-event", "cn-hangzhou"
@@ -148,7 +149,7 @@ def start(simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.Monke
             }
             document = {
                 "accounts": [account],
-                "database": f"sqlite:///{tmp_path / 'h.db'}",
+                "database": f"sqlite:///{migrated(tmp_path / 'h.db')}",
                 "rules": [rule, *more_rules],
                 "settle_seconds": 0.5,
             }

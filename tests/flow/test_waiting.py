@@ -20,6 +20,7 @@ from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.tables import APPROVAL, GRANT, INCIDENT, OUTBOX, RUN
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator, started
 
 
@@ -52,7 +53,7 @@ def begin(
 
     def start(**change: object) -> Healing:
         rules = [{**RULE, **change}]
-        document = {"accounts": [account], "database": f"sqlite:///{tmp_path / 'w.db'}", "rules": rules}
+        document = {"accounts": [account], "database": f"sqlite:///{migrated(tmp_path / 'w.db')}", "rules": rules}
         app = App(Settings.model_validate({**document, "settle_seconds": 0.5}))
         return Healing(stack.enter_context(app.running()), simulator)
 

@@ -15,6 +15,7 @@ from cloudheal.app import App
 from cloudheal.model.incident import RunState
 from cloudheal.record.tables import INCIDENT, RUN
 from cloudheal.settings.schema import Settings
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator
 
 ACCOUNT = "1000000000000001"
@@ -94,7 +95,7 @@ def settings_of(simulator: RunningSimulator, folder: Path, **more: object) -> Se
         "calls_per_second": 1000,
         "queue": {"endpoint": simulator.url, "name": QUEUE, "wait_seconds": 0},
     }
-    rest = {"database": f"sqlite:///{folder / 'watch.db'}", "settle_seconds": 0.5, **more}
+    rest = {"database": f"sqlite:///{migrated(folder / 'watch.db')}", "settle_seconds": 0.5, **more}
     return Settings.model_validate({"accounts": [account], **rest})
 
 
