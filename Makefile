@@ -48,8 +48,8 @@ test: $(DEV) $(CLASSIC) $(MNS115) $(if $(HAVE_NODE),$(NODE)) ## run the tests; P
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: $(DEV) ## run the long tests that look for leaks and drift
-	@.venv/bin/pytest -m soak --timeout 3600 $(PYTEST_ARGS)
+soak: $(DEV) ## run the long tests that look for leaks and drift, and more examples of every property
+	@.venv/bin/pytest -m 'soak or hypothesis' --timeout 3600 $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## run the programs of benchmarks/, which print what they measured

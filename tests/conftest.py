@@ -15,14 +15,14 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 
 # The same examples in every run, and no deadline on machines with two busy cores; `make soak`
-# draws new ones.
+# draws new ones, of every property.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=1000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose hypothesis' profile by the markers asked for."""
-    settings.load_profile("soak" if config.getoption("markexpr") == "soak" else "steady")
+    settings.load_profile("soak" if config.getoption("markexpr").startswith("soak") else "steady")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -151,4 +151,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=10, stateful_step_count=40, deadline=None)
+TestLives.settings = settings(max_examples=settings().max_examples // 20, stateful_step_count=40, deadline=None)

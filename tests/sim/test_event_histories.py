@@ -90,5 +90,7 @@ class EventHistory(RuleBasedStateMachine):
         assert all(one["due"] > now for one in self.alibaba()["event_deliveries"])
 
 
-EventHistory.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+EventHistory.TestCase.settings = settings(
+    max_examples=settings().max_examples // 20, stateful_step_count=20, deadline=None
+)
 TestEventHistory = EventHistory.TestCase

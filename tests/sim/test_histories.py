@@ -244,7 +244,7 @@ def process() -> Iterator[RunningSimulator]:
 def test_no_history_breaks_an_invariant(process: RunningSimulator) -> None:
     """A sample of random histories, the same in every run."""
     Histories.sim = process
-    run_state_machine_as_test(Histories, settings=settings(max_examples=12, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Histories, settings=settings(max_examples=6, stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.soak

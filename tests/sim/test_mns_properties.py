@@ -278,7 +278,7 @@ class QueueLife(RuleBasedStateMachine):
 
 
 TestQueueLife = QueueLife.TestCase
-TestQueueLife.settings = settings(max_examples=50, stateful_step_count=60, deadline=None)
+TestQueueLife.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=60, deadline=None)
 
 
 def test_one_queue_has_only_so_many_waiters() -> None:

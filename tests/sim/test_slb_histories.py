@@ -140,4 +140,7 @@ def test_members_and_health_follow_the_model_through_any_history(stepped: Runnin
         class Run(History):
             sim, wire = stepped, connection
 
-        run_state_machine_as_test(Run, settings=settings(settings.default, max_examples=20, stateful_step_count=25))
+        run_state_machine_as_test(
+            Run,
+            settings=settings(settings.default, max_examples=settings().max_examples // 10, stateful_step_count=25),
+        )

@@ -198,7 +198,7 @@ def small_requests(draw: st.DrawFn) -> PlanRequest:
     )
 
 
-@settings(max_examples=100)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(small_requests())
 def test_if_a_complete_plan_exists_one_is_found(request: PlanRequest) -> None:
     """Every combination of beginnings is tried; where one of them is good for all, the planner leaves nobody out."""
