@@ -46,10 +46,13 @@ class WrittenSeries:
         self.meanwhile: Callable[[], object] = lambda: None
         """Happens while somebody reads, once."""
         self.points: dict[tuple[str, str], dict[int, dict[Key, float]]] = defaultdict(dict)
+        self.stored: list[tuple[str, int, Key]] = []
+        """Every value as it was written, by number."""
 
     def put(self, at: datetime, value: float, key: Key = (), *, metric: str = "requests", alias: str = "rt") -> None:
         """Write the value of a period."""
         self.points[metric, alias].setdefault(int(at.timestamp()), {})[key] = value
+        self.stored.append((metric, int(at.timestamp()), key))
 
     def closed(self, _connection: sa.Connection, _definition: str, now: datetime) -> int:
         """A minute is awaited for another one."""
@@ -61,6 +64,20 @@ class WrittenSeries:
         meanwhile()
         points = self.points[alarm.metric, alarm.alias]
         return {at: values for at, values in points.items() if start <= at < end}
+
+    def numbers(self, _connection: sa.Connection) -> Mapping[str, Mapping[str, int]]:
+        """Return how many values were written, by one host."""
+        return {"web": {"h1": len(self.stored)}}
+
+    def corrections(
+        self, _connection: sa.Connection, alarm: Alarm, after: Mapping[str, int], start: int, end: int
+    ) -> Mapping[Key, int]:
+        """Return the series of which values were written later."""
+        found: dict[Key, int] = {}
+        for metric, at, key in self.stored[after.get("h1", 0) :]:
+            if metric == alarm.metric and start <= at < end:
+                found[key] = min(at, found.get(key, at))
+        return found
 
 
 def alarm(

@@ -33,6 +33,9 @@ LOG: dict[str, Any] = {
 }
 
 
+LINE = '192.0.2.1 - - [02/Mar/2026:09:{:02}:01 +0000] "GET {} HTTP/1.1" 200 168 "-" "Wget/1.11.4"\n'
+
+
 @pytest.fixture
 def site(at_hand: Operator) -> Site:
     """An operator's site of which three minutes were evaluated: one URL is busy, the other is nearly."""
@@ -57,6 +60,7 @@ def test_alarms_are_listed_with_what_keeps_them_from_firing(site: Site, at_hand:
     told = at_hand.done("logs", "alarms")
     assert "busy" in told
     assert "/buy" not in told
+    assert "30.0" not in told
     everything = at_hand.done("logs", "alarms", "--all")
     assert "not enough periods" in everything
     assert "\x1b" not in everything
@@ -71,6 +75,7 @@ def test_alarms_are_listed_with_what_keeps_them_from_firing(site: Site, at_hand:
 def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand: Operator) -> None:
     """With the numbers, for each series and level, and until when people are not told again; in both languages."""
     told = at_hand.done("explain", "busy")
+    assert "  info: 50 % or more above yesterday, in one period" in at_hand.done("explain", "more")
     assert "warn fires: over 20 in 2 of the last 2 periods" in told
     assert "not enough periods: over 20 in 1 of the last 2 periods, 2 are needed" in told
     assert "Muted until" in told
@@ -79,9 +84,43 @@ def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand
     assert "nothing to compare with: yesterday has no data or is 0" in at_hand.done("explain", "more")
     site.clock.advance(timedelta(minutes=1))
     site.alarms.tick()
-    assert "no data: there was none for 1 periods" in at_hand.done("explain", "busy")
+    assert "no data: there was none in the last period" in at_hand.done("explain", "busy")
     at_hand.settings(logs=[LOG], language="zh")
     assert "没有数据" in at_hand.done("explain", "busy")
+    assert "  info: 比昨天高 50 % 或以上, 一个周期即可" in at_hand.done("explain", "more")
+    assert "Alarm too-many-series.web of log web watches series_left_out" not in at_hand.done("explain", "busy")
+
+
+def test_whoever_sees_to_an_alarm_is_named(site: Site, at_hand: Operator) -> None:
+    """In the list and in the explanation; of an alarm that does not fire nothing is acknowledged."""
+    assert "series that fire: 1" in at_hand.done("logs", "acknowledge", "busy")
+    assert {one["seen_to"] for one in at_hand.json("logs", "alarms", "busy")} != {"-"}
+    assert "Acknowledged by" in at_hand.done("explain", "busy")
+    nothing = at_hand("logs", "acknowledge", "more")
+    assert (nothing.returncode, "there is nothing to acknowledge" in nothing.stdout) == (1, True)
+    assert site.lines("busy")
+
+
+def test_a_rehearsal_says_what_alarms_would_have_made_of_the_files(at_hand: Operator) -> None:
+    """When each would have begun to fire and recovered, and what people would have been told; the cap of series too."""
+    metric = {**LOG["metrics"][0], "most": 2}
+    at_hand.settings(logs=[{**LOG, "metrics": [metric], "urls": {"field": "url"}}])
+    lines = [
+        LINE.format(minute, url) for minute, count in ((0, 5), (1, 30), (2, 30), (3, 5)) for url in ["/pay"] * count
+    ]
+    lines += [LINE.format(1, f"/other{number}") for number in range(3)]
+    (at_hand.folder / "access.log").write_text("".join(lines))
+    rows = at_hand.json("logs", "rehearse", "web")
+    assert [(one["alarm"], one["before"], one["level"], one["at"][11:16], one["told"]) for one in rows] == [
+        ("too-many-series.web", "ok", "warn", "17:02", True),
+        ("busy", "ok", "warn", "17:03", True),
+        ("too-many-series.web", "warn", "ok", "17:03", True),
+        ("busy", "warn", "ok", "17:04", True),
+    ]
+    told = at_hand.done("logs", "rehearse", "web", "access.log")
+    assert "73 of 73 lines were counted, in 4 minutes." in told
+    assert "Times that one would have begun to fire: 2; messages: 4." in told
+    assert "No log is called wev" in at_hand("logs", "rehearse", "wev").stdout
 
 
 def test_what_an_alarm_compares_with_must_be_kept(at_hand: Operator) -> None:

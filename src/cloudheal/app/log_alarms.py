@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from cloudheal.logs.alarm_cap import cap_alarm
 from cloudheal.logs.alarms import alarm_of
 from cloudheal.logs.declared import definitions_of
 from cloudheal.model.alarm import LOG
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from cloudheal.ports.clock import Clock
     from cloudheal.ports.store import Store
 
+#: What to do when a metric has more series than it may have.
+CAP_TEXTS = {
+    "en": "The smallest series are in __other__: group by less, template URLs (urls:), or raise most.",
+    "zh": "最小的序列计入 __other__: 请减少分组字段, 归一化 URL (urls:), 或提高 most.",
+}
 #: The account of a log that belongs to none.
 NOBODY = "local"
 
@@ -50,6 +56,9 @@ def _guarded(settings: Settings, definitions: tuple[Definition, ...]) -> Iterato
             metric = metrics[one.metric]
             alarm = alarm_of(one.in_zone(settings.timezone), log.name, metric.by, metric.minutes)
             yield Guarded(alarm, definition.resource or _log(settings, log.name))
+        cap = cap_alarm(definition, CAP_TEXTS[settings.language])
+        if cap is not None:
+            yield Guarded(cap, definition.resource or _log(settings, log.name))
 
 
 def _log(settings: Settings, name: str) -> ResourceId:

@@ -182,6 +182,7 @@ class App:
             wording=Wording(settings.language, ZoneInfo(settings.timezone)),
             clock=self.clock,
             pace=Pace(settings.notify.gather, settings.notify.mute),
+            second=frozenset(one.name for one in settings.notify.targets if one.second),
         )
         self.poller = Poller(
             store=self.database,
@@ -192,7 +193,7 @@ class App:
             clock=self.clock,
             chance=SystemRandom().random,
         )
-        self.log_alarms = self._log_alarms(settings) if any(one.alarms for one in settings.logs) else None
+        self.log_alarms = self._log_alarms(settings) if any(one.is_watched for one in settings.logs) else None
         self.definitions = definitions_of(settings)
         self.following = following_of(settings, self.database, self.definitions, self.clock, self.counters)
         ages = Ages(keep.series.minutes, keep.series.quarters, keep.series.hours)

@@ -149,17 +149,24 @@ def explain(
 
 def _of_alarm(at: Desk, connection: sa.Connection, name: str) -> list[str] | None:
     """Return why an alarm of that name fires or does not; None when there is none."""
-    if not any(alarm.name == name for log in at.settings.logs for alarm in log.alarms):
+    from cloudheal.settings.alarms import TOO_MANY
+
+    names = {alarm.name for log in at.settings.logs for alarm in log.alarms}
+    if name not in {*names, *(f"{TOO_MANY}{log.name}" for log in at.settings.logs if log.is_watched)}:
         return None
     from cloudheal.app.log_alarms import guarded_of
     from cloudheal.record.explain_alarm import explain_alarm
     from cloudheal.record.log_alarms import standings
+    from cloudheal.record.log_escalation import spells
 
-    alarm = next(one.alarm for one in guarded_of(at.settings) if one.alarm.name == name)
+    alarm = next((one.alarm for one in guarded_of(at.settings) if one.alarm.name == name), None)
+    if alarm is None:
+        return None
     # What stands there of an earlier version of it says nothing.
     same = (one for one in standings(connection) if one.name.alarm == name and one.mark.digest == alarm.digest)
     stands = next(same, None)
-    return explain_alarm(alarm, stands, at.clock.now(), at.settings.language, at.zone)
+    spell = next((one for one in spells(connection) if one.name.alarm == name), None)
+    return explain_alarm(alarm, stands, at.clock.now(), at.settings.language, at.zone, spell)
 
 
 def _regions(settings: Settings) -> list[tuple[str, str, str]]:

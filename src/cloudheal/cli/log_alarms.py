@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloudheal.cli.desk import Desk, desk
+from cloudheal.cli.desk import Desk, desk, operator, settings_of, show_of
+from cloudheal.cli.log_lines import definitions
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
     from cloudheal.logs.alarm_rounds import Line
+    from cloudheal.logs.alarms import Alarm
+    from cloudheal.logs.counting import Minute
+    from cloudheal.logs.definition import Definition
     from cloudheal.pipeline.log_alarms import Guarded
     from cloudheal.record.log_alarms import Name, Standings
 
 app = typer.Typer()
+#: Rows of a table in a terminal; programs get all of them.
+MOST_TURNS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class AlarmRow:
     muted_until: datetime | None
     untold: int
     fired: int
+    shown: str = "-"
+    """The value as people read it."""
+    seen_to: str = "-"
+    """Who has acknowledged the alarm."""
 
 
 @app.command()
@@ -49,12 +60,14 @@ def alarms(
     """List alarms on logs: what fires and since when; --json lists every series."""
     from cloudheal.app.log_alarms import guarded_of
     from cloudheal.record.log_alarms import standings
+    from cloudheal.record.log_escalation import acknowledged
 
     with desk(config, as_json=as_json) as at:
         wanted = [one for one in guarded_of(at.settings) if alarm in {"", one.alarm.name}]
         with at.database.snapshot() as connection:
             known = {one.name: one for one in standings(connection)}
-        rows = list(_rows(at, wanted, known))
+            said = {name.alarm: one.who for name, one in acknowledged(connection).items()}
+        rows = [replace(row, seen_to=said.get(row.alarm, "-")) for row in _rows(at, wanted, known)]
         shown = rows if everything or as_json else [row for row in rows if row.level not in {"ok", "-"}]
         if not wanted and not as_json:
             at.show.say("log_alarms.none")
@@ -67,13 +80,100 @@ def alarms(
                 "series",
                 "level",
                 "since",
-                "value",
+                "shown",
                 "period",
                 "why_fires",
                 "muted_until",
                 "untold",
+                "seen_to",
             )
             at.show.rows("title.log_alarms", shown, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """A series of an alarm that would have turned to another level."""
+
+    at: datetime
+    alarm: str
+    series: str
+    before: str
+    level: str
+    value: float | None
+    told: bool
+    """People would have had a message, and not only a count."""
+    shown: str
+    """The value as people read it."""
+
+
+@app.command()
+def rehearse(
+    name: Annotated[str, typer.Argument(help="The log's name.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files; absent: all of the log. - reads standard input.")
+    ] = None,
+    config: Config = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the alarms of a log would have made of what is in its files; nothing is stored, nobody is told."""
+    from cloudheal.app.log_alarms import guarded_of
+    from cloudheal.cli.log_lines import minutes_in
+
+    settings = settings_of(config)
+    show = show_of(settings, as_json=as_json)
+    known = {one.name: one for one in definitions(settings, config)}
+    if name not in known:
+        show.say("logs.unknown", name=name, known=", ".join(known))
+        raise typer.Exit(1)
+    alarms = [one.alarm for one in guarded_of(settings) if one.alarm.definition == name]
+    fed, minutes = minutes_in(known[name], files)
+    rows = sorted(_turns(known[name], alarms, minutes, settings.timezone), key=lambda row: row.at)
+    if as_json:
+        show.rows("title.log_rehearsal", rows, ())
+        return
+    show.say("log_rehearsal", lines=fed.lines, counted=fed.counted, minutes=len({one.start for one in minutes}))
+    if rows:
+        columns = ("at", "alarm", "series", "before", "level", "shown", "told")
+        show.rows("title.log_rehearsal", rows[:MOST_TURNS], columns)
+    if len(rows) > MOST_TURNS:
+        show.say("logs.more", more=len(rows) - MOST_TURNS)
+    fired = sum(row.before == "ok" for row in rows)
+    show.say("log_rehearsal.sum", alarms=len(alarms), fired=fired, told=sum(row.told for row in rows))
+
+
+def _turns(
+    definition: Definition, alarms: Sequence[Alarm], minutes: Sequence[Minute], timezone: str
+) -> Iterator[TurnRow]:
+    from zoneinfo import ZoneInfo
+
+    from cloudheal.logs.alarm_rehearsal import rehearsed
+    from cloudheal.logs.alarm_telling import series_text
+
+    for alarm in alarms:
+        for turn in rehearsed(definition, alarm, minutes, ZoneInfo(timezone)):
+            value = turn.line.seen.value
+            yield TurnRow(
+                at=datetime.fromtimestamp(turn.end, UTC),
+                alarm=alarm.name,
+                series=series_text(alarm.by, turn.line.key),
+                before=turn.before.word,
+                level=turn.after.word,
+                value=value,
+                told=turn.telling is not None,
+                shown="-" if value is None else f"{value:.6g}",
+            )
+
+
+@app.command()
+def acknowledge(alarm: Annotated[str, typer.Argument(help="The alarm's name.")], config: Config = HERE) -> None:
+    """Say that you see to an alarm that fires: nobody else is told of it until it has recovered."""
+    from cloudheal.record.log_escalation import acknowledge as note
+
+    with desk(config) as at:
+        with at.database.transaction() as connection:
+            firing = note(connection, alarm, operator(), at.clock.now())
+        at.show.say("log_alarms.acknowledged" if firing else "log_alarms.none_fires", alarm=alarm, count=firing)
+        raise typer.Exit(0 if firing else 1)
 
 
 def _rows(at: Desk, wanted: list[Guarded], known: dict[Name, Standings]) -> Iterator[AlarmRow]:
@@ -106,4 +206,5 @@ def _row(at: Desk, guarded: Guarded, line: Line) -> AlarmRow:
         muted_until=line.told.muted_until(alarm.mute),
         untold=line.told.untold,
         fired=line.fired,
+        shown="-" if line.seen.value is None else f"{line.seen.value:.6g}",
     )

@@ -11,14 +11,21 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from glob import iglob
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloudheal.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cloudheal.logs.counting import Fed, Minute
+    from cloudheal.logs.definition import Definition
+    from cloudheal.settings.schema import Settings
 
 #: How much of the end of a file is looked at, at most.
 MOST_BYTES = 8 << 20
 #: Lines that are longer are too long for any counter.
 MOST_LINE = 128 << 10
+#: Lines that are counted at once.
+_LINES = 10_000
 
 
 class Readable(Protocol):
@@ -27,6 +34,55 @@ class Readable(Protocol):
     def readline(self, size: int, /) -> bytes:
         """Return a line, or so much of it."""
         ...
+
+
+def definitions(settings: Settings, config: Path) -> tuple[Definition, ...]:
+    """Return the definitions of a settings file. Raises SettingsError with the lines of what is wrong."""
+    from cloudheal.logs.declared import definitions_of
+    from cloudheal.settings.loader import located
+
+    with located(config):
+        return definitions_of(settings)
+
+
+def minutes_in(definition: Definition, files: Sequence[Path] | None) -> tuple[Fed, list[Minute]]:
+    """Count files, the oldest first; returns what lines came to, and every minute. Raises SettingsError."""
+    from cloudheal.logs.counting import EVER, Fed
+    from cloudheal.logs.engines import pick
+    from cloudheal.pipeline.log_following import pieces
+
+    minutes: list[Minute] = []
+    counter, fed = pick().counter(definition), Fed()
+    for path in files or reversed(files_of(definition.files)):
+        for block in _blocks(path):
+            for piece in pieces(block):
+                fed += counter.feed(piece)
+                minutes += counter.close(fed.newest - definition.late)
+    return fed, [*minutes, *counter.close(EVER)]
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield whole lines of a file, a block at a time; a line without end is cut."""
+    if str(path) == "-":
+        yield from _whole(sys.stdin.buffer)
+        return
+    try:
+        with _unpacked(path) or path.open("rb") as file:
+            yield from _whole(file)
+    except OSError as problem:
+        raise SettingsError(f"{path}: {problem.strerror or problem}") from problem
+    except (EOFError, zlib.error, lzma.LZMAError) as problem:
+        raise SettingsError(f"{path}: not a whole compressed file: {problem}") from problem
+
+
+def _whole(file: Readable) -> Iterator[bytes]:
+    lines: list[bytes] = []
+    for line in _bounded(file):
+        lines.append(line if line.endswith(b"\n") else line + b"\n")
+        if len(lines) == _LINES:
+            yield b"".join(lines)
+            lines = []
+    yield b"".join(lines)
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:

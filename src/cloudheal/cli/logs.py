@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import settings_of, show_of
+from cloudheal.cli.log_lines import definitions
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
     """Say whether every definition can be counted by, and how the last lines of each log are read."""
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    rows = [_log_row(one, _now(settings)) for one in _definitions(settings, config)]
+    rows = [_log_row(one, _now(settings)) for one in definitions(settings, config)]
     if not rows:
         show.say("logs.none")
     else:
@@ -86,7 +87,7 @@ def preview(
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    known = {one.name: one for one in _definitions(settings, config)}
+    known = {one.name: one for one in definitions(settings, config)}
     if name not in known:
         show.say("logs.unknown", name=name, known=", ".join(known))
         raise typer.Exit(1)
@@ -99,14 +100,6 @@ def preview(
         show.document({"log": name, "file": str(found[0]), **asdict(seen)})
     _tell(show, known[name], str(found[0]), seen)
     raise typer.Exit(0 if seen.read else 1)
-
-
-def _definitions(settings: Settings, config: Path) -> tuple[Definition, ...]:
-    from cloudheal.logs.declared import definitions_of
-    from cloudheal.settings.loader import located
-
-    with located(config):
-        return definitions_of(settings)
 
 
 def _now(settings: Settings) -> int:

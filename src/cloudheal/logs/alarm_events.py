@@ -36,6 +36,7 @@ def alarm_event(turn: Turn, subject: ResourceId, now: datetime) -> Event:
         "period": datetime.fromtimestamp(line.period, UTC).isoformat(),
         "others": turn.others,
         "text": alarm.text,
+        **({"corrected": True} if turn.corrected else {}),
         **(_measured(turn, rule) if rule else {"periods": alarm.no_data_times, "missing": line.standing.missing}),
     }
     time = now if turn.lasts else datetime.fromtimestamp(turn.end, UTC)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from cloudheal.logs.alarm_telling import Telling, Told, reminded, turned
+from cloudheal.logs.alarm_trail import Trail
 from cloudheal.logs.alarms import Alarm, Seen, Standing, stepped, unheard
 from cloudheal.model.alarm import Level, Than
 
@@ -54,6 +55,8 @@ class Line:
     fired: int = 0
     """How often it has begun to fire."""
     told: Told = field(default_factory=Told)
+    trail: Trail = field(default_factory=Trail)
+    """How it came there, so that corrections can be judged."""
 
     @property
     def level(self) -> Level:
@@ -76,6 +79,8 @@ class Turn:
     """How many other series of the alarm fire then."""
     lasts: bool = True
     """Nothing later in this round has changed it."""
+    corrected: bool = False
+    """A period that had been judged was judged again."""
 
     @property
     def after(self) -> Level:
@@ -131,11 +136,11 @@ def rounded(
     for period, row in zip(periods, standings, strict=True):
         in_hours = is_counted(alarm, period)
         for key, standing in zip(keys, row, strict=True):
-            line = _next(key, after.get(key), standing, period, in_hours=in_hours)
+            line = _next(alarm, key, after.get(key), standing, period, in_hours=in_hours)
             before = after[key].level if key in after else Level.OK
             after[key] = line
             if line.level is not before:
-                turns.append(_turned(alarm, line, before, period, firing, now))
+                turns.append(turned_to(alarm, line, before, period.end, firing, now))
                 after[key] = turns[-1].line
     if periods:
         turns += _forgotten(alarm, after, periods[-1], firing, now)
@@ -146,22 +151,31 @@ def rounded(
     return Rounded(kept, gone, (*_lasting(turns), *(one for one in still if one.telling)))
 
 
-def _next(key: Key, before: Line | None, standing: Standing, period: Period, *, in_hours: bool) -> Line:
+def fresh(key: Key, standing: Standing, period: Period, *, in_hours: bool) -> Line:
+    """Return a series that a period shows for the first time."""
+    return Line(key, standing, period.start, period.seen(key), in_hours, period.end, period.end)
+
+
+def _next(alarm: Alarm, key: Key, before: Line | None, standing: Standing, period: Period, *, in_hours: bool) -> Line:
     """Return a series after one more period; what its level changed is not known here."""
-    seen = period.seen(key)
     if before is None:
-        return Line(key, standing, period.start, seen, in_hours, period.end, period.end)
+        line = fresh(key, standing, period, in_hours=in_hours)
+        return replace(line, trail=line.trail.walked(alarm, period.start, unheard(alarm), standing))
+    seen = period.seen(key)
     heard = period.end if seen.value is not None else before.heard
-    return replace(before, standing=standing, period=period.start, seen=seen, in_hours=in_hours, heard=heard)
+    trail = before.trail.walked(alarm, period.start, before.standing, standing)
+    return replace(
+        before, standing=standing, period=period.start, seen=seen, in_hours=in_hours, heard=heard, trail=trail
+    )
 
 
-def _turned(alarm: Alarm, line: Line, before: Level, period: Period, firing: set[Key], now: datetime) -> Turn:
+def turned_to(alarm: Alarm, line: Line, before: Level, end: int, firing: set[Key], now: datetime) -> Turn:
     """Return the turn of a series to another level, and note whether it fires."""
     (firing.add if line.level.is_firing else firing.discard)(line.key)
     told, telling = turned(line.told, before, line.level, now, alarm.mute)
     fired = line.fired + (line.level.is_firing and not before.is_firing)
-    changed = replace(line, since=period.end, fired=fired, told=told)
-    return Turn(alarm, changed, before, period.end, telling, len(firing - {line.key}))
+    changed = replace(line, since=end, fired=fired, told=told)
+    return Turn(alarm, changed, before, end, telling, len(firing - {line.key}))
 
 
 def _is_gone(alarm: Alarm, line: Line, last: Period) -> bool:
@@ -176,7 +190,7 @@ def _forgotten(alarm: Alarm, after: dict[Key, Line], last: Period, firing: set[K
     for key, line in list(after.items()):
         if line.level.is_firing and _is_gone(alarm, line, last):
             ended = replace(line, standing=unheard(alarm))
-            turn = _turned(alarm, ended, line.level, last, firing, now)
+            turn = turned_to(alarm, ended, line.level, last.end, firing, now)
             after[key] = turn.line
             yield turn
 

@@ -47,6 +47,8 @@ class Rule:
     times: int
     of: int
     text: str
+    text_zh: str = ""
+    """The same in Chinese."""
 
     @property
     def mask(self) -> int:
@@ -74,6 +76,8 @@ class Alarm:
     text: str
     digest: str
     """What makes two versions of it different: all that its standings were made with."""
+    escalate_after: timedelta | None = None
+    """How long it may fire without anybody's acknowledging it before a second group is told."""
 
     def watches(self, key: Sequence[str]) -> bool:
         """Say whether a series is one of the alarm's; what was left over is no series, unless it is named."""
@@ -117,7 +121,7 @@ class Seen:
 def alarm_of(settings: AlarmSettings, definition: str, by: Sequence[str], minutes: int) -> Alarm:
     """Make an alarm of its settings and of the metric that it watches."""
     rules = tuple(_rule(level, one) for level, one in settings.levels.named.items())
-    version = settings.model_dump_json(exclude={"text", "mute"}) + f"|{minutes}|{'|'.join(by)}"
+    version = settings.model_dump_json(exclude={"text", "mute", "escalate_after"}) + f"|{minutes}|{'|'.join(by)}"
     return Alarm(
         definition=definition,
         name=settings.name,
@@ -134,6 +138,7 @@ def alarm_of(settings: AlarmSettings, definition: str, by: Sequence[str], minute
         recovers_after=settings.recovers_after,
         text=settings.text,
         digest=hashlib.sha256(version.encode()).hexdigest()[:16],
+        escalate_after=settings.escalate_after,
     )
 
 
@@ -226,6 +231,7 @@ def _rule(level: Level, settings: LevelSettings) -> Rule:
         times=settings.times,
         of=settings.periods,
         text=settings.text,
+        text_zh=settings.text_zh,
     )
 
 

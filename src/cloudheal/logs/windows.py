@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import lcm
 
 from cloudheal.logs.counting import Minute, Row, merged
 from cloudheal.logs.names import OTHER
@@ -50,6 +51,11 @@ class Overflow:
     series: int
     kept: int
     lines: int
+
+
+def lengths_together(minutes: Iterable[int]) -> int:
+    """Return the shortest window that windows of all these lengths fill; at most an hour, which all of them fill."""
+    return lcm(*minutes)
 
 
 def is_other(row: Row) -> bool:

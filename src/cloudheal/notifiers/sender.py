@@ -64,6 +64,8 @@ class Sender:
     wording: Wording
     clock: Clock
     pace: Pace = field(default_factory=Pace)
+    second: frozenset[str] = frozenset()
+    """The names of those targets that are told only of what was escalated."""
 
     def send_due(self) -> int:
         """Send everything that is due now; returns the number of messages that were taken."""
@@ -73,7 +75,8 @@ class Sender:
         with self.store.transaction() as connection:
             if not take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS):
                 return 0
-            address(connection, [one.name for one in self.targets], self.pace.gather, self.clock.now())
+            names = [one.name for one in self.targets]
+            address(connection, names, self.pace.gather, self.clock.now(), self.second)
         return sum(self._send_to(target) for target in self.targets)
 
     def _send_to(self, target: Target) -> int:

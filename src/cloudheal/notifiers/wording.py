@@ -42,7 +42,8 @@ SEVERITIES: Final[Mapping[Topic, Severity]] = {
     Topic.ALARM_STILL: Severity.WARNING,
     Topic.ALARM_RECOVERED: Severity.INFO,
     Topic.ALARM_CHANGED: Severity.INFO,
-    Topic.LOG_OVERFLOW: Severity.WARNING,
+    Topic.ALARM_ESCALATED: Severity.FAILURE,
+    Topic.ALARM_CALMED: Severity.INFO,
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -63,22 +64,21 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "plan.no_slot": "There is no slot for the maintenance of {resource} ({event}) before the cloud begins by"
         " itself: {binding}. What follows: {then}.",
         "plan.missed": "The slot of {resource} passed without a beginning ({reason}); another one is looked for.",
-        "alarm.critical": "CRITICAL {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
-        " {minutes} min. Log {definition}{series}. {advice}",
-        "alarm.warn": "WARN {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
-        " {minutes} min. Log {definition}{series}. {advice}",
-        "alarm.info": "INFO {alarm}: {alias} is {value} ({threshold}), in {bad} of the last {of} periods of"
-        " {minutes} min. Log {definition}{series}. {advice}",
-        "alarm.no_data": "NO DATA {alarm}: no {alias} for {missing} periods of {minutes} min. Log {definition}{series}."
+        "alarm.critical": "CRITICAL {alarm}: {alias} is {value} ({threshold}), {lasting}. Log {definition}{series}."
         " {advice}",
-        "alarm.again": "{alarm} has fired {count} more times since it was told last, and stands at {level} now:"
+        "alarm.warn": "WARN {alarm}: {alias} is {value} ({threshold}), {lasting}. Log {definition}{series}. {advice}",
+        "alarm.info": "INFO {alarm}: {alias} is {value} ({threshold}), {lasting}. Log {definition}{series}. {advice}",
+        "alarm.no_data": "NO DATA {alarm}: no {alias} for {missing} min. Log {definition}{series}. {advice}",
+        "alarm.again": "{alarm} has fired {times} since it was told last, and stands at {level} now:"
         " {alias} is {value}. Log {definition}{series}. {advice}",
         "alarm.still": "{alarm} still fires, at {level}: {alias} is {value} ({threshold}). Log {definition}{series}."
         " {advice}",
         "alarm.recovered": "RECOVERED {alarm}: {alias} is {value}. Log {definition}{series}.",
         "alarm.changed": "{alarm} fired and is not defined so any more; it begins anew. Log {definition}{series}.",
-        "log.overflow": "Log {log}: metric {metric} had {series} series in a minute. The {kept} largest are kept, and"
-        " {lines} lines are in __other__. Group by less, template URLs (urls:), or raise most.",
+        "alarm.escalated": "ESCALATED {alarm}: fires for {limit}, at {level}, {count} series, and nobody has"
+        " acknowledged it. Log {definition}. cloudheal explain {alarm} says why; cloudheal logs acknowledge {alarm}."
+        " {advice}",
+        "alarm.calmed": "RECOVERED {alarm}: nothing of it fires any more. Log {definition}.",
         "canary.missing": "A message of our own sent through queue {queue} did not come back within {limit}:"
         " events may not arrive either.",
         "canary.back": "Messages of our own come back through queue {queue} again.",
@@ -108,22 +108,20 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         " {number} 让它重新处理.",
         "plan.no_slot": "{resource} 的维护 ({event}) 在云平台自行开始之前没有可用时段: {binding}. 随后: {then}.",
         "plan.missed": "{resource} 的时段已过而未开始 ({reason}); 计划程序正在寻找其他时段.",
-        "alarm.critical": "严重 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
-        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
-        "alarm.warn": "警告 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
-        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
-        "alarm.info": "提示 {alarm}: {alias} 为 {value} ({threshold}), 最近 {of} 个周期 (每个 {minutes} 分钟)"
-        " 中有 {bad} 个异常. 日志 {definition}{series}. {advice}",
-        "alarm.no_data": "无数据 {alarm}: 已有 {missing} 个周期 (每个 {minutes} 分钟) 没有 {alias}."
-        " 日志 {definition}{series}. {advice}",
-        "alarm.again": "{alarm} 自上次通知以来又触发 {count} 次, 当前级别 {level}: {alias} 为 {value}. 日志"
+        "alarm.critical": "严重 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}."
+        " {advice}",
+        "alarm.warn": "警告 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}. {advice}",
+        "alarm.info": "提示 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}. {advice}",
+        "alarm.no_data": "无数据 {alarm}: 已有 {missing} 分钟没有 {alias}. 日志 {definition}{series}. {advice}",
+        "alarm.again": "{alarm} 自上次通知以来又触发 {times}, 当前级别 {level}: {alias} 为 {value}. 日志"
         " {definition}{series}. {advice}",
         "alarm.still": "{alarm} 仍在触发, 级别 {level}: {alias} 为 {value} ({threshold}). 日志 {definition}{series}."
         " {advice}",
         "alarm.recovered": "已恢复 {alarm}: {alias} 为 {value}. 日志 {definition}{series}.",
         "alarm.changed": "{alarm} 触发期间定义已被修改或删除; 将重新开始判断. 日志 {definition}{series}.",
-        "log.overflow": "日志 {log}: 监控项 {metric} 在一分钟内有 {series} 条序列. 保留最大的 {kept} 条, 其余 {lines}"
-        " 行计入 __other__. 请减少分组字段, 归一化 URL (urls:), 或提高 most.",
+        "alarm.escalated": "已升级 {alarm}: 已触发 {limit}, 级别 {level}, {count} 个序列, 无人确认. 日志 {definition}."
+        " 原因见 cloudheal explain {alarm}; 确认: cloudheal logs acknowledge {alarm}. {advice}",
+        "alarm.calmed": "已恢复 {alarm}: 不再触发. 日志 {definition}.",
         "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
         "canary.back": "经队列 {queue} 的自检消息恢复正常.",
         "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",
@@ -173,7 +171,9 @@ class Wording:
         return self._say("repeats", line=line, count=str(len(same)), since=self._clock(same[0]))
 
     def _say(self, text: str, **facts: str) -> str:
-        return TEXTS[self.language][text].format_map(facts)
+        """Fill a text; a fact that is a phrase itself may be there in other languages under its name and theirs."""
+        mine = {name: facts.get(f"{name}_{self.language}", value) for name, value in facts.items()}
+        return TEXTS[self.language][text].format_map(mine)
 
     def _clock(self, notice: Notice) -> str:
         return notice.at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")

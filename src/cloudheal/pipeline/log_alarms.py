@@ -5,6 +5,9 @@ events, what people are told) is committed together with the mark that says up t
 is killed in between evaluates the same periods again and has told nobody, and one that had committed is not repeated.
 One worker at a time does this, by lease; the mark keeps a second one from writing what the first has written.
 
+Minutes that are stored for periods that were evaluated already, within the last hour, are corrections: the series that
+they concern are judged again (`logs.alarm_corrections`). By the numbers of minutes it is known which those are.
+
 An alarm that the settings do not name any more, or not so, recovers if it fires, and begins anew.
 """
 
@@ -12,22 +15,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from cloudheal.logs.alarm_corrections import corrected, since
 from cloudheal.logs.alarm_events import alarm_event, ended_event
 from cloudheal.logs.alarm_rounds import Key, Line, Period, Rounded, Values, keys_of, one_by_one, rounded
+from cloudheal.logs.alarm_trail import corrected_periods
 from cloudheal.logs.alarms import Alarm, Standing, start_of
 from cloudheal.model.alarm import Than
 from cloudheal.model.event import Event
 from cloudheal.model.resource import ResourceId
 from cloudheal.pipeline.intake import Intake
+from cloudheal.pipeline.log_escalation import ended_escalation, escalate, escalations
 from cloudheal.pipeline.log_notices import ended_notice, notice_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
@@ -43,6 +49,13 @@ LEASE, LEASE_MILLIS = "log_alarms", 30_000
 MOST_PERIODS, MOST_SECONDS = 60, 86_400
 
 
+#: Values from which on it is worth loading what evaluates them all at once.
+MANY = 2_000
+Board: TypeAlias = Callable[
+    [Sequence[Alarm], Sequence[Mapping[Key, Line]], Sequence[Period]], Sequence[Sequence[Sequence[Standing]]]
+]
+
+
 class Readings(Protocol):
     """The series of logs, as alarms read them; times are epoch seconds."""
 
@@ -53,6 +66,17 @@ class Readings(Protocol):
         """Return the value that an alarm watches, by the beginning of each period and by series.
 
         Periods without data need not be there.
+        """
+
+    def numbers(self, connection: sa.Connection) -> Mapping[str, Mapping[str, int]]:
+        """Return by log and host the number of the last minute that is stored."""
+
+    def corrections(
+        self, connection: sa.Connection, alarm: Alarm, after: Mapping[str, int], start: int, end: int
+    ) -> Mapping[Key, int]:
+        """Return the series of which minutes between two instants were stored under later numbers, with the earliest.
+
+        A series that a window leaves out is told by what is left over.
         """
 
 
@@ -96,21 +120,30 @@ class LogAlarms:
     zone: ZoneInfo
     """Whose yesterday it is."""
     clock: Clock
+    _looked: dict[Name, Mapping[str, int]] = field(default_factory=dict)
+    """Up to which numbers there was nothing to correct."""
 
     def tick(self) -> int:
         """Evaluate every period that has closed; returns how many, over all alarms."""
         now = self.clock.now()
+        done = self._evaluate(now)
+        self._escalate(now)
+        return done
+
+    def _evaluate(self, now: datetime) -> int:
         with self.store.snapshot() as connection:
             known = marks(connection)
         wanted = {one.name: one for one in self.guarded}
         retired = [name for name, mark in known.items() if name not in wanted or _is_other(wanted[name], mark)]
         left = {name: mark for name, mark in known.items() if name not in retired}
-        jobs = self._jobs(left, now)
-        if not (jobs or retired) or not self._is_mine():
+        jobs, late = self._jobs(left, now), self._to_correct(left)
+        if not (jobs or retired or late) or not self._is_mine():
             return 0
         for name in retired:
             self._retire(name, known[name], now)
-        return sum(self._round(job) for job in jobs)
+        for one in late:
+            left[one.name] = self._correct(one, left[one.name])
+        return sum(self._round(job) for job in (self._jobs(left, now) if late else jobs))
 
     def _is_mine(self) -> bool:
         with self.store.transaction() as connection:
@@ -161,12 +194,20 @@ class LogAlarms:
         with self.store.snapshot() as connection:
             lines = [lines_of(connection, one.name) for one in job.guarded]
             periods = self._periods(connection, alarms, job.upto, job.end)
+            newest = self.readings.numbers(connection).get(alarms[0].definition, {})
+            judged = [
+                before.judged if before and self._corrections(connection, one.alarm, before) else newest
+                for one, before in zip(job.guarded, job.befores, strict=True)
+            ]
         standings = all_standings(alarms, lines, periods)
         made = [
             rounded(alarm, known, periods, found, now)
             for alarm, known, found in zip(alarms, lines, standings, strict=True)
         ]
-        afters = tuple(Mark(one.alarm.digest, one.subject, job.end) for one in job.guarded)
+        afters = tuple(
+            Mark(one.alarm.digest, one.subject, job.end, numbers)
+            for one, numbers in zip(job.guarded, judged, strict=True)
+        )
         events = list(_events(job.guarded, made, now))
         self._commit(events, partial(_write, job, made, afters, now))
         return afters
@@ -185,6 +226,56 @@ class LogAlarms:
             Period(start, start + step, values.get(start, {}), {than: many[start] for than, many in others.items()})
             for start in starts
         ]
+
+    def _to_correct(self, known: Mapping[Name, Mark]) -> list[Guarded]:
+        """Return the alarms of which periods were corrected that had been evaluated."""
+        found = []
+        with self.store.snapshot() as connection:
+            numbers = self.readings.numbers(connection)
+            for one in self.guarded:
+                mark, newest = known.get(one.name), numbers.get(one.alarm.definition, {})
+                if mark is None or newest == self._looked.get(one.name, mark.judged):
+                    continue
+                if self._corrections(connection, one.alarm, mark):
+                    found.append(one)
+                else:
+                    self._looked[one.name] = newest
+        return found
+
+    def _corrections(self, connection: sa.Connection, alarm: Alarm, mark: Mark) -> dict[Key, int]:
+        """Return the series that were corrected in periods that are judged anew, with the earliest of these."""
+        step = alarm.minutes * 60
+        begin = mark.upto - corrected_periods(alarm) * step
+        found = self.readings.corrections(connection, alarm, mark.judged, begin, mark.upto)
+        return {key: start // step * step for key, start in found.items()}
+
+    def _correct(self, guarded: Guarded, mark: Mark) -> Mark:
+        """Judge again what was corrected, and commit; returns the mark as it is now."""
+        alarm, now = guarded.alarm, self.clock.now()
+        with self.store.snapshot() as connection:
+            changed = self._corrections(connection, alarm, mark)
+            lines = lines_of(connection, guarded.name)
+            begin = min((since(lines.get(key), start) for key, start in changed.items()), default=mark.upto)
+            periods = self._periods(connection, [alarm], begin, mark.upto) if begin < mark.upto else []
+            after = replace(mark, judged=self.readings.numbers(connection).get(alarm.definition, {}))
+        made = corrected(alarm, lines, periods, changed, now)
+        job = _Job((guarded,), (mark,), mark.upto, mark.upto)
+        try:
+            self._commit(list(_events(job.guarded, [made], now)), partial(_write, job, [made], (after,), now))
+        except OvertakenError:
+            return mark
+        log.info("log_alarms.corrected alarm=%s series=%d turns=%d", alarm.name, len(made.lines), len(made.turns))
+        return after
+
+    def _escalate(self, now: datetime) -> int:
+        """Tell a second group of alarms that nobody has acknowledged; returns how many notices that makes."""
+        limits = {one.name: one.alarm for one in self.guarded}
+        with self.store.snapshot() as connection:
+            due = escalations(connection, limits, now)
+        if not due or not self._is_mine():
+            return 0
+        with self.store.transaction() as connection:
+            return escalate(connection, escalations(connection, limits, now), now)
 
     def _commit(self, events: Sequence[Event], also: Callable[[sa.Connection], None]) -> None:
         if events:
@@ -208,6 +299,8 @@ class LogAlarms:
         def write(connection: sa.Connection) -> None:
             if not move_mark(connection, name, mark, mark):
                 raise OvertakenError
+            for notice in ended_escalation(connection, name, now):
+                tell(connection, notice)
             forget_alarm(connection, name)
             for one in firing:
                 if one.told.owed:
@@ -223,15 +316,22 @@ class LogAlarms:
 def all_standings(
     alarms: Sequence[Alarm], lines: Sequence[Mapping[Key, Line]], periods: Sequence[Period]
 ) -> Sequence[Sequence[Sequence[Standing]]]:
-    """Evaluate alarms that watch the same value: all at once where numpy is installed, else one by one."""
+    """Evaluate alarms that watch the same value: all at once where numpy is installed and they are many."""
+    board = _board() if len(periods) * sum(len(one.values) for one in periods) * len(alarms) >= MANY else None
+    if board is not None:
+        return board(alarms, lines, periods)
+    return [
+        one_by_one(alarm, keys_of(alarm, known, periods), known, periods)
+        for alarm, known in zip(alarms, lines, strict=True)
+    ]
+
+
+def _board() -> Board | None:
     try:
         from cloudheal.logs.alarm_board import all_at_once  # noqa: PLC0415 - an optional part, and slow to load
     except ImportError:
-        return [
-            one_by_one(alarm, keys_of(alarm, known, periods), known, periods)
-            for alarm, known in zip(alarms, lines, strict=True)
-        ]
-    return all_at_once(alarms, lines, periods)
+        return None
+    return all_at_once
 
 
 def _is_other(guarded: Guarded, mark: Mark) -> bool:

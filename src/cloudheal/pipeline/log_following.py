@@ -17,12 +17,10 @@ from dataclasses import dataclass, field
 from cloudheal.logs.counting import Counter, Engine, Fed, Minute
 from cloudheal.logs.definition import Definition
 from cloudheal.logs.windows import capped
-from cloudheal.pipeline.log_overflow import Overflows
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.log_files import LogFiles, Trouble
 from cloudheal.ports.store import Store
 from cloudheal.record.log_following import Progress, Standing, advance, standing
-from cloudheal.record.outbox import tell
 
 log = logging.getLogger("cloudheal.logs")
 
@@ -93,11 +91,9 @@ class Follower:
     """When all that was there had been read."""
     _most: Mapping[str, int] = field(default_factory=dict)
     _reading: Reading = field(init=False)
-    _overflows: Overflows = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing was read."""
-        self._overflows = Overflows(self.definition)
         self._reading = Reading(self.definition.name, 0, 0, 0.0, (), Fed(), looked=False)
 
     def follow(self) -> bool:
@@ -205,7 +201,6 @@ class Follower:
 
     def _close(self, counter: Counter, before: int) -> int:
         minutes = counter.close(before)
-        self._overflows.look(minutes)
         self._pending += (capped(one, self._most[one.metric])[0] for one in minutes)
         self._closed, self._late = max(self._closed, before), 0
         return len(minutes)
@@ -230,9 +225,6 @@ class Follower:
         moment = self.clock.now()
         with self.store.transaction() as connection:
             self._standing = advance(connection, self.definition.name, self.host, done, progress, moment)
-            for notice in self._overflows.notices(moment):
-                tell(connection, notice)
-        self._overflows.told(moment)
         fed, self._fed, self._pending = self._fed, Fed(), []
         self._told += fed
         self.committed(self.definition.name, fed)

@@ -12,7 +12,7 @@ from datetime import datetime
 from cloudheal.logs.alarm_events import rule_of, series_id
 from cloudheal.logs.alarm_rounds import Line, Turn
 from cloudheal.logs.alarm_telling import Message, series_text
-from cloudheal.logs.alarms import counted
+from cloudheal.logs.alarms import Rule, counted
 from cloudheal.model.alarm import Level
 from cloudheal.record.log_alarms import Name
 from cloudheal.record.outbox import Notice, Topic
@@ -43,14 +43,30 @@ def notice_of(turn: Turn, now: datetime) -> Notice | None:
         "value": shown(line.seen.value),
         "minutes": str(alarm.minutes),
         "level": turn.after.word,
-        "threshold": rule.text if rule else "",
-        "bad": str(counted(rule, line.standing.history[alarm.rules.index(rule)])) if rule else "",
-        "of": str(rule.of) if rule else "",
-        "missing": str(line.standing.missing),
+        "threshold": rule.text if rule else "no data",
+        "threshold_zh": rule.text_zh if rule else "没有数据",
+        **_lasting(turn, rule),
+        "missing": str(line.standing.missing * alarm.minutes),
         "count": str(turn.telling.count),
+        "times": "once more" if turn.telling.count == 1 else f"{turn.telling.count} more times",
+        "times_zh": f"{turn.telling.count} 次",
         "advice": alarm.text,
     }
     return _notice(topic, Name(alarm.definition, alarm.name), line, now, facts)
+
+
+def _lasting(turn: Turn, rule: Rule | None) -> Mapping[str, str]:
+    """Say in how many periods it was bad, in both languages."""
+    if rule is None:
+        return {"lasting": "", "lasting_zh": ""}
+    alarm, line = turn.alarm, turn.line
+    bad = counted(rule, line.standing.history[alarm.rules.index(rule)])
+    if rule.of == 1:
+        return {"lasting": f"in the last {alarm.minutes} min", "lasting_zh": f"最近 {alarm.minutes} 分钟"}
+    return {
+        "lasting": f"in {bad} of the last {rule.of} periods of {alarm.minutes} min",
+        "lasting_zh": f"最近 {rule.of} 个周期 (每个 {alarm.minutes} 分钟) 中有 {bad} 个异常",
+    }
 
 
 def ended_notice(name: Name, line: Line, now: datetime) -> Notice:

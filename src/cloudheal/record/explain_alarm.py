@@ -13,19 +13,23 @@ from datetime import UTC, datetime, tzinfo
 from cloudheal.logs.alarm_reasons import Reasoned, Why, reasons
 from cloudheal.logs.alarm_rounds import Line
 from cloudheal.logs.alarm_telling import quoted, series_text
-from cloudheal.logs.alarms import Alarm
+from cloudheal.logs.alarms import Alarm, Rule
 from cloudheal.model.alarm import Level
 from cloudheal.model.window import next_opening
 from cloudheal.record.explain_alarm_texts import ALARM_TEXTS
 from cloudheal.record.log_alarms import Standings
+from cloudheal.record.log_escalation import Spell
+from cloudheal.settings.durations import written
 
 #: Series that are told of; the others are counted.
 MOST_SERIES = 10
 
 
-def explain_alarm(alarm: Alarm, stands: Standings | None, now: datetime, language: str, zone: tzinfo) -> list[str]:
+def explain_alarm(
+    alarm: Alarm, stands: Standings | None, now: datetime, language: str, zone: tzinfo, spell: Spell | None = None
+) -> list[str]:
     """Return what is to be said of an alarm, as lines; indented ones belong to the one before."""
-    return list(_Teller(ALARM_TEXTS[language], zone, alarm).tell(stands, now))
+    return list(_Teller(ALARM_TEXTS[language], zone, alarm, language).tell(stands, now, spell))
 
 
 def number(value: float | None) -> str:
@@ -38,8 +42,9 @@ class _Teller:
     texts: dict[str, str]
     zone: tzinfo
     alarm: Alarm
+    language: str
 
-    def tell(self, stands: Standings | None, now: datetime) -> Iterator[str]:
+    def tell(self, stands: Standings | None, now: datetime, spell: Spell | None) -> Iterator[str]:
         """Tell what the alarm is, how it stands, and why."""
         yield from self._defined(now)
         if stands is None:
@@ -49,6 +54,7 @@ class _Teller:
         firing = sum(one.level.is_firing for one in lines)
         upto = datetime.fromtimestamp(stands.mark.upto, UTC)
         yield self._say("evaluated", upto=self._at(upto), firing=str(firing), series=str(len(lines)))
+        yield from self._seen_to(spell)
         if not lines:
             yield self._say("nothing")
         for line in lines[:MOST_SERIES]:
@@ -69,8 +75,10 @@ class _Teller:
         for rule in alarm.rules:
             text = "rule" if rule.times == rule.of else "rule.of"
             numbers = {"times": str(rule.times), "of": str(rule.of)}
-            yield self._say(text, level=rule.level.word, threshold=rule.text, **numbers)
-        yield self._say(f"no_data.{alarm.no_data}", times=str(alarm.no_data_times))
+            yield self._count(text, rule.of, level=rule.level.word, threshold=self._threshold(rule), **numbers)
+        yield self._count(f"no_data.{alarm.no_data}", alarm.no_data_times, times=str(alarm.no_data_times))
+        if alarm.escalate_after is not None:
+            yield self._say("escalates", limit=written(alarm.escalate_after))
         if alarm.series:
             wanted = (
                 f"{field}={self.texts['or'].join(quoted(one) for one in many)}" for field, many in alarm.series.items()
@@ -93,18 +101,20 @@ class _Teller:
         for one in reasons(self.alarm, line):
             yield self._reason(line, one)
         if line.fired:
-            yield self._say("fired", count=str(line.fired))
+            yield self._count("fired", line.fired, count=str(line.fired))
         yield from self._told(line)
 
     def _reason(self, line: Line, one: Reasoned) -> str:
         rule = one.rule
         facts = {"missing": str(line.standing.missing), "value": number(line.seen.value)}
         if rule is None:
-            return self._say(f"why.{one.why}.no_data", wanted=str(self.alarm.no_data_times), **facts)
-        return self._say(
+            text = f"why.{one.why}.no_data"
+            return self._count(text, line.standing.missing, wanted=str(self.alarm.no_data_times), **facts)
+        return self._count(
             f"why.{one.why}",
+            line.standing.missing if one.why is Why.NO_DATA else rule.of,
             level=one.level.word,
-            threshold=rule.text,
+            threshold=self._threshold(rule),
             compared=self._compared(one),
             than=self.texts[f"than.{rule.than}"] if rule.than else "",
             bad=str(one.bad),
@@ -129,6 +139,21 @@ class _Teller:
             yield self._say("told.muted", at=self._at(told.at), until=self._at(until), count=str(told.untold))
         elif line.fired:
             yield self._say("told.never")
+
+    def _seen_to(self, spell: Spell | None) -> Iterator[str]:
+        """Say who sees to it, and whether a second group was told."""
+        if spell is not None and spell.acknowledged is not None:
+            yield self._say("acknowledged", who=spell.acknowledged.who, at=self._at(spell.acknowledged.at))
+        if spell is not None and spell.escalated is not None:
+            yield self._say("escalated", at=self._at(spell.escalated))
+
+    def _threshold(self, rule: Rule) -> str:
+        return rule.text_zh if self.language == "zh" else rule.text
+
+    def _count(self, text: str, number: int, **facts: str) -> str:
+        """Say a text in the form that it has for one of what it counts, or for several."""
+        one = f"{text}.one"
+        return self._say(one if number == 1 and one in self.texts else text, **facts)
 
     def _say(self, text: str, **facts: str) -> str:
         return self.texts[text].format_map(facts)

@@ -55,6 +55,7 @@ class Kind(StrEnum):
     APPROVAL_ANSWERED = "approval.answered"
     HOLD_ADDED = "hold.added"
     HOLD_LIFTED = "hold.lifted"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged"
     RULE_PROMOTED = "rule.promoted"
     RUN_PARKED = "run.parked"
     RUN_RESTARTED = "run.restarted"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudheal.logs.alarm_events import series_id
 from cloudheal.logs.alarm_rounds import Key, Line
 from cloudheal.logs.alarm_telling import Told
+from cloudheal.logs.alarm_trail import Stood, Trail
 from cloudheal.logs.alarms import Seen, Standing
 from cloudheal.model.alarm import Level, Than, level_of
 from cloudheal.model.resource import Cloud, ResourceId
@@ -39,6 +40,8 @@ class Mark:
     digest: str
     subject: ResourceId
     upto: int
+    judged: Mapping[str, int] = field(default_factory=dict)
+    """By host the number of the last minute of the log that was judged, wherever it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,12 @@ class Standings:
 def marks(connection: sa.Connection) -> dict[Name, Mark]:
     """Return the mark of every alarm that was ever evaluated."""
     rows = connection.execute(sa.select(LOG_ALARM).order_by(_A.definition, _A.alarm)).all()
-    return {Name(row.definition, row.alarm): Mark(row.digest, _subject(row.subject), row.upto // 1000) for row in rows}
+    return {
+        Name(row.definition, row.alarm): Mark(
+            row.digest, _subject(row.subject), row.upto // 1000, json.loads(row.judged)
+        )
+        for row in rows
+    }
 
 
 def lines_of(connection: sa.Connection, name: Name) -> dict[Key, Line]:
@@ -94,12 +102,19 @@ def alarm_fires(connection: sa.Connection, alarm: str) -> bool | None:
 
 def move_mark(connection: sa.Connection, name: Name, before: Mark | None, after: Mark) -> bool:
     """Move the mark of an alarm from where it was seen; False when another has moved it meanwhile."""
-    row = {"digest": after.digest, "subject": str(after.subject), "upto": after.upto * 1000}
+    row = {
+        "digest": after.digest,
+        "subject": str(after.subject),
+        "upto": after.upto * 1000,
+        "judged": _numbers(after.judged),
+    }
     if before is None:
         insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(LOG_ALARM)
-        new = insert.values(definition=name.definition, alarm=name.alarm, **row).on_conflict_do_nothing()
+        names = {"definition": name.definition, "alarm": name.alarm, "acknowledged_by": ""}
+        new = insert.values({**names, **row}).on_conflict_do_nothing()
         return connection.execute(new.returning(_A.alarm)).first() is not None
     here = [*_of(LOG_ALARM, name), _A.upto == before.upto * 1000, _A.digest == before.digest]
+    here.append(_A.judged == _numbers(before.judged))
     return connection.execute(sa.update(LOG_ALARM).where(*here).values(row)).rowcount == 1
 
 
@@ -156,6 +171,7 @@ def _row(name: Name, line: Line) -> dict[str, Any]:
         "untold": told.untold,
         "untold_since": _millis(told.since),
         "owed": told.owed,
+        "trail": json.dumps([[[one.at, *_stood(one.standing)] for one in line.trail.marks], line.trail.levels]),
     }
 
 
@@ -173,7 +189,25 @@ def _line(row: sa.Row[Any]) -> Line:
         heard=row.heard // 1000,
         fired=row.fired,
         told=told,
+        trail=_trail(row.trail),
     )
+
+
+def _trail(text: str) -> Trail:
+    marks, levels = json.loads(text)
+    stood = (
+        Stood(at, Standing(Level(level), tuple(history), quiet, missing))
+        for at, level, history, quiet, missing in marks
+    )
+    return Trail(tuple(stood), tuple(map(Level, levels)))
+
+
+def _stood(standing: Standing) -> tuple[object, ...]:
+    return standing.level, standing.history, standing.quiet, standing.missing
+
+
+def _numbers(judged: Mapping[str, int]) -> str:
+    return json.dumps(dict(sorted(judged.items())))
 
 
 def _millis(moment: datetime | None) -> int | None:

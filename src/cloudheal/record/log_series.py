@@ -74,6 +74,19 @@ def stored(connection: sa.Connection, chosen: sa.ColumnElement[bool], most: int 
         yield Stored(row.definition, row.host, row.sequence, row.minutes, minute)
 
 
+def stored_since(
+    connection: sa.Connection, definition: str, metric: str, after: Mapping[str, int], start: int, end: int
+) -> Iterator[Minute]:
+    """Yield the minutes between two seconds that hosts have stored after those numbers."""
+    column = LOG_MINUTE.c
+    later = [(column.host == host) & (column.sequence > number) for host, number in after.items()]
+    chosen = (column.definition == definition) & (column.metric == metric) & (column.minutes == 1)
+    chosen &= (column.start >= start) & (column.start < end)
+    chosen &= sa.or_(column.host.not_in(sorted(after)), *later)
+    for one in stored(connection, chosen):
+        yield one.minute
+
+
 def windows_of(
     connection: sa.Connection, definition: Definition, metric: Metric, start: int, end: int, minutes: int
 ) -> tuple[Window, ...]:

@@ -9,7 +9,7 @@ told with the number of times. Nothing here knows how a message is worded or sen
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -56,7 +56,13 @@ class Topic(StrEnum):
     ALARM_STILL = "alarm.still"
     ALARM_RECOVERED = "alarm.recovered"
     ALARM_CHANGED = "alarm.changed"
-    LOG_OVERFLOW = "log.overflow"
+    ALARM_ESCALATED = "alarm.escalated"
+    ALARM_CALMED = "alarm.calmed"
+
+
+#: What a second group of people is told; the first is told everything but that what only the second knew of is over.
+FOR_SECOND = frozenset({Topic.ALARM_ESCALATED, Topic.ALARM_CALMED, Topic.WAITS_LONG})
+_FOR_FIRST = frozenset(Topic) - {Topic.ALARM_CALMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +105,29 @@ def has_work(connection: sa.Connection, now: datetime) -> bool:
     return bool(connection.scalar(sa.select(sa.or_(late, new))))
 
 
-def address(connection: sa.Connection, targets: Sequence[str], gather: timedelta, now: datetime) -> int:
+def address(
+    connection: sa.Connection, targets: Sequence[str], gather: timedelta, now: datetime, second: Collection[str] = ()
+) -> int:
     """Address new notices to every target, due when their bundle had time to gather; returns how many were new.
 
-    Without targets nobody is to be told, and the notices are done.
+    Targets that are `second` are told only of what was escalated. Notices that nobody is to be told are done.
     """
     _forget_others(connection, targets, now)
-    fresh = sa.select(OUTBOX.c.id, OUTBOX.c.at, OUTBOX.c.key).where(OUTBOX.c.done.is_(None), ~_ADDRESSED)
+    fresh = sa.select(OUTBOX.c.id, OUTBOX.c.at, OUTBOX.c.key, OUTBOX.c.topic).where(
+        OUTBOX.c.done.is_(None), ~_ADDRESSED
+    )
     rows = connection.execute(fresh.order_by(OUTBOX.c.id).limit(PASS_ROWS)).all()
-    if not targets:
-        done = sa.update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
-        connection.execute(done.values(done=millis_of(now)))
-        return len(rows)
     wait = gather // timedelta(milliseconds=1)
     deliveries = [
-        {"notice": row.id, "target": name, "key": row.key, "due": row.at + wait} for row in rows for name in targets
+        {"notice": row.id, "target": name, "key": row.key, "due": row.at + wait}
+        for row in rows
+        for name in targets
+        if row.topic in (FOR_SECOND if name in second else _FOR_FIRST)
     ]
+    told = {one["notice"] for one in deliveries}
+    if nobody := [row.id for row in rows if row.id not in told]:
+        done = sa.update(OUTBOX).where(OUTBOX.c.id.in_(nobody))
+        connection.execute(done.values(done=millis_of(now)))
     if deliveries:
         insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(DELIVERY)
         connection.execute(insert.on_conflict_do_nothing(), deliveries)

@@ -557,6 +557,10 @@ LOG_ALARM = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("upto", sa.BigInteger, nullable=False),  # the end of the last period that was evaluated
+    sa.Column("judged", sa.Text, nullable=False),  # by host the number of the last minute that was, wherever it lies
+    sa.Column("escalated", sa.BigInteger),  # when the second group was told that it fires on
+    sa.Column("acknowledged", sa.BigInteger),  # when somebody said that they see to it
+    sa.Column("acknowledged_by", sa.Text, nullable=False),
 )
 
 #: How each series of an alarm stands, and what people know of it.
@@ -583,6 +587,7 @@ LOG_ALARM_SERIES = sa.Table(
     sa.Column("untold", sa.Integer, nullable=False),
     sa.Column("untold_since", sa.BigInteger),
     sa.Column("owed", sa.Boolean, nullable=False),
+    sa.Column("trail", sa.Text, nullable=False),  # how it came there, for corrections of periods that are over
     sa.Index("log_alarm_series_by_level", "level"),
 )
 

@@ -19,8 +19,36 @@ from cloudheal.settings.windows import WindowSettings
 
 #: CloudMonitor takes an hour at least; here a period is the least, since only repeats are muted and never a new level.
 LEAST_MUTE = timedelta(minutes=1)
+DEFAULT_MUTE = timedelta(hours=24)
+#: With this and its name begins the alarm that every log has whose metrics have groups.
+TOO_MANY = "too-many-series."
 #: How far back a comparison looks, with a day for those who make up for an outage.
 _AGO: Mapping[Than | None, timedelta] = {Than.YESTERDAY: timedelta(days=2), Than.LAST_WEEK: timedelta(days=8)}
+#: Conditions as people say them, in both languages.
+_SAID: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "over": "over {}",
+        "at_least": "at least {}",
+        "under": "under {}",
+        "at_most": "at most {}",
+        "up": "{} % or more above {than}",
+        "down": "{} % or more below {than}",
+        Than.PREVIOUS: "the period before",
+        Than.YESTERDAY: "yesterday",
+        Than.LAST_WEEK: "last week",
+    },
+    "zh": {
+        "over": "大于 {}",
+        "at_least": "不小于 {}",
+        "under": "小于 {}",
+        "at_most": "不大于 {}",
+        "up": "比{than}高 {} % 或以上",
+        "down": "比{than}低 {} % 或以上",
+        Than.PREVIOUS: "上一周期",
+        Than.YESTERDAY: "昨天",
+        Than.LAST_WEEK: "上周",
+    },
+}
 #: The longest look back over periods: one bit each in one machine word.
 MOST_PERIODS = 60
 
@@ -71,12 +99,20 @@ class LevelSettings(Part):
 
     @property
     def text(self) -> str:
-        """The conditions as people wrote them."""
-        named = ("over", "at_least", "under", "at_most", "up", "down", "than")
+        """The conditions as people say them."""
+        return self._said("en", ", ")
+
+    @property
+    def text_zh(self) -> str:
+        """The conditions as people say them in Chinese."""
+        return self._said("zh", "、")
+
+    def _said(self, language: str, between: str) -> str:
+        words = _SAID[language]
+        than = words[self.than] if self.than else ""
+        named = ("over", "at_least", "under", "at_most", "up", "down")
         found = ((name, getattr(self, name)) for name in named)
-        return ", ".join(
-            f"{name} {one:g}" if isinstance(one, float) else f"{name} {one}" for name, one in found if one is not None
-        )
+        return between.join(words[name].format(f"{one:g}", than=than) for name, one in found if one is not None)
 
 
 class LevelsSettings(Part):
@@ -133,6 +169,11 @@ class AlarmSettings(Part):
     recovers_after: int = Field(
         1, ge=1, le=MOST_PERIODS, description="Periods in a row in which it must have ceased before it has recovered."
     )
+    escalate_after: Duration | None = Field(
+        None,
+        description="Targets that are `second` are told when it has fired for so long and nobody has acknowledged it "
+        "(`cloudheal logs acknowledge`); at least `1m`. Absent: never.",
+    )
     text: str = Field("", max_length=200, description="What people should know or do, told with the alarm.")
 
     @field_validator("series", mode="before")
@@ -149,10 +190,10 @@ class AlarmSettings(Part):
         past = [_AGO[one.than] for one in self.levels.named.values() if one.than in _AGO]
         return max(past, default=timedelta())
 
-    @field_validator("mute")
+    @field_validator("mute", "escalate_after")
     @classmethod
-    def _some_time(cls, value: timedelta) -> timedelta:
-        if value < LEAST_MUTE:
+    def _some_time(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value < LEAST_MUTE:
             msg = f"expected {written(LEAST_MUTE)} or more, got {written(value)}"
             raise ValueError(msg)
         return value

@@ -203,6 +203,11 @@ class LogSettings(Part):
         "At most `30m`.",
     )
 
+    @property
+    def is_watched(self) -> bool:
+        """Say whether alarms are evaluated: its own, or the one on metrics that have more series than they may have."""
+        return bool(self.alarms) or any(one.by for one in self.metrics)
+
     @field_validator("files")
     @classmethod
     def _beside_the_file(cls, files: list[str], info: ValidationInfo) -> list[str]:

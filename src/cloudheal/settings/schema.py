@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cloudheal.model.resource import Cloud
+from cloudheal.settings.alarms import TOO_MANY
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.follow import FollowSettings, SeriesSettings
 from cloudheal.settings.kafka import KafkaSettings
@@ -318,12 +319,19 @@ class NotifyTarget(Part):
         description="Environment variable that holds its Apprise URL, such as dingtalk://TOKEN or mailto://...",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
     )
+    second: bool = Field(
+        default=False,
+        description="A second group of people: told only of what the first has left, alarms that nobody has "
+        "acknowledged within `escalate_after` and runs that wait for too long.",
+    )
 
 
 class NotifySettings(Part):
     """Who is told what went wrong, and how often."""
 
-    targets: list[NotifyTarget] = Field([], description="Where notices go; all of them get every notice.")
+    targets: list[NotifyTarget] = Field(
+        [], description="Where notices go; those that are not `second` get every notice."
+    )
     gather: Duration = Field(duration_of("5s"), description="How long notices of one incident are gathered.")
     mute: Duration = Field(duration_of("30m"), description="How long the same thing is not told again, only counted.")
 
@@ -333,6 +341,9 @@ class NotifySettings(Part):
         names = [one.name for one in targets]
         if len(set(names)) < len(names):
             msg = "two targets have one name"
+            raise ValueError(msg)
+        if targets and all(one.second for one in targets):
+            msg = "every target is `second`; who is told first?"
             raise ValueError(msg)
         return targets
 
@@ -418,6 +429,8 @@ class Settings(Part):
         doubled = sorted({name for name in alarms if alarms.count(name) > 1})
         if doubled:
             raise ValueError(f"two alarms are named {', '.join(doubled)}; incidents and explain go by the name alone")
+        if taken := [name for name in alarms if name.startswith(TOO_MANY)]:
+            raise ValueError(f"{taken[0]}: names that begin with {TOO_MANY} are those of alarms that every log has")
         return logs
 
     @field_validator("outlets")

@@ -241,6 +241,10 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("upto", sa.BigInteger(), nullable=False),
+        sa.Column("judged", sa.Text(), nullable=False),
+        sa.Column("escalated", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("definition", "alarm"),
     )
     op.create_table(
@@ -265,6 +269,7 @@ def upgrade() -> None:
         sa.Column("untold", sa.Integer(), nullable=False),
         sa.Column("untold_since", sa.BigInteger(), nullable=True),
         sa.Column("owed", sa.Boolean(), nullable=False),
+        sa.Column("trail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("definition", "alarm", "id"),
     )
     op.create_index("log_alarm_series_by_level", "log_alarm_series", ["level"], unique=False)
