@@ -120,6 +120,10 @@ def test_a_rehearsal_says_what_alarms_would_have_made_of_the_files(at_hand: Oper
     told = at_hand.done("logs", "rehearse", "web", "access.log")
     assert "73 of 73 lines were counted, in 4 minutes." in told
     assert "Times that one would have begun to fire: 2; messages: 4." in told
+    several = {"metrics": [{**metric, "minutes": [1, 5]}], "alarms": [{**LOG["alarms"][0], "minutes": 5}]}
+    several["alarms"][0]["levels"] = {"warn": {"over": 69, "times": 1}}
+    at_hand.settings(logs=[{**LOG, **several, "urls": {"field": "url"}}])
+    assert [one["value"] for one in at_hand.json("logs", "rehearse", "web") if one["alarm"] == "busy"] == [70.0]
     assert "No log is called wev" in at_hand("logs", "rehearse", "wev").stdout
 
 
@@ -149,6 +153,7 @@ def test_an_alarm_that_was_changed_is_explained_as_not_evaluated(site: Site, at_
         ({"series": {"uri": ["/x"]}}, "requests is not grouped by uri"),
         ({"name": "more"}, "two alarms are named more"),
         ({"mute": "5s"}, "expected 1m or more, got 5s"),
+        ({"minutes": 5}, "requests has windows of 1 min and none of 5: add it to `minutes`"),
     ],
 )
 def test_an_alarm_that_can_watch_nothing_is_refused(at_hand: Operator, change: dict[str, Any], problem: str) -> None:

@@ -28,6 +28,7 @@ class Rig:
         self.live = folder / name
         self.patterns = [str(folder / one) for one in patterns or (name,)]
         self.now = 1_000.0
+        self.olddir = ""
         self.written: list[bytes] = []
         self.read: list[bytes] = []
         self.committed: tuple[int, Sequence[Place]] = (0, ())
@@ -35,7 +36,7 @@ class Rig:
         self.live.touch()
 
     def _files(self) -> TailedFiles:
-        return TailedFiles(self.patterns, lambda: self.now, lambda: int(self.now))
+        return TailedFiles(self.patterns, lambda: self.now, lambda: int(self.now), olddir=self.olddir)
 
     def write(self, count: int = 1, to: Path | None = None, text: str = "") -> list[bytes]:
         """Append whole lines that differ from all others."""
@@ -88,11 +89,22 @@ class Rig:
 
     # --- what logrotate and others do ---
 
+    @property
+    def aside(self) -> Path:
+        """Where rotated files go."""
+        return self.folder / self.olddir
+
+    def move_aside(self, olddir: str) -> None:
+        """Let rotated files go into another folder from now on, and begin from what was committed."""
+        self.olddir = olddir
+        self.aside.mkdir(exist_ok=True)
+        self.crash()
+
     def shift(self, packed: str = "") -> None:
         """Make room at .1, compressing what goes to .2 if told to."""
-        numbers = sorted((int(one.suffixes[1][1:]), one) for one in self.folder.glob(f"{self.live.name}.[0-9]*"))
+        numbers = sorted((int(one.suffixes[1][1:]), one) for one in self.aside.glob(f"{self.live.name}.[0-9]*"))
         for number, path in reversed(numbers):
-            target = self.folder / f"{self.live.name}.{number + 1}{''.join(path.suffixes[2:])}"
+            target = self.aside / f"{self.live.name}.{number + 1}{''.join(path.suffixes[2:])}"
             path.rename(target)
             if packed and not path.suffixes[2:]:
                 self.pack(target, packed)
@@ -100,7 +112,7 @@ class Rig:
     def rename(self, packed: str = "") -> Path:
         """Rotate by renaming."""
         self.shift(packed)
-        target = self.folder / f"{self.live.name}.1"
+        target = self.aside / f"{self.live.name}.1"
         self.live.rename(target)
         self.live.touch()
         return target
@@ -108,7 +120,7 @@ class Rig:
     def copy_truncate(self, packed: str = "") -> Path:
         """Rotate by copying and truncating."""
         self.shift(packed)
-        target = self.folder / f"{self.live.name}.1"
+        target = self.aside / f"{self.live.name}.1"
         shutil.copyfile(self.live, target)
         os.truncate(self.live, 0)
         return target

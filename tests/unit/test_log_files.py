@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from tests.unit.log_rig import PACKERS, Rig
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
+def rig(tmp_path: Path) -> Iterator[Rig]:
     """A followed log that nobody has written to."""
-    return Rig(tmp_path)
+    one = Rig(tmp_path)
+    yield one
+    one.files.close()
 
 
 def assert_each_once(rig: Rig) -> None:
@@ -102,6 +105,42 @@ def test_a_truncated_file_that_grew_again_is_noticed(rig: Rig) -> None:
     rig.write(10)
     rig.follow()
     assert_each_once(rig)
+
+
+@pytest.mark.parametrize("kind", ["rename", "copy_truncate"])
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_files_that_rotation_moves_into_another_folder_are_found_there(rig: Rig, kind: str, packed: str) -> None:
+    """`olddir` of logrotate: while the file is read, while nobody reads, and several rotations later."""
+    rig.move_aside("old")
+    rig.write(20)
+    rig.follow()
+    rig.commit()
+    for _ in range(3):
+        rig.write(5)
+        getattr(rig, kind)(packed=packed)
+        rig.write(5)
+        rig.follow()
+        rig.commit()
+        rig.write(5)
+        getattr(rig, kind)(packed=packed)
+        rig.crash()
+    rig.follow()
+    assert_each_once(rig)
+    assert len([*rig.aside.iterdir()]) == 6
+
+
+def test_what_is_not_a_rotated_file_of_the_log_is_not_read_from_the_other_folder(rig: Rig) -> None:
+    """Other logs rotate into it too; and a folder that cannot be listed is told."""
+    rig.move_aside("old")
+    rig.write(2)
+    (rig.aside / "error.log.1").write_bytes(b"of another log\n")
+    (rig.aside / "access.log.2.bak").write_bytes(b"of nobody\n")
+    rig.follow()
+    assert_each_once(rig)
+    rig.olddir = "none"
+    rig.crash()
+    rig.follow()
+    assert [(Path(one.path).name, one.why) for one in rig.files.troubles()] == [("none", "ENOENT")]
 
 
 def test_a_truncated_file_without_a_copy_begins_anew(rig: Rig) -> None:

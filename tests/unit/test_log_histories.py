@@ -74,7 +74,7 @@ class History:
 
     def pack(self) -> None:
         """Compress a rotated file."""
-        rotated = [one for one in sorted(self.rig.folder.glob("access.log.[0-9]*")) if one.suffix != ".gz"]
+        rotated = [one for one in sorted(self.rig.aside.glob("access.log.[0-9]*")) if one.suffix != ".gz"]
         if rotated:
             self.rig.pack(self.chance.choice(rotated))
 
@@ -92,13 +92,15 @@ class History:
         self.rig.follow(rounds=15)
 
 
-@pytest.mark.parametrize("pattern", ["access.log", "access.log*"])
+@pytest.mark.parametrize(("pattern", "olddir"), [("access.log", ""), ("access.log*", ""), ("access.log", "old")])
 @settings(max_examples=settings().max_examples // 4)
 @given(seed=st.integers(0, 1 << 32))
-def test_every_line_is_read_once_in_every_history(pattern: str, seed: int) -> None:
+def test_every_line_is_read_once_in_every_history(pattern: str, olddir: str, seed: int) -> None:
     """Whatever was done to the files, and however often the process died, each line counts once."""
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(Path(folder), pattern)
+        if olddir:
+            rig.move_aside(olddir)
         done = History(rig, random.Random(seed)).go(STEPS)
         rig.follow(rounds=30)
         read, written = Counter(rig.read), Counter(rig.written)

@@ -36,6 +36,18 @@ def test_a_preview_is_the_same_with_every_engine(engine: Engine) -> None:
     assert max(window.series for window in seen.metrics[0].windows) == 4
 
 
+def test_a_metric_of_several_windows_is_shown_in_each() -> None:
+    """S4.2: `Tumblingwindows: "60,300"` are the sums of the same minutes."""
+    definition = defined(
+        "metrics: [{MetricName: m, Aggregates: [{Function: count, Alias: n}], Tumblingwindows: '60,300'}]"
+    )
+    seen = previewed(definition, [access(at=60 * minute) for minute in range(7)], Oracle(definition))
+    assert [(one.minutes, [window.lines for window in one.windows]) for one in seen.metrics] == [
+        (1, [1] * 7),
+        (5, [5, 2]),
+    ]
+
+
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 @pytest.mark.parametrize("name", CORPUS["formats"])
 def test_every_engine_refuses_what_the_corpus_says(name: str, engine: Engine) -> None:

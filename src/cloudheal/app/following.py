@@ -136,12 +136,15 @@ def following_of(
         for outcome, number in {**counted, **rejected}.items():
             counters.count("cloudheal_log_lines_total", number, log=name, outcome=outcome)
 
+    for one in definitions:
+        if one.guessed:
+            log.warning("log.format_guessed log=%s format=%r", one.name, one.guessed)
     followers = {
         one.name: Follower(
             store=database,
             definition=one,
             engine=Picked(),
-            files=TailedFiles(one.files, time.monotonic, seconds),
+            files=TailedFiles(one.files, time.monotonic, seconds, olddir=one.olddir),
             host=host,
             clock=clock,
             tick=time.monotonic,

@@ -54,7 +54,7 @@ def _guarded(settings: Settings, definitions: tuple[Definition, ...]) -> Iterato
         metrics = {one.name: one for one in definition.metrics}
         for one in log.alarms:
             metric = metrics[one.metric]
-            alarm = alarm_of(one.in_zone(settings.timezone), log.name, metric.by, metric.minutes)
+            alarm = alarm_of(one.in_zone(settings.timezone), log.name, metric.by, one.minutes or metric.minutes)
             yield Guarded(alarm, definition.resource or _log(settings, log.name))
         cap = cap_alarm(definition, CAP_TEXTS[settings.language])
         if cap is not None:

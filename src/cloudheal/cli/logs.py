@@ -61,12 +61,16 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
     """Say whether every definition can be counted by, and how the last lines of each log are read."""
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    rows = [_log_row(one, _now(settings)) for one in definitions(settings, config)]
+    found = definitions(settings, config)
+    rows = [_log_row(one, _now(settings)) for one in found]
     if not rows:
         show.say("logs.none")
     else:
         show.rows("title.logs.check", rows, ("log", "metrics", "files", "newest", "read", "refused"))
     bad = sum(not row.files or (row.refused > 0 and not row.read) for row in rows)
+    for one in found:
+        if one.guessed:
+            show.say("logs.guessed", log=one.name, format=one.guessed)
     if rows:
         show.say("logs.bad" if bad else "logs.good", count=bad)
     raise typer.Exit(1 if bad else 0)
@@ -133,13 +137,16 @@ def _tell(show: Show, definition: Definition, file: str, seen: Preview) -> None:
         return
     facts = {"lines": seen.lines, "read": seen.read, "refused": len(seen.refused)}
     show.say("logs.lines", log=definition.name, file=file, **facts)
+    if definition.guessed:
+        show.say("logs.guessed", log=definition.name, format=definition.guessed)
     show.rows("title.logs.fields", seen.fields, ("field", "kind", "filled", "different", "example"))
     if seen.refused:
         _limited(show, "title.logs.refused", [_refused(show, one) for one in seen.refused], ("line", "why", "text"))
-    for metric, declared in zip(seen.metrics, definition.metrics, strict=True):
+    most = {one.name: one.most for one in definition.metrics}
+    for metric in seen.metrics:
         show.say("logs.metric", metric=metric.name, minutes=metric.minutes, lines=metric.lines)
         if metric.by:
-            show.say("logs.grouped", by=", ".join(metric.by), most=declared.most)
+            show.say("logs.grouped", by=", ".join(metric.by), most=most[metric.name])
         show.lines(metric.sql.splitlines())
         _limited(show, "title.logs.points", list(_points(metric)), ("window", "series", "figure", "value"))
 

@@ -121,7 +121,8 @@ class Seen:
 def alarm_of(settings: AlarmSettings, definition: str, by: Sequence[str], minutes: int) -> Alarm:
     """Make an alarm of its settings and of the metric that it watches."""
     rules = tuple(_rule(level, one) for level, one in settings.levels.named.items())
-    version = settings.model_dump_json(exclude={"text", "mute", "escalate_after"}) + f"|{minutes}|{'|'.join(by)}"
+    said = settings.model_dump_json(exclude={"text", "mute", "escalate_after", "minutes"})
+    version = f"{said}|{minutes}|{'|'.join(by)}"
     return Alarm(
         definition=definition,
         name=settings.name,

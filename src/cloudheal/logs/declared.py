@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cloudheal.errors import SettingsError
 from cloudheal.logs import formats
+from cloudheal.logs.asked import text_of
 from cloudheal.logs.definition import (
     LINE,
     AllOf,
@@ -29,28 +30,41 @@ from cloudheal.logs.definition import (
     Measure,
     Metric,
     Operator,
+    Style,
     UrlRule,
     Urls,
 )
 from cloudheal.logs.derived import expression
+from cloudheal.logs.guessing import Guess, guessed
+from cloudheal.logs.names import shown
 from cloudheal.model.resource import ResourceId
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import LogMeasure
-from cloudheal.settings.logs import LogField, LogMetric, LogResource, LogSettings
+from cloudheal.settings.logs import LogField, LogFormat, LogMetric, LogResource, LogSettings
 from cloudheal.settings.part import meant
+from cloudheal.settings.samples import first_lines
 from cloudheal.settings.schema import AccountSettings, Settings
 
 Place = tuple[int | str, ...]
 ADVICE = "cloudheal logs preview NAME shows what the format makes of the last lines; the logs page has every word."
 
+#: Characters of a line that an error shows.
+_SHOWN = 120
+#: Styles whose lines may hold fields that none of the first ones had.
+_OPEN = frozenset({Style.JSON, Style.KEYVALUE})
 _ORDERED = frozenset({Operator.ABOVE, Operator.FROM, Operator.BELOW, Operator.UP_TO})
 _WORDED = frozenset({Operator.CONTAINS, Operator.LACKS})
 _OF_ANYTHING = frozenset({Function.COUNT, Function.COUNT_PER_SECOND, Function.DISTINCT})
 
 
-def definitions_of(settings: Settings) -> tuple[Definition, ...]:
-    """Return the definitions of a settings file. Raises SettingsError with every finding."""
-    maker = _Maker(settings.accounts, settings.timezone)
+def definitions_of(
+    settings: Settings, sample: Callable[[Sequence[str]], list[bytes]] = first_lines
+) -> tuple[Definition, ...]:
+    """Return the definitions of a settings file. Raises SettingsError with every finding.
+
+    `sample` returns the first lines of files, for a log of which it is not said how its lines are read.
+    """
+    maker = _Maker(settings.accounts, settings.timezone, sample)
     found = [maker.definition(log, ("logs", number)) for number, log in enumerate(settings.logs)]
     if maker.findings:
         places = tuple(place for place, _ in maker.findings)
@@ -66,35 +80,55 @@ class _Maker:
 
     accounts: Sequence[AccountSettings]
     timezone: str
+    sample: Callable[[Sequence[str]], list[bytes]]
     findings: list[tuple[Place, str]] = field(default_factory=list)
 
     def definition(self, log: LogSettings, place: Place) -> Definition | None:
-        form = self._format(log, place)
+        guess = self._guess(log, place) if log.format is None else None
+        form = guess.format if guess else self._format(log, place)
         resource = self._resource(log.resource, (*place, "resource"))
         if form is None:
             return None
+        form = self._with_fields(log, form, place)
         made = _Fields(log.name, form, self._find)
         urls = self._urls(log, made, (*place, "urls"))
         metrics = tuple(made.metric(one, (*place, "metrics", number)) for number, one in enumerate(log.metrics))
         files, late, ahead = tuple(log.files), int(log.late.total_seconds()), int(log.ahead.total_seconds())
-        return Definition(log.name, files, form, metrics, urls, resource, log.group, late, ahead)
+        written = guess.written if guess else ""
+        return Definition(log.name, files, form, metrics, urls, resource, log.group, late, ahead, written, log.olddir)
 
     def _find(self, place: Place, message: str) -> None:
         where = ".".join(str(part) for part in place)
         self.findings.append((place, " ".join(f"{where}: {message}".split())))
 
+    def _guess(self, log: LogSettings, place: Place) -> Guess | None:
+        """Return the format that the first lines have, or tell that they have none of the usual ones."""
+        lines = self.sample(log.files)
+        found = guessed(lines, _offset(self.timezone)) if lines else None
+        if found is None:
+            self._find((*place, "name"), f"it has no format, and {_unguessed(log.files[0], lines)}")
+        return found
+
     def _format(self, log: LogSettings, place: Place) -> LineFormat | None:
+        if log.format is None:
+            return None
+        declared = [_field(name, one) for name, one in log.fields.items()]
         try:
-            form = _format(log, _offset(log.format.timezone or self.timezone))
+            return _format(log.format, declared, _offset(log.format.timezone or self.timezone))
         except SettingsError as problem:
             self._find((*place, "format"), ". ".join(part for part in (problem.args[0], problem.what_to_do) if part))
             return None
+
+    def _with_fields(self, log: LogSettings, form: LineFormat, place: Place) -> LineFormat:
+        """Return a format with what is said of its fields."""
+        declared = {name: _field(name, one) for name, one in log.fields.items()}
+        more = tuple(one for name, one in declared.items() if form.style in _OPEN and form.field(name) is None)
+        form = replace(form, fields=(*form.fields, *more))
         known = [one.name for one in form.fields]
-        for name in log.fields:
+        for name in declared:
             if name not in known:
                 self._find((*place, "fields", name), _unknown(name, known))
-        kinds = {name: _field(name, one) for name, one in log.fields.items()}
-        return replace(form, fields=tuple(kinds.get(one.name, one) for one in form.fields))
+        return replace(form, fields=tuple(declared.get(one.name, one) for one in form.fields))
 
     def _urls(self, log: LogSettings, fields: _Fields, place: Place) -> Urls | None:
         if log.urls is None:
@@ -141,7 +175,9 @@ class _Fields:
         for alias, text in metric.derived.items():
             self._expression(text, single, (*place, "derived", alias))
         derived = tuple(Derived(alias, text) for alias, text in metric.derived.items())
-        return Metric(metric.name, where, tuple(metric.by), tuple(measures), derived, int(metric.minutes), metric.most)
+        first, *further = map(int, metric.minutes)
+        by, several = tuple(metric.by), tuple(further)
+        return Metric(metric.name, where, by, tuple(measures), derived, first, metric.most, several)
 
     def _expression(self, text: str, names: list[str], place: Place) -> None:
         try:
@@ -185,10 +221,17 @@ class _Fields:
         return f"{asked} needs a number, and {name} is text; {known}; `fields: {{{name}: number}}` makes it one"
 
 
-def _format(log: LogSettings, zone: int | None) -> LineFormat:
+def _unguessed(file: str, lines: Sequence[bytes]) -> str:
+    """Say why none could be guessed, and what to do."""
+    advice = "write `format:`, such as combined, or the server's own format string"
+    if not lines:
+        return f"there is no line to guess it by in {file}: {advice}"
+    first = shown(text_of(lines[0][:_SHOWN]))
+    return f"none of combined, timed, common, JSON with a time and key=value reads lines such as {first!r}: {advice}"
+
+
+def _format(form: LogFormat, declared: Sequence[Field], zone: int | None) -> LineFormat:
     """Return how lines are read. Raises SettingsError."""
-    declared = [_field(name, one) for name, one in log.fields.items()]
-    form = log.format
     if form.preset is not None:
         return formats.preset(form.preset)
     if form.nginx is not None:

@@ -177,7 +177,10 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is counted: which lines, by which fields, which figures, in windows of so many minutes, how many series."""
+    """What is counted: which lines, by which fields, which figures, in windows of so many minutes, how many series.
+
+    `further` are longer windows that are shown and watched as well.
+    """
 
     name: str
     where: Filter | None = None
@@ -186,6 +189,7 @@ class Metric:
     derived: tuple[Derived, ...] = ()
     minutes: int = 1
     most: int = 1000
+    further: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,8 @@ class Definition:
     """One log and all that is counted in it.
 
     `late`: how many seconds after its minute a line may still come. `ahead`: how many seconds its times may be before
-    the clock; later ones are none to count.
+    the clock; later ones are none to count. `guessed`: what to write as the format where nobody did.
+    `olddir`: the folder into which rotation moves files.
     """
 
     name: str
@@ -221,3 +226,5 @@ class Definition:
     group: str = ""
     late: int = field(default=60)
     ahead: int = 300
+    guessed: str = ""
+    olddir: str = ""

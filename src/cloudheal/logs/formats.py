@@ -43,6 +43,11 @@ _APACHE_TIMES = ("", "sec", "msec", "usec", "%d/%b/%Y:%H:%M:%S %z", "%Y-%m-%dT%H
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
+def is_name(name: str) -> bool:
+    """Say whether a field may be called so."""
+    return name != LINE and _NAME.fullmatch(name) is not None
+
+
 def preset(name: str) -> LineFormat:
     """Return a well-known format."""
     if name not in PRESETS:
@@ -192,7 +197,7 @@ def _declared(style: Style, text: str, fields: tuple[Field, ...], time: str, zon
     names = [one.name for one in fields]
     _check_names(names)
     for name in names:
-        if name == LINE or not _NAME.fullmatch(name):
+        if not is_name(name):
             raise SettingsError(
                 f"a field cannot be called {name!r}",
                 what_to_do=f"Use letters, digits, underscores and dots; {LINE!r} is the whole line and always there.",

@@ -126,7 +126,8 @@ def _metrics(definition: Definition, lines: Sequence[bytes], counter: Counting, 
         counter.feed(b"".join(line + b"\n" for line in lines), until)
     minutes = counter.close(EVER)
     by_metric = {one.name: [minute for minute in minutes if minute.metric == one.name] for one in definition.metrics}
-    return tuple(_metric(definition, one, by_metric[one.name]) for one in definition.metrics)
+    lengths = [replace(one, minutes=length) for one in definition.metrics for length in (one.minutes, *one.further)]
+    return tuple(_metric(definition, one, by_metric[one.name]) for one in lengths)
 
 
 def _metric(definition: Definition, metric: Metric, minutes: Sequence[Minute]) -> MetricSeen:

@@ -20,7 +20,7 @@ from cloudheal.settings.patterns import line_pattern
 #: A value of a line: text as bytes, a number in units of its field, None when it is missing.
 Value = bytes | int | None
 
-_PAIRS = re.compile(rb'(?:^|(?<=[\s,;]))([A-Za-z_][A-Za-z0-9_.-]*)=(?:"((?:[^"\\]|\\.)*+)"|([^\s"][^\s]*)?)')
+PAIRS = re.compile(rb'(?:^|(?<=[\s,;]))([A-Za-z_][A-Za-z0-9_.-]*)=(?:"((?:[^"\\]|\\.)*+)"|([^\s"][^\s]*)?)')
 #: What a missing text is, in the log as in a key.
 ABSENT = b"-"
 
@@ -173,7 +173,7 @@ def _key_value(format_: LineFormat) -> _Raw:
 
     def raw(line: bytes) -> dict[str, bytes] | None:
         values: dict[str, bytes] = {}
-        for found in _PAIRS.finditer(line):
+        for found in PAIRS.finditer(line):
             name = found[1].decode()
             if name in names and name not in values:
                 values[name] = found[2] if found[2] is not None else (found[3] or b"").rstrip(b",;")

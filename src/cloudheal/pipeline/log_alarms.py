@@ -157,15 +157,15 @@ class LogAlarms:
                 for one in {one.alarm.definition for one in self.guarded}
             }
 
-        def place(one: Guarded) -> tuple[str, str, str, int, int]:
+        def place(one: Guarded) -> tuple[str, str, str, int, int, int]:
             alarm, step = one.alarm, one.alarm.minutes * 60
             last = closed[alarm.definition] // step * step
             mark = known.get(one.name)
             upto = max(mark.upto, last - MOST_SECONDS) if mark else last - step
-            return alarm.definition, alarm.metric, alarm.alias, upto, last
+            return alarm.definition, alarm.metric, alarm.alias, alarm.minutes, upto, last
 
         together = groupby(sorted(self.guarded, key=place), place)
-        found = ((many, upto, last) for (_, _, _, upto, last), many in together if upto < last)
+        found = ((many, upto, last) for (_, _, _, _, upto, last), many in together if upto < last)
         return [
             _Job(these, tuple(known.get(one.name) for one in these), upto, last)
             for these, upto, last in ((tuple(many), upto, last) for many, upto, last in found)

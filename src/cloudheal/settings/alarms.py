@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +17,8 @@ from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.part import Part
 from cloudheal.settings.windows import WindowSettings
 
+#: How long windows and periods are.
+Minutes = Literal[1, 2, 3, 4, 5, 10, 15, 20, 30, 60]
 #: CloudMonitor takes an hour at least; here a period is the least, since only repeats are muted and never a new level.
 LEAST_MUTE = timedelta(minutes=1)
 DEFAULT_MUTE = timedelta(hours=24)
@@ -144,6 +146,9 @@ class AlarmSettings(Part):
     )
     metric: str = Field(min_length=1, description="The metric of this log.")
     value: str = Field(min_length=1, description="The alias of one of its statistics or derived values.")
+    minutes: Minutes | None = Field(
+        None, description="How long a period is: one of the metric's windows; absent: the shortest."
+    )
     series: dict[str, list[str]] = Field(
         {},
         description="Only series whose group-by fields have one of these values, with * and ? as wildcards; absent: "

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from cloudheal.settings.alarms import AlarmSettings
+from cloudheal.settings.alarms import AlarmSettings, Minutes
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import NAME, LogMeasure
@@ -25,7 +25,6 @@ from cloudheal.settings.patterns import replacer
 MOST_LATE = timedelta(hours=1)
 #: A clock that is further off, or a zone that is not said, would open minutes of hours to come.
 MOST_AHEAD = timedelta(minutes=30)
-Minutes = Literal[1, 2, 3, 4, 5, 10, 15, 20, 30, 60]
 #: What PutLogMonitor says that has no meaning here, and what to do about it.
 _OF_THE_CLOUD = {
     **dict.fromkeys(("SlsRegionId", "SlsProject", "SlsLogstore"), "logs are read from files: name them in `files`"),
@@ -147,10 +146,12 @@ class LogMetric(Part):
         max_length=50,
         description="Arithmetic over those by name: `{error_percent: errors / requests * 100}`.",
     )
-    minutes: Minutes = Field(
-        1,
+    minutes: list[Minutes] = Field(
+        [1],
+        min_length=1,
         validation_alias=AliasChoices("minutes", "Tumblingwindows"),
-        description="How long a window is; counted are single minutes, and longer windows are added up from them.",
+        description="How long a window is, or several such as `[1, 5]`; counted are single minutes, and longer windows "
+        "are added up from them. Outlets send the shortest, alarms watch any.",
     )
     most: int = Field(
         1000, ge=1, le=10_000, description="Series kept of each window, the largest ones; the rest is `__other__`."
@@ -160,6 +161,21 @@ class LogMetric(Part):
     @classmethod
     def _as_cloudmonitor_says(cls, value: Any) -> Any:
         return _translated(value) if isinstance(value, dict) else value
+
+    @field_validator("minutes", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
+
+    @field_validator("minutes")
+    @classmethod
+    def _rising(cls, minutes: list[Minutes]) -> list[Minutes]:
+        return sorted(set(minutes))
+
+    @property
+    def window(self) -> int:
+        """The shortest window, in minutes."""
+        return int(self.minutes[0])
 
     @field_validator("by")
     @classmethod
@@ -184,7 +200,17 @@ class LogSettings(Part):
     files: list[str] = Field(
         min_length=1, description="Files, with `*`, `?` and `**` as wildcards; relative to the settings file."
     )
-    format: LogFormat = Field(description="How a line is read.")
+    olddir: str = Field(
+        "",
+        max_length=1000,
+        description="Where rotation moves files, as logrotate's `olddir` says it: from the folder of each file, on the "
+        "same device. Absent: they stay beside it.",
+    )
+    format: LogFormat | None = Field(
+        None,
+        description="How a line is read; absent: `combined`, `timed`, `common`, JSON or key=value, whichever reads the "
+        "first lines.",
+    )
     fields: dict[str, LogField] = Field({}, description="What fields are, where the format does not say.")
     urls: LogUrls | None = Field(None, description="How URLs become names of series; absent: as they are.")
     metrics: list[LogMetric] = Field(min_length=1, description="What is counted.")
@@ -251,6 +277,9 @@ def _unwatchable(alarm: AlarmSettings, metrics: list[LogMetric]) -> str:
     if alarm.value not in values:
         known = f"; there are {', '.join(values)}" if values else ""
         return f"{alarm.name}: {found.name} has no value {alarm.value}{meant(alarm.value, values)}{known}"
+    if alarm.minutes is not None and alarm.minutes not in found.minutes:
+        known = ", ".join(map(str, found.minutes))
+        return f"{alarm.name}: {found.name} has windows of {known} min and none of {alarm.minutes}: add it to `minutes`"
     strange = sorted(alarm.series.keys() - set(found.by))
     return f"{alarm.name}: {found.name} is not grouped by {', '.join(strange)}" if strange else ""
 
@@ -278,13 +307,10 @@ def _group_fields(groups: Any) -> Any:
 
 
 def _window_minutes(windows: Any) -> Any:
-    """Read `"60"`, in seconds."""
-    text = str(windows)
-    if "," in text:
-        raise ValueError(
-            "Tumblingwindows: one window for a metric; write 60, longer ones are added up from minutes when asked for"
-        )
-    return int(text) // 60 if text.isdigit() and int(text) % 60 == 0 else windows
+    """Read `"60,300"`, in seconds."""
+    found = [one.strip() for one in str(windows).split(",")]
+    whole = all(one.isdigit() and int(one) % 60 == 0 for one in found)
+    return [int(one) // 60 for one in found] if whole else windows
 
 
 def _expressions(express: Any) -> Any:

@@ -454,9 +454,9 @@ class Settings(Part):
     def _compared_is_kept(self) -> Self:
         """What an alarm compares with must not be added up to longer windows by then."""
         for log in self.logs:
-            minutes = {metric.name: int(metric.minutes) for metric in log.metrics}
+            minutes = {metric.name: metric.window for metric in log.metrics}
             for alarm in log.alarms:
-                kept, needed = self.record.series.kept_for(minutes[alarm.metric]), alarm.looks_back
+                kept, needed = self.record.series.kept_for(alarm.minutes or minutes[alarm.metric]), alarm.looks_back
                 if kept < needed:
                     told = f"{alarm.name} compares with {written(needed)} ago, and windows of its metric are kept for"
                     raise ValueError(f"{told} {written(kept)}: see record.series")

@@ -33,6 +33,8 @@ class TailedFiles:
     """The present, in seconds since 1970."""
     linger: float = LINGER_SECONDS
     """How long a rotated file is watched after it was read to its end."""
+    olddir: str = ""
+    """The folder into which rotation moves files, as logrotate has it: from the folder of the log; empty: the same."""
     _streams: dict[str, Stream] = field(default_factory=dict)
     _matched: frozenset[str] = frozenset()
     _looked: float | None = None
@@ -119,13 +121,25 @@ class TailedFiles:
         folder = os.path.dirname(stream.path)  # noqa: PTH120 - texts throughout
         try:
             if folder not in listings:
-                listings[folder] = listing_of(folder)
+                listings[folder] = listing_of(folder).with_(self._old(folder))
         except OSError as problem:
             if not isinstance(problem, FileNotFoundError):
                 self._troubles[folder] = Trouble(folder, os.strerror(problem.errno or 0))
             listings[folder] = Listing()
         stream.look_around(listings[folder], self._matched)
         return listings
+
+    def _old(self, folder: str) -> Listing:
+        """List what was moved out of a folder."""
+        if not self.olddir:
+            return Listing()
+        path = os.path.join(folder, self.olddir)  # noqa: PTH118 - texts throughout
+        try:
+            return listing_of(real(path), folder)
+        except OSError as problem:
+            name = shown(path)
+            self._troubles[name] = Trouble(name, errno.errorcode.get(problem.errno or 0, "EIO"))
+            return Listing()
 
     def _stream(self, path: str) -> Stream:
         stream = Stream(path, self._next, self.tick, self.seconds, lambda key: self._is_in_another(path, key))

@@ -34,6 +34,14 @@ class Listing:
     inodes: Mapping[int, str] = field(default_factory=dict)
     rotated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def with_(self, elsewhere: Listing) -> Listing:
+        """Return this folder together with another one into which its files are moved."""
+        rotated = {
+            live: (*self.rotated.get(live, ()), *elsewhere.rotated.get(live, ()))
+            for live in {*self.rotated, *elsewhere.rotated}
+        }
+        return Listing({**elsewhere.paths, **self.paths}, {**elsewhere.inodes, **self.inodes}, rotated)
+
     def at(self, path: str) -> Entry | None:
         """Return what is at a path, a regular file or nothing."""
         return entry_at(path) if path in self.paths else None
@@ -48,15 +56,15 @@ class Listing:
         return sorted((one for one in found if one is not None), key=lambda one: (one.changed, one.path))
 
 
-def listing_of(folder: str) -> Listing:
-    """List a folder. Raises OSError."""
+def listing_of(folder: str, live_folder: str = "") -> Listing:
+    """List a folder, into which rotation moves the files of `live_folder`, if that is another one. Raises OSError."""
     paths: dict[str, os.DirEntry[str]] = {}
     rotated: dict[str, tuple[str, ...]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             paths[entry.path] = entry
             for name in live_names(entry.name):
-                live = os.path.join(folder, name)  # noqa: PTH118 - a hot path, and texts throughout
+                live = os.path.join(live_folder or folder, name)  # noqa: PTH118 - a hot path, and texts throughout
                 rotated[live] = (*rotated.get(live, ()), entry.path)
     return Listing(paths, {entry.inode(): path for path, entry in paths.items()}, rotated)
 
