@@ -35,7 +35,7 @@ LOG_SERIES_ZH: Final[dict[str, str]] = {
     "column.lines": "行数",
     "column.counted": "计入",
     "column.late": "迟到",
-    "column.metric": "指标",
+    "column.metric": "监控项",
     "column.minutes": "分钟",
     "column.chart": "走势",
     "column.last": "最近",
