@@ -75,7 +75,7 @@ def killed_round(simulator: RunningSimulator, url: str, chance: random.Random, n
     return reboots(simulator)
 
 
-def wait_for_all(simulator: RunningSimulator, seconds: float = 40) -> None:
+def wait_for_all(simulator: RunningSimulator, seconds: float = 120) -> None:
     """Wait until every server was rebooted, or time is up."""
     give_up, between = time.monotonic() + seconds, threading.Event()
     while len(reboots(simulator)) < len(SERVERS) and time.monotonic() < give_up:

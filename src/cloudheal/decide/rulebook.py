@@ -17,6 +17,8 @@ from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.model.window import HORIZON, is_in_any, next_opening
 from cloudheal.settings.rules import Limits, Rule, Selector
 
+_USUAL_WISHES = WishTags()
+
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
@@ -42,7 +44,7 @@ class RuleBook:
 
     def wishes_of(self, subject: ResourceId) -> WishTags:
         """Return the tags of a resource's account."""
-        return self.wishes.get((subject.cloud, subject.account), WishTags())
+        return self.wishes.get((subject.cloud, subject.account), _USUAL_WISHES)
 
     def matching(self, event: Event) -> list[Rule]:
         """Return the rules whose pattern the event matches, in the order of the file."""

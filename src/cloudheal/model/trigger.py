@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 
 #: The statuses of a fault and of the recovery from it, on a cloud that tells of both.
 FAULT, RECOVERED = "1", "0"
+
+
+@cache
+def _only(trouble: str) -> Trouble:
+    """Return a trouble of which a resource has one at a time; there are as many as there are triggers."""
+    return Trouble(trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Trigger:
 
     def opened_by(self, event: Event) -> Trouble:
         """Return the trouble that a matching event opens."""
-        return Trouble(self.trouble, str(event.data.get(self.id_field) or "") if self.id_field else "")
+        return Trouble(self.trouble, str(event.data.get(self.id_field) or "")) if self.id_field else _only(self.trouble)
 
     def __str__(self) -> str:
         return f"{self.type} ({', '.join(self.statuses)})" if self.statuses else self.type

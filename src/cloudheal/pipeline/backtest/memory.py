@@ -62,6 +62,8 @@ class _Server:
     state: str = ""
     as_of: datetime | None = None
     counted: list[_Members] = field(default_factory=list)
+    down: bool = False
+    """It does not run, and no run helps it; so it stands in every group that counts it."""
     newest: dict[str, datetime] = field(default_factory=dict)
     """By type: what messages told."""
     told: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
@@ -119,10 +121,10 @@ class Memory:
         return Counted(
             open_incident=self._open(server, trouble),
             attempts=len(tried),
-            oldest_attempt=min(tried, default=None),
-            last_attempt=max(tried, default=None),
+            oldest_attempt=min(tried) if tried else None,
+            last_attempt=max(tried) if tried else None,
             heals=len(heals),
-            oldest_heal=min(heals, default=None),
+            oldest_heal=min(heals) if heals else None,
             at_once=len(self._grants),
             in_last_hour=len(self._acted) + len(self._idle),
             at_work=bool(self._at_work.get(subject)),
@@ -382,7 +384,8 @@ class Memory:
         if server.state != DELETED:
             members.total += 1
             server.counted.append(members)
-            self._count_down(server, subject)
+            if server.down:
+                members.down.add(subject.id)
 
     def _leave(self, server: _Server, subject: ResourceId) -> None:
         for members in server.counted:
@@ -399,6 +402,9 @@ class Memory:
 
     def _count_down(self, server: _Server, subject: ResourceId) -> None:
         down = server.state in NOT_RUNNING and not server.granted
+        if down is server.down:
+            return
+        server.down = down
         for members in server.counted:
             if down:
                 members.down.add(subject.id)

@@ -128,11 +128,13 @@ class Replay:
                 if found is not None:
                     asked[one.event.key] = found
         self.duplicates += len(batch) - len(new)
-        fell = self._backlog(new, asked) if asked else {}
+        fell: Mapping[str, int] = {}
+        newest: Mapping[str, datetime | None] = {}
+        if asked:
+            wanted = [one.event for one in new if one.event.key in asked]
+            fell = self._backlog(wanted)
+            newest = {event.key: self._newest(event, asked[event.key][0]) for event in wanted}
         joined = self._joined(new) if self.machine.awaits_news else {}
-        newest = {
-            one.event.key: self._newest(one.event, *asked[one.event.key]) for one in new if one.event.key in asked
-        }
         opened: list[tuple[Run, Event]] = []
         for one in new:
             event = one.event
@@ -160,10 +162,12 @@ class Replay:
             self.audience.joined(one, Made(run.patient.rule, Reason.JOINED), run)
         return len(found)
 
-    def _newest(self, event: Event, trouble: Trouble, _rules: Sequence[Rule]) -> datetime | None:
+    def _newest(self, event: Event, trouble: Trouble) -> datetime | None:
         """Return until when the trouble of an event is known: see `record.observations.newest_known`."""
         known = self._memory.newest(event, trouble)
-        other = self._recoveries.told_otherwise(event, trouble) if tells_recovery(event.type) else None
+        if not tells_recovery(event.type):
+            return known
+        other = self._recoveries.told_otherwise(event, trouble)
         return max((one for one in (known, other) if one is not None), default=None)
 
     def _joined(self, new: Sequence[Arrived]) -> Mapping[str, Run]:
@@ -177,8 +181,7 @@ class Replay:
         rules = usable(self.rules, self.world.playbooks, event, trouble)
         return (trouble, rules) if rules else None
 
-    def _backlog(self, new: Sequence[Arrived], asked: Mapping[str, object]) -> Mapping[str, int]:
-        events = [one.event for one in new if one.event.key in asked]
+    def _backlog(self, events: Sequence[Event]) -> Mapping[str, int]:
         known = {one.subject: found for one in events if (found := self._memory.resource(one.subject)) is not None}
         return backlog(events, known, self.machine.now)
 
