@@ -69,7 +69,7 @@ class Server:
             self.process = subprocess.Popen(
                 self.command, cwd=self.folder, stdout=log, stderr=log, env=environment, start_new_session=True
             )
-        until(lambda: self._answers() or self.process is None or self.process.poll() is not None, 30, self.command[0])
+        until(lambda: self._answers() or self.process is None or self.process.poll() is not None, 60, self.command[0])
         assert self._answers(), (self.folder / "server.log").read_text(errors="replace")[-2000:]
         return self
 
@@ -85,7 +85,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}{self.ready}", timeout=2):
+            with urllib.request.urlopen(f"{self.url}{self.ready}", timeout=10):
                 return True
         except urllib.error.HTTPError as problem:
             with problem:
@@ -96,7 +96,7 @@ class Server:
     def values(self, query: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
         """Ask what speaks PromQL; returns labels and value of each series."""
         asked = urlencode({"query": query, "time": at or time.time()})
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{asked}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/query?{asked}", timeout=30) as answer:
             found: Any = json.load(answer)
         return [(dict(one["metric"]), float(one["value"][1])) for one in found["data"]["result"]]
 

@@ -47,6 +47,15 @@ def test_names_come_from_settings_and_words_of_a_log_stand_in_labels_only() -> N
     }
 
 
+@given(st.lists(st.sampled_from(["a.", "a-", "a__2", "a__3", "a_", "a"]), unique=True))
+def test_no_two_fields_share_a_label(fields: list[str]) -> None:
+    """However alike their names come to be."""
+    key = tuple(map(str, range(len(fields))))
+    (one,) = samples_of(Origin("shop", "m", tuple(fields)), [Point(key, "n", 1.0)], AT)
+    assert sorted(value for name, value in one.labels if name.startswith("by_")) == sorted(key)
+    assert len({name for name, _ in one.labels}) == len(one.labels)
+
+
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=3))
 def test_no_word_of_a_log_makes_a_line_of_the_page(words: list[str]) -> None:
     """Whatever is in a label, the page has one line for each sample, and reading it gives the label back."""

@@ -65,7 +65,9 @@ def _labels(fields: Sequence[str]) -> list[str]:
     found: list[str] = []
     for field in fields:
         name = f"by_{_plain(field)}"
-        found.append(name if name not in found else f"{name}_{len(found)}")
+        while name in found:
+            name = f"{name}_{len(found)}"
+        found.append(name)
     return found
 
 
