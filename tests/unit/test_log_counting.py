@@ -44,7 +44,7 @@ from cloudheal.logs.definition import (
 )
 from cloudheal.logs.formats import preset
 from cloudheal.logs.oracle import Oracle
-from cloudheal.logs.wire import packed, unpacked, unpacked_plainly
+from cloudheal.logs.wire import PackedCells, Writer, packed, unpacked, unpacked_plainly
 
 LINE = '1.1.1.{0} - - [10/Jul/2015:15:{1:02}:09 +0800] "GET {2} HTTP/1.0" {3:.3f} 129 {4} 168 "-" "{5}"\n'
 START = 1436514660
@@ -146,6 +146,20 @@ def test_bytes_of_a_stranger_are_refused_and_never_hang(noise: bytes, some: list
     good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     for one in (noise, bytes(good), bytes(good[:-1])):
         assert _outcome(unpacked, one) == _outcome(unpacked_plainly, one)
+
+
+@given(st.dictionaries(st.integers(-MOST_CELL, MOST_CELL), st.integers(0, 2**70), max_size=9))
+def test_cells_are_read_when_somebody_looks_and_written_as_they_were(cells: dict[int, int]) -> None:
+    """Rows that are stored and shipped have cells that equal those that were counted, and the same bytes."""
+    data = packed([Row(("a",), 1, {"t": Values(1, 5, 5, 5, cells)})])
+    (row,) = unpacked(data)
+    assert packed([row]) == data
+    assert row.values["t"].cells == cells
+    assert (dict(row.values["t"].cells), len(row.values["t"].cells)) == (cells, len(cells))
+    assert repr(row) == repr(unpacked_plainly(data)[0])
+    written = Writer()
+    written.cells(cells)
+    assert PackedCells(bytes(written.data)) == cells
 
 
 def _outcome(read: Callable[[bytes], tuple[Row, ...]], data: bytes) -> tuple[Row, ...] | None:

@@ -72,4 +72,4 @@ def test_the_plan_is_made_of_what_the_sources_say(tmp_path: Path) -> None:
     """The order of operators and reasons in C is the one that Python writes."""
     header = (ROOT / "src" / "cloudheal" / "logs" / "native" / "core.h").read_text(encoding="utf-8")
     assert "enum { EQUAL, UNEQUAL, ABOVE, FROM, BELOW, UP_TO, CONTAINS, LACKS };" in header
-    assert "enum { SHAPE, TIME, NUMBER, LONG, MINUTES, AHEAD, REASONS };" in header
+    assert "enum { SHAPE, TIME, NUMBER, LONG, MINUTES, AHEAD, REASONS, GOOD = REASONS };" in header

@@ -1,12 +1,11 @@
-from collections.abc import Callable
-from typing import Self, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Self
 
-_Values: TypeAlias = tuple[str, int, int, int, int, dict[int, int], dict[float, int]]
-_Row: TypeAlias = tuple[
-    tuple[str, ...], int, list[_Values], list[tuple[str, tuple[int, ...]]], list[tuple[str, tuple[int, ...]]]
-]
+from cloudheal.logs.counting import Distinct, Row, Values
 
-def rows(data: bytes, /) -> list[_Row]: ...
+def rows(
+    data: bytes, row: type[Row], values: type[Values], distinct: type[Distinct], cells: type[Mapping[int, int]], /
+) -> tuple[Row, ...]: ...
 
 class Counter:
     def __new__(cls, plan: bytes, name: Callable[[bytes], bytes], /) -> Self: ...

@@ -60,14 +60,15 @@ class Numbers:
             self._cell(samples)
 
     def _cell(self, values: Sequence[int]) -> None:
-        self.cells = added(self.cells, _cells(np.array(values, dtype=np.int64)))
+        self.cells = added(self.cells, _cells(np.sort(np.array(values, dtype=np.int64))))
 
     def values(self, percents: tuple[float, ...]) -> Values:
         """Return the record, with the percentiles exact where every value is at hand."""
         cells, exact = dict(self.cells), {}
         if self.samples is not None:
-            ordered = np.sort(np.array(self.samples, dtype=np.int64))
-            exact = {percent: int(ordered[rank(len(ordered), percent) - 1]) for percent in percents}
+            ordered = np.sort(np.frombuffer(self.samples, dtype=np.int64))
+            ranks = [rank(len(ordered), percent) - 1 for percent in percents]
+            exact = dict(zip(percents, ordered[ranks].tolist(), strict=True)) if ranks else {}
             cells = _cells(ordered)
         return Values(self.count, self.total, self.least, self.most, cells, exact)
 
@@ -81,6 +82,11 @@ class Group:
     numbers: dict[str, Numbers] = field(default_factory=dict)
     distinct: dict[str, set[int]] = field(default_factory=dict)
     buckets: dict[str, list[int]] = field(default_factory=dict)
+
+    def fold(self) -> None:
+        """Give all single values up."""
+        for numbers in self.numbers.values():
+            numbers.fold()
 
     def row(self, one: Asked, key: tuple[str, ...]) -> Row:
         """Return the record."""
@@ -175,14 +181,13 @@ class Book:
         for key, group in gone:
             table.error = max(table.error, group.count + group.offset)
             self._forget(group)
+            group.fold()
             _merge(table.other, group)
             del table.groups[key]
 
     def _forget(self, group: Group) -> None:
         self._groups -= 1
-        for numbers in group.numbers.values():
-            self._samples -= len(numbers.samples or ())
-            numbers.fold()
+        self._samples -= sum(len(numbers.samples or ()) for numbers in group.numbers.values())
 
     def close(self, before: int) -> tuple[Minute, ...]:
         """Hand out and forget the minutes that end by then."""
@@ -267,13 +272,18 @@ def _fits(one: Asked, key: Key, row: Row) -> bool:
     return known and all(sizes.get(alias) == len(counts) for alias, counts in row.buckets.items())
 
 
-def _cells(values: NDArray[np.int64]) -> dict[int, int]:
-    """Return how many values each cell has, as `cell_of` tells cells."""
-    size = np.abs(values)
+def _cells(ordered: NDArray[np.int64]) -> dict[int, int]:
+    """Return how many of values in order each cell has, as `cell_of` tells cells: those of one follow each other."""
+    if not len(ordered):
+        return {}
+    size = np.abs(ordered)
     shift = np.maximum(np.frexp(size.astype(np.float64))[1].astype(np.int64) - 7, 0)
     large = EXACT + (shift - 1) * 64 + (size >> shift) - 64
-    cells, counts = np.unique(np.where(size < EXACT, size, large) * np.sign(values), return_counts=True)
-    return dict(zip(cells.tolist(), counts.tolist(), strict=True))
+    cells = np.where(size < EXACT, size, large) * np.sign(ordered)
+    ends = np.append(np.flatnonzero(cells[1:] != cells[:-1]) + 1, len(cells))
+    counts = ends.copy()
+    counts[1:] -= ends[:-1]
+    return dict(zip(cells[ends - 1].tolist(), counts.tolist(), strict=True))
 
 
 def number_key(value: int | None) -> bytes:

@@ -323,11 +323,19 @@ def _groups(columns: Sequence[Codes]) -> Iterator[Codes]:
     yield from sorted(groups, key=lambda lines: int(lines[0]))
 
 
+#: A request as nearly all are, and any: of the first a regular expression never has two ways to go.
+_USUAL_REQUEST = r"(?s)\A([^ ]*) ([^ ]*) (HTTP/[^ ]*)\z"
+_ANY_REQUEST = r"(?s)\A([^ ]*) (?:(.*) (HTTP/[^ ]*)|(.*))\z"
+
+
 def _request_parts(requests: pl.Series) -> dict[str, pl.Series]:
     """Return what `reading.request_parts` makes of each request."""
-    found = requests.str.extract_groups(r"(?s)\A([^ ]*) (?:(.*) (HTTP/[^ ]*)|(.*))\z").struct.unnest()
-    url = found.select(pl.coalesce("2", "4")).to_series()
-    return {name: one.fill_null("-") for name, one in zip(_REQUEST, (found["1"], url, found["3"]), strict=True)}
+    found = requests.str.extract_groups(_USUAL_REQUEST).struct.unnest()
+    if found["1"].has_nulls():
+        others = requests.str.extract_groups(_ANY_REQUEST).struct.unnest()
+        url = pl.coalesce("2", "4").alias("2")
+        found = others.select("1", url, "3")
+    return {name: one.fill_null("-") for name, one in zip(_REQUEST, found.get_columns(), strict=True)}
 
 
 def _extracted(lines: pl.Series, pattern: str) -> pl.DataFrame:

@@ -42,7 +42,11 @@ def _seal(definition: Definition) -> bytes:
 
 def named(rows: Iterable[Row], parts: int) -> tuple[Row, ...]:
     """Return rows with keys as people see them: what was dropped under its own name, nothing else under that."""
-    return merged(Row(_name(row.key, parts), row.count, row.values, row.distinct, row.buckets) for row in rows)
+    return merged(_renamed(row, _name(row.key, parts)) for row in rows)
+
+
+def _renamed(row: Row, name: tuple[str, ...]) -> Row:
+    return row if row.key == name else Row(name, row.count, row.values, row.distinct, row.buckets)
 
 
 def _name(key: tuple[str, ...], parts: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ version is a ValueError and never an endless loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TypeVar
 
@@ -45,20 +45,40 @@ def _compiled() -> Callable[[bytes], tuple[Row, ...]] | None:
         from cloudheal.logs._native import rows  # noqa: PLC0415 - a module that may be missing
     except ImportError:
         return None
+    return lambda data: rows(data, Row, Values, Distinct, PackedCells)
 
-    def unpacked_quickly(data: bytes) -> tuple[Row, ...]:
-        return tuple(
-            Row(
-                key,
-                count,
-                {one[0]: Values(*one[1:]) for one in values},
-                {name: Distinct(hashes) for name, hashes in distinct},
-                dict(buckets),
-            )
-            for key, count, values, distinct, buckets in rows(data)
-        )
 
-    return unpacked_quickly
+class PackedCells(Mapping[int, int]):
+    """Cells as bytes that are known to be right: read when somebody looks, written again as they are.
+
+    Of a minute of a thousand series most are stored, shipped and never looked at, since their percentiles are exact.
+    """
+
+    __slots__ = ("_cells", "packed")
+    packed: bytes
+    _cells: dict[int, int]
+
+    def __init__(self, packed: bytes) -> None:
+        self.packed = packed
+
+    def _read(self) -> dict[int, int]:
+        try:
+            return self._cells
+        except AttributeError:
+            self._cells = Parser(self.packed).cells()
+            return self._cells
+
+    def __getitem__(self, cell: int) -> int:
+        return self._read()[cell]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
 
 
 def unpacked_plainly(data: bytes) -> tuple[Row, ...]:
@@ -116,14 +136,21 @@ class Writer:
 
     def _values(self, values: Values) -> None:
         self.number(values.count).signed(values.total).signed(values.least).signed(values.most)
-        self.number(len(values.cells))
-        before = 0
-        for cell in sorted(values.cells):
-            self.signed(cell - before).number(values.cells[cell])
-            before = cell
+        self.cells(values.cells)
         self.number(len(values.exact))
         for percent, value in values.exact.items():
             self.number(round(percent * 1000)).signed(value)
+
+    def cells(self, cells: Mapping[int, int]) -> None:
+        """Write cells."""
+        if isinstance(cells, PackedCells):
+            self.data.extend(cells.packed)
+            return
+        self.number(len(cells))
+        before = 0
+        for cell in sorted(cells):
+            self.signed(cell - before).number(cells[cell])
+            before = cell
 
     def _distinct(self, distinct: Distinct) -> None:
         self.number(len(distinct.hashes))
@@ -201,6 +228,12 @@ class Parser:
 
     def _values(self) -> Values:
         count, total, least, most = self.number(), self.signed(), self.signed(), self.signed()
+        cells = self.cells()
+        exact = {self.number() / 1000: self.signed() for _ in range(self.many())}
+        return Values(count, total, least, most, cells, exact)
+
+    def cells(self) -> dict[int, int]:
+        """Read cells."""
         cells: dict[int, int] = {}
         cell = 0
         for _ in range(self.many()):
@@ -208,8 +241,7 @@ class Parser:
             if abs(cell) > MOST_CELL:
                 raise ValueError("a cell is of a larger value than there is")
             cells[cell] = self.number()
-        exact = {self.number() / 1000: self.signed() for _ in range(self.many())}
-        return Values(count, total, least, most, cells, exact)
+        return cells
 
     def _distinct(self) -> Distinct:
         hashes: list[int] = []

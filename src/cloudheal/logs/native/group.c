@@ -25,6 +25,14 @@ static int by_cell(const void *a, const void *b) {
 
 /* --- numbers --- */
 
+static size_t sample_count(const numbers *of) {
+    return of->wide ? of->wide_count : of->samples ? (size_t)(of->next - (int32_t *)of->samples) : 0;
+}
+
+static int64_t sample_at(const numbers *of, size_t which) {
+    return of->wide ? ((int64_t *)of->samples)[which] : ((int32_t *)of->samples)[which];
+}
+
 static int cells_grow(numbers *of, usage *used) {
     size_t room = of->cell_room ? 2 * of->cell_room : 8;
     cell *grown = malloc(room * sizeof *grown);
@@ -55,56 +63,94 @@ static int cells_add(numbers *of, int32_t which, uint64_t count, usage *used) {
     return 0;
 }
 
+/* Add up the samples that are not yet. */
+static void numbers_sum(numbers *of) {
+    size_t count = sample_count(of);
+    int64_t least = of->count ? of->least : INT64_MAX, most = of->count ? of->most : INT64_MIN;
+    for (size_t i = of->summed; i < count; i++) {
+        int64_t number = sample_at(of, i);
+        of->total += number;
+        least = number < least ? number : least;
+        most = number > most ? number : most;
+    }
+    of->count += count - of->summed;
+    of->summed = count;
+    of->least = of->count ? least : 0;
+    of->most = of->count ? most : 0;
+}
+
 /* Count the samples in cells that are not yet; they stay. */
-int numbers_fold(numbers *of, usage *used) {
-    for (; of->folded < of->sample_count; of->folded++)
-        if (cells_add(of, cell_of(of->samples[of->folded]), 1, used)) return -1;
+static int numbers_fold(numbers *of, usage *used) {
+    numbers_sum(of);
+    for (size_t count = sample_count(of); of->folded < count; of->folded++)
+        if (cells_add(of, cell_of(sample_at(of, of->folded)), 1, used)) return -1;
     return 0;
 }
 
 static void samples_free(numbers *of, usage *used) {
-    used->samples -= of->sample_room;
+    used->samples -= of->room;
     free(of->samples);
-    of->samples = NULL;
-    of->sample_count = of->sample_room = of->folded = 0;
-    of->sampled = 0;
+    of->next = of->last = of->samples = NULL;
+    of->summed = of->folded = of->wide_count = of->room = 0;
+    of->wide = of->sampled = 0;
 }
 
-static int sample_add(numbers *of, int64_t number, usage *used) {
-    if (of->sample_count == of->sample_room) {
-        size_t room = of->sample_room ? 4 * of->sample_room : 8;
-        if (used->samples + room - of->sample_room > used->most_samples) {
-            if (numbers_fold(of, used)) return -1;
-            samples_free(of, used);
-            return cells_add(of, cell_of(number), 1, used);
-        }
-        int64_t *grown = realloc(of->samples, room * sizeof *grown);
-        if (!grown) return -1;
-        used->samples += room - of->sample_room;
-        of->samples = grown;
-        of->sample_room = room;
+/* Make room for another sample, wide or not; where there may be no more, none are kept from then on. */
+static int samples_grow(numbers *of, int wide, usage *used) {
+    size_t count = sample_count(of), room = count < of->room ? of->room : of->room ? 4 * of->room : 8;
+    if (used->samples + room - of->room > used->most_samples) {
+        if (numbers_fold(of, used)) return -1;
+        return samples_free(of, used), 0;
     }
-    of->samples[of->sample_count++] = number;
+    void *grown = malloc(room * (wide ? sizeof(int64_t) : sizeof(int32_t)));
+    if (!grown) return -1;
+    for (size_t i = 0; i < count && wide; i++) ((int64_t *)grown)[i] = sample_at(of, i);
+    if (count && !wide) memcpy(grown, of->samples, count * sizeof(int32_t));
+    free(of->samples);
+    used->samples += room - of->room;
+    of->samples = grown;
+    of->room = room;
+    of->wide = wide;
+    of->wide_count = wide ? count : 0;
+    of->next = wide ? NULL : (int32_t *)grown + count;
+    of->last = wide ? NULL : (int32_t *)grown + room;
+    return 0;
+}
+
+/* What engine.c does not do in place. */
+static int sample_add(numbers *of, int64_t number, usage *used) {
+    int wide = of->wide || number != (int32_t)number;
+    int full = of->wide ? of->wide_count == of->room : of->next == of->last;
+    if ((full || wide != of->wide) && samples_grow(of, wide, used)) return -1;
+    if (!of->sampled) return 1;
+    if (wide)
+        ((int64_t *)of->samples)[of->wide_count++] = number;
+    else
+        *of->next++ = (int32_t)number;
     return 0;
 }
 
 int numbers_add(numbers *of, int64_t number, int with_cells, usage *used) {
+    if (of->sampled) {
+        int left = sample_add(of, number, used);
+        if (left <= 0) return left;
+    }
     if (!of->count || number < of->least) of->least = number;
     if (!of->count || number > of->most) of->most = number;
     of->count++;
     of->total += number;
-    if (!with_cells) return 0;
-    return of->sampled ? sample_add(of, number, used) : cells_add(of, cell_of(number), 1, used);
+    return with_cells ? cells_add(of, cell_of(number), 1, used) : 0;
 }
 
-int numbers_merge(numbers *into, const numbers *from, int with_cells, usage *used) {
+static int numbers_merge(numbers *into, numbers *from, int with_cells, usage *used) {
+    numbers_sum(from);
     if (!from->count) return 0;
     if (!into->count || from->least < into->least) into->least = from->least;
     if (!into->count || from->most > into->most) into->most = from->most;
     into->count += from->count;
     into->total += from->total;
-    for (size_t i = from->folded; with_cells && i < from->sample_count; i++)
-        if (cells_add(into, cell_of(from->samples[i]), 1, used)) return -1;
+    for (size_t i = from->folded, count = sample_count(from); with_cells && i < count; i++)
+        if (cells_add(into, cell_of(sample_at(from, i)), 1, used)) return -1;
     for (size_t i = 0; i < from->cell_room; i++)
         if (from->cells[i].cell != INT32_MIN && cells_add(into, from->cells[i].cell, from->cells[i].count, used))
             return -1;
@@ -183,40 +229,35 @@ static int distinct_merge(distinct *into, const distinct *from, usage *used) {
 
 /* --- groups --- */
 
-/* So that what follows a key is aligned, and the key may be read beyond its end. */
-static size_t padded(size_t key_size) { return (key_size + 8 + 15) & ~(size_t)15; }
-
 static size_t own_size(const metric *of, size_t key_size) {
-    return sizeof(group) + (size_t)of->number_count * sizeof(numbers) + (size_t)of->distinct_count * sizeof(distinct) +
-           (size_t)of->bucket_slots * sizeof(uint64_t) + padded(key_size) + PAD;
+    size_t size = sizeof(group) + ((key_size + 15) & ~(size_t)15) + (size_t)of->number_count * sizeof(numbers) +
+                  (size_t)of->distinct_count * sizeof(distinct) + (size_t)of->bucket_slots * sizeof(uint64_t) + PAD;
+    return (size + LINE_OF_CACHE - 1) & ~(size_t)(LINE_OF_CACHE - 1);
 }
 
 /* One piece of memory for all of a group that does not grow, so that few cache lines are touched. */
 group *group_new(const metric *of, size_t key_size, usage *used, int sampled) {
     size_t size = own_size(of, key_size);
-    uint8_t *at = calloc(1, size);
-    if (!at) return NULL;
-    group *made = (group *)at;
-    made->key = at += sizeof(group);
-    made->numbers = (numbers *)(at += padded(key_size));
-    made->distincts = (distinct *)(at += (size_t)of->number_count * sizeof(numbers));
-    made->buckets = (uint64_t *)(at + (size_t)of->distinct_count * sizeof(distinct));
+    group *made = aligned_alloc(LINE_OF_CACHE, size);
+    if (!made) return NULL;
+    memset(made, 0, size);
     made->key_size = key_size;
-    for (int i = 0; i < of->number_count; i++) made->numbers[i].sampled = sampled && of->numbers[i].cells;
+    for (int i = 0; i < of->number_count; i++) numbers_of(made)[i].sampled = sampled && of->numbers[i].cells;
     used->memory += size;
     return made;
 }
 
 void group_free(const metric *of, group *gone, usage *used) {
     for (int i = 0; i < of->number_count; i++) {
-        numbers *one = &gone->numbers[i];
+        numbers *one = &numbers_of(gone)[i];
         used->memory -= one->cell_room * sizeof *one->cells;
         samples_free(one, used);
         free(one->cells);
     }
+    distinct *distincts = distincts_of(of, gone);
     for (int i = 0; i < of->distinct_count; i++) {
-        used->memory -= gone->distincts[i].room * sizeof *gone->distincts[i].hashes;
-        free(gone->distincts[i].hashes);
+        used->memory -= distincts[i].room * sizeof *distincts[i].hashes;
+        free(distincts[i].hashes);
     }
     used->memory -= own_size(of, gone->key_size);
     free(gone);
@@ -225,10 +266,10 @@ void group_free(const metric *of, group *gone, usage *used) {
 int group_merge(const metric *of, group *into, group *from, usage *used) {
     into->count += from->count;
     for (int i = 0; i < of->number_count; i++)
-        if (numbers_merge(&into->numbers[i], &from->numbers[i], of->numbers[i].cells, used)) return -1;
+        if (numbers_merge(&numbers_of(into)[i], &numbers_of(from)[i], of->numbers[i].cells, used)) return -1;
     for (int i = 0; i < of->distinct_count; i++)
-        if (distinct_merge(&into->distincts[i], &from->distincts[i], used)) return -1;
-    for (int i = 0; i < of->bucket_slots; i++) into->buckets[i] += from->buckets[i];
+        if (distinct_merge(&distincts_of(of, into)[i], &distincts_of(of, from)[i], used)) return -1;
+    for (int i = 0; i < of->bucket_slots; i++) buckets_of(of, into)[i] += buckets_of(of, from)[i];
     return 0;
 }
 
@@ -239,10 +280,21 @@ static uint64_t rank(uint64_t count, uint32_t percent) {
     return found < 1 ? 1 : found > count ? count : found;
 }
 
+/* Bring few numbers into order, each to its place among those before. */
+static void insert(int64_t *all, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        int64_t here = all[i];
+        size_t at = i;
+        for (; at && all[at - 1] > here; at--) all[at] = all[at - 1];
+        all[at] = here;
+    }
+}
+
 /* Bring numbers into order: byte by byte of what they are above the least, so many bytes as the range has. Returns
  * where they are then, in `all` or in `spare`. */
 static int64_t *sorted(int64_t *all, int64_t *spare, size_t count, int64_t least, int64_t most) {
     uint64_t range = (uint64_t)most - (uint64_t)least;
+    if (count <= 32) return insert(all, count), all;
     for (int shift = 0; shift < 64 && range >> shift; shift += 8) {
         size_t starts[257] = {0};
         for (size_t i = 0; i < count; i++) starts[(((uint64_t)all[i] - (uint64_t)least) >> shift & 255) + 1]++;
@@ -256,28 +308,36 @@ static int64_t *sorted(int64_t *all, int64_t *spare, size_t count, int64_t least
     return all;
 }
 
-/* Cells of ordered numbers: those in one follow each other. */
-static void write_runs(const int64_t *all, size_t count, bytes *out) {
-    size_t cells = 0;
-    int32_t before = 0;
-    for (size_t i = 0; i < count; i++) cells += !i || (all[i] != all[i - 1] && cell_of(all[i]) != cell_of(all[i - 1]));
-    put_number(out, cells);
-    for (size_t i = 0, next; i < count; i = next) {
+/* Cells of ordered numbers, in the place of `runs`: those in one cell follow each other. Returns how many there are. */
+static size_t runs_of(const int64_t *all, size_t count, cell *runs) {
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
         int32_t here = cell_of(all[i]);
-        for (next = i + 1; next < count && (all[next] == all[i] || cell_of(all[next]) == here);) next++;
-        put_signed(out, (__int128)here - before);
-        put_number(out, next - i);
-        before = here;
+        if (!found || runs[found - 1].cell != here) runs[found++] = (cell){here, 0};
+        runs[found - 1].count++;
+    }
+    return found;
+}
+
+static void write_runs(const cell *all, size_t count, bytes *out) {
+    int32_t before = 0;
+    put_number(out, count);
+    for (size_t i = 0; i < count; i++) {
+        put_signed(out, (__int128)all[i].cell - before);
+        put_number(out, all[i].count);
+        before = all[i].cell;
     }
 }
 
 /* Cells and the percentiles that were asked for, where every value is at hand. */
 static int write_samples(const kept_number *kept, const numbers *of, int exact, bytes *out) {
-    int64_t *both = malloc(2 * of->sample_count * sizeof *both);
+    size_t count = sample_count(of);
+    int64_t *both = malloc(2 * count * sizeof *both + count * sizeof(cell));
     if (!both) return -1;
-    memcpy(both, of->samples, of->sample_count * sizeof *both);
-    const int64_t *all = sorted(both, both + of->sample_count, of->sample_count, of->least, of->most);
-    write_runs(all, of->sample_count, out);
+    cell *runs = (cell *)(both + 2 * count);
+    for (size_t i = 0; i < count; i++) both[i] = sample_at(of, i);
+    const int64_t *all = sorted(both, both + count, count, of->least, of->most);
+    write_runs(runs, runs_of(all, count, runs), out);
     put_number(out, exact ? (unsigned)kept->percents : 0);
     for (int i = 0; exact && i < kept->percents; i++) {
         put_number(out, kept->percent[i]);
@@ -295,13 +355,7 @@ static int write_cells(numbers *of, usage *used, bytes *out) {
     for (size_t i = 0; i < of->cell_room; i++)
         if (of->cells[i].cell != INT32_MIN) all[count++] = of->cells[i];
     qsort(all, count, sizeof *all, by_cell);
-    int32_t before = 0;
-    put_number(out, count);
-    for (size_t i = 0; i < count; i++) {
-        put_signed(out, (__int128)all[i].cell - before);
-        put_number(out, all[i].count);
-        before = all[i].cell;
-    }
+    write_runs(all, count, out);
     free(all);
     put_number(out, 0);
     return 0;
@@ -321,8 +375,8 @@ static int write_distinct(const distinct *of, bytes *out) {
 }
 
 /* The parts of a key: of a number its digits where people read it, its eight bytes where an engine does. */
-static void write_key(const plan *all, const metric *of, const group *one, int raw, bytes *out) {
-    const uint8_t *at = one->key;
+static void write_key(const plan *all, const metric *of, group *one, int raw, bytes *out) {
+    const uint8_t *at = key_of(one);
     put_number(out, (unsigned)of->by_count);
     for (int i = 0; i < of->by_count; i++) {
         const field *by = &all->fields[of->by[i]];
@@ -349,10 +403,13 @@ int group_write(const plan *all, const metric *of, group *one, int is_other, int
         write_key(all, of, one, raw, out);
     put_number(out, one->count);
     int present = 0;
-    for (int i = 0; i < of->number_count; i++) present += one->numbers[i].count > 0;
+    for (int i = 0; i < of->number_count; i++) {
+        numbers_sum(&numbers_of(one)[i]);
+        present += numbers_of(one)[i].count > 0;
+    }
     put_number(out, (unsigned)present);
     for (int i = 0; i < of->number_count; i++) {
-        numbers *number = &one->numbers[i];
+        numbers *number = &numbers_of(one)[i];
         if (!number->count) continue;
         put_text(out, of->numbers[i].name.at, of->numbers[i].name.size);
         put_number(out, number->count);
@@ -366,10 +423,10 @@ int group_write(const plan *all, const metric *of, group *one, int is_other, int
     put_number(out, (unsigned)of->distinct_count);
     for (int i = 0; i < of->distinct_count; i++) {
         put_text(out, of->distincts[i].name.at, of->distincts[i].name.size);
-        if (write_distinct(&one->distincts[i], out)) return -1;
+        if (write_distinct(&distincts_of(of, one)[i], out)) return -1;
     }
     put_number(out, (unsigned)of->bucket_count);
-    const uint64_t *counts = one->buckets;
+    const uint64_t *counts = buckets_of(of, one);
     for (int i = 0; i < of->bucket_count; i++) {
         put_text(out, of->buckets[i].alias.at, of->buckets[i].alias.size);
         put_number(out, (unsigned)of->buckets[i].bounds + 1);
@@ -386,7 +443,7 @@ static int read_values(const metric *of, group *into, input *in, usage *used) {
     text name = get_text(in);
     numbers *one = NULL;
     for (int i = 0; i < of->number_count; i++)
-        if (same(of->numbers[i].name, name)) one = &into->numbers[i];
+        if (same(of->numbers[i].name, name)) one = &numbers_of(into)[i];
     if (!one || one->count || in->failed) return in->failed = 1, 0;
     one->count = get_number(in);
     one->total = get_signed(in);
@@ -413,7 +470,7 @@ static int read_distinct(const metric *of, group *into, input *in, usage *used) 
         uint64_t hash = 0;
         for (size_t left = get_many(in); left && !in->failed; left--) {
             hash += get_number(in);
-            if (!in->failed && distinct_add(&into->distincts[i], hash, used)) return -1;
+            if (!in->failed && distinct_add(&distincts_of(of, into)[i], hash, used)) return -1;
         }
         return 0;
     }
@@ -423,7 +480,7 @@ static int read_distinct(const metric *of, group *into, input *in, usage *used) 
 
 static int read_buckets(const metric *of, group *into, input *in) {
     text alias = get_text(in);
-    uint64_t *counts = into->buckets;
+    uint64_t *counts = buckets_of(of, into);
     for (int i = 0; i < of->bucket_count; counts += of->buckets[i++].bounds + 1) {
         if (!same(of->buckets[i].alias, alias)) continue;
         if (get_many(in) != (size_t)of->buckets[i].bounds + 1) break;

@@ -1,97 +1,7 @@
-/* Reading one line: where its variables are, and what times, numbers, requests and URLs among them mean. */
-#include "core.h"
+/* What the variables of lines mean: times, numbers, requests and URLs. */
+#include "find.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-static inline uint64_t load64(const uint8_t *at) {
-    uint64_t word;
-    memcpy(&word, at, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
-/* The first of a line's end and two bytes that are sought. Lines end with a line break, always, and may be read
- * PAD bytes beyond it. */
-static inline const uint8_t *find(const uint8_t *at, uint8_t one, uint8_t other) {
-#if defined(__SSE2__)
-    const __m128i a = _mm_set1_epi8((char)one), b = _mm_set1_epi8((char)other), end = _mm_set1_epi8('\n');
-    for (;; at += 16) {
-        const __m128i here = _mm_loadu_si128((const __m128i *)at);
-        const __m128i hit =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(here, a), _mm_cmpeq_epi8(here, b)), _mm_cmpeq_epi8(here, end));
-        const unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        if (mask) return at + __builtin_ctz(mask);
-    }
-#else
-    while (*at != one && *at != other && *at != '\n') at++;
-    return at;
-#endif
-}
-
-const uint8_t *find_end(const uint8_t *at) { return find(at, '\n', '\n'); }
-
-static inline int stands(const part *one, const uint8_t *at) {
-    if ((load64(at) ^ one->word) & one->mask) return 0;
-    for (size_t i = 8; i < one->size; i++)
-        if (at[i] != one->literal[i]) return 0;
-    return 1;
-}
-
-/* The end of a variable, or NULL where it does not end as it should. `start` is that of the line. */
-static inline const uint8_t *end_of(const part *one, const uint8_t *at, const uint8_t *start) {
-    const uint8_t *end;
-    switch (one->kind) {
-    case PLAIN:
-        return find(at, one->stop, one->stop);
-    case QUOTED:
-        for (end = find(at, '"', '\\'); *end == '\\'; end = find(end + 2, '"', '\\'))
-            if (end[1] == '\n') return NULL;
-        return end;
-    case SPACED:
-        end = find(at, one->stop, one->stop);
-        return (size_t)(end - at) < one->spaces ? NULL : end - one->spaces;
-    case LISTED:
-        for (end = find(at, ' ', ' '); *end == ' '; end = find(end, ' ', ' ')) {
-            if (end > start && end[-1] == ',')
-                end += 1;
-            else if (end[1] == ':' && end[2] == ' ')
-                end += 3;
-            else
-                break;
-        }
-        return end;
-    default:
-        end = find_end(at);
-        return end > at && end[-1] == '\r' ? end - 1 : end;
-    }
-}
-
-/* Put the variables that are needed into their slots; returns the line break, or NULL when the line does not fit. */
-const uint8_t *match(const plan *all, const uint8_t *line, text *slots) {
-    const uint8_t *at = line;
-    for (const part *one = all->parts, *last = one + all->part_count; one < last; one++) {
-        if (one->kind != LITERAL) {
-            const uint8_t *end = end_of(one, at, line);
-            if (!end) return NULL;
-            if (one->slot >= 0) {
-                slots[one->slot].at = at;
-                slots[one->slot].size = (size_t)(end - at);
-            }
-            at = end;
-        }
-        if (!stands(one, at)) return NULL;
-        at += one->size;
-    }
-    if (*at == '\r' && at[1] == '\n') at++;
-    return *at == '\n' ? at : NULL;
-}
 
 /* --- times --- */
 
@@ -132,24 +42,26 @@ static int settle(int64_t days, int hour, int minute, int second, int64_t offset
     return 1;
 }
 
+/* All but the seconds of a time of 26 bytes. */
+static inline void minute_at(const uint8_t *at, uint64_t minute[4]) {
+    minute[0] = load64(at);
+    minute[1] = load64(at + 8);
+    minute[2] = load64(at + 10);
+    minute[3] = load64(at + 18) >> 16;
+}
+
 /* 10/Jul/2015:15:51:09 +0800, which has 26 bytes. */
 static int read_clf(const uint8_t *at, clock_cache *cache, int64_t *found) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int day, year, hour, minute, second, month = 0;
     int64_t offset;
-    if (!digits(at + 18, 2, &second)) return 0;
-    if (!memcmp(at, cache->minute, 18) && !memcmp(at + 20, cache->zone, 6) && second < 60 && cache->start >= 0) {
-        *found = cache->start + second;
-        return 1;
-    }
     if (at[2] != '/' || at[6] != '/' || at[11] != ':' || at[14] != ':' || at[17] != ':' || at[20] != ' ') return 0;
     while (month < 12 && memcmp(months + 3 * month, at + 3, 3)) month++;
     if (month == 12 || !digits(at, 2, &day) || !digits(at + 7, 4, &year) || !digits(at + 12, 2, &hour)) return 0;
-    if (!digits(at + 15, 2, &minute) || !read_offset(at + 21, 5, &offset)) return 0;
+    if (!digits(at + 15, 2, &minute) || !digits(at + 18, 2, &second) || !read_offset(at + 21, 5, &offset)) return 0;
     if (!settle(days_of(year, month + 1, day), hour, minute, second, offset, found)) return 0;
     if (second < 60 && *found >= 86400) {
-        memcpy(cache->minute, at, 18);
-        memcpy(cache->zone, at + 20, 6);
+        minute_at(at, cache->minute);
         cache->start = *found - second;
     }
     return 1;
@@ -198,10 +110,30 @@ static int read_since(const uint8_t *at, size_t size, int64_t *found) {
 }
 
 /* The second that a time is in; 0 when it is none that is known. */
-int read_time(const plan *all, text time, clock_cache *cache, int64_t *second) {
+static int read_time(const plan *all, text time, clock_cache *cache, int64_t *second) {
     if (time.size == 26 && time.at[2] == '/') return read_clf(time.at, cache, second);
     if (time.size >= 19 && time.size <= 40 && time.at[4] == '-') return read_iso(all, time.at, time.size, cache, second);
     return read_since(time.at, time.size, second);
+}
+
+/* Whether a time is one of the minute that was read last. */
+static inline int is_near(text time, const clock_cache *cache, int64_t *second) {
+    uint64_t here[4];
+    if (time.size != 26) return 0;
+    minute_at(time.at, here);
+    unsigned tens = time.at[18] - (unsigned)'0', ones = time.at[19] - (unsigned)'0';
+    uint64_t differs = (here[0] ^ cache->minute[0]) | (here[1] ^ cache->minute[1]) | (here[2] ^ cache->minute[2]) |
+                       (here[3] ^ cache->minute[3]);
+    *second = cache->start + tens * 10 + ones;
+    return !differs && tens < 6 && ones < 10 && cache->start >= 0;
+}
+
+void read_times(const plan *all, batch *of, clock_cache *cache) {
+    const text *times = of->slots + all->time_slot * BATCH;
+    for (int i = 0; i < of->count; i++) {
+        if (of->why[i] != GOOD || LIKELY(is_near(times[i], cache, &of->second[i]))) continue;
+        if (!read_time(all, times[i], cache, &of->second[i])) of->why[i] = TIME;
+    }
 }
 
 /* --- numbers --- */
@@ -265,24 +197,38 @@ static int read_several(text all, const field *of, int64_t *found) {
     return 1;
 }
 
-/* The units of a field; MISSING for none; 0 when there is text where a number should be. */
-int read_number(text number, const field *of, int64_t *found) {
-    if (of->several) return read_several(number, of, found);
-    if (is_missing(number.at, number.size)) return *found = MISSING, 1;
-    if (number.size <= 12 && of->shift >= 0) { /* nearly all of them: digits, perhaps with a point */
-        const uint8_t *at = number.at, *end = at + number.size;
-        int64_t whole = 0;
-        int left = of->shift;
-        for (; at < end && (uint8_t)(*at - '0') < 10; at++) whole = whole * 10 + *at - '0';
-        if (at > number.at && left <= 3) {
-            if (at < end && *at == '.')
-                for (at++; at < end && left > 0 && (uint8_t)(*at - '0') < 10; at++, left--) whole = whole * 10 + *at - '0';
-            if (at == end) {
-                for (; left > 0; left--) whole *= 10;
-                return *found = whole, whole < MOST_VALUE;
-            }
-        }
+/* Up to eight bytes of digits, perhaps with a point among them and no more behind it than is kept: nearly all numbers.
+ * 0 for all others, right ones too. */
+static inline int read_short(const uint8_t *at, size_t size, int shift, int64_t *found) {
+    static const int64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    if (size < 1 || size > 8) return 0;
+    uint64_t word = load64(at) & ~UINT64_C(0) >> (64 - 8 * size), dots = word ^ ones * '.';
+    uint64_t point = (dots - ones) & ~dots & ones * 128;
+    if (point) { /* taken out */
+        unsigned before = (unsigned)__builtin_ctzll(point) - 7;
+        uint64_t low = (UINT64_C(1) << before) - 1;
+        shift -= (int)(size - 1 - before / 8);
+        word = (word & low) | (word >> 8 & ~low);
+        size--;
+        if (!before) return 0;
     }
+    if (shift < 0 || shift > 6) return 0;
+    unsigned room = (unsigned)(64 - 8 * size);
+    word = word << room | (((UINT64_C(1) << room) - 1) & (ones * '0'));
+    if (((word & ones * 0xF0) | ((word + ones * 6) & ones * 0xF0) >> 4) != ones * 0x33) return 0;
+    word = (word & ones * 15) * 2561 >> 8;
+    word = (word & UINT64_C(0x00FF00FF00FF00FF)) * 6553601 >> 16;
+    word = (word & UINT64_C(0x0000FFFF0000FFFF)) * UINT64_C(42949672960001) >> 32;
+    *found = (int64_t)word * powers[shift];
+    return 1;
+}
+
+/* The units of a field; MISSING for none; 0 when there is text where a number should be. */
+static inline int read_number(text number, const field *of, int64_t *found) {
+    if (of->several) return read_several(number, of, found);
+    if (LIKELY(read_short(number.at, number.size, of->shift, found))) return 1;
+    if (is_missing(number.at, number.size)) return *found = MISSING, 1;
     return read_one(number.at, number.size, of->shift, found);
 }
 
@@ -296,17 +242,18 @@ size_t show_number(int64_t number, int digits_after, char out[64]) {
                             (unsigned long long)(size % scale));
 }
 
-/* --- requests and URLs --- */
+/* --- requests and fields --- */
 
 static const text absent = {(const uint8_t *)"-\0                                ", 1};
 
-void split_request(text request, text *method, text *url, text *protocol) {
-    *method = *url = *protocol = absent;
+static inline void split_request(text request, text *method, text *url, text *protocol) {
     const uint8_t *space = find(request.at, ' ', ' '), *end = request.at + request.size;
-    if (space >= end || *space != ' ') return;
-    *method = (text){request.at, (size_t)(space - request.at)};
+    if (space >= end || *space != ' ') {
+        *method = *url = *protocol = absent;
+        return;
+    }
     const uint8_t *rest = space + 1, *last = end;
-    *url = (text){rest, (size_t)(end - rest)};
+    *method = (text){request.at, (size_t)(space - request.at)};
     if (end - rest >= 9 && !memcmp(end - 9, " HTTP/", 6) && end[-3] != ' ' && end[-2] != ' ' && end[-1] != ' ')
         last = end - 8; /* HTTP/1.1 */
     else
@@ -314,8 +261,50 @@ void split_request(text request, text *method, text *url, text *protocol) {
     if (last > rest && end - last >= 5 && !memcmp(last, "HTTP/", 5)) {
         *url = (text){rest, (size_t)(last - 1 - rest)};
         *protocol = (text){last, (size_t)(end - last)};
+    } else {
+        *url = (text){rest, (size_t)(end - rest)};
+        *protocol = absent;
     }
 }
+
+static void read_requests(const text *requests, batch *of) {
+    for (int i = 0; i < of->count; i++)
+        if (of->why[i] == GOOD)
+            split_request(requests[i], &of->parts[FROM_METHOD][i], &of->parts[FROM_URL][i], &of->parts[FROM_PROTOCOL][i]);
+}
+
+static void read_numbers(const field *one, const text *from, batch *of, value *into) {
+    for (int i = 0; i < of->count; i++)
+        if (of->why[i] == GOOD) {
+            into[i].ready = 1;
+            if (!read_number(from[i], one, &into[i].number)) of->why[i] = NUMBER;
+        }
+}
+
+static void read_texts(const text *from, int ready, batch *of, value *into) {
+    for (int i = 0; i < of->count; i++)
+        if (of->why[i] == GOOD) {
+            into[i].text = LIKELY(from[i].size) ? from[i] : absent;
+            into[i].ready = ready;
+        }
+}
+
+/* What the fields hold; URLs are named when they are needed. */
+void read_fields(const plan *all, batch *of) {
+    if (all->request_slot >= 0) read_requests(of->slots + all->request_slot * BATCH, of);
+    for (int i = 0; i < all->field_count; i++) {
+        const field *one = &all->fields[i];
+        const text *from = one->source == FROM_VARIABLE ? of->slots + one->slot * BATCH
+                           : one->source == FROM_LINE   ? of->line
+                                                        : of->parts[one->source];
+        if (one->number)
+            read_numbers(one, from, of, of->values + i * BATCH);
+        else
+            read_texts(from, !one->is_url || !all->naming, of, of->values + i * BATCH);
+    }
+}
+
+/* --- URLs --- */
 
 static int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
 static int is_letter(uint8_t byte) { return (uint8_t)((byte | 32) - 'a') < 26; }
@@ -353,23 +342,37 @@ static inline unsigned equal(__m128i here, char byte) {
 }
 #endif
 
-/* How long a URL is without its query, and whether that is plain ASCII. */
-static size_t path_size(text url, int *plain) {
+#define NOWHERE SIZE_MAX
+
+/* How long a URL is without its query, whether that is plain ASCII, and where the first piece behind a slash begins
+ * that may be something else than a word: one that begins with a hexadecimal digit. */
+static size_t path_size(text url, int *plain, size_t *first) {
     size_t size = 0;
     *plain = 1;
+    *first = NOWHERE;
 #if defined(__SSE2__)
-    for (; size < url.size; size += 16) {
+    for (unsigned slash = 0; size < url.size; size += 16) {
         const __m128i here = _mm_loadu_si128((const __m128i *)(url.at + size));
+        const __m128i low = _mm_or_si128(here, _mm_set1_epi8(32)), digit = _mm_sub_epi8(low, _mm_set1_epi8('0'));
+        const __m128i letter = _mm_sub_epi8(low, _mm_set1_epi8('a'));
+        const __m128i hex = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit),
+                                         _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter));
         unsigned left = url.size - size < 16 ? (1u << (url.size - size)) - 1 : 0xFFFF;
         unsigned end = (equal(here, '?') | equal(here, '#')) & left;
         if (end) left &= (end & -end) - 1;
         if ((unsigned)_mm_movemask_epi8(here) & left) *plain = 0;
+        slash |= equal(here, '/') << 1;
+        unsigned begins = slash & (unsigned)_mm_movemask_epi8(hex) & left;
+        if (begins && *first == NOWHERE) *first = size + (size_t)__builtin_ctz(begins);
         if (end) return size + (size_t)__builtin_ctz(end);
+        slash >>= 16;
     }
     return url.size;
 #else
-    for (; size < url.size && url.at[size] != '?' && url.at[size] != '#'; size++)
+    for (; size < url.size && url.at[size] != '?' && url.at[size] != '#'; size++) {
         if (url.at[size] & 128) *plain = 0;
+        if (*first == NOWHERE && size && url.at[size - 1] == '/' && is_hex(url.at[size])) *first = size;
+    }
     return size;
 #endif
 }
@@ -388,27 +391,30 @@ static const uint8_t *next_slash(const uint8_t *at, const uint8_t *end) {
 }
 
 /* Name a URL as cloudheal/logs/urls.py does. `path` is what is left without the query. Returns 1 with `named` (in
- * `out`, which has room for 8 KiB, or in the URL itself), 0 when the path is long or not ASCII. */
+ * `out`, which has room for MOST_NAME bytes, or in the URL itself), 0 when the path is long or not ASCII. */
 int name_url(text url, uint8_t *out, text *path, text *named) {
     int plain;
-    size_t size = path_size(url, &plain);
-    *path = (text){url.at, size};
+    size_t first, size = path_size(url, &plain, &first);
+    *path = *named = (text){url.at, size};
     if (!plain || size > 1024) return 0;
-    const uint8_t *at = url.at, *end = at + size, *copied = at;
+    if (first == NOWHERE) return 1;
+    const uint8_t *at = url.at + first, *end = url.at + size, *copied = url.at;
     uint8_t *to = out;
-    while ((at = next_slash(at, end)) < end) {
-        if (++at == end || !is_hex(*at)) continue;
+    for (;;) {
         size_t taken;
-        const char *name = called(at, end, &taken);
-        if (!name) continue;
-        memcpy(to, copied, (size_t)(at - copied));
-        to += at - copied;
-        memcpy(to, name, strlen(name));
-        to += strlen(name);
-        at += taken;
-        copied = at;
+        const char *name = is_hex(*at) ? called(at, end, &taken) : NULL;
+        if (name) {
+            memcpy(to, copied, (size_t)(at - copied));
+            to += at - copied;
+            memcpy(to, name, strlen(name));
+            to += strlen(name);
+            at += taken;
+            copied = at;
+        }
+        at = next_slash(at, end);
+        if (at >= end || ++at == end) break;
     }
-    if (to == out) return *named = *path, 1;
+    if (to == out) return 1;
     memcpy(to, copied, (size_t)(end - copied));
     *named = (text){out, (size_t)(to - out) + (size_t)(end - copied)};
     return 1;

@@ -4,32 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Make room for so many bytes; 0 when there is none. */
+static inline int has_room(bytes *out, size_t size) {
+    if (LIKELY(out->room - out->size >= size)) return 1;
+    size_t room = out->room ? out->room : 256;
+    while (room - out->size < size) room *= 2;
+    uint8_t *grown = out->failed ? NULL : realloc(out->data, room);
+    if (!grown) return out->failed = 1, 0;
+    out->data = grown;
+    out->room = room;
+    return 1;
+}
+
 void put(bytes *out, const void *data, size_t size) {
-    if (out->failed || !size) return;
-    if (out->room - out->size < size) {
-        size_t room = out->room ? out->room : 256;
-        while (room - out->size < size) room *= 2;
-        uint8_t *grown = realloc(out->data, room);
-        if (!grown) {
-            out->failed = 1;
-            return;
-        }
-        out->data = grown;
-        out->room = room;
-    }
+    if (!size || !has_room(out, size)) return;
     memcpy(out->data + out->size, data, size);
     out->size += size;
 }
 
 void put_number(bytes *out, unsigned __int128 number) {
-    uint8_t text[20];
-    size_t size = 0;
-    while (number > 127) {
-        text[size++] = (uint8_t)(number & 127) | 128;
-        number >>= 7;
-    }
-    text[size++] = (uint8_t)number;
-    put(out, text, size);
+    if (!has_room(out, 20)) return;
+    if (number >> 64)
+        for (; number > 127; number >>= 7) out->data[out->size++] = (uint8_t)(number & 127) | 128;
+    uint64_t small = (uint64_t)number;
+    for (; small > 127; small >>= 7) out->data[out->size++] = (uint8_t)(small & 127) | 128;
+    out->data[out->size++] = (uint8_t)small;
 }
 
 void put_signed(bytes *out, __int128 number) {
