@@ -122,7 +122,7 @@ class Evening:
             self.watched.drain()
         self._advance(1)
 
-    def calm(self, seconds: float = 60) -> None:
+    def calm(self, seconds: float = 180) -> None:
         """Let time pass until nothing is at work and the queue is empty."""
         give_up, between = time.monotonic() + seconds, threading.Event()
         while True:
