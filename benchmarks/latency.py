@@ -69,6 +69,12 @@ def rules() -> list[dict[str, Any]]:
 
 def first_calls(simulator: Simulator, servers: Sequence[str], since: int) -> list[float]:
     """Return for each server the milliseconds from its first event on the queue to the first call that names it."""
+    put, asked = moments(simulator, servers, since)
+    return [asked[one] - put[one] for one in servers if one in asked]
+
+
+def moments(simulator: Simulator, servers: Sequence[str], since: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return when each server's first event was on the queue, and when the first call named it; milliseconds."""
     put: dict[str, float] = {}
     asked: dict[str, float] = {}
     wanted = set(servers)
@@ -78,7 +84,7 @@ def first_calls(simulator: Simulator, servers: Sequence[str], since: int) -> lis
                 put.setdefault(one, _millis(entry["at"]))
             elif entry["kind"] == "request" and entry["service"] == "ecs" and one in put:
                 asked.setdefault(one, _millis(entry["at"]))
-    return [asked[one] - put[one] for one in servers if one in asked]
+    return put, asked
 
 
 def _millis(at: str) -> float:

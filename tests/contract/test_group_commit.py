@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from random import Random
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 
 from cloudheal.app import App
 from cloudheal.model.event import Channel, Event, Fate
-from cloudheal.pipeline.group_commit import TRIES, GroupCommit
+from cloudheal.model.incident import Trouble
+from cloudheal.pipeline.courtesy import Courtesy
+from cloudheal.pipeline.group_commit import GIVES_WAY, TRIES, GroupCommit
 from cloudheal.record.blame import blame
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from cloudheal.sense.reading import Message
@@ -74,6 +77,43 @@ def test_a_mistake_of_ours_costs_one_message(app: App) -> None:
     assert tries.count(b"odd") == 1 + 1 + TRIES  # all together, its half, and alone
     with app.database.snapshot() as connection:
         assert list(connection.scalars(sa.select(DEAD_LETTER.c.reason))) == ["cannot be taken in: KeyError"]
+
+
+@pytest.mark.parametrize(("times", "overtaken"), [(1, 1), (1000, GIVES_WAY)], ids=["once", "again and again"])
+def test_a_commit_is_undone_for_an_urgent_one_and_done_again(app: App, times: int, overtaken: int) -> None:
+    """In the middle of it nothing of it stays; afterwards all of it is taken once, however many urgent ones come."""
+    begun, came = ExitStack(), [0]
+
+    class Patient(Courtesy):
+        """Whoever gives way does so until the urgent message is taken."""
+
+        def give_way(self) -> bool:
+            begun.close()
+            return super().give_way()
+
+    courtesy = Patient(longest=0, beginning=0)
+
+    def interrupted(event: Event) -> Trouble | None:
+        """Have an urgent message come while the others are decided upon."""
+        if event.subject.id == "i-3" and came[0] < times:
+            came[0] += 1
+            begun.enter_context(courtesy.urgent())
+        return app.intake.trouble_of(event)
+
+    def check() -> list[str]:
+        with app.database.snapshot() as connection:
+            return sorted(connection.scalars(sa.select(EVENT.c.resource)))
+
+    intake = replace(app.intake, trouble_of=interrupted)
+    ordinary = GroupCommit(intake, app.counters, courtesy=courtesy)
+    urgent = GroupCommit(app.intake, app.counters, courtesy=courtesy, is_urgent=True)
+    with begun:
+        taken = ordinary.take([Message(body(n), "queue q", Channel.QUEUE) for n in range(6)])
+    assert [one.fate for one in taken.fared] == [Fate.DONE] * 6
+    assert check() == [f"i-{n}" for n in range(6)]
+    assert f"cloudheal_commits_overtaken_total {overtaken}" in app.counters.exposition()
+    assert urgent.take([Message(body(9), "queue u", Channel.QUEUE)]).fared[0].fate is Fate.DONE
+    assert ordinary.take([Message(body(9), "queue q", Channel.QUEUE)]).fared[0].fate is Fate.DUPLICATE
 
 
 def test_a_missing_table_is_nobodys_fault(app: App) -> None:

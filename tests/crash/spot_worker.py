@@ -13,6 +13,8 @@ from cloudheal.record.promotions import promote
 from cloudheal.settings.schema import Settings
 from tests.flow.test_spot import QUEUE, REPLACE
 
+#: Interruptions come in both queues.
+URGENT = "urgent"
 RULE = {
     "name": "leave-before-release",
     "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
@@ -33,7 +35,7 @@ def main(database: str, simulator: str) -> None:
         "id": "1000000000000001",
         "regions": ["cn-hangzhou"],
         "endpoint": simulator,
-        "queue": {"endpoint": simulator, "name": QUEUE, "wait_seconds": 1},
+        "queue": {"endpoint": simulator, "name": QUEUE, "urgent": URGENT, "wait_seconds": 1},
     }
     document = {
         "accounts": [account],

@@ -14,11 +14,25 @@ from contextlib import contextmanager
 
 import pytest
 
+from cloudheal.clouds.alibaba.events import INTERRUPTION
+from tests.crash.spot_worker import URGENT
 from tests.crash.test_app import verdicts
 from tests.flow.test_spot import PEERS, SPOT, WORLD
 from tests.sim.simulator import RunningSimulator, started
 from tests.zygote import Forked
 
+#: What is taken away is told in either queue; a worker may die between them.
+TWICE_TOLD = {
+    **WORLD,
+    "alibaba": {
+        **WORLD["alibaba"],
+        "queues": [*WORLD["alibaba"]["queues"], {"name": URGENT}],
+        "event_rules": [
+            *WORLD["alibaba"]["event_rules"],
+            {"name": "urgent", "pattern": {"names": [INTERRUPTION]}, "targets": [{"mns": {"queue": URGENT}}]},
+        ],
+    },
+}
 FAULTS = [
     {"service": "slb", "action": "RemoveVServerGroup*", "probability": 0.3, "fault": "effect-then-5xx"},
     {"service": "ecs", "action": "RunInstances", "probability": 0.3, "fault": "effect-then-5xx"},
@@ -48,7 +62,7 @@ def worker(url: str, simulator: RunningSimulator) -> Iterator[subprocess.Popen[s
 def killed_round(simulator: RunningSimulator, url: str, chance: random.Random) -> list[tuple[str, str]]:
     """Reclaim a server, kill two workers at random moments, let the third finish; return the verdicts."""
     simulator.control("POST", "reset", {"seed": chance.randrange(1000)})
-    simulator.world(WORLD)
+    simulator.world(TWICE_TOLD)
     simulator.control("PUT", "faults", FAULTS)
     simulator.control("POST", "chaos", {"do": "reclaim", "instances": [SPOT]})
     for _ in range(2):

@@ -75,6 +75,38 @@ def test_what_somebody_changed_is_shown_as_differences_and_put_right(bare: Opera
     assert "Nothing to do." in bare.done("setup", "alibaba")
 
 
+def test_setting_up_two_queues_twice_changes_nothing_and_one_event_comes_by_both(bare: Operator) -> None:
+    """Each queue has its rules and targets; the ordinary one still brings everything, interruptions included."""
+    bare.settings(
+        account={"queue": {"endpoint": bare.simulator.url, "name": QUEUE, "urgent": "fast", "wait_seconds": 1}}
+    )
+    assert {"queue.missing", "events.not_set_up"} <= errors(bare).keys()
+    assert "Done: 8 changed." in bare.done("setup", "alibaba", "--yes")
+    made = bare.simulator.control("GET", "world")["alibaba"]
+    assert [one["name"] for one in made["queues"]] == [QUEUE, "fast"]
+    wanted = {
+        one["name"]: (one["patterns"][0]["name_list"], one["targets"][0]["mns"]["queue"]) for one in made["event_rules"]
+    }
+    assert wanted == {
+        "cloudheal-ecs": (["*"], QUEUE),
+        "cloudheal-monitor": (["*"], QUEUE),
+        "cloudheal-urgent": (["Instance:PreemptibleInstanceInterruption"], "fast"),
+    }
+    assert "Nothing to do." in bare.done("setup", "alibaba")
+    assert not errors(bare)
+    queues = [row["finding"] for row in bare.json("check") if row["code"] == "queue.ok"]
+    assert [QUEUE in queues[0], "fast" in queues[1]] == [True, True]
+    (taking,) = [one for one in json.loads(bare.done("policy"))["Statement"] if "mns:ReceiveMessage" in one["Action"]]
+    assert [one.rpartition("/queues/")[2] for one in taking["Resource"]] == [f"{QUEUE}/messages", "fast/messages"]
+    notice = {"product": "ECS", "name": "Instance:PreemptibleInstanceInterruption", "content": {"action": "delete"}}
+    bare.simulator.control("POST", "events", {**notice, "instance_id": "i-bp1test1"})
+    bare.chaos("power_off", "i-bp1test1")
+    bare.done("run", "--once")
+    told = [event["type"] for event in bare.json("events", "--resource", "i-bp1test1")]
+    assert told.count("Instance:PreemptibleInstanceInterruption") == 1
+    assert "Instance:StateChange" in told
+
+
 def test_the_doctor_finds_what_is_missing_and_says_the_exact_fix(bare: Operator) -> None:
     """Queue and event rule are missing: errors with the command that mends them; afterwards nothing is."""
     done = bare("check")

@@ -57,7 +57,7 @@ def waiting(simulator: RunningSimulator) -> int:
 
 
 def receivers(
-    simulator: RunningSimulator, take: Callable[[Sequence[bytes], str], Sequence[Fate]], **queue: Any
+    simulator: RunningSimulator, take: Callable[[Sequence[bytes], str, bool], Sequence[Fate]], **queue: Any
 ) -> Receivers:
     """Make receivers whose commit the test is."""
     place = {"endpoint": simulator.url, "name": QUEUE, "wait_seconds": 0, "visibility_seconds": 2, **queue}
@@ -66,7 +66,7 @@ def receivers(
     return Receivers(settings, take, threading.Event(), QueueStates(SystemClock().now), Counters())
 
 
-def done(bodies: Sequence[bytes], _origin: str) -> Sequence[Fate]:
+def done(bodies: Sequence[bytes], *_: object) -> Sequence[Fate]:
     """Take whatever comes."""
     return [Fate.DONE] * len(bodies)
 
@@ -122,7 +122,7 @@ def test_several_receivers_share_a_queue(simulator: RunningSimulator) -> None:
     taken: list[bytes] = []
     guard = threading.Lock()
 
-    def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+    def take(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
         with guard:
             taken.extend(bodies)
         return done(bodies, origin)
@@ -137,7 +137,7 @@ def test_a_backlog_is_taken_by_the_hundred(simulator: RunningSimulator) -> None:
     """While a queue gives all that a call may bring, a receiver takes several calls' messages into one commit."""
     sizes: list[int] = []
 
-    def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+    def take(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
         sizes.append(len(bodies))
         return done(bodies, origin)
 
@@ -151,7 +151,7 @@ def test_what_was_taken_is_committed_when_the_next_call_fails(simulator: Running
     """A queue that stops answering in the middle of a backlog keeps nobody from what is in hand; the rest comes."""
     sizes: list[int] = []
 
-    def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+    def take(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
         sizes.append(len(bodies))
         return done(bodies, origin)
 
@@ -167,7 +167,7 @@ def test_what_takes_long_to_commit_stays_in_hand(simulator: RunningSimulator) ->
     """Nobody else gets a message while its commit goes on, however short the queue's patience; then it is deleted."""
     release, calls = threading.Event(), [0]
 
-    def slow(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+    def slow(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
         calls[0] += 1
         assert release.wait(30)
         return done(bodies, origin)
@@ -196,7 +196,7 @@ def test_a_handle_that_expired_is_a_duplicate_later(simulator: RunningSimulator,
     with watched(simulator, tmp_path) as one:
         fates: list[Fate] = []
 
-        def slow(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+        def slow(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
             found = [fared.fate for fared in one.app.take(bodies, origin, Channel.QUEUE).fared]
             if not fates:
                 until(lambda: is_visible(simulator), what="an expired handle")
@@ -304,7 +304,7 @@ def test_a_worker_told_to_stop_finishes_what_is_in_hand(simulator: RunningSimula
     """Stopping waits for the commit and deletes; nothing is left in hand (B0-22)."""
     entered, release = threading.Event(), threading.Event()
 
-    def slow(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+    def slow(bodies: Sequence[bytes], origin: str, *_: object) -> Sequence[Fate]:
         entered.set()
         assert release.wait(30)
         return done(bodies, origin)

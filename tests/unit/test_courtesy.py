@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudheal.pipeline.courtesy import Courtesy, Orderly
+from cloudheal.pipeline.courtesy import Courtesy, Orderly, OvertakenError
 
 LONG, SHORT = 60.0, 0.01
 
@@ -72,3 +72,28 @@ def test_an_error_lets_the_others_go_on() -> None:
     with pytest.raises(ZeroDivisionError):
         Orderly(Plain(), courtesy, hurries=True).step("urgent", lambda: 1 // 0)
     assert courtesy.stand_back()
+
+
+def test_what_is_urgent_goes_before_everyone_until_it_has_begun() -> None:
+    """Steps and commits wait for it, and for a moment after it, in which its run makes its first call."""
+    now = [0.0]
+    courtesy = Courtesy(longest=0, beginning=0.1, monotonic=lambda: now[0])
+    courtesy.check()
+    with courtesy.urgent():
+        assert not courtesy.stand_back()
+        assert not courtesy.give_way()
+        with pytest.raises(OvertakenError):
+            courtesy.check()
+    courtesy.check()
+    assert not courtesy.give_way()
+    now[0] = 0.1
+    assert courtesy.give_way()
+    assert courtesy.stand_back()
+
+
+def test_commits_do_not_stand_back_for_each_other() -> None:
+    """What is new goes before steps, and waits for nothing but what is urgent."""
+    courtesy = Courtesy(longest=0)
+    with courtesy.first():
+        assert not courtesy.stand_back()
+        assert courtesy.give_way()

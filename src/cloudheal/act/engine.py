@@ -29,6 +29,7 @@ from dbos import error as failures
 
 from cloudheal.act.outcome import EngineError
 from cloudheal.act.raising import kept, result_of
+from cloudheal.ports.hurry import hurrying
 from cloudheal.ports.store import STORE_AWAY, Store, is_away
 
 #: What may be checkpointed: JSON values only, never pickled objects.
@@ -106,6 +107,7 @@ class Engine:
         self._held = False
         self._at_work: set[tuple[Look, int]] = set()
         self._idle: frozenset[Look] = frozenset()
+        self._hurried: set[Look] = set()
         #: True when looks that this process began may be idle.
         self.has_left = False
 
@@ -204,7 +206,8 @@ class Engine:
     def start_at_once(self, run: str, look: int) -> str:
         """Begin a look in this process without the queue (fast lane); a look that has begun is not begun again."""
         id_ = workflow_id(run, look)
-        with SetWorkflowID(id_):
+        self._hurried.add((run, look))
+        with hurrying(), SetWorkflowID(id_):
             DBOS.start_workflow(_heal, run, look)
         return id_
 
@@ -288,8 +291,11 @@ class Engine:
         """Run the body of one look; a database that fails leaves the look begun. Raises LookLeft."""
         here = (run, look), threading.get_ident()
         self._at_work.add(here)
+        hurries = (run, look) in self._hurried
+        self._hurried.discard((run, look))
         try:
-            self._body(run, look)
+            with hurrying(hurries):
+                self._body(run, look)
         except (*STORE_AWAY, LookLeft) as problem:
             log.warning("look.left run=%s look=%d problem=%s", run, look, type(problem).__name__)
             self.has_left = True

@@ -143,9 +143,9 @@ def policy_of(account: AccountSettings, duties: Duties) -> Mapping[str, Any]:
     return policy.document_of(account, duties)
 
 
-def connected(account: AccountSettings) -> Queue:
-    """Open a connection to an account's queue. Raises SettingsError when it has none, or keys are missing."""
-    queue = open_account(account).queue()
+def connected(account: AccountSettings, name: str) -> Queue:
+    """Open a connection to a queue of an account. Raises SettingsError when it has no such, or keys are missing."""
+    queue = open_account(account).queue(name)
     if queue is None:
-        raise SettingsError(f"account {account.name} has no queue")
+        raise SettingsError(f"account {account.name} has no queue {name}")
     return queue

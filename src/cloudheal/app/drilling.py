@@ -12,6 +12,7 @@ from datetime import datetime
 
 from cloudheal.app.accounts import accounts_of, connected
 from cloudheal.app.drills import drill_desk
+from cloudheal.app.lookout import inlets_of
 from cloudheal.app.rules import rules_for, rules_of
 from cloudheal.drills.cleaning import holder
 from cloudheal.drills.ground import Ground
@@ -79,14 +80,12 @@ def _waits(clock: Clock) -> Callable[[datetime], object]:
 def _queues(settings: Settings) -> Mapping[str, str]:
     """Ask every queue for the age of its oldest message; returns why one does not answer."""
     found = {}
-    for account in settings.accounts:
-        if account.inlet is None:
-            continue
+    for one in inlets_of(settings.accounts):
         try:
-            with closing(connected(account)) as place:
+            with closing(connected(*one)) as place:
                 place.oldest()
         except (CloudTransientError, CloudPermanentError) as problem:
-            found[f"{account.name}/{account.inlet.name}"] = problem.vendor_code or problem.code
+            found[one.shown] = problem.vendor_code or problem.code
         else:
-            found[f"{account.name}/{account.inlet.name}"] = ""
+            found[one.shown] = ""
     return found

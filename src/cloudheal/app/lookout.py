@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -52,8 +53,8 @@ class Lookout:
     worker: str
     accounts: Sequence[AccountSettings]
     settings: WatchSettings
-    connect: Callable[[AccountSettings], Queue]
-    """Opens a connection to an account's queue, closed after each use."""
+    connect: Callable[[AccountSettings, str], Queue]
+    """Opens a connection to a queue of an account, closed after each use."""
     clock: Clock
     new_id: Callable[[], str]
     _looked: datetime | None = None
@@ -71,18 +72,17 @@ class Lookout:
             escalate_long_waits(connection, self.settings.escalate_after, self.clock.now())
             self._silence(connection, self.clock.now())
             forget_watches(connection, set(self._names()))
-        for account in self.accounts:
-            if account.inlet is not None:
-                self._age(account, queue_name(account))
-                self._canary(account, queue_name(account))
+        for one in inlets_of(self.accounts):
+            self._age(one)
+            self._canary(one)
         return True
 
     def _names(self) -> Iterator[str]:
         for account in self.accounts:
             yield source_watch(account)
-            if account.inlet is not None:
-                yield age_watch(queue_name(account))
-                yield canary_watch(queue_name(account))
+        for one in inlets_of(self.accounts):
+            yield age_watch(one.shown)
+            yield canary_watch(one.shown)
 
     def _silence(self, connection: sa.Connection, now: datetime) -> None:
         """Note when events of each account came last; one never heard of counts from the first look."""
@@ -99,13 +99,14 @@ class Lookout:
             facts = {"account": account.name, "limit": written(limit or timedelta())}
             _tell(connection, turn, (Topic.SOURCE_SILENT, Topic.SOURCE_BACK), account.name, facts, now)
 
-    def _age(self, account: AccountSettings, queue: str) -> None:
+    def _age(self, inlet: Inlet) -> None:
+        queue = inlet.shown
         now, name = self.clock.now(), age_watch(queue)
         if queue in self._asked and now - self._asked[queue] < AGE_EVERY:
             return
         self._asked[queue] = now
         try:
-            with closing(self.connect(account)) as place:
+            with closing(self.connect(*inlet)) as place:
                 oldest = place.oldest()
         except (CloudTransientError, CloudPermanentError) as problem:
             log.warning("watch.no_age queue=%s code=%s", queue, problem.vendor_code)
@@ -117,9 +118,9 @@ class Lookout:
             facts = {"queue": queue, "limit": written(limit)}
             _tell(connection, turn, (Topic.QUEUE_LATE, Topic.QUEUE_CURRENT), queue, facts, now)
 
-    def _canary(self, account: AccountSettings, queue: str) -> None:
+    def _canary(self, inlet: Inlet) -> None:
         """Send a canary when one is due, and look whether those before came back."""
-        wanted, now = self.settings.canary, self.clock.now()
+        wanted, now, queue = self.settings.canary, self.clock.now(), inlet.shown
         if wanted is None:
             return
         with self.store.snapshot() as connection:
@@ -132,23 +133,35 @@ class Lookout:
                 facts = {"queue": queue, "limit": written(wanted.within)}
                 _tell(connection, turn, (Topic.CANARY_MISSING, Topic.CANARY_BACK), queue, facts, now)
         if newest is None or now - newest.sent >= wanted.every:
-            self._send(account, queue, now)
+            self._send(inlet, now)
 
-    def _send(self, account: AccountSettings, queue: str, now: datetime) -> None:
+    def _send(self, inlet: Inlet, now: datetime) -> None:
         """Send a canary, written down first: one that cannot be sent does not come back either."""
-        id_ = self.new_id()
+        id_, queue = self.new_id(), inlet.shown
         with self.store.transaction() as connection:
             launch(connection, id_, queue, now)
         try:
-            with closing(self.connect(account)) as place:
+            with closing(self.connect(*inlet)) as place:
                 place.send(canary_body(id_))
         except (CloudTransientError, CloudPermanentError) as problem:
             log.warning("canary.not_sent queue=%s code=%s", queue, problem.vendor_code)
 
 
-def queue_name(account: AccountSettings) -> str:
-    """Name an account's queue as people see it."""
-    return f"{account.name}/{account.inlet.name if account.inlet else ''}"
+class Inlet(NamedTuple):
+    """One queue of an account."""
+
+    account: AccountSettings
+    queue: str
+
+    @property
+    def shown(self) -> str:
+        """Its name as people see it."""
+        return f"{self.account.name}/{self.queue}"
+
+
+def inlets_of(accounts: Sequence[AccountSettings]) -> list[Inlet]:
+    """Return the queues of all accounts."""
+    return [Inlet(account, one.name) for account in accounts for one in account.inlets]
 
 
 def age_watch(queue: str) -> str:

@@ -1,8 +1,9 @@
 """Receivers: messages of a queue are taken in batches, committed, and only then deleted.
 
-Several receivers share a queue, each with a connection of its own; what they hold at the same time is one commit. A
-queue that does not answer or is not there is waited for, with a pause that doubles from a second to a minute; so is a
-database that does not take what was received, which is then given back to the queue.
+Several receivers share a queue, each with a connection of its own; what they hold at the same time is one commit. What
+comes from the queue of urgent messages is committed apart, before everything else. A queue that does not answer or is
+not there is waited for, with a pause that doubles from a second to a minute; so is a database that does not take what
+was received, which is then given back to the queue. One queue's trouble is not the other's.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -42,11 +44,14 @@ class NotCommittedError(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Take the messages of one account's queue until told to stop."""
+    """Take the messages of one account's queues until told to stop."""
 
     account: AccountSettings
-    take: Callable[[Sequence[bytes], str], Sequence[Fate]]
-    """Commits a batch of bodies from an origin and tells their fates. Raises what the database raises."""
+    take: Callable[[Sequence[bytes], str, bool], Sequence[Fate]]
+    """Commits a batch of bodies from an origin, which can wait or not, and tells their fates.
+
+    Raises what the database raises.
+    """
     stopping: threading.Event
     states: QueueStates
     counters: Counters
@@ -59,25 +64,24 @@ class Receivers:
 
         Raises CloudTransientError, CloudPermanentError or NotCommittedError with `once`; without it all are waited for.
         """
-        settings = self.account.inlet
-        if settings is None:
+        if not self.account.inlets:
             raise SettingsError(f"account {self.account.name} has no queue")
-
-        def connect() -> Queue:
-            return connected(self.account)
-
-        def extended() -> None:
-            self.counters.count("cloudheal_queue_extended_total", queue=settings.name)
-
-        with closing(Custody(connect, settings.visibility_seconds, extended)) as custody:
-            with ThreadPoolExecutor(settings.receivers, thread_name_prefix=f"queue-{self.account.name}") as pool:
-                loops = [
-                    pool.submit(_Receiver(self, settings, custody).work, connect, once=once)
-                    for _ in range(settings.receivers)
-                ]
+        with ExitStack() as custodies:
+            receivers = [one for inlet in self.account.inlets for one in self._of(inlet, custodies)]
+            with ThreadPoolExecutor(len(receivers), thread_name_prefix=f"queue-{self.account.name}") as pool:
+                loops = [pool.submit(one.work, once=once) for one in receivers]
                 wait(loops, return_when=FIRST_EXCEPTION)
                 self._over.set()  # one that failed ends the others; without a failure all have ended
             return sum(one.result() for one in loops)
+
+    def _of(self, inlet: QueueSettings | KafkaSettings, custodies: ExitStack) -> list[_Receiver]:
+        """Return the receivers of one queue, which keep what they hold together."""
+        connect = partial(connected, self.account, inlet.name)
+        extended = partial(self.counters.count, "cloudheal_queue_extended_total", queue=inlet.name)
+        custody = custodies.enter_context(closing(Custody(connect, inlet.visibility_seconds, extended)))
+        queue = self.account.queue
+        is_urgent = queue is not None and inlet.name == queue.urgent
+        return [_Receiver(self, inlet, connect, custody, is_urgent) for _ in range(inlet.receivers)]
 
     @property
     def is_over(self) -> bool:
@@ -91,11 +95,13 @@ class _Receiver:
 
     among: Receivers
     settings: QueueSettings | KafkaSettings
+    connect: Callable[[], Queue]
     custody: Custody
+    is_urgent: bool
 
-    def work(self, connect: Callable[[], Queue], *, once: bool) -> int:
+    def work(self, *, once: bool) -> int:
         taken, backoff = 0, FIRST_BACKOFF
-        with closing(connect()) as queue:
+        with closing(self.connect()) as queue:
             while not self.among.is_over:
                 if self.among.idle():
                     if once:
@@ -124,7 +130,7 @@ class _Receiver:
         self.among.states.answered(self.among.account.name, queue.name)
         if messages:
             try:
-                fates = self.among.take([one.body for one in messages], f"queue {queue.name}")
+                fates = self.among.take([one.body for one in messages], f"queue {queue.name}", self.is_urgent)
             except (sa.exc.SQLAlchemyError, TransientError, OSError) as problem:
                 self._give_back(queue, self.custody.let_go(held))
                 self._count(queue.name, messages, [Fate.RETRY] * len(messages))

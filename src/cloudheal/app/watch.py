@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from cloudheal.app.chores import Chores
 from cloudheal.app.following import Following
-from cloudheal.app.lookout import queue_name
+from cloudheal.app.lookout import inlets_of
 from cloudheal.app.outage import Outage, reason_of
 from cloudheal.app.queue_state import QueueState, QueueStates
 from cloudheal.metrics.counters import Counters, Gauge
@@ -141,7 +141,7 @@ class Watch:
             return Disk(0)
 
     def _seen(self) -> _Seen:
-        names = [queue_name(one) for one in self.accounts if one.inlet]
+        names = [one.shown for one in inlets_of(self.accounts)]
         with self.database.snapshot() as connection:
             pauses = holds_on(connection, [EVERYTHING], self.clock.now())
             return _Seen(

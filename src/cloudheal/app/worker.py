@@ -169,6 +169,7 @@ class App:
             heard=self.waits.ring,
         )
         self.group = GroupCommit(self.intake, self.counters, courtesy=courtesy)
+        self.urgent = GroupCommit(self.intake, self.counters, courtesy=courtesy, is_urgent=True)
         self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)
         spans = Spans(keep.history, keep.dead_letters, keep.workflows, keep.instances)
@@ -312,9 +313,10 @@ class App:
         outlets = {f"outlet {one.name}": one.tick for one in self.outlets}
         return {**chores, "patrol": self.patrol.tick, **listening, **outlets, **dead_man}
 
-    def take(self, bodies: Sequence[bytes], origin: str, channel: Channel) -> Taken:
-        """Take in messages that came by any channel."""
-        taken = self.group.take([Message(body, origin, channel) for body in bodies])
+    def take(self, bodies: Sequence[bytes], origin: str, channel: Channel, *, is_urgent: bool = False) -> Taken:
+        """Take in messages that came by any channel; urgent ones before all others."""
+        group = self.urgent if is_urgent else self.group
+        taken = group.take([Message(body, origin, channel) for body in bodies])
         for outcome, number in Counter(one.fate for one in taken.fared).items():
             self.counters.count("cloudheal_events_total", number, channel=channel, outcome=outcome)
         return taken
@@ -359,11 +361,12 @@ class App:
             self.chores.attempt("tend", self._tend_once)
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
-        """Take messages from an account's queue until told to stop; returns how many. A poor queue is waited for."""
+        """Take messages from an account's queues until told to stop; returns how many. A poor queue is waited for."""
 
-        def take(bodies: Sequence[bytes], origin: str) -> Sequence[Fate]:
+        def take(bodies: Sequence[bytes], origin: str, is_urgent: bool) -> Sequence[Fate]:  # noqa: FBT001 - of two lanes
             parts = [parts_of(body) if account.kafka else [body] for body in bodies]
-            fared = iter(self.take([part for one in parts for part in one], origin, Channel.QUEUE).fared)
+            taken = self.take([part for one in parts for part in one], origin, Channel.QUEUE, is_urgent=is_urgent)
+            fared = iter(taken.fared)
             return [most_telling([one.fate for one in islice(fared, len(part))]) for part in parts]
 
         return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.draining).receive(

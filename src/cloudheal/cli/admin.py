@@ -28,7 +28,7 @@ def alibaba(
     config: Config = HERE,
     yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
 ) -> None:
-    """Create queue, event rules and targets; prints the plan with its differences first."""
+    """Create queues, event rules and targets; prints the plan with its differences first."""
     settings = settings_of(config)
     show = show_of(settings)
     for account in settings.accounts:
@@ -74,11 +74,11 @@ def _put(file: Path, text: str, show: Show) -> bool:
 
 def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
     from cloudheal.clouds.alibaba.client import Client
-    from cloudheal.clouds.alibaba.setup import Deed, place_of, plan
+    from cloudheal.clouds.alibaba.setup import Deed, places_of, plan
     from cloudheal.clouds.keys import keys_of
 
     keys = keys_of(account)
-    items = plan(Client(keys.id, keys.secret, account.endpoint), (keys.id, keys.secret), place_of(account))
+    items = plan(Client(keys.id, keys.secret, account.endpoint), (keys.id, keys.secret), places_of(account))
     show.say("title.setup", account=account.name)
     for item in items:
         show.say(f"setup.{item.deed}", what=item.what, name=item.name, differences="; ".join(item.differences))

@@ -38,6 +38,9 @@ log = logging.getLogger("cloudheal.run")
 BATCH = 500
 #: How often `--once` looks whether everything has ended.
 LOOK_SECONDS = 0.2
+#: For how long a thread that computes keeps the interpreter while others want it. A thread asks for it after each
+#: statement of the database; with the usual 5 ms an interruption would wait for dozens of them.
+SWITCH_SECONDS = 0.0005
 
 
 class _Plain(logging.Formatter):
@@ -84,7 +87,7 @@ def run(
 
 
 class _Shift:
-    """One worker from start to end: a thread for each queue, and the signals that end it."""
+    """One worker from start to end: a thread for the queues of each account, and the signals that end it."""
 
     def __init__(self, worker: App, *, once: bool) -> None:
         self._app = worker
@@ -94,14 +97,15 @@ class _Shift:
 
     def work(self) -> int:
         """Be at work; returns the exit code."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         with self._app.running():
-            queues = [account for account in self._app.settings.accounts if account.inlet]
-            threads = [self._receiver(account) for account in queues]
+            queues = sum(len(account.inlets) for account in self._app.settings.accounts)
+            threads = [self._receiver(account) for account in self._app.settings.accounts if account.inlets]
             kind = "sqlite" if self._app.database.is_sqlite else "postgresql"
             rules = len(self._app.settings.rules)
-            log.info("run.ready worker=%s queues=%d rules=%d database=%s", self._app.worker, len(queues), rules, kind)
+            log.info("run.ready worker=%s queues=%d rules=%d database=%s", self._app.worker, queues, rules, kind)
             if not queues:
                 log.warning("run.no_queue add=accounts.queue")
             for thread in threads:
@@ -143,7 +147,7 @@ class _Shift:
         return threading.Thread(target=self._receive, args=(account,), name=f"queue-{account.name}", daemon=True)
 
     def _receive(self, account: AccountSettings) -> None:
-        """Take in an account's queue; a failure that nobody foresaw ends the worker, so that it is noticed."""
+        """Take in an account's queues; a failure that nobody foresaw ends the worker, so that it is noticed."""
         try:
             taken = self._app.consume(account, once=self._once)
             log.info("run.queue_left account=%s taken=%d", account.name, taken)

@@ -80,7 +80,7 @@ def verdict(event_time: datetime, now: datetime, facts: Facts, count: Count | No
     """Return how the same walk ends."""
     asked = Asked(event_time, now, facts, facts.group)
     for one in _questions(facts):
-        if one.counts and count is not None:
+        if one.counts and count is not None and _is_bounded(facts):
             asked, count = Asked(event_time, now, facts, count()), None
         reason = one.refuses(asked)
         if reason is not None:
@@ -91,7 +91,7 @@ def verdict(event_time: datetime, now: datetime, facts: Facts, count: Count | No
 def _stations(event_time: datetime, now: datetime, facts: Facts, count: Count | None) -> Iterator[Station]:
     asked = Asked(event_time, now, facts, facts.group)
     for one in _questions(facts):
-        if one.counts and count is not None:
+        if one.counts and count is not None and _is_bounded(facts):
             asked, count = Asked(event_time, now, facts, count()), None
         reason = one.refuses(asked)
         yield Station(one.name, reason, one.numbers(asked), None if reason is None else one.until(facts))

@@ -2,13 +2,16 @@
 
 Runs by the hundred share an interpreter with the threads that take messages in, and each of them gets as much of it as
 any other: in a mass outage an interruption would be read only after the runs of thousands had their turns. So a step of
-a run that does not hurry stands back while messages are committed, or while a run that hurries does a step. It stands
-back for a moment only, however long the others take: nothing starves, and nothing that is decided depends on it.
+a run that does not hurry stands back while messages are committed, or while a run that hurries does a step. And before
+an urgent message even the commit of other messages gives way: in the middle of its work it is undone, and done again
+afterwards, because nothing of it has been acknowledged yet. Everyone stands back for a moment only, however long the
+others take: nothing starves, and nothing that is decided depends on it.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +19,14 @@ from typing import Any
 
 from cloudheal.act.hands import Steps
 
-#: The longest that one step stands back.
+#: The longest that one step or commit stands back.
 MOMENT_SECONDS = 0.5
+#: What a run that hurries needs from its commit to its first call.
+BEGINNING_SECONDS = 0.1
+
+
+class OvertakenError(Exception):
+    """Something urgent came in the middle of a commit, which is undone and done again after it."""
 
 
 @dataclass(slots=True)
@@ -25,12 +34,16 @@ class Courtesy:
     """Knows who goes first now; shared by the threads of one process."""
 
     longest: float = MOMENT_SECONDS
+    beginning: float = BEGINNING_SECONDS
+    monotonic: Callable[[], float] = time.monotonic
     _first: int = 0
+    _urgent: int = 0
+    _begun_by: float = float("-inf")
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """Go before others until the block ends."""
+        """Go before steps that do not hurry until the block ends."""
         with self._changed:
             self._first += 1
         try:
@@ -38,13 +51,46 @@ class Courtesy:
         finally:
             with self._changed:
                 self._first -= 1
-                if not self._first:
-                    self._changed.notify_all()
+                self._changed.notify_all()
+
+    @contextmanager
+    def urgent(self) -> Iterator[None]:
+        """Go before everything else until the block ends, and so does what begins by it."""
+        with self._changed:
+            self._urgent += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._urgent -= 1
+                self._begun_by = self.monotonic() + self.beginning
+                self._changed.notify_all()
 
     def stand_back(self) -> bool:
         """Wait while somebody goes first; False when a moment was not enough."""
+        return self._wait(lambda: bool(self._first))
+
+    def give_way(self) -> bool:
+        """Wait while something urgent goes on; False when a moment was not enough."""
+        return self._wait(lambda: False)
+
+    def check(self) -> None:
+        """Go on unless something urgent goes on: then OvertakenError is raised."""
+        if self._urgent:
+            raise OvertakenError
+
+    def _wait(self, others: Callable[[], bool]) -> bool:
+        """Wait until nothing urgent goes on or has just begun, and no others go first either."""
+        end = self.monotonic() + self.longest
         with self._changed:
-            return self._changed.wait_for(lambda: not self._first, self.longest)
+            while True:
+                now = self.monotonic()
+                busy = self._urgent or others()
+                if not busy and now >= self._begun_by:
+                    return True
+                if now >= end:
+                    return False
+                self._changed.wait((end if busy else min(end, self._begun_by)) - now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Whoever comes while another commits waits, and is then committed with everyone w
 commits, an idle one commits at once. What cannot be committed together is tried in halves, down to the single message;
 one that fails alone again and again becomes a dead letter with the reason. A database that is in trouble blames no
 message: its exception goes to everyone who waited, and nothing was taken that may be acknowledged.
+
+Urgent messages have a group of their own. While it commits, the commit of the others is undone and done again.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from itertools import islice
 
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
-from cloudheal.pipeline.courtesy import Courtesy
+from cloudheal.pipeline.courtesy import Courtesy, OvertakenError
 from cloudheal.pipeline.intake import Fared, Intake, Taken
+from cloudheal.ports.hurry import hurrying
 from cloudheal.record.blame import blame
 from cloudheal.sense.reading import Message
 
@@ -28,6 +31,8 @@ log = logging.getLogger("cloudheal.intake")
 MOST_TOGETHER = 2000
 #: How often a message is tried alone before it is to blame.
 TRIES = 3
+#: How often a commit gives way to urgent ones before it is done all the same.
+GIVES_WAY = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +52,8 @@ class GroupCommit:
     counters: Counters
     monotonic: Callable[[], float] = time.monotonic
     courtesy: Courtesy = field(default_factory=Courtesy)
+    is_urgent: bool = False
+    """True for the group that goes before everything else."""
     _waiting: list[_Parcel] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -59,7 +66,8 @@ class GroupCommit:
         parcel = _Parcel(messages)
         with self._guard:
             self._waiting.append(parcel)
-        with self.courtesy.first(), self._turn:
+        first = self.courtesy.urgent() if self.is_urgent else self.courtesy.first()
+        with hurrying(self.is_urgent), first, self._turn:
             while parcel.taken is None and parcel.problem is None:
                 self._commit(self._next())
         if parcel.problem is not None:
@@ -110,8 +118,18 @@ class GroupCommit:
         return Fared(Fate.DEAD_LETTER)
 
     def _timed(self, messages: Sequence[Message]) -> Taken:
+        """Commit messages, after whatever is urgent and comes before the end of it."""
+        for _ in range(0 if self.is_urgent else GIVES_WAY):
+            self.courtesy.give_way()
+            try:
+                return self._measured(messages, self.courtesy.check)
+            except OvertakenError:
+                self.counters.count("cloudheal_commits_overtaken_total")
+        return self._measured(messages, lambda: None)
+
+    def _measured(self, messages: Sequence[Message], check: Callable[[], None]) -> Taken:
         began = self.monotonic()
-        taken = self.intake.take(messages)
+        taken = self.intake.take(messages, check)
         self.counters.observe("cloudheal_commit_seconds", self.monotonic() - began)
         self.counters.observe("cloudheal_commit_messages", len(messages))
         return taken

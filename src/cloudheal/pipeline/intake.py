@@ -135,10 +135,14 @@ class Intake:
     heard: Callable[[Iterable[ResourceId]], object] = list
     """Is told which resources new events are about, after their commit."""
 
-    def take(self, messages: Sequence[Message]) -> Taken:
-        """Read, decide and commit a batch. When this returns every message may be acknowledged."""
+    def take(self, messages: Sequence[Message], check: Callable[[], None] = lambda: None) -> Taken:
+        """Read, decide and commit a batch. When this returns every message may be acknowledged.
+
+        `check` is asked again and again before the commit; when it raises, nothing is taken in.
+        """
         now = self.clock.now()
         found = read(messages, self.reader, now)
+        check()
         resources = self.lookup(sorted({event.subject for event in found.events if self.trouble_of(event)}))
         with self.store.transaction() as connection:
             for bad in found.unreadable:
@@ -147,7 +151,7 @@ class Intake:
                 add_dead_letter(connection, letter)
             for canary in found.canaries:
                 welcome(connection, canary.id, now)
-            taken = self._commit(connection, found.events, resources, now)
+            taken = self._commit(connection, found.events, resources, now, check)
         self.heard({event.subject for event in found.events})
         if taken.acting:
             self.begin_stranded()
@@ -216,8 +220,10 @@ class Intake:
         events: Sequence[Event],
         resources: Mapping[ResourceId, Resource],
         now: datetime,
+        check: Callable[[], None] = lambda: None,
     ) -> Taken:
         rows = add_events(connection, events)
+        check()
         first = {event.key: event for event in reversed(events)}
         tests = {key for key, event in first.items() if event.is_dry_run}
         new = {key: first[key] for key in rows if key not in tests}
@@ -226,7 +232,8 @@ class Intake:
         wanted = [(rows[key], name, one.subject) for key, one in new.items() for name in self.wanted_by(one)]
         add_tasks(connection, wanted, now)
         heard = {row for row, _, _ in wanted}
-        fared = self._decide_all(connection, list(new.values()), rows, resources, now)
+        check()
+        fared = self._decide_all(connection, list(new.values()), rows, resources, now, check)
         fared |= self._note_tests(connection, [first[key] for key in rows if key in tests], rows, resources, now)
         for key, row in rows.items():
             if row in heard and fared[key].fate is Fate.IGNORED:
@@ -259,6 +266,7 @@ class Intake:
         rows: Mapping[str, int],
         resources: Mapping[ResourceId, Resource],
         now: datetime,
+        check: Callable[[], None],
     ) -> dict[str, Fared]:
         """Decide on new events in their order; returns by key how each fared.
 
@@ -283,6 +291,7 @@ class Intake:
         counts = TableCounts(connection)
         counts.expect(event.subject for event in new if event.key in rules)
         for event in new:
+            check()
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
                 wake_early(connection, event, now)
@@ -301,6 +310,7 @@ class Intake:
                 add_decisions(connection, decisions)
             else:
                 refused += decisions
+        check()
         recovered = follow_recoveries(connection, new, rows, opened, self.rules, now)
         add_decisions(connection, [*refused, *recovered])
         heard = {one.event for one in recovered}

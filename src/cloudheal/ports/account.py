@@ -84,8 +84,8 @@ class Account(Protocol):
     def metrics(self) -> Metrics | None:
         """Return the monitoring; None when the cloud's is not known here."""
 
-    def queue(self) -> Queue | None:
-        """Open a connection to the queue of events; None when the account has none."""
+    def queue(self, name: str) -> Queue | None:
+        """Open a connection to a queue of events; None when the account has none of that name."""
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""

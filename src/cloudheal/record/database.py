@@ -1,14 +1,15 @@
 """One database, SQLite or PostgreSQL, opened so that a commit is on disk when it returns.
 
 SQLite runs in WAL mode with synchronous FULL. A transaction that may write takes the write lock when it begins, so that
-two writers wait for each other instead of failing half-way. Readers have an engine of their own and never wait for a
-writer. Neither the password in a URL nor the values of a statement, which strangers sent, show in an error.
+two writers wait for each other instead of failing half-way; those of one process stand in a line (`turns.py`). Readers
+have an engine of their own and never wait for a writer. Neither the password in a URL nor the values of a statement,
+which strangers sent, show in an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from cloudheal.errors import SettingsError
+from cloudheal.record.turns import Turns, in_turn, write_in_turns
 
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
+#: Of files, which cost little: as many as threads may want at once.
+_CONNECTIONS: Mapping[str, Any] = {"poolclass": sa.pool.QueuePool, "pool_size": 8, "max_overflow": 72}
 _NOTED = "cloudheal.noted"
 #: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
 #: keep its rows locked, and its heir waiting, for hours.
@@ -34,6 +38,12 @@ class Database:
     reading: sa.Engine
     observers: list[Callable[[Sequence[object]], object]] = field(default_factory=list, compare=False)
     """Told after every commit of what was noted in it with `note_commit`."""
+    turns: Turns = field(default_factory=Turns, compare=False, repr=False)
+    """The line of those who write to SQLite; a connection is taken when it is one's turn, so that few are needed."""
+
+    def __post_init__(self) -> None:
+        if self.is_sqlite:
+            write_in_turns(self.writing, self.turns, BUSY_SECONDS)
 
     @property
     def is_sqlite(self) -> bool:
@@ -43,7 +53,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Commit what the block did, all of it on disk, or nothing when it raises."""
-        with self.writing.begin() as connection:
+        with self._in_turn(), self.writing.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             connection.info.pop(_NOTED, None)
@@ -51,6 +61,9 @@ class Database:
             noted = connection.info.pop(_NOTED, ())
         for observer in self.observers if noted else ():
             observer(noted)
+
+    def _in_turn(self) -> AbstractContextManager[object]:
+        return in_turn(self.turns, BUSY_SECONDS) if self.is_sqlite else nullcontext()
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
@@ -91,7 +104,11 @@ def open_database(url: str) -> Database:
 
 def _sqlite(address: sa.URL, *, writing: bool) -> sa.Engine:
     engine = sa.create_engine(
-        address, connect_args={"check_same_thread": False}, pool_reset_on_return="rollback", hide_parameters=True
+        address,
+        connect_args={"check_same_thread": False},
+        pool_reset_on_return="rollback",
+        hide_parameters=True,
+        **_CONNECTIONS,
     )
 
     @event.listens_for(engine, "connect")

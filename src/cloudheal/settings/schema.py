@@ -62,6 +62,25 @@ class QueueSettings(Part):
     visibility_seconds: int = Field(
         30, ge=2, le=43_200, description="For how long messages in hand are kept from others, again and again."
     )
+    urgent: str = Field(
+        "",
+        description="A second queue at the same endpoint that holds only what cannot wait, which is interruptions: "
+        "they are taken from there however much waits in the other one. Empty: there is none.",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9-]{0,119}|)$",
+    )
+
+    @field_validator("urgent")
+    @classmethod
+    def _another(cls, value: str, info: ValidationInfo) -> str:
+        if value and value == info.data.get("name"):
+            msg = "expected the name of another queue, got that of this one"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def for_urgent(self) -> Self | None:
+        """The queue of what cannot wait; None when there is none."""
+        return self.model_copy(update={"name": self.urgent, "urgent": ""}) if self.urgent else None
 
 
 class AccountSettings(Part):
@@ -132,9 +151,10 @@ class AccountSettings(Part):
     )
 
     @property
-    def inlet(self) -> QueueSettings | KafkaSettings | None:
-        """Where its events are fetched from; None when they are brought, or only looked for."""
-        return self.queue or self.kafka
+    def inlets(self) -> tuple[QueueSettings | KafkaSettings, ...]:
+        """Where its events are fetched from, what cannot wait first; none when they are brought, or only looked for."""
+        urgent = self.queue.for_urgent if self.queue else None
+        return tuple(one for one in (urgent, self.queue, self.kafka) if one is not None)
 
     @property
     def key_variables(self) -> tuple[str, ...]:

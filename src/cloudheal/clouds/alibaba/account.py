@@ -82,19 +82,20 @@ class AlibabaAccount:
         """Return the monitoring."""
         return AlibabaMetrics(self.client, time.monotonic)
 
-    def queue(self) -> MnsQueue | None:
-        """Open a connection to the queue of events; None when the account has none."""
+    def queue(self, name: str) -> MnsQueue | None:
+        """Open a connection to a queue of events; None when the account has none of that name."""
         queue = self.settings.queue
-        return MnsQueue(queue.endpoint, self._keys.id, self._keys.secret, queue.name) if queue else None
+        if queue is None or name not in {queue.name, queue.urgent}:
+            return None
+        return MnsQueue(queue.endpoint, self._keys.id, self._keys.secret, name)
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.alibaba.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
-        from cloudheal.clouds.alibaba.setup import place_of  # noqa: PLC0415 - the same
+        from cloudheal.clouds.alibaba.setup import places_of  # noqa: PLC0415 - the same
 
         one, keys = self.settings, (self._keys.id, self._keys.secret)
-        place = place_of(one) if one.queue else None
-        patient = Patient(one.id, one.regions, keys, one.endpoint, place, duties.verbs, one.audit_trail)
+        patient = Patient(one.id, one.regions, keys, one.endpoint, places_of(one), duties.verbs, one.audit_trail)
         return examine(patient, clock)
 
     def _events(self, client: Client) -> AlibabaSystemEvents:

@@ -37,7 +37,7 @@ class Patient:
     regions: Sequence[str]
     keys: tuple[str, str]
     endpoint: str | None
-    queue: Place | None
+    queues: Sequence[Place]
     verbs: frozenset[str]
     audit_trail: bool = False
     """Whether evidence is sought in ActionTrail."""
@@ -54,11 +54,11 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     yield key
     if key.level is Level.ERROR:
         return
-    if patient.queue is None:
-        yield Finding(Code.QUEUE_NONE, Level.WARNING)
+    if patient.queues:
+        yield from (_queue(patient, one, clock) for one in patient.queues)
+        yield _events(client, patient)
     else:
-        yield _queue(patient, patient.queue, clock)
-        yield _events(client, patient, patient.queue)
+        yield Finding(Code.QUEUE_NONE, Level.WARNING)
     for region in patient.regions:
         yield from _permissions(client, patient, region)
 
@@ -68,8 +68,8 @@ def _endpoints(patient: Patient) -> Iterator[tuple[str, str]]:
         yield f"ecs {region}", patient.endpoint or f"https://{host_of(ECS, region)}"
     yield "cms", patient.endpoint or f"https://{host_of(CMS, patient.regions[0])}"
     yield "sts", patient.endpoint or f"https://{host_of(STS, patient.regions[0])}"
-    if patient.queue is not None:
-        yield "mns", patient.queue.endpoint
+    for endpoint in sorted({one.endpoint for one in patient.queues}):
+        yield "mns", endpoint
 
 
 def _key(client: Client, patient: Patient) -> Finding:
@@ -105,9 +105,9 @@ def _queue(patient: Patient, place: Place, clock: Clock) -> Finding:
     )
 
 
-def _events(client: Client, patient: Patient, place: Place) -> Finding:
+def _events(client: Client, patient: Patient) -> Finding:
     try:
-        missing = [item for item in plan(client, patient.keys, place) if item.deed is not Deed.KEEP]
+        missing = [item for item in plan(client, patient.keys, patient.queues) if item.deed is not Deed.KEEP]
     except (CloudPermanentError, CloudTransientError) as problem:
         return Finding(Code.EVENTS_UNKNOWN, Level.UNKNOWN, {"code": problem.vendor_code})
     if not missing:

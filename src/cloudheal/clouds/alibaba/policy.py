@@ -12,7 +12,7 @@ from typing import Any
 from cloudheal.clouds.alibaba import drills, grouping, trail
 from cloudheal.clouds.alibaba import metrics as cloud_metrics
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
-from cloudheal.clouds.alibaba.setup import Place, place_of
+from cloudheal.clouds.alibaba.setup import Place, places_of
 from cloudheal.clouds.grouping import BY_MONITOR_GROUP
 from cloudheal.ports.account import Duties
 from cloudheal.settings.schema import AccountSettings
@@ -32,18 +32,17 @@ _SETUP_EVENTS = (
 
 def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:
     """Return the least RAM policy that lets an account do its duties."""
-    place = place_of(account) if account.queue else None
-    return {"Version": "1", "Statement": list(statements(account, duties, place))}
+    return {"Version": "1", "Statement": list(statements(account, duties, places_of(account)))}
 
 
-def statements(account: AccountSettings, duties: Duties, place: Place | None) -> Iterator[dict[str, Any]]:
-    """Return everything that an account's duties need; `place` is where its events go."""
+def statements(account: AccountSettings, duties: Duties, places: Sequence[Place]) -> Iterator[dict[str, Any]]:
+    """Return everything that an account's duties need; `places` are where its events go."""
     yield from playbook_statements(account.id, account.regions, duties.verbs)
     yield from looking_statements(account.group_by, audit_trail=account.audit_trail, metrics=duties.metrics)
-    if place is not None:
-        yield queue_statement(account.id, place, sends=duties.canaries)
+    if places:
+        yield queue_statement(account.id, places, sends=duties.canaries)
         if duties.setup:
-            yield from setup_statements(account.id, place)
+            yield from setup_statements(account.id, places)
     if duties.drills:
         yield from drill_statements(account.id, account.regions)
 
@@ -73,17 +72,16 @@ def drill_statements(account: str, regions: Sequence[str]) -> Iterator[dict[str,
     yield _allow([drills.FIRES], ["*"])
 
 
-def queue_statement(account: str, place: Place, *, sends: bool = False) -> dict[str, Any]:
-    """Return what taking messages needs, on this one queue; `sends`: and canaries."""
-    return _allow(
-        [*_QUEUE, *(_CANARY if sends else ())], [f"acs:mns:{place.region}:{account}:/queues/{place.queue}/messages"]
-    )
+def queue_statement(account: str, places: Sequence[Place], *, sends: bool = False) -> dict[str, Any]:
+    """Return what taking messages needs, on these queues only; `sends`: and canaries."""
+    queues = [f"acs:mns:{one.region}:{account}:/queues/{one.queue}/messages" for one in places]
+    return _allow([*_QUEUE, *(_CANARY if sends else ())], queues)
 
 
-def setup_statements(account: str, place: Place) -> list[dict[str, Any]]:
+def setup_statements(account: str, places: Sequence[Place]) -> list[dict[str, Any]]:
     """Return what `setup` needs beyond it, which may be taken away again afterwards."""
-    queue = _allow(list(_SETUP_QUEUE), [f"acs:mns:{place.region}:{account}:/queues/{place.queue}"])
-    return [queue, _allow(list(_SETUP_EVENTS), ["*"])]
+    queues = [f"acs:mns:{one.region}:{account}:/queues/{one.queue}" for one in places]
+    return [_allow(list(_SETUP_QUEUE), queues), _allow(list(_SETUP_EVENTS), ["*"])]
 
 
 def _allow(actions: list[str], resources: list[str]) -> dict[str, Any]:

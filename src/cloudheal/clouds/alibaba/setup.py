@@ -1,12 +1,15 @@
-"""What an account needs so that its events reach the queue: the queue, CloudMonitor's rules, and the rules' targets.
+"""What an account needs so that its events reach its queues: the queues, CloudMonitor's rules, and the rules' targets.
 
 A plan is made by reading; each item says what would change and why. Carrying it out changes only what differs, so that
 a second time changes nothing. What somebody made larger than needed is left as it is.
+
+A queue of urgent messages has a rule of its own beside those that bring everything: what it brings comes twice and is
+one event, so that neither queue alone can lose it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,19 +21,27 @@ from mns.mns_exception import MNSExceptionBase, MNSServerException
 from mns.queue import Queue, QueueMeta
 
 from cloudheal.clouds.alibaba.client import CMS, Client
+from cloudheal.clouds.alibaba.events import INTERRUPTION
 from cloudheal.clouds.alibaba.sources import translated
-from cloudheal.errors import CloudPermanentError, SettingsError
+from cloudheal.errors import CloudPermanentError
 from cloudheal.settings.schema import AccountSettings
 
-#: Whose events are wanted, by the rule that brings them: the servers' own, and those of the monitor's agent inside
-#: the servers, which tell that a server is not heard of any more.
-PRODUCTS: Mapping[str, str] = {"cloudheal-ecs": "ECS", "cloudheal-monitor": "CloudMonitor"}
+#: Everything of a product: which events matter is decided by rules here, not by a filter that nobody sees.
+EVERYTHING: Mapping[str, Any] = {"NameList": ["*"], "LevelList": ["*"], "EventTypeList": ["*"]}
+#: What is wanted, by the rule that brings it: the servers' own events, and those of the monitor's agent inside the
+#: servers, which tell that a server is not heard of any more.
+ORDINARY: Mapping[str, Mapping[str, Any]] = {
+    "cloudheal-ecs": {"Product": "ECS", **EVERYTHING},
+    "cloudheal-monitor": {"Product": "CloudMonitor", **EVERYTHING},
+}
+#: What cannot wait is what has a deadline of minutes. Failures of hosts come by the thousand: they are the crowd.
+URGENT: Mapping[str, Mapping[str, Any]] = {
+    "cloudheal-urgent": {"Product": "ECS", **EVERYTHING, "NameList": [INTERRUPTION]}
+}
 OURS, TARGET = "cloudheal-", "cloudheal"
 SECONDS = 10.0
 #: Messages wait for a healer that is down over a long week-end; one in hand is hidden for a minute.
 AT_LEAST: Mapping[str, int] = {"message_retention_period": 345_600, "visibility_timeout": 60}
-#: Everything of a product: which events matter is decided by rules here, not by a filter that nobody sees.
-EVERYTHING: Mapping[str, Any] = {"NameList": ["*"], "LevelList": ["*"], "EventTypeList": ["*"]}
 
 
 class Deed(StrEnum):
@@ -54,19 +65,22 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an account's events are to go."""
+    """Where some of an account's events are to go, and the rules that bring them there, with their patterns."""
 
     endpoint: str
     queue: str
     region: str
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: ORDINARY)
 
 
-def place_of(account: AccountSettings) -> Place:
-    """Return where an account's events are to go. Raises SettingsError when it has no queue."""
+def places_of(account: AccountSettings) -> tuple[Place, ...]:
+    """Return where an account's events are to go: everything to one queue, what cannot wait to another one, too."""
     if account.queue is None:
-        raise SettingsError(f"account {account.name} has no queue", what_to_do="Add queue: with endpoint and name.")
-    region = region_of(account.queue.endpoint, account.regions[0])
-    return Place(account.queue.endpoint, account.queue.name, region)
+        return ()
+    endpoint, urgent = account.queue.endpoint, account.queue.for_urgent
+    region = region_of(endpoint, account.regions[0])
+    ordinary = Place(endpoint, account.queue.name, region)
+    return (ordinary, Place(endpoint, urgent.name, region, URGENT)) if urgent else (ordinary,)
 
 
 def region_of(endpoint: str, default: str) -> str:
@@ -76,15 +90,17 @@ def region_of(endpoint: str, default: str) -> str:
     return region.removesuffix("-internal").removesuffix("-vpc")
 
 
-def plan(client: Client, keys: tuple[str, str], place: Place) -> list[Item]:
+def plan(client: Client, keys: tuple[str, str], places: Sequence[Place]) -> list[Item]:
     """Read what is there and say what must be done. Raises Cloud*Error."""
-    there = _rules(client, place.region)
-    items = [_queue(keys, place)]
-    for name in PRODUCTS:
-        items += [
-            _rule(client, place.region, name, there.get(name)),
-            _target(client, place, name, exists=name in there),
-        ]
+    items = []
+    for place in places:
+        there = _rules(client, place.region)
+        items.append(_queue(keys, place))
+        for name, pattern in place.rules.items():
+            items += [
+                _rule(client, place.region, name, pattern, there.get(name)),
+                _target(client, place, name, exists=name in there),
+            ]
     return items
 
 
@@ -136,8 +152,7 @@ def _rules(client: Client, region: str) -> Mapping[str, Mapping[str, Any]]:
     return {one["Name"]: one for one in listed if one.get("Name")}
 
 
-def _rule(client: Client, region: str, rule: str, found: Mapping[str, Any] | None) -> Item:
-    pattern = {"Product": PRODUCTS[rule], **EVERYTHING}
+def _rule(client: Client, region: str, rule: str, pattern: Mapping[str, Any], found: Mapping[str, Any] | None) -> Item:
     query = {"RuleName": rule, "EventType": "SYSTEM", "State": "ENABLED", "Description": "to cloudheal"}
     for key, value in pattern.items():
         for name, text in [(key, value)] if isinstance(value, str) else _numbered(key, value):

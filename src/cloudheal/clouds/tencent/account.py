@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 
 from cloudheal.clouds.keys import Keys
@@ -81,9 +81,9 @@ class TencentAccount:
     def metrics(self) -> None:
         """Return None: its monitoring is not read."""
 
-    def queue(self) -> Queue | None:
-        """Open a connection to the topic of events; None when they are pushed, or come to a function."""
-        if self.settings.kafka is None:
+    def queue(self, name: str) -> Queue | None:
+        """Open a connection to the topic of events; None when it is another, or they are pushed to us."""
+        if self.settings.kafka is None or name != self.settings.kafka.name:
             return None
         from cloudheal.clouds.tencent.sources import KafkaQueue  # noqa: PLC0415 - needs an extra
 
@@ -93,7 +93,8 @@ class TencentAccount:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.tencent.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
 
-        return examine(Patient(self.settings, self.client, duties.verbs, self.queue), clock)
+        topic = self.settings.kafka.name if self.settings.kafka else ""
+        return examine(Patient(self.settings, self.client, duties.verbs, partial(self.queue, topic)), clock)
 
 
 def _kafka_login(settings: AccountSettings) -> Login:
