@@ -17,8 +17,6 @@ from secrets import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
-
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of, connected
 from cloudheal.app.attribution import Attribution
@@ -28,6 +26,7 @@ from cloudheal.app.drills import drill_desk
 from cloudheal.app.extensions import extensions_of
 from cloudheal.app.following import POLL_SECONDS as READ_SECONDS
 from cloudheal.app.following import following_of
+from cloudheal.app.heart import BEAT_SECONDS, Heart
 from cloudheal.app.loads import loads_of, terms_with_logs
 from cloudheal.app.log_outlets import outlets_of
 from cloudheal.app.log_pages import LogPages
@@ -61,10 +60,8 @@ from cloudheal.ports.probes import Probes
 from cloudheal.probes.http import http
 from cloudheal.probes.tcp import tcp
 from cloudheal.record.database import open_database
-from cloudheal.record.draining import heed, is_draining
 from cloudheal.record.inbox import mark_replayed
 from cloudheal.record.keeping import Keeper, Spans
-from cloudheal.record.leases import give_up_leases
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.log_alarms import marks
@@ -74,7 +71,7 @@ from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
 from cloudheal.record.waiting import goes_on_by
-from cloudheal.record.workers import EVERYONE, at_work, beat, enlist, leave
+from cloudheal.record.workers import EVERYONE, at_work
 from cloudheal.sense.reading import Message, read
 from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
@@ -87,9 +84,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cloudheal.app")
 
-BEAT_SECONDS = 1.0
-#: A worker that its database has not heard of for a lease stops, but never sooner than this: machines stutter.
-SHORTEST_SILENCE = 5.0
 #: Sealing and sending; what is committed is proven and told within about this time.
 CHORE_SECONDS = 1.0
 #: A run that goes on within such a moment is waited for by whoever ends when nothing is at work.
@@ -107,11 +101,7 @@ class App:
         self.clock = clock or clock_of(settings.clock)
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.stopping = threading.Event()
-        #: Set when the database has not heard of this worker for a lease: it must end, and can give nothing back.
-        self.cut_off = threading.Event()
-        self._heard = time.monotonic()
         self._tending = threading.Lock()
-        self.draining = False
         self.outage = Outage()
         self.extensions = extensions_of(settings)
         self.rules = rules_of(settings)
@@ -200,6 +190,17 @@ class App:
         ages = Ages(keep.series.minutes, keep.series.quarters, keep.series.hours)
         self.series = SeriesKeeper(self.database, self.worker, self.clock, ages)
         self.chores = Chores(self.stopping, self.outage, self.counters)
+        self.heart = Heart(
+            database=self.database,
+            worker=self.worker,
+            engine=self.engine,
+            sealer=sealer,
+            chores=self.chores,
+            outage=self.outage,
+            stopping=self.stopping,
+            lease_seconds=settings.lease_seconds,
+            is_tending=self._tending.locked,
+        )
         audience = self.extensions.audience
         self.tellers = [
             Teller(self.database, audience, name, self.worker, self.clock, document_for, stopping=self.stopping)
@@ -246,16 +247,8 @@ class App:
 
     @contextmanager
     def _working(self, *, alone: bool) -> Iterator[App]:
-        with self.database.snapshot() as connection:
-            self.draining = is_draining(connection)
-        self.engine.start(held=self.draining)
-        with self.database.transaction() as connection:
-            enlist(connection, self.worker, socket.gethostname())
-        self._heard = time.monotonic()
-        if not self.database.is_sqlite:  # there nobody else takes the work, and it goes on when the disk does
-            threading.Thread(target=self._listen_to_own_heart, name="cloudheal-silence", daemon=True).start()
-        beating = threading.Thread(target=self._beat, name="cloudheal-heartbeat", daemon=True)
-        beating.start()
+        self.engine.start(held=self.heart.learn())
+        beating = self.heart.start()
         tending = threading.Thread(target=self._tend, name="cloudheal-tend", daemon=True)
         tending.start()
         polling = threading.Thread(target=self.poll, name="cloudheal-poll", daemon=True)
@@ -266,7 +259,7 @@ class App:
             self.chores.start(name, work, READ_SECONDS)
         try:
             # Alone on its file, a worker need not wait for leases: whoever else is on record is dead.
-            if not self.draining:
+            if not self.heart.draining:
                 self.succession.take_over(EVERYONE if alone else None)
             if self.listener:
                 self.listener.start()
@@ -281,7 +274,7 @@ class App:
             if left := self.chores.join(timeout := 15):
                 log.warning("worker.left_chores worker=%s after=%ds chores=%s", self.worker, timeout, ",".join(left))
             self.following.end()
-            self._sign_off(all_done=self.engine.stop())
+            self.heart.sign_off(all_done=self.engine.stop())
             self.database.close()
 
     @contextmanager
@@ -350,7 +343,7 @@ class App:
         """Say whether a run is at work, about to be or only pausing, or a listener is to be told of something now."""
         now = self.clock.now()
         with self.database.snapshot() as connection:
-            pausing = not self.draining and goes_on_by(connection, now + MOMENT)
+            pausing = not self.heart.draining and goes_on_by(connection, now + MOMENT)
             return (
                 at_work(connection) or pausing or is_owed(connection, list(self.extensions.audience.subscriptions), now)
             )
@@ -369,14 +362,14 @@ class App:
             fared = iter(taken.fared)
             return [most_telling([one.fate for one in islice(fared, len(part))]) for part in parts]
 
-        return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.draining).receive(
+        return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.heart.draining).receive(
             once=once
         )
 
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""
         while not self.stopping.wait(POLL_SECONDS):
-            if not self.draining:
+            if not self.heart.draining:
                 self.chores.attempt("poll", self._poll_once)
 
     def _poll_once(self) -> None:
@@ -412,7 +405,7 @@ class App:
 
     def _watch_logs(self) -> int:
         """Evaluate the alarms on logs; while an operator drains the workers nothing new is raised."""
-        return 0 if self.draining or self.log_alarms is None else self.log_alarms.tick()
+        return 0 if self.heart.draining or self.log_alarms is None else self.log_alarms.tick()
 
     def _dead_man(self, settings: DeadManSettings) -> DeadMan:
         return DeadMan(self.database, self.worker, settings, self.watch.health, self.clock)
@@ -433,34 +426,13 @@ class App:
     def _look(self, run: str, look: int) -> None:
         self.healer.look(run, look)
 
-    def _beat(self) -> None:
-        """Say every second that we are alive, and nothing else: whatever another holds locked, this must not wait."""
-        while not self.stopping.wait(BEAT_SECONDS):
-            self.chores.attempt("beat", self._beat_once)
-
-    def _beat_once(self) -> None:
-        heard = time.monotonic()
-        with self.database.transaction() as connection:
-            alive = beat(connection, self.worker)
-            asked = is_draining(connection)
-            # What was closed a beat ago can have let nothing through since, unless it is still being seen to.
-            heed(connection, self.worker, draining=asked and self.draining and not self._tending.locked())
-        if self.outage.worked():
-            self.engine.has_left = True
-        self._heed(draining=asked)
-        if not alive:
-            log.error("worker.declared_dead worker=%s others_have=its_runs", self.worker)
-            self.stopping.set()
-            return
-        self._heard = heard
-
     def _tend(self) -> None:
         """See every second to what waits; nothing that fails ends this."""
         while not self.stopping.wait(BEAT_SECONDS):
             self.tend()
 
     def _tend_once(self) -> None:
-        if self.draining:
+        if self.heart.draining:
             return
         if self.engine.has_left:
             self.engine.resume_idle()
@@ -468,42 +440,6 @@ class App:
             self.succession.take_over()
         self.waker.tick()
         self.intake.begin_stranded()
-
-    def _heed(self, *, draining: bool) -> None:
-        """Begin nothing new while an operator drains the workers; what is at work ends as ever."""
-        if draining != self.draining:
-            self.engine.hold(held=draining)
-            self.draining = draining
-            log.warning("worker.draining worker=%s" if draining else "worker.resumed worker=%s", self.worker)
-
-    def _listen_to_own_heart(self) -> None:
-        """Stop when nobody can have heard of us for a lease: others take our work. A beat may hang, so it is not asked.
-
-        Acting is safe without this, because an intent needs the database; it keeps a worker from pretending to work.
-        Time in which the whole process stood still does not count: the next beat learns what became of it.
-        """
-        longest, awake = max(self.settings.lease_seconds, SHORTEST_SILENCE), time.monotonic()
-        while not self.stopping.wait(BEAT_SECONDS):
-            before, awake = awake, time.monotonic()
-            if awake - before > longest:
-                self._heard = awake
-            silent = awake - self._heard
-            if silent > longest:
-                log.error("worker.cut_off worker=%s database_silent=%.0fs others_take=its_runs", self.worker, silent)
-                self.cut_off.set()
-                self.stopping.set()
-
-    def _sign_off(self, *, all_done: bool) -> None:
-        """Give back what this worker holds, and seal what it wrote; without a database others find out by the lease."""
-        try:
-            with self.database.transaction() as connection:
-                leave(connection, self.worker, all_done=all_done)
-            self.keeper.sealer.seal()
-            with self.database.transaction() as connection:
-                give_up_leases(connection, self.worker)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as problem:
-            log.error("worker.not_signed_off worker=%s problem=%s", self.worker, type(problem).__name__)  # noqa: TRY400
-            self.cut_off.set()
 
     def _until_rung(self, bell: threading.Event, seconds: float) -> None:
         """Wait in real time until a bell rings. Raises LookLeft when the worker is told to stop."""

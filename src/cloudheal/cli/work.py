@@ -138,7 +138,7 @@ class _Shift:
 
     def _end_at_once_if_cut_off(self) -> None:
         """End although threads wait for the lost database, for ever: what they hold is on disk, or was not done."""
-        if self._app.cut_off.is_set():
+        if self._app.heart.cut_off.is_set():
             log.error("run.ended worker=%s orderly=False reason=database_lost", self._app.worker)
             logging.shutdown()
             os._exit(1)
