@@ -145,7 +145,8 @@ def become(request: Mapping[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.path[0] = request["folder"]
+    told = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [request["folder"], *(one for one in told if one and one not in sys.path)]
     sys.argv = ["", *request["words"]]
     try:
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
