@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloudheal.app.log_alarms import guarded_of
-from cloudheal.cli.log_lines import definitions, minutes_in
+from cloudheal.cli.log_definitions import definitions
+from cloudheal.cli.log_lines import minutes_in
 from cloudheal.logs.alarm_rehearsal import rehearsed
 from cloudheal.settings.loader import load_settings
 from tests.conftest import ROOT

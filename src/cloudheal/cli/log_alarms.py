@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import Desk, desk, operator, settings_of, show_of
-from cloudheal.cli.log_lines import definitions
+from cloudheal.cli.log_definitions import definition_named
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -121,13 +121,10 @@ def rehearse(
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    known = {one.name: one for one in definitions(settings, config)}
-    if name not in known:
-        show.say("logs.unknown", name=name, known=", ".join(known))
-        raise typer.Exit(1)
+    definition = definition_named(name, show, settings, config)
     alarms = [one.alarm for one in guarded_of(settings) if one.alarm.definition == name]
-    fed, minutes = minutes_in(known[name], files)
-    rows = sorted(_turns(known[name], alarms, minutes, settings.timezone), key=lambda row: row.at)
+    fed, minutes = minutes_in(definition, files)
+    rows = sorted(_turns(definition, alarms, minutes, settings.timezone), key=lambda row: row.at)
     if as_json:
         show.rows("title.log_rehearsal", rows, ())
         return

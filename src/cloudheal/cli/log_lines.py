@@ -18,7 +18,6 @@ from cloudheal.errors import SettingsError
 if TYPE_CHECKING:
     from cloudheal.logs.counting import Fed, Minute
     from cloudheal.logs.definition import Definition
-    from cloudheal.settings.schema import Settings
 
 #: How much of the end of a file is looked at, at most.
 MOST_BYTES = 8 << 20
@@ -34,15 +33,6 @@ class Readable(Protocol):
     def readline(self, size: int, /) -> bytes:
         """Return a line, or so much of it."""
         ...
-
-
-def definitions(settings: Settings, config: Path) -> tuple[Definition, ...]:
-    """Return the definitions of a settings file. Raises SettingsError with the lines of what is wrong."""
-    from cloudheal.logs.declared import definitions_of
-    from cloudheal.settings.loader import located
-
-    with located(config):
-        return definitions_of(settings)
 
 
 def minutes_in(definition: Definition, files: Sequence[Path] | None) -> tuple[Fed, list[Minute]]:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import Desk, desk
+from cloudheal.cli.log_definitions import definitions
 from cloudheal.cli.log_views import (
     Log,
     MetricName,
     Until,
     chosen_of,
-    definitions,
     figure_of,
     known_figure,
     name_of,
@@ -132,7 +132,7 @@ def _followed(at: Desk, config: Path, stopping: threading.Event, *, once: bool) 
     counters = Counters()
     ages, worker = at.settings.record.series, f"{socket.gethostname()}-{os.getpid()}"
     series = SeriesKeeper(at.database, worker, at.clock, Ages(ages.minutes, ages.quarters, ages.hours))
-    following = following_of(at.settings, at.database, definitions(at, config), at.clock, counters)
+    following = following_of(at.settings, at.database, definitions(at.settings, config), at.clock, counters)
     if once:
         following.catch_up(stopping.is_set)
     else:

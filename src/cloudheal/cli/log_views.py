@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import Desk
+from cloudheal.cli.log_definitions import definition_named
 from cloudheal.cli.options import moment_of
 
 if TYPE_CHECKING:
@@ -22,22 +23,9 @@ TopMetric = Annotated[str, typer.Argument(help="The metric's name; absent: the f
 Until = Annotated[str, typer.Option(help="Only up to then: 10m (ago), or 2026-03-02T11:00 in your zone.")]
 
 
-def definitions(at: Desk, config: Path) -> tuple[Definition, ...]:
-    """Return what the settings define. Raises SettingsError with the lines."""
-    from cloudheal.logs.declared import definitions_of
-    from cloudheal.settings.loader import located
-
-    with located(config):
-        return definitions_of(at.settings)
-
-
 def chosen_of(at: Desk, config: Path, log: str, metric: str) -> tuple[Definition, tuple[Metric, ...]]:
     """Return a log and the metrics that are meant; ends with 1 when there is no such thing."""
-    known = {one.name: one for one in definitions(at, config)}
-    if log not in known:
-        at.show.say("logs.unknown", name=log, known=", ".join(known))
-        raise typer.Exit(1)
-    definition = known[log]
+    definition = definition_named(log, at.show, at.settings, config)
     chosen = tuple(one for one in definition.metrics if metric in {"", one.name})
     if not chosen:
         at.show.say("logs.no_metric", name=metric, known=", ".join(one.name for one in definition.metrics))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import settings_of, show_of
-from cloudheal.cli.log_lines import definitions
+from cloudheal.cli.log_definitions import definition_named, definitions
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -91,18 +91,15 @@ def preview(
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    known = {one.name: one for one in definitions(settings, config)}
-    if name not in known:
-        show.say("logs.unknown", name=name, known=", ".join(known))
-        raise typer.Exit(1)
-    found = [file] if file else files_of(known[name].files)
+    definition = definition_named(name, show, settings, config)
+    found = [file] if file else files_of(definition.files)
     if not found:
-        show.say("logs.no_file", log=name, files=", ".join(known[name].files))
+        show.say("logs.no_file", log=name, files=", ".join(definition.files))
         raise typer.Exit(1)
-    seen = _previewed(known[name], last_lines(found[0], LINES), _now(settings))
+    seen = _previewed(definition, last_lines(found[0], LINES), _now(settings))
     if as_json:
         show.document({"log": name, "file": str(found[0]), **asdict(seen)})
-    _tell(show, known[name], str(found[0]), seen)
+    _tell(show, definition, str(found[0]), seen)
     raise typer.Exit(0 if seen.read else 1)
 
 
