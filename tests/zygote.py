@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What is imported before the fork, by the program.
+#: What is imported before the fork, by the program; a module of the tests is run by the first one.
 MODULES = {
     "cloudheal": (
         "cloudheal.cli",
@@ -34,9 +34,8 @@ MODULES = {
     ),
     "cloudheal_sim": ("cloudheal_sim.cli", "cloudheal_sim.server", "cloudheal_sim.simulator"),
 }
-#: Which of them a module belongs to that is not one of cloudheal's or of the tests'.
-_PROGRAMS = {"cloudheal_sim": "cloudheal_sim"}
-SUBREAPER = 36
+#: Of Linux: what the zygote forks becomes a child of whoever asked for it, and can be waited for.
+PR_SET_CHILD_SUBREAPER = 36
 _LONGEST = 1 << 20
 _Request: TypeAlias = dict[str, Any]
 
@@ -58,7 +57,7 @@ class Forked(subprocess.Popen[Any]):
             "environment": dict(os.environ if env is None else env),
         }
         standard = [end if end >= 0 else number for number, end in enumerate((ends[0], ends[3], ends[5]))]
-        self.pid = _zygote(_PROGRAMS.get(module, "cloudheal")).fork(request, standard)
+        self.pid = _zygote(module if module in MODULES else "cloudheal").fork(request, standard)
         self._child_created = True
         self._close_pipe_fds(*ends)  # type: ignore[attr-defined]
 
@@ -81,7 +80,7 @@ class _Zygote:
     """A process that has imported a program and forks it on demand."""
 
     def __init__(self, program: str) -> None:
-        ctypes.CDLL(None, use_errno=True).prctl(SUBREAPER, 1, 0, 0, 0)  # what it forks becomes our child
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "tests.zygote", str(its.fileno()), *MODULES[program]]
         around = {**os.environ, "PYTHONUTF8": "1"}
