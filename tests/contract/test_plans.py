@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from cloudheal.act.library import library_of
 from cloudheal.act.planned import PlannedParameters
 from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.cli.plan_texts import why_row
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
 from cloudheal.extend import Hands, Healed
@@ -43,6 +45,7 @@ from cloudheal.testing.engine import Engine
 from cloudheal.testing.messages import message
 
 #: A Monday noon in Shanghai.
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON = datetime.fromisoformat("2026-03-02T12:00:00+08:00")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NIGHT = {"from": "02:00", "lasts": "2h", "timezone": "Asia/Shanghai"}
@@ -315,6 +318,25 @@ def test_an_operators_slot_is_kept(start: Callable[..., Plans]) -> None:
     plans.said()
     assert plans.tick().row.begin in {first, wanted}
     assert plans.row.why["choice"] == "window"
+
+
+def test_a_slot_that_cannot_be_kept_is_told_with_what_is_in_the_way(start: Callable[..., Plans]) -> None:
+    """Wanted in the afternoon, outside the windows: row and ledger say so until the word is taken back."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    assert "unkept" not in plans.tick().row.why
+    plans.said(begin=NOON + HOUR)
+    row = plans.tick().row
+    assert (row.begin != NOON + HOUR, row.why["unkept"]) == (True, "no_window")
+    told = "the slot at 03-02 13:00 cannot be kept: no window is open long enough before the deadline; said by alice"
+    assert why_row(row, "en", SHANGHAI).endswith(f"; {told}")
+    assert why_row(row, "zh", SHANGHAI).endswith("；由 alice 指定")
+    assert plans.tick().row == row
+    assert '"unkept":"no_window"' in plans.select(LEDGER.c.body)[-1]
+    plans.said()
+    row = plans.tick().row
+    assert ("unkept" in row.why, why_row(row, "en", SHANGHAI)[:13]) == (False, "in the window")
+    assert "alice" not in why_row(row, "en", SHANGHAI)
 
 
 def test_outside_the_windows_only_if_that_is_said(start: Callable[..., Plans]) -> None:

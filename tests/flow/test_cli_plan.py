@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -36,14 +38,21 @@ PLAYBOOK = Playbook(
 
 @pytest.fixture
 def planned(at_hand: Operator) -> Operator:
-    """An operator whose servers are to be rebooted by the cloud in three days, with windows in the night."""
+    """An operator whose servers are to be rebooted by the cloud at noon in three days, with windows in the night."""
     folder = at_hand.folder / "playbooks"
     folder.mkdir()
     (folder / "sit_still.py").write_text(PLAYBOOK, encoding="utf-8")
     at_hand.settings(rules=[RULE], extensions={"folders": ["playbooks"]}, maintenance={"windows": [NIGHT]})
     at_hand.done("rules", "promote", "maintain")
-    at_hand.simulator.chaos("maintenance_event", WEB, PEER, in_seconds=3 * 86_400)
+    at_hand.simulator.chaos("maintenance_event", WEB, PEER, in_seconds=_until_noon() + 3 * 86_400)
     return at_hand
+
+
+def _until_noon() -> float:
+    """Return how many seconds are left of the morning; of the next one in the afternoon."""
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+    return (noon - now) % timedelta(days=1) / timedelta(seconds=1)
 
 
 def rows(at: Operator, *words: str) -> dict[str, dict[str, Any]]:
@@ -79,6 +88,8 @@ def test_the_plan_is_shown_moved_left_and_done_at_once(planned: Operator) -> Non
         wanted = first[PEER]["begin"][:16].replace("T02", "T03")
         planned.done("plan", "move", WEB, wanted)
         until(lambda: rows(planned)[WEB]["begin"][:16] == wanted, 30, "the slot that was asked for")
+        planned.done("plan", "move", WEB, f"{wanted[:10]}T11:55")
+        until(lambda: "无法保留" in rows(planned)[WEB]["why"], 30, "what is in the way")
 
         planned.done("plan", "now", PEER)
         until(lambda: PEER not in rows(planned), 60, "the end of what was done at once")

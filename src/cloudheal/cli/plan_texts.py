@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cloudheal.model.plan import Binding, BrokenPin, Policy, Slot, TooLate, Unplaced, Why
+from cloudheal.model.plan import Binding, Policy, Slot, TooLate, Unplaced, Why
 from cloudheal.pipeline.plans import read
 from cloudheal.record.plans import PlanRow
 
@@ -37,6 +37,7 @@ _EN: Final[dict[str, str]] = {
     "row.untimed": "the platform has not said when",
     "row.left": "the platform does it in its own time",
     "row.said": "said by {who}",
+    "row.and": "{first}; {second}",
     "timeline.title": "Maintenance from {begin} to {end}",
     "timeline.legend": "█ slot   ? slot that asks first   | deadline   ░ window   times in {zone}",
     "timeline.slots": "slots: {count}",
@@ -73,6 +74,7 @@ _ZH: Final[dict[str, str]] = {
     "row.untimed": "平台尚未给出时间",
     "row.left": "由平台自行安排",
     "row.said": "由 {who} 指定",
+    "row.and": "{first}；{second}",
     "timeline.title": "维护计划，{begin} 至 {end}",
     "timeline.legend": "█ 时段   ? 须先询问的时段   | 截止时间   ░ 时间窗   时区 {zone}",
     "timeline.slots": "时段：{count}",
@@ -125,7 +127,21 @@ def why_row(row: PlanRow, language: str, zone: tzinfo) -> str:
         why = texts["row.waits"]
     else:
         why = _choice(read(row.why), language, zone)
-    return f"{why}; {texts['row.said'].format(who=row.said_by)}" if row.said_by else why
+    return _and(why, _wished(row, language, zone), language)
+
+
+def _wished(row: PlanRow, language: str, zone: tzinfo) -> str:
+    """Return whose word a row follows, or why it cannot be followed; nothing where nobody's word stands."""
+    if not row.said_by or not (row.left or row.pinned):
+        return ""
+    unkept = read(row.why).unkept
+    broken = why_broken(row.pinned, unkept, language, zone) if row.pinned and unkept else ""
+    return _and(broken, PLAN_TEXTS[language]["row.said"].format(who=row.said_by), language)
+
+
+def _and(first: str, second: str, language: str) -> str:
+    both = PLAN_TEXTS[language]["row.and"].format(first=first, second=second)
+    return both if first and second else first or second
 
 
 def why_none(one: Unplaced, language: str) -> str:
@@ -134,10 +150,9 @@ def why_none(one: Unplaced, language: str) -> str:
     return texts["unplaced"].format(binding=_binding(one.binding, language), then=texts[f"then.{one.then}"])
 
 
-def why_broken(one: BrokenPin, language: str, zone: tzinfo) -> str:
+def why_broken(begin: datetime, binding: Binding, language: str, zone: tzinfo) -> str:
     """Return why an operator's slot cannot be kept."""
-    text = PLAN_TEXTS[language]["broken"]
-    return text.format(begin=_time(one.pin.begin, zone), binding=_binding(one.binding, language))
+    return PLAN_TEXTS[language]["broken"].format(begin=_time(begin, zone), binding=_binding(binding, language))
 
 
 def _binding(binding: Binding, language: str) -> str:

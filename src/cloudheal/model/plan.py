@@ -172,7 +172,8 @@ class PlanRequest:
 class Why:
     """The reason for a slot and its facts: the opening it lies in, its load and which part of the week is busier.
 
-    `no_load` says why measured traffic, which was to be asked, was not: a code, and details after a space.
+    `no_load` says why measured traffic, which was to be asked, was not: a code, and details after a space. `unkept` is
+    what stands against the slot that an operator asked for instead.
     """
 
     choice: Choice
@@ -180,6 +181,7 @@ class Why:
     load: float | None = None
     busier: float | None = None
     no_load: str = ""
+    unkept: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,7 +268,8 @@ def written(why: Why) -> dict[str, Any]:
     """Return a reason as it is stored."""
     opening = [why.opening.begin.isoformat(), why.opening.end.isoformat()] if why.opening else None
     told = {"choice": why.choice.value, "opening": opening, "load": why.load, "busier": why.busier}
-    return {**told, **({"no_load": why.no_load} if why.no_load else {})}
+    more = {"no_load": why.no_load, "unkept": why.unkept and why.unkept.value}
+    return {**told, **{name: value for name, value in more.items() if value}}
 
 
 def read(stored: Mapping[str, Any]) -> Why:
@@ -276,7 +277,8 @@ def read(stored: Mapping[str, Any]) -> Why:
     opening = stored.get("opening")
     stretch = Stretch(*(datetime.fromisoformat(one) for one in opening)) if opening else None
     measured = (stored.get("load"), stored.get("busier"), stored.get("no_load", ""))
-    return Why(Choice(stored.get("choice", Choice.EARLIEST)), stretch, *measured)
+    unkept = Binding(stored["unkept"]) if stored.get("unkept") else None
+    return Why(Choice(stored.get("choice", Choice.EARLIEST)), stretch, *measured, unkept)
 
 
 def _terms(settings: GroupTerms) -> Terms:

@@ -116,7 +116,7 @@ def place(connection: sa.Connection, row: PlanRow, slot: Slot, why: Mapping[str,
         return False
     due = {"next_eligible": values["begin"], "waits_for": Reason.PLAN.value}
     connection.execute(sa.update(RUN).where(RUN.c.id == row.run).values(due))
-    if (row.begin, row.policy) != (slot.begin, slot.policy.value):
+    if (row.begin, row.policy, row.why.get("unkept")) != (slot.begin, slot.policy.value, why.get("unkept")):
         planned = slot.begin.isoformat(timespec="minutes")
         _tell(connection, row.run, at, planned, {"deadline": values["deadline"], **why})
     return True

@@ -376,6 +376,10 @@ def test_a_broken_slot_of_an_operator_is_listed_with_the_reason() -> None:
         schedule = plan(asked(event, pins=(pin,), taken=(at_work,), terms=evening))
         assert schedule.broken == (BrokenPin(pin, binding),)
         assert begins(schedule) == {"i-1": NOW + 20 * MINUTE}
+        assert schedule.rows[0].why.unkept is binding
+        taken_back = replan(asked(event, taken=(at_work,), terms=evening), schedule)
+        assert begins(taken_back) == begins(schedule)
+        assert taken_back.rows[0].why.unkept is None
 
 
 def test_an_operator_may_choose_a_time_outside_the_windows() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, time, timedelta
 from string import Formatter
 from zoneinfo import ZoneInfo
@@ -14,9 +13,9 @@ from cloudheal.cli.plan_texts import PLAN_TEXTS, why_broken, why_none, why_slot
 from cloudheal.cli.timeline import Look, timeline
 from cloudheal.decide.planning.load import profile_of
 from cloudheal.decide.planning.planner import plan
-from cloudheal.model.plan import STEP, Binding, BrokenPin, Choice, Pin, PlanRequest, Policy, Schedule, Terms, TooLate
+from cloudheal.model.plan import STEP, Binding, Choice, PlanRequest, Policy, Schedule, Terms, TooLate
 from cloudheal.model.window import Window
-from tests.unit.planning.laws import HOUR, MINUTE, NOW, due, server
+from tests.unit.planning.laws import HOUR, MINUTE, NOW, due
 
 TERMS = {"web": Terms((Window("FREQ=DAILY", time(6), 2 * HOUR, "UTC"),))}
 LOOK = Look("en", UTC)
@@ -76,9 +75,8 @@ def test_reasons_are_told_in_full() -> None:
     assert why_slot(row, "en", UTC) == "little traffic: 51% of the mean; 95% of the week is busier"
     (none,) = plan(PlanRequest(NOW, (due("i-1", 20 * MINUTE, too_late=TooLate.PLATFORM),))).unplaced
     assert why_none(none, "zh") == "截止时间之前已没有时间：交给平台"
-    pin = BrokenPin(Pin(server("i-1"), NOW), Binding.NO_WINDOW)
-    assert why_broken(pin, "en", UTC).startswith("the slot at 03-02 04:00 cannot be kept: no window")
-    assert why_broken(replace(pin, binding=Binding.MISSED), "zh", UTC) == "无法保留 03-02 04:00 的时段：时间已过"
+    assert why_broken(NOW, Binding.NO_WINDOW, "en", UTC).startswith("the slot at 03-02 04:00 cannot be kept: no window")
+    assert why_broken(NOW, Binding.MISSED, "zh", UTC) == "无法保留 03-02 04:00 的时段：时间已过"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

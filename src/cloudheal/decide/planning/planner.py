@@ -114,7 +114,7 @@ class _Planning:
         self._begins: dict[Job, int] = {}
         self._pinned: set[Job] = set()
         self._kept: dict[Job, tuple[int, Why]] = {}
-        self._broken: list[BrokenPin] = []
+        self._broken: dict[ResourceId, BrokenPin] = {}
 
     # --- what stays ---------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class _Planning:
         for one in sorted(pins.values(), key=lambda pin: (pin.begin, pin.resource)):
             binding = self._pin(one)
             if binding is not None:
-                self._broken.append(BrokenPin(one, binding))
+                self._broken[one.resource] = BrokenPin(one, binding)
 
     def keep(self) -> None:
         """Leave servers where they were planned before, as far as possible."""
@@ -183,7 +183,7 @@ class _Planning:
         rows = [self._row(job, begin) for job, begin in self._begins.items()]
         rows.sort(key=_row_order)
         missing = [unplaced(job, self._room.binding(job)) for job in self._waiting()]
-        return Schedule(tuple(rows), (*self._late, *missing), tuple(self._broken), self._left)
+        return Schedule(tuple(rows), (*self._late, *missing), tuple(self._broken.values()), self._left)
 
     def _forget_due(self) -> None:
         """Let nobody be placed in time that has passed."""
@@ -294,7 +294,9 @@ class _Planning:
         if job in self._pinned:
             return Why(Choice.PINNED)
         kept = self._kept.get(job)
-        return kept[1] if kept and kept[0] == begin else self._taste.why(job, begin)
+        why = kept[1] if kept and kept[0] == begin else self._taste.why(job, begin)
+        broken = self._broken.get(job.resource)
+        return replace(why, unkept=broken.binding if broken else None)
 
     def _empty_room(self) -> Room:
         anytime, groups = span(0, self._grid.size), {}
