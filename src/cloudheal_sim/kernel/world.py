@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cloudheal_sim.kernel.clock import LONGEST_SECONDS, checked, iso_millis, to_millis
 
@@ -130,7 +130,7 @@ def _owned(section: Section, part: Mapping[str, Any]) -> dict[str, Any]:
 def parsed(model: type[M], value: object, where: str) -> M:
     """Validate one piece of a document. Raises WorldError naming the place below `where`."""
     try:
-        return TypeAdapter(model).validate_python(value)
+        return model.model_validate(value)
     except ValidationError as problem:
         raise WorldError(told(problem, where)) from problem
 
