@@ -27,7 +27,7 @@ from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, open_incident
 from cloudheal.record.inventory import describe, release
 from cloudheal.record.keeping import Keeper, Spans
-from cloudheal.record.lifecycle import add_transitions, transitions
+from cloudheal.record.lifecycle import add_transitions, lives
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.seal import Sealer
 from cloudheal.record.steps import conclude, intend
@@ -190,7 +190,7 @@ def test_a_servers_life_outlives_the_events_that_told_of_it(database: Database) 
     keep(database, LATER)
     assert [count(database, one) for one in (EVENT, LIFECYCLE, RESOURCE)] == [0, 1, 1]
     with database.transaction() as connection:
-        assert [one.event for one in transitions(connection, event.subject)] == [old]
+        assert [[one.event for one in life.states] for life in lives(connection, "web")] == [[old]]
         (new,) = add_events(connection, [stop_of("i-life", LATER)]).values()
         assert new > old
     keep(database, NOON + 3700 * DAY)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.model.event import Channel
-from cloudheal.record.inventory import instances_named, instances_released
-from cloudheal.record.lifecycle import transitions
 from cloudheal.record.tables import DECISION, RESOURCE, RUN
+from tests.flow.operators import AtHand
 from tests.flow.watching import ACCOUNT, Watching, settings_of, watching, world_of
 from tests.sim.simulator import RunningSimulator, started
 
@@ -36,6 +37,25 @@ def watch(simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.Monke
         yield running
 
 
+@pytest.fixture
+def typing(watch: Watching, tmp_path: Path) -> AtHand:
+    """An operator beside the worker, with the same record."""
+    operator = AtHand(tmp_path, watch.simulator)
+    operator.settings(database=watch.app.settings.database)
+    return operator
+
+
+def life(typing: AtHand, called: str) -> dict[str, Any]:
+    """Return what is shown of the only server of an id or name."""
+    (one,) = typing.json("instances", "show", called)
+    return dict(one)
+
+
+def states(typing: AtHand, called: str) -> list[str]:
+    """Return the states that a server is shown to have entered."""
+    return [one["state"] for one in life(typing, called)["states"]]
+
+
 def call(watch: Watching, action: str, **query: str) -> dict[str, object]:
     """Call the simulated cloud as an operator would."""
     client = Client("testid", "testsecret", watch.simulator.url)
@@ -49,8 +69,8 @@ def follow(watch: Watching, seconds: float = 10) -> None:
     watch.tick()
 
 
-def test_a_released_server_keeps_its_seven_states_and_all_attributes(watch: Watching) -> None:
-    """Created, stopped, started, stopped, released; afterwards the cloud knows nothing, and we know everything."""
+def test_a_released_server_keeps_its_seven_states_and_all_attributes(watch: Watching, typing: AtHand) -> None:
+    """Created, stopped, started, stopped, released; afterwards the cloud knows nothing, and we show everything."""
     (network,) = watch.simulator.control("GET", "world")["alibaba"]["vswitches"][:1]
     (group,) = watch.simulator.control("GET", "world")["alibaba"]["security_groups"][:1]
     order = {"InstanceType": "ecs.g7.large", "Amount": "1", "InstanceName": "short-lived"}
@@ -64,59 +84,56 @@ def test_a_released_server_keeps_its_seven_states_and_all_attributes(watch: Watc
     (before,) = [one for one in call(watch, "DescribeInstances")["Instances"]["Instance"] if one["InstanceId"] == id_]  # type: ignore[index]
     call(watch, "DeleteInstance", InstanceId=id_)
     follow(watch)
-    with watch.app.database.snapshot() as connection:
-        (row,) = instances_named(connection, id_)
-        states = [one.state for one in transitions(connection, row.resource.id)]
-        assert [one.resource.id.id for one in instances_released(connection, row.first_seen)] == [id_]
-    assert (states[0], states[-1]) == ("Pending", "Deleted")
-    assert [one for one in states if one in {"Running", "Stopped"}] == ["Running", "Stopped", "Running", "Stopped"]
-    assert row.released is not None
+    assert call(watch, "DescribeInstances", InstanceIds=f'["{id_}"]')["TotalCount"] == 0
+    (gone,) = [one for one in typing.json("instances", "--released", "--since", "1d") if one["released"]]
+    shown = life(typing, "short-lived")
+    assert gone["id"] == shown["id"] == id_
+    seen = [one["state"] for one in shown["states"]]
+    assert (seen[0], seen[-1]) == ("Pending", "Deleted")
+    assert [one for one in seen if one in {"Running", "Stopped"}] == ["Running", "Stopped", "Running", "Stopped"]
+    begun, ended = (datetime.fromisoformat(one) for one in (shown["states"][0]["at"], shown["released"]))
+    assert shown["lived"] == (ended - begun).total_seconds() > 0
     changing = {"Status", "StoppedMode"}
-    kept = {name: value for name, value in row.attributes.items() if name not in changing}
+    kept = {name: value for name, value in shown["attributes"].items() if name not in changing}
     assert kept == {name: value for name, value in before.items() if name not in changing}
+    told = typing.done("instances", "show", id_)
+    assert all(word in told for word in (*seen, "short-lived", "VpcAttributes.VSwitchId", network["id"]))
     assert watch.rows(RUN) == watch.rows(DECISION) == []
 
 
-def test_a_server_that_is_older_than_us_is_released_too(watch: Watching) -> None:
+def test_a_server_that_is_older_than_us_is_released_too(watch: Watching, typing: AtHand) -> None:
     """Deleted without Pending: the states that we saw, and the attributes of the first sweep."""
     watch.tick()
     watch.chaos("release", "i-old")
     follow(watch)
-    with watch.app.database.snapshot() as connection:
-        (row,) = instances_named(connection, "i-old")
-        states = [one.state for one in transitions(connection, row.resource.id)]
-    assert states == ["Stopping", "Stopped", "Deleted"]
-    assert row.attributes["InstanceName"] == "older than us"
+    shown = life(typing, "i-old")
+    assert [one["state"] for one in shown["states"]] == ["Stopping", "Stopped", "Deleted"]
+    assert (shown["attributes"]["InstanceName"], shown["lived"]) == ("older than us", None)
 
 
-def test_a_doubled_message_is_one_state(watch: Watching) -> None:
+def test_a_doubled_message_is_one_state(watch: Watching, typing: AtHand) -> None:
     """At least once on the queue, exactly once in the record."""
     watch.simulator.control("PUT", "faults", [{"service": "cms", "fault": "duplicated-event"}])
     watch.tick()
     watch.chaos("power_off", "i-old")
     follow(watch)
-    with watch.app.database.snapshot() as connection:
-        (row,) = instances_named(connection, "i-old")
-        states = [one.state for one in transitions(connection, row.resource.id)]
-    assert len(states) == len(set(states))
-    assert states[-1] == "Stopped"
+    entered = states(typing, "i-old")
+    assert len(entered) == len(set(entered))
+    assert entered[-1] == "Stopped"
 
 
-def test_what_a_look_found_and_a_late_message_tells_is_shown_once(watch: Watching) -> None:
+def test_what_a_look_found_and_a_late_message_tells_is_shown_once(watch: Watching, typing: AtHand) -> None:
     """The message has the true time, so it is the one that is shown."""
     watch.tick()
     watch.chaos("power_off", "i-old")
     watch.advance(1000)
     watch.tick()
-    with watch.app.database.snapshot() as connection:
-        (row,) = instances_named(connection, "i-old")
-        (found,) = transitions(connection, row.resource.id)
-    assert (found.state, found.channel) == ("Stopped", Channel.POLL)
+    (found,) = life(typing, "i-old")["states"]
+    assert (found["state"], found["channel"]) == ("Stopped", "poll")
     watch.drain()
-    with watch.app.database.snapshot() as connection:
-        (told,) = [one for one in transitions(connection, row.resource.id) if one.state == "Stopped"]
-    assert told.channel is Channel.QUEUE
-    assert told.at < found.at
+    (told,) = [one for one in life(typing, "i-old")["states"] if one["state"] == "Stopped"]
+    assert told["channel"] == "queue"
+    assert told["at"] < found["at"]
 
 
 def test_a_server_that_never_was_is_gone_after_a_while(watch: Watching) -> None:
@@ -133,3 +150,18 @@ def test_a_server_that_never_was_is_gone_after_a_while(watch: Watching) -> None:
     before = len(watch.calls("DescribeInstances"))
     follow(watch)
     assert len(watch.calls("DescribeInstances")) == before
+
+
+def test_a_name_that_was_used_again_shows_every_server_of_it(watch: Watching, typing: AtHand) -> None:
+    """The newest first; what was never seen is said to be unknown, with exit code 1."""
+    watch.tick()
+    watch.chaos("release", "i-old")
+    follow(watch)
+    world = watch.simulator.control("GET", "world")
+    world["alibaba"]["instances"] = [{"id": "i-new", "name": "older than us", "region": "cn-hangzhou"}]
+    watch.simulator.world(world)
+    follow(watch, 1000)
+    found = typing.json("instances", "show", "older than us")
+    assert [(one["id"], one["state"]) for one in found] == [("i-new", "Running"), ("i-old", "Deleted")]
+    unknown = typing("instances", "show", "i-never")
+    assert (unknown.returncode, "i-never" in unknown.stdout) == (1, True)

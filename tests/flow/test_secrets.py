@@ -174,7 +174,7 @@ def test_what_a_sender_wrote_is_kept_as_it_was_and_shown_without_secrets(quiet: 
     named = json.loads(message("i-named")) | {"instanceName": key}
     named["content"]["instanceName"] = key
     (quiet.folder / "sent.jsonl").write_text(json.dumps(named) + "\n" + " ".join(SECRETS.values()), encoding="utf-8")
-    lists = ("events", "dead-letters list", "explain i-named", "audit search", "instances")
+    lists = ("events", "dead-letters list", "explain i-named", "audit search", "instances", "instances show i-named")
     commands = ("feed sent.jsonl", *lists, *(f"{words} --json" for words in lists), "audit export", "timeline i-named")
     shown = dict(typed(quiet, commands))
     for words, text in shown.items():

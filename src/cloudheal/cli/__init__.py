@@ -16,6 +16,7 @@ from cloudheal.cli import (
     drill,
     drill_chaos,
     drill_run,
+    instances,
     listeners,
     listing,
     log_alarms,
@@ -49,6 +50,7 @@ drill.app.registered_commands += drill_run.app.registered_commands
 drill.app.registered_commands += drill_chaos.app.registered_commands
 app.add_typer(drill.app, name="drill")
 app.add_typer(plan.app, name="plan")
+app.add_typer(instances.app, name="instances")
 app.add_typer(rules.app, name="rules")
 app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(listeners.app, name="listeners")

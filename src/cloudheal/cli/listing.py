@@ -71,25 +71,6 @@ def list_runs_(
 
 
 @app.command()
-def instances(
-    config: Config = HERE,
-    since: Since = "",
-    resource: Resource = "",
-    state: Annotated[str, typer.Option(help="Only in this state, such as Stopped.")] = "",
-    released: Annotated[bool, typer.Option("--released", help="Also those that are gone.")] = False,
-    limit: Limit = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List servers as they are known, as of when."""
-    from cloudheal.record.lists import Narrow, list_instances
-
-    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        narrow = Narrow(_since(at, since), resource, limit)
-        rows = list_instances(connection, narrow, state=state, released=released)
-        at.show.rows("title.instances", rows, ("id", "name", "region", "group", "state", "since", "as_of", "locks"))
-
-
-@app.command()
 def maintenance(
     config: Config = HERE,
     since: Since = "",

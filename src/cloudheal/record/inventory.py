@@ -32,6 +32,7 @@ STALE_READ = timedelta(seconds=60)
 SLICE = 500
 NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
+_PLACES = tuple(RESOURCE.c[name] for name in _NAME)
 _OF_GRANTS = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
 _OF_ACCOUNT = (INCIDENT.c.cloud == sa.bindparam("of_cloud")) & (INCIDENT.c.account == sa.bindparam("of_account"))
 _HELPED = sa.select(INCIDENT.c.resource).select_from(_OF_GRANTS).where(_OF_ACCOUNT)
@@ -191,16 +192,10 @@ def _place(subject: ResourceId) -> dict[str, str]:
     return {"of_cloud": str(subject.cloud), "of_account": subject.account}
 
 
-def instances_released(connection: sa.Connection, since: datetime) -> list[Known]:
-    """Return the instances released since a time, newest first, with all that was known of them."""
-    gone = (RESOURCE.c.kind == "instance") & (RESOURCE.c.released >= millis_of(since))
-    rows = connection.execute(sa.select(RESOURCE).where(gone).order_by(RESOURCE.c.released.desc(), RESOURCE.c.id))
-    return [_known(row) for row in rows]
-
-
-def instances_named(connection: sa.Connection, id_: str) -> list[Known]:
-    """Return every instance of an id, released or not; two clouds may use the same one."""
-    rows = connection.execute(sa.select(RESOURCE).where(RESOURCE.c.id == id_, RESOURCE.c.kind == "instance"))
+def instances_called(connection: sa.Connection, called: str) -> list[Known]:
+    """Return every instance of an id or a name, released or not, the newest first; names are used again."""
+    chosen = (RESOURCE.c.kind == "instance") & ((RESOURCE.c.id == called) | (RESOURCE.c.name == called))
+    rows = connection.execute(sa.select(RESOURCE).where(chosen).order_by(RESOURCE.c.first_seen.desc(), *_PLACES))
     return [_known(row) for row in rows]
 
 

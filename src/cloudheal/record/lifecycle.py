@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from cloudheal.model.event import Channel, Event
+from cloudheal.model.inventory import Known
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.bulk import write
+from cloudheal.record.inventory import instances_called
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import LIFECYCLE
 
 _INSERT = sa.insert(LIFECYCLE)
+#: The states in which an instance begins.
+_BORN = frozenset({"Pending", "Created"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,29 @@ class Transition:
     event: int
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All that is on record of one instance: what is known of it, and every state that it entered."""
+
+    known: Known
+    states: tuple[Transition, ...]
+
+    @property
+    def lived(self) -> timedelta | None:
+        """How long it was there; None while it is, and where nobody told of its beginning."""
+        told = self.states and self.states[0].state in _BORN
+        return self.known.released - self.states[0].at if told and self.known.released else None
+
+
 def add_transitions(connection: sa.Connection, events: Iterable[Event], rows: Mapping[str, int]) -> int:
     """Write the states that new events tell of; `rows` are the row numbers of the new events by key."""
     return write(connection, _INSERT, [_row(event, rows[event.key]) for event in events])
+
+
+def lives(connection: sa.Connection, called: str) -> list[Life]:
+    """Return the lives of every instance of an id or a name, released or not, the newest first."""
+    known = instances_called(connection, called)
+    return [Life(one, tuple(transitions(connection, one.resource.id))) for one in known]
 
 
 def transitions(connection: sa.Connection, subject: ResourceId) -> list[Transition]:
