@@ -19,7 +19,7 @@ from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
 from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.tencent.account import TencentAccount
 from cloudheal.ports.cloud import Member, Place, Verbs
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.testing import FakeCloud
 from tests.sim.simulator import RunningSimulator
 

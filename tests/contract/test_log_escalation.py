@@ -16,7 +16,7 @@ from cloudheal.record.database import Database, open_database
 from cloudheal.record.log_escalation import acknowledge, acknowledged
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import LEDGER, OUTBOX
-from cloudheal.settings.schema import NotifySettings
+from cloudheal.settings.notify import NotifySettings
 from tests.contract.log_site import Site, alarm
 from tests.contract.test_log_alarms import Desk
 

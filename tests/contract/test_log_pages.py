@@ -26,7 +26,8 @@ from cloudheal.record.log_following import Progress, advance, standing
 from cloudheal.record.log_series import Stored, windows_of
 from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
-from cloudheal.settings.schema import ListenSettings, Settings
+from cloudheal.settings.listen import ListenSettings
+from cloudheal.settings.schema import Settings
 from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, LogDesk, sources_of
 from cloudheal.testing.clock import START, VirtualClock

@@ -26,7 +26,7 @@ from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.retention import remove_old_notices
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import DELIVERY, METADATA, OUTBOX
-from cloudheal.settings.schema import NotifySettings, NotifyTarget
+from cloudheal.settings.notify import NotifySettings, NotifyTarget
 from tests.contract.receivers import MailServer, Webhook, serving
 from tests.contract.test_inbox import an_event
 

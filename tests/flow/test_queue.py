@@ -19,7 +19,7 @@ from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Fate
 from cloudheal.ports import SystemClock
 from cloudheal.record.tables import DEAD_LETTER, EVENT
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import QUEUE

@@ -13,7 +13,8 @@ import pytest
 from cloudheal.clouds.alibaba.events import INTERRUPTION
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import EVENT, INCIDENT
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 from tests.flow.operators import until
 from tests.flow.test_cli_work import message
 from tests.flow.watching import QUEUE, Watching, settings_of, watching, world_of

@@ -16,7 +16,7 @@ from cloudheal.model.system_event import Consent
 from cloudheal.playbooks.repair_task_in_window import REPAIR_TASK_IN_WINDOW
 from cloudheal.ports.account import Duties
 from cloudheal.ports.cloud import Member
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 
 #: The playbook without its slot: when it begins is the planner's business.

@@ -27,7 +27,8 @@ from cloudheal.ports.fleet import Announcements
 from cloudheal.ports.queue import Queue
 from cloudheal.ports.spending import call_sent
 from cloudheal.ports.trail import Trail
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 
 log = logging.getLogger("cloudheal.accounts")
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from cloudheal.clouds.reading import event_of
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import discreet
-from cloudheal.settings.schema import AccountSettings
 
 
 @dataclass(frozen=True, slots=True)

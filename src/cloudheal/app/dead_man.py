@@ -18,7 +18,7 @@ from cloudheal.errors import SettingsError
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.leases import take_lease
-from cloudheal.settings.schema import DeadManSettings
+from cloudheal.settings.watch import DeadManSettings
 
 log = logging.getLogger("cloudheal.watch")
 

@@ -14,10 +14,11 @@ from cloudheal.ports.account import Metric as CloudMetric
 from cloudheal.ports.account import not_offered
 from cloudheal.ports.store import Store
 from cloudheal.record.log_series import windows_of
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.load import LoadSettings, LogLoad, MetricSettings
 from cloudheal.settings.logs import LogSettings
 from cloudheal.settings.maintenance import MaintenanceSettings, NamedTerms
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.schema import Settings
 from cloudheal.sources.load_file import points_of
 
 #: A log is read in slices of such a length, so that weeks of it are never in memory at once.

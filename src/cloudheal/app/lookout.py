@@ -32,8 +32,9 @@ from cloudheal.record.watches import (
     watches,
 )
 from cloudheal.sense.canary import canary_body
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.durations import written
-from cloudheal.settings.schema import AccountSettings, WatchSettings
+from cloudheal.settings.watch import WatchSettings
 
 log = logging.getLogger("cloudheal.watch")
 

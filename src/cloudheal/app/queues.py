@@ -25,8 +25,8 @@ from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsE
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
 from cloudheal.ports.queue import Queue, QueuedMessage, StillJoiningError
+from cloudheal.settings.accounts import AccountSettings, QueueSettings
 from cloudheal.settings.kafka import KafkaSettings
-from cloudheal.settings.schema import AccountSettings, QueueSettings
 
 log = logging.getLogger("cloudheal.queue")
 

@@ -31,7 +31,8 @@ from cloudheal.record.health import Pulse, gauges_of, pulse, shown
 from cloudheal.record.holds import EVERYTHING, holds_on
 from cloudheal.record.polls import is_incomplete
 from cloudheal.record.watches import Flight, Watched, last_return, newest_flight, watches
-from cloudheal.settings.schema import AccountSettings, WatchSettings
+from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.watch import WatchSettings
 
 #: Failures in a row that are an illness of a queue; a missing queue or a refused key is one at once.
 MOST_FAILURES = 3

@@ -73,8 +73,12 @@ from cloudheal.record.sole import sole_engine
 from cloudheal.record.waiting import goes_on_by
 from cloudheal.record.workers import EVERYONE, at_work
 from cloudheal.sense.reading import Message, read
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import learn
-from cloudheal.settings.schema import AccountSettings, DeadManSettings, ListenSettings, NotifySettings, Settings
+from cloudheal.settings.listen import ListenSettings
+from cloudheal.settings.notify import NotifySettings
+from cloudheal.settings.schema import Settings
+from cloudheal.settings.watch import DeadManSettings
 from cloudheal.sources.followed_clock import clock_of
 from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of

@@ -16,7 +16,8 @@ from cloudheal.cli.options import HERE, AsJson, Config
 if TYPE_CHECKING:
     from cloudheal.cli.show import Show
     from cloudheal.ports.account import Duties
-    from cloudheal.settings.schema import AccountSettings, Settings
+    from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 
 app = typer.Typer()
 setup = typer.Typer(no_args_is_help=True, help="What an account needs so that its events arrive.")

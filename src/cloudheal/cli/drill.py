@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudheal.drills.scope import Answering
     from cloudheal.model.drill import DrillOrder, DrillRow
     from cloudheal.pipeline.drills import DrillDesk
-    from cloudheal.settings.schema import AccountSettings
+    from cloudheal.settings.accounts import AccountSettings
 
 app = typer.Typer(no_args_is_help=True, help="Drills: simulate system events, list them, take them back.")
 

@@ -15,8 +15,8 @@ from cloudheal.cli.desk import Desk
 from cloudheal.drills.scope import chosen_among, lost_among, servers_on_record
 from cloudheal.errors import RefusedError
 from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.rules import Selector
-from cloudheal.settings.schema import AccountSettings
 
 
 class NobodySelectedError(RefusedError):

@@ -19,8 +19,9 @@ from cloudheal.record.inventory import groups_of_servers
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.schema import SchemaError, migrate
 from cloudheal.record.tables import PROMOTION
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.loader import located
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.schema import Settings
 from cloudheal.sources.followed_clock import clock_of
 
 #: So many groups are listed where one is not known.

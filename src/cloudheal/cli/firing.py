@@ -23,9 +23,9 @@ from cloudheal.drills.scope import announced
 from cloudheal.errors import RefusedError
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.sense.triggers import TRIGGERS
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.loader import located
 from cloudheal.settings.rules import Rule
-from cloudheal.settings.schema import AccountSettings
 
 
 class NothingToFireError(RefusedError):

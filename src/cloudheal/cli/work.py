@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloudheal.app import App
-    from cloudheal.settings.schema import AccountSettings
+    from cloudheal.settings.accounts import AccountSettings
 
 app = typer.Typer()
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be read.")

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 
 #: Seconds for a call: to commit and return, or to act until ten seconds before.
 COMMIT_SECONDS, INLINE_SECONDS = 60, 300

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from cloudheal.errors import SettingsError
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 
 @dataclass(frozen=True, slots=True)

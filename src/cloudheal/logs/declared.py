@@ -38,12 +38,13 @@ from cloudheal.logs.derived import expression
 from cloudheal.logs.guessing import Guess, guessed
 from cloudheal.logs.names import shown
 from cloudheal.model.resource import ResourceId
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import LogMeasure
 from cloudheal.settings.logs import LogField, LogFormat, LogMetric, LogResource, LogSettings
 from cloudheal.settings.part import meant
 from cloudheal.settings.samples import first_lines
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.schema import Settings
 
 Place = tuple[int | str, ...]
 ADVICE = "cloudheal logs preview NAME shows what the format makes of the last lines; the logs page has every word."

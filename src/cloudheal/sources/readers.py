@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloudheal.errors import SettingsError
-from cloudheal.settings.schema import ListenSettings
+from cloudheal.settings.listen import ListenSettings
 
 #: A token that is shorter could be guessed.
 SHORTEST_TOKEN = 16

@@ -31,7 +31,7 @@ from cloudheal.errors import SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
-from cloudheal.settings.schema import IngestSettings
+from cloudheal.settings.listen import IngestSettings
 from cloudheal.sources.readers import Readers
 
 log = logging.getLogger("cloudheal.webhook")

@@ -25,7 +25,7 @@ from cloudheal.ports.account import Duties
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.findings import Finding
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 
 class AlibabaAccount:

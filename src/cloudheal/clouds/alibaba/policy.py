@@ -15,7 +15,7 @@ from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place, places_of
 from cloudheal.clouds.grouping import BY_MONITOR_GROUP
 from cloudheal.ports.account import Duties
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 #: What `run` does with the queue, and `check` with its age.
 _QUEUE = ("mns:ReceiveMessage", "mns:DeleteMessage", "mns:ChangeMessageVisibility", "mns:PeekMessage")

@@ -24,7 +24,7 @@ from cloudheal.clouds.alibaba.client import CMS, Client
 from cloudheal.clouds.alibaba.events import INTERRUPTION
 from cloudheal.clouds.alibaba.sources import translated
 from cloudheal.errors import CloudPermanentError
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 #: Everything of a product: which events matter is decided by rules here, not by a filter that nobody sees.
 EVERYTHING: Mapping[str, Any] = {"NameList": ["*"], "LevelList": ["*"], "EventTypeList": ["*"]}

@@ -23,8 +23,8 @@ from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.findings import Finding
 from cloudheal.ports.queue import Queue
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.kafka import Login
-from cloudheal.settings.schema import AccountSettings
 
 
 class TencentAccount:

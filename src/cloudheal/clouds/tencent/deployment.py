@@ -15,7 +15,8 @@ from cloudheal.clouds import deployments
 from cloudheal.clouds.deployments import Kit, Packed
 from cloudheal.clouds.tencent.event_rule import REGION
 from cloudheal.errors import SettingsError
-from cloudheal.settings.schema import AccountSettings, Settings
+from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 
 #: Where the layer's files are found, and its Python.
 _LAYERED, PYTHON = "/opt", "/opt/python/bin/python3"

@@ -21,7 +21,7 @@ from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.findings import Code, Finding, Level
 from cloudheal.ports.queue import Queue, QueueProblem
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 SECONDS = 10.0
 #: The vendor refuses requests that are older or younger than five minutes; half of it is worth a warning.

@@ -26,8 +26,8 @@ from cloudheal.clouds.tencent.names import (
 from cloudheal.decide.pattern import Clause, compiled
 from cloudheal.errors import SettingsError
 from cloudheal.model.resource import Cloud
+from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.rules import Rule
-from cloudheal.settings.schema import AccountSettings
 
 #: Events of every region come to the bus of the vendor's own services, which stands here; so does the function.
 REGION = "ap-guangzhou"

@@ -11,7 +11,7 @@ from typing import Any
 from cloudheal.clouds.tencent.actions import PERMISSIONS
 from cloudheal.clouds.tencent.pollers import PERMISSIONS as POLLING
 from cloudheal.ports.account import Duties
-from cloudheal.settings.schema import AccountSettings
+from cloudheal.settings.accounts import AccountSettings
 
 
 def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:  # noqa: ARG001 - policies are not narrowed
