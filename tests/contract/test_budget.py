@@ -179,13 +179,16 @@ def test_a_place_that_a_group_gives_back_goes_to_the_next_of_the_group(database:
         assert set(connection.scalars(starting)) == {"i-1", "i-4"}
 
 
-def test_a_hold_that_is_lifted_wakes_its_own_server_while_others_are_held(database: Database) -> None:
+@pytest.mark.parametrize("end", [None, NOON + timedelta(hours=2)], ids=["without an end", "before its end"])
+def test_a_hold_that_is_lifted_wakes_its_own_server_while_others_are_held(
+    database: Database, end: datetime | None
+) -> None:
     """Two servers are held one by one; when one hold is lifted its server is helped, and the other one waits."""
     rules = rules_with()
     with database.transaction() as connection:
         promote(connection, rules.rules, "test", NOON)
         for held in ("i-0", "i-1"):
-            add_hold(connection, Hold(held, "alice", "upgrade", NOON))
+            add_hold(connection, Hold(held, "alice", "upgrade", NOON, end))
     worker(database, rules, "w").take([stopped(0), stopped(1)])
     waker = Waker(database, Engine(), rule_book(rules.rules), VirtualClock(NOON), lambda: f"{next(IDS)}")
     assert waker.tick() == 0

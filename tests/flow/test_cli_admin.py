@@ -94,7 +94,7 @@ def test_setting_up_two_queues_twice_changes_nothing_and_one_event_comes_by_both
     }
     assert "Nothing to do." in bare.done("setup", "alibaba")
     assert not errors(bare)
-    queues = [row["finding"] for row in bare.json("check") if row["code"] == "queue.ok"]
+    queues = [row["finding"] for row in bare.json("check") if row["code"] == "queue.empty.ok"]
     assert [QUEUE in queues[0], "fast" in queues[1]] == [True, True]
     (taking,) = [one for one in json.loads(bare.done("policy"))["Statement"] if "mns:ReceiveMessage" in one["Action"]]
     assert [one.rpartition("/queues/")[2] for one in taking["Resource"]] == [f"{QUEUE}/messages", "fast/messages"]
@@ -107,13 +107,41 @@ def test_setting_up_two_queues_twice_changes_nothing_and_one_event_comes_by_both
     assert "Instance:StateChange" in told
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("EntityNotExist.Role", "Create the service role AliyunCloudMonitorDefaultRole"),
+        ("Forbidden.RAM", "Grant what `cloudheal policy --setup` prints"),
+        ("SignatureDoesNotMatch", "`cloudheal check -c cloudheal.yaml` says what is wrong"),
+    ],
+)
+def test_what_is_refused_while_setting_up_says_what_to_do(bare: Operator, code: str, advice: str) -> None:
+    """A missing role, a missing permission, and anything else; what was made before is not made again."""
+    fault = {"kind": "error", "status": 403, "code": code, "message": "no"}
+    targets = {"service": "cms", "action": "PutEventRuleTargets", "fault": fault}
+    bare.simulator.control("PUT", "faults", [targets])
+    refused = bare("setup", "alibaba", "--yes")
+    assert refused.returncode == 1
+    assert advice in refused.stderr
+    bare.simulator.control("PUT", "faults", [])
+    assert "Done: 3 changed." in bare.done("setup", "alibaba", "--yes")
+
+
+def test_without_a_queue_there_is_nothing_to_set_up_and_that_is_said(bare: Operator) -> None:
+    """The settings name no queue: an error that says what is missing, not silence."""
+    bare.settings(account={"queue": None})
+    refused = bare("setup", "alibaba")
+    assert refused.returncode == 2
+    assert "has a queue" in " ".join(refused.stderr.replace("│", " ").split())
+
+
 def test_the_doctor_finds_what_is_missing_and_says_the_exact_fix(bare: Operator) -> None:
     """Queue and event rule are missing: errors with the command that mends them; afterwards nothing is."""
     done = bare("check")
     assert done.returncode == 1
     found = errors(bare)
     assert found.keys() == {"queue.missing", "events.not_set_up"}
-    assert found["queue.missing"]["fix"] == "cloudheal setup alibaba -c FILE"
+    assert found["queue.missing"]["fix"] == "cloudheal setup alibaba -c cloudheal.yaml"
     bare.done("setup", "alibaba", "--yes")
     shown = bare.done("check")
     assert "Everything needed is in place." in shown
@@ -198,7 +226,7 @@ def test_messages_that_nobody_takes_are_seen_without_taking_them(operator: Opera
     assert (stale["code"], stale["level"], stale["fix"]) == (
         "queue.old",
         "warning",
-        "Start a worker: cloudheal run -c FILE",
+        "Start a worker: cloudheal run -c cloudheal.yaml",
     )
     (left,) = operator.simulator.control("GET", "world")["alibaba"]["queues"][0]["messages"]
     assert left["dequeue_count"] == 0

@@ -7,7 +7,8 @@ import getpass
 import pytest
 
 from tests.flow.operators import Operator, until
-from tests.flow.test_restart import RULE
+from tests.flow.test_cli_work import message
+from tests.flow.test_restart import QUEUE, RULE
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ def test_a_hold_keeps_one_server_and_no_other(operator: Operator) -> None:
     assert operator.json("holds") == []
     gone = operator("unhold", "i-bp1web01")
     assert (gone.returncode, "no hold on i-bp1web01" in gone.stdout) == (1, True)
+
+
+def test_a_hold_on_what_nobody_knows_says_so(operator: Operator) -> None:
+    """A name in place of an id keeps nothing: the operator is told the ids; the id, a group and a rule are enough."""
+    operator.simulator.control("POST", "events", {"raw": message("i-bp1web01", "Running"), "queue": QUEUE})
+    operator.done("run", "--once")
+    (known,) = operator.json("instances", "--resource", "i-bp1web01")
+    told = operator.done("hold", known["name"], "--why", "x")
+    assert "servers of that name are: i-bp1web01" in told
+    assert "nothing is kept from being acted on" in operator.done("hold", "i-bp1wbe01", "--why", "x")
+    for scope in ("i-bp1web01", f"rule:{RULE['name']}"):
+        shown = operator.done("hold", scope, "--why", "x")
+        assert "known as" not in shown
 
 
 def test_times_of_a_hold_are_the_operators_own(operator: Operator) -> None:

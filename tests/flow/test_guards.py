@@ -7,8 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from cloudheal.model.control import Hold
+from cloudheal.record.holds import EVERYTHING, add_hold
+from cloudheal.record.tables import STEP
 from cloudheal.testing import FakeCloud, Scene, assert_replays
+from cloudheal.testing.stage import stage
 
 PROD = {"env": "prod"}
 RULE: dict[str, Any] = {
@@ -53,6 +58,22 @@ def test_a_server_that_always_falls_back_is_started_three_times() -> None:
 def test_attempts_are_counted_over_deaths(backoff: str) -> None:
     """Whenever the process dies, in a look or between two, the server is started three times in all."""
     assert assert_replays(fallen(**{"with": {"backoff": backoff}})) > 10
+
+
+def test_a_pause_that_comes_while_the_cloud_throttles_is_not_overtaken() -> None:
+    """The intent was written before it, and its call put off: it is not sent again, but waits for `resume`."""
+    cloud, scene = fleet(1, 1)
+    cloud.throttles("start", times=2)
+    with stage() as database:
+
+        def pause() -> None:
+            with database.transaction() as connection:
+                add_hold(connection, Hold(EVERYTHING, "ops", "stop", cloud.clock.now()))
+
+        told = scene.later(timedelta(milliseconds=100), pause).play_on(database)
+        assert (told.actions, told.waits) == ((), {"i-0": "paused"})
+        with database.snapshot() as connection:
+            assert connection.scalars(sa.select(STEP.c.outcome)).all() == ["transient"]
 
 
 STORM = {"storm_members": 5}

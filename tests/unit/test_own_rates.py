@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from cloudheal.clouds.alibaba.client import ECS, Client
-from cloudheal.clouds.quota import Buckets
+from cloudheal.clouds.quota import Buckets, Pace
 from cloudheal.errors import CloudTransientError
 
 
@@ -36,6 +38,18 @@ def test_apis_do_not_share_and_time_refills() -> None:
     assert buckets.reserve("StartInstance", 0.1) == 0.0
     hand.seconds += 3600
     assert [buckets.reserve("DescribeInstances", 0.1) for _ in range(3)] == [0.0, 0.0, None]
+
+
+@pytest.mark.parametrize(("action", "waited"), [("DescribeInstances", [1.0]), ("StartInstance", [])])
+def test_a_call_that_changes_something_waits_for_a_moment_only(action: str, waited: list[float]) -> None:
+    """A pause does not reach what waits behind an intent: it is put off, and its guards are asked again."""
+    buckets, waits = Buckets(1, Hand()), list[float]()
+    pace = Pace(buckets, waits.append)
+    while buckets.reserve(action, 0) is not None:
+        pass
+    with nullcontext() if waited else pytest.raises(CloudTransientError, match="not sent"):
+        assert pace.left(action, 10) == 9
+    assert waits == waited
 
 
 def test_a_call_that_would_wait_too_long_is_not_sent() -> None:

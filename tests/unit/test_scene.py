@@ -58,6 +58,22 @@ def evacuation() -> Scene:
     return Scene(cloud, rules=[EVACUATE], events=[cloud.reclaim(web)])
 
 
+def test_a_mass_reclaim_buys_no_more_than_the_hour_allows() -> None:
+    """Three are taken away and leave; two are replaced, and people are told why the third is not."""
+    cloud = FakeCloud()
+    going = [cloud.server(f"i-{number}", order=SPOT) for number in range(3)]
+    cloud.server("i-peer")
+    cloud.group("lb-1", "g-1", *(Member(f"i-{number}", 80, 9) for number in range(3)), Member("i-peer", 80, 9))
+    rule = EVACUATE | {"with": {"replace": True, "orders_per_hour": 2}}
+    told = Scene(cloud, rules=[rule], events=[cloud.reclaim(one) for one in going]).play()
+    assert sum(one.startswith("order ") for one in told.actions) == 2
+    assert sorted(told.verdicts[f"i-{number}"] for number in range(3)) == ["healed", "healed", "not healed"]
+    (left,) = [one for one in told.evidence.values() if one["code"] == "not_replaced"]
+    assert left["offers"].endswith(": budget.orders")
+    assert "lb-1/g-1" in left["removed"]
+    assert told.notices.count("incident.not_healed") == 1
+
+
 def played_by(run: Callable[[Case, Hands], End]) -> Callable[[], Scene]:
     """Return a scene for a playbook of the test's own."""
     mine = Playbook("mine", ("stopped",), Nothing, ("servers", "start"), reversible=True, run=run)

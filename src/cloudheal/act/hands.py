@@ -35,6 +35,10 @@ PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)
 SETTLE_SECONDS = 30.0
 
 
+#: Codes of calls that were not taken because of a rate, the cloud's or our own.
+_THROTTLED = ("Throttling", "OwnRate")
+
+
 class Steps(Protocol):
     """What the engine offers: do a thing once, remember its JSON result."""
 
@@ -46,9 +50,18 @@ class Intents(Protocol):
     """The intent journal as `record` keeps it, bound to one claim of one run."""
 
     def intend(
-        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+        self,
+        name: str,
+        before: Mapping[str, Any],
+        kind: StepKind = StepKind.ACT,
+        *,
+        sole: bool = False,
+        most_orders: int | None = None,
     ) -> IntentId | str:
-        """Commit an intent, or return the reason code why it may not be; a `sole` one: `shared` if another run's."""
+        """Commit an intent, or return the reason code why it may not be; a `sole` one: `shared` if another run's.
+
+        One of which there may be `most_orders` in an hour: `budget.orders` when other runs have made so many.
+        """
 
     def note(self, name: str, facts: Mapping[str, Any]) -> bool:
         """Keep facts in the journal, once in a look; no guard is asked. False when the run is not ours any more."""
@@ -58,6 +71,9 @@ class Intents(Protocol):
 
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send, by the database's clock; below 0 when it is over."""
+
+    def objection(self) -> str:
+        """Ask the guards once more; returns the reason code of the one that objects by now, or an empty one."""
 
     def conclude(self, intent: IntentId, kind: str, code: str, request_id: str, value: Mapping[str, Any]) -> bool:
         """Commit what came of it."""
@@ -88,14 +104,23 @@ class Hands:
         return self._act(name, intend, call, lambda intent: self._settled(intent, before, settle))
 
     def act_repeatable(
-        self, name: str, before: Mapping[str, Any], call: Call, settle: Settle | None, *, helps: bool = False
+        self,
+        name: str,
+        before: Mapping[str, Any],
+        call: Call,
+        settle: Settle | None,
+        *,
+        helps: bool = False,
+        most_orders: int | None = None,
     ) -> Outcome:
         """Do one thing that does no harm when done twice: a lost answer is settled at once, by one read.
 
         Without `settle` the caller is told `answer_lost` and sends again, as for an order whose token makes it the
-        same order. What only `helps` (a preparation, a tidying up) is no attempt at healing.
+        same order. What only `helps` (a preparation, a tidying up) is no attempt at healing. What buys something says
+        how many orders there may be in an hour, over all runs; beyond that it is refused as `budget.orders`.
         """
-        intend = partial(self._intents.intend, name, before, StepKind.HELP if helps else StepKind.ACT)
+        kind = StepKind.HELP if helps else StepKind.ACT
+        intend = partial(self._intents.intend, name, before, kind, most_orders=most_orders)
         return self._act(name, intend, call, lambda _: self._answer(before, settle) if settle else _LOST)
 
     def claim(self, before: Mapping[str, Any]) -> Outcome:
@@ -148,7 +173,10 @@ class Hands:
         return outcome
 
     def _send(self, intent: IntentId, call: Call) -> Outcome | None:
-        """Send the call, again while the cloud throttles it; None when its answer was lost and must be settled."""
+        """Send the call, again while the cloud throttles it; None when its answer was lost and must be settled.
+
+        Before it is sent again the guards are asked: a pause that came meanwhile is not to be overtaken by old intents.
+        """
         refused = Outcome(Kind.TRANSIENT, "too_late_to_send")
         for pause in PAUSES:
             remaining = self._intents.remaining_seconds(intent)
@@ -159,13 +187,15 @@ class Hands:
             except CloudPermanentError as problem:
                 return Outcome(Kind.PERMANENT, problem.vendor_code, problem.request_id)
             except CloudTransientError as problem:
-                throttled = problem.vendor_code.startswith("Throttling")
+                throttled = problem.vendor_code.startswith(_THROTTLED)
                 if not (problem.refused or throttled):
                     return None
                 refused = Outcome(Kind.TRANSIENT, problem.vendor_code, problem.request_id)
             if not throttled:
                 break
             self._wait(pause)
+            if self._intents.objection():
+                break
         return refused
 
     def _patiently(self, do: Callable[[], Mapping[str, Any]]) -> Outcome:

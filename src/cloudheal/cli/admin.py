@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudheal.cli.show import Show
     from cloudheal.ports.account import Duties
     from cloudheal.settings.accounts import AccountSettings
-from cloudheal.settings.schema import Settings
+    from cloudheal.settings.schema import Settings
 
 app = typer.Typer()
 setup = typer.Typer(no_args_is_help=True, help="What an account needs so that its events arrive.")
@@ -30,11 +30,19 @@ def alibaba(
     yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
 ) -> None:
     """Create queues, event rules and targets; prints the plan with its differences first."""
+    from cloudheal.errors import CloudPermanentError, CloudTransientError
+
     settings = settings_of(config)
     show = show_of(settings)
-    for account in settings.accounts:
-        if account.cloud == "alibaba" and account.queue is not None:
+    accounts = [one for one in settings.accounts if one.cloud == "alibaba" and one.queue is not None]
+    if not accounts:
+        raise typer.BadParameter(show.text("setup.no_queue", cloud="Alibaba Cloud"), param_hint="--config")
+    for account in accounts:
+        try:
             _set_up(account, show, yes=yes)
+        except (CloudPermanentError, CloudTransientError) as problem:
+            problem.what_to_do = show.text(f"setup.fix.{_fix_of(problem.vendor_code)}", config=config)
+            raise
 
 
 @setup.command()
@@ -71,6 +79,14 @@ def _put(file: Path, text: str, show: Show) -> bool:
     file.write_text(text, encoding="utf-8")
     show.say("setup.file", file=file)
     return True
+
+
+def _fix_of(code: str) -> str:
+    """Name the fix of a refusal: CloudMonitor may lack its role, and who sets up may lack the permission."""
+    if "Role" in code:
+        return "role"
+    refused = ("Forbidden", "NoPermission", "AccessDenied", "ImplicitDeny")
+    return "permission" if code.startswith(refused) else "other"
 
 
 def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
@@ -114,16 +130,17 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
-    rows = [_row(show, *one) for one in examine(settings, config)]
+    rows = [_row(show, config, *one) for one in examine(settings, config)]
     show.rows("title.check", rows, ("level", "subject", "finding", "fix"))
     bad = sum(row.level == "error" for row in rows)
     show.say("check.bad" if bad else "check.good", count=bad)
     raise typer.Exit(1 if bad else 0)
 
 
-def _row(show: Show, subject: str, code: str, level: str, facts: Mapping[str, str]) -> FindingRow:
+def _row(show: Show, config: Path, subject: str, code: str, level: str, facts: Mapping[str, str]) -> FindingRow:
     fix = "" if level == "ok" or not show.knows(f"fix.{code}") else show.text(f"fix.{code}", **facts)
-    return FindingRow(level, code, subject, show.text(f"finding.{code}", **facts), fix)
+    told = fix.replace("-c FILE", f"-c {config}")
+    return FindingRow(level, code, subject, show.text(f"finding.{code}", **facts), told)
 
 
 @app.command()

@@ -45,7 +45,7 @@ def hold(
 ) -> None:
     """Keep one resource or group from being acted on."""
     from cloudheal.model.control import Hold
-    from cloudheal.record.holds import add_hold
+    from cloudheal.record.holds import add_hold, meant_by
 
     if scope == EVERYTHING:
         raise typer.BadParameter("everything is held with: cloudheal pause WHY", param_hint="SCOPE")
@@ -56,7 +56,11 @@ def hold(
             raise typer.BadParameter("that time is past", param_hint="--until")
         with at.database.transaction() as connection:
             add_hold(connection, Hold(scope, operator(), why, now, end))
+            meant = meant_by(connection, scope)
         at.show.say("held" if end is None else "held_until", scope=scope, why=why, until=end)
+        ours = {f"rule:{rule.name}" for rule in at.settings.rules}
+        if not meant.is_known and scope not in ours:
+            at.show.say("held_name" if meant.named else "held_unknown", scope=scope, ids=", ".join(meant.named))
 
 
 @app.command()

@@ -196,6 +196,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "replace": "订购另一台服务器并加入相同分组。",
                 "candidates": "按顺序可订购的配置。",
                 "pay_as_you_go": "抢占式无货时按全价订购。",
+                "orders_per_hour": "一小时内最多订购多少台服务器，所有规则合计；超过则通知值守人员。",
                 "replacement_timeout": "新服务器最多用多久开始运行。",
                 "healthy_timeout": "健康检查最多用多久通过；0s 表示不等待。",
             },

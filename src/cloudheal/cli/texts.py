@@ -180,6 +180,10 @@ _EN: Final[dict[str, str]] = {
     "held_until": "{scope} is held until {until} ({why}).",
     "unheld": "{scope} is not held any more.",
     "no_hold": "There is no hold on {scope}; cloudheal holds lists them.",
+    "held_unknown": "No server, group or rule is known as {scope}: unless one of that id appears, nothing is kept from"
+    " being acted on. cloudheal instances lists the ids.",
+    "held_name": "No server, group or rule is known as {scope}, but servers of that name are: {ids}. A hold is put on"
+    ' an id: cloudheal hold ID --why "..."',
     "no_event": "No event {event}; cloudheal events lists them with their numbers.",
     "packaged": "Wrote {folder}: code.zip ({files} files), {beside}. README.txt says what to do.",
     "packaged.variables": "The function reads these variables: {variables}",
@@ -228,6 +232,14 @@ _EN: Final[dict[str, str]] = {
     "setup.file": "  +  {file}: written",
     "setup.file.kept": "  =  {file}: as it should be",
     "setup.no_account": "The settings list no account of {cloud}.",
+    "setup.no_queue": "No account of {cloud} in the settings has a queue: add queue: to the account first.",
+    "setup.fix.role": "Create the service role AliyunCloudMonitorDefaultRole: a RAM role that trusts"
+    " cloudmonitor.aliyuncs.com and may send messages to the queue; the console of CloudMonitor offers it when an event"
+    " rule is given a queue as its target. Then type this command again: it goes on where it ended.",
+    "setup.fix.permission": "Grant what `cloudheal policy --setup` prints, then type this command again: it goes on"
+    " where it ended.",
+    "setup.fix.other": "`cloudheal check -c {config}` says what is wrong. Then type this command again: it goes on"
+    " where it ended.",
     "setup.tencent.next": "Nothing was asked of the cloud. What is left to do there, in {region}:\n"
     "  1. Serverless Cloud Function: a function `{function}`, from what `cloudheal package function` writes, with a"
     " role that may do what `cloudheal policy` prints.\n"
@@ -267,6 +279,7 @@ _EN: Final[dict[str, str]] = {
     "finding.key.other_account": "the key belongs to account {account}, the settings say {wanted}",
     "fix.key.other_account": "Correct id: of the account to {account}, or export the key of {wanted}.",
     "finding.queue.ok": "queue {queue} answers; oldest message {age} s",
+    "finding.queue.empty.ok": "queue {queue} answers; no message waits",
     "finding.queue.old": "the oldest message of queue {queue} is {age} s old: nobody takes them",
     "fix.queue.old": "Start a worker: cloudheal run -c FILE",
     "finding.queue.none": "the account has no queue: no events reach this worker from there",
@@ -467,6 +480,9 @@ _ZH: Final[dict[str, str]] = {
     "held_until": "{scope} 已保留至 {until}（{why}）。",
     "unheld": "{scope} 已解除保留。",
     "no_hold": "{scope} 上没有保留；用 cloudheal holds 查看。",
+    "held_unknown": "没有已知的服务器、组或规则叫 {scope}：除非以后出现该 ID，否则不会保留任何对象。"
+    "cloudheal instances 列出 ID。",
+    "held_name": '没有 ID、组或规则叫 {scope}，但有同名的服务器：{ids}。请对 ID 保留：cloudheal hold ID --why "..."',
     "no_event": "没有事件 {event}；用 cloudheal events 查看编号。",
     "packaged": "已写入 {folder}：code.zip（{files} 个文件）、{beside}。步骤见 README.txt。",
     "packaged.variables": "函数会读取这些环境变量：{variables}",
@@ -515,6 +531,11 @@ _ZH: Final[dict[str, str]] = {
     "setup.file": "  +  {file}：已写入",
     "setup.file.kept": "  =  {file}：已符合要求",
     "setup.no_account": "配置中没有 {cloud} 的账号。",
+    "setup.no_queue": "配置中没有带队列的 {cloud} 账号：先为账号添加 queue:。",
+    "setup.fix.role": "请创建服务角色 AliyunCloudMonitorDefaultRole：信任 cloudmonitor.aliyuncs.com、可向该队列"
+    "发送消息的 RAM 角色；在云监控控制台把队列设为事件规则的目标时会提示创建。然后重新执行本命令：会从中断处继续。",
+    "setup.fix.permission": "授予 `cloudheal policy --setup` 输出的权限，然后重新执行本命令：会从中断处继续。",
+    "setup.fix.other": "`cloudheal check -c {config}` 会指出问题所在。然后重新执行本命令：会从中断处继续。",
     "setup.tencent.next": "未向云端发出任何请求。还需在 {region} 完成：\n"
     "  1. 云函数：用 `cloudheal package function` 写出的部署包创建函数 `{function}`，其运行角色须有"
     " `cloudheal policy` 输出的权限。\n"
@@ -554,6 +575,7 @@ _ZH: Final[dict[str, str]] = {
     "finding.key.other_account": "密钥属于账号 {account}，而配置写的是 {wanted}",
     "fix.key.other_account": "将账号的 id: 改为 {account}，或导出 {wanted} 的密钥。",
     "finding.queue.ok": "队列 {queue} 有应答；最早的消息 {age} 秒",
+    "finding.queue.empty.ok": "队列 {queue} 有应答；没有等待的消息",
     "finding.queue.old": "队列 {queue} 最早的消息已有 {age} 秒：没有人在接收",
     "fix.queue.old": "启动工作进程：cloudheal run -c FILE",
     "finding.queue.none": "该账号没有配置队列：事件无法从那里到达",

@@ -1,7 +1,8 @@
 """Our own rate of calls: a token bucket for each API of an account, so that looking never starves healing of quota.
 
-A call that would have to wait longer than it may take is refused before it is sent. Rates are in real time, because
-the cloud counts in it.
+A call that would have to wait longer than it may take is refused before it is sent. One that changes something stands
+behind an intent, which a pause does not reach any more: it waits for a moment only, and whoever sends it asks the
+guards again before the next try. Rates are in real time, because the cloud counts in it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from cloudheal.errors import CloudPermanentError, CloudTransientError
 
 #: How many calls may come at once after a quiet time, in seconds' worth of the rate.
 BURST_SECONDS = 2.0
+#: The longest that a call which changes something waits here; and what calls begin with that change nothing.
+CHANGES_WAIT_SECONDS = 0.5
+_READS = ("Describe", "Get", "List", "Lookup", "Inquiry")
+#: How a call is answered that was not sent, because our own rate is used up.
+OWN_RATE = "OwnRate"
 #: What a cloud allows a second where that is less than any sensible rate of ours.
 SLOWER: Mapping[str, float] = {"LookupEvents": 2.0}
 
@@ -80,10 +86,11 @@ class Pace:
         if self.hurries:
             self.buckets.spend(action)
             return seconds
-        wait = self.buckets.reserve(action, seconds / 2)
+        most = seconds / 2 if action.startswith(_READS) else min(seconds / 2, CHANGES_WAIT_SECONDS)
+        wait = self.buckets.reserve(action, most)
         if wait is None:
             raise CloudTransientError(
-                f"{action} was not sent: our own rate is used up", vendor_code="OwnRate", refused=True
+                f"{action} was not sent: our own rate is used up", vendor_code=OWN_RATE, refused=True
             )
         if wait:
             self.pause(wait)

@@ -13,6 +13,9 @@ CLAIM = "take on"
 EVIDENCE = "evidence"
 #: The reason code when another run has taken it on.
 SHARED = "shared"
+#: How the names of steps begin by which a run orders a server, and the reason code when too many runs did lately.
+ORDER = "order"
+ORDERS_USED = "budget.orders"
 #: Outcomes after which the world is as it was.
 _NOTHING_CAME_OF_IT = frozenset({"transient", "permanent", "refused"})
 

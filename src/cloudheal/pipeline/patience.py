@@ -48,13 +48,20 @@ class PatientIntents:
     deadline: datetime | None
 
     def intend(
-        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+        self,
+        name: str,
+        before: Mapping[str, Any],
+        kind: StepKind = StepKind.ACT,
+        *,
+        sole: bool = False,
+        most_orders: int | None = None,
     ) -> IntentId | str:
         """Commit an intent, or return the reason code why it may not be."""
 
         def once() -> IntentId | str:
             # An answer that was lost may hide a commit: then the intent is there, and nobody has sent for it yet.
-            return self.intents.left_open(name) or self.intents.intend(name, before, kind, sole=sole)
+            left = self.intents.left_open(name)
+            return left or self.intents.intend(name, before, kind, sole=sole, most_orders=most_orders)
 
         while True:
             written = _outlasting(self.pause, once)
@@ -70,6 +77,10 @@ class PatientIntents:
     def left_open(self, name: str) -> IntentId | None:
         """Return the intent of that name that an earlier process committed in this look and did not conclude."""
         return _outlasting(self.pause, lambda: self.intents.left_open(name))
+
+    def objection(self) -> str:
+        """Ask the guards once more; returns the reason code of the one that objects by now, or an empty one."""
+        return _outlasting(self.pause, self.intents.objection)
 
     def remaining_seconds(self, intent: IntentId) -> float:
         """Return what is left of the intent's time to send."""

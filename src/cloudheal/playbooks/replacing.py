@@ -2,7 +2,8 @@
 
 Candidates are tried in order; one that is sold out, too dear or not allowed gives way to the next. Each has a token
 made from the run, the step and the candidate, so that an order whose answer was lost is sent again without buying
-twice; no other candidate is tried before that order's fate is known.
+twice; no other candidate is tried before that order's fate is known. There is a limit of orders in an hour, over all
+runs: a mass reclaim, or a notice that comes again and again, does not buy without end.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.playbook import Case
+from cloudheal.model.deed import ORDER, ORDERS_USED
 from cloudheal.playbooks.leaving import SUPERSEDED, SupersededError
 from cloudheal.ports.cloud import Order, Reclaim
 
 #: Codes that hold for every candidate: trying the next one is pointless.
-_OF_THE_ACCOUNT = ("InsufficientBalance", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Idempotent")
+_OF_ALL = (ORDERS_USED, "InsufficientBalance", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Idempotent")
 _MOST_TAGS = 20
 _PAUSE_SECONDS = 2.0
 
@@ -56,6 +58,8 @@ class Purchase:
     case: Case
     hands: Hands
     offers: tuple[Offer, ...]
+    most: int
+    """Servers that may be ordered in an hour, over all runs."""
     tried: list[str] = field(default_factory=list)
     server: str = ""
     _offer: int = 0
@@ -76,9 +80,9 @@ class Purchase:
             if sent.ok:
                 self.server = str(sent.value["server"])
                 self.tried.append(f"{offer.text}: ordered")
-            elif sent.kind is Kind.PERMANENT:
+            elif sent.kind is Kind.PERMANENT or sent.code == ORDERS_USED:
                 self.tried.append(f"{offer.text}: {sent.code}")
-                self._offer = len(self.offers) if sent.code.startswith(_OF_THE_ACCOUNT) else self._offer + 1
+                self._offer = len(self.offers) if sent.code.startswith(_OF_ALL) else self._offer + 1
             else:
                 repeats += 1
                 if repeats < tries:
@@ -94,7 +98,7 @@ class Purchase:
             return Outcome(Kind.OK, request_id=made.request_id, value={"server": made.server})
 
         before = {"offer": offer.text, "token": offer.token}
-        sent = self.hands.act_repeatable(f"order {self._tries}", before, call, None)
+        sent = self.hands.act_repeatable(f"{ORDER} {self._tries}", before, call, None, most_orders=self.most)
         if sent.kind is Kind.REFUSED and sent.code == SUPERSEDED:
             raise SupersededError
         return sent

@@ -55,6 +55,9 @@ class EvacuateParameters(BaseModel):
         (Candidate(),), description="What may be ordered, in order.", min_length=1
     )
     pay_as_you_go: bool = Field(default=False, description="When the spot market has none, order at the full price.")
+    orders_per_hour: int = Field(
+        20, ge=1, le=1000, description="Servers that may be ordered in an hour, over all rules; then people are told."
+    )
     replacement_timeout: Duration = Field(duration_of("10m"), description="How long the replacement may take to run.")
     healthy_timeout: Duration = Field(
         duration_of("2m"), description="How long the balancer's check may take to pass it; 0s does not wait for it."
@@ -116,7 +119,7 @@ def _evacuate(case: Case, hands: Hands, story: _Story) -> tuple[Healed, str]:
     story.homes = found
 
     offers = offers_of(case, like, parameters.candidates, pay_as_you_go=parameters.pay_as_you_go) if like else ()
-    purchase = Purchase(case, hands, offers if parameters.replace else (), tried=story.offers)
+    purchase = Purchase(case, hands, offers if parameters.replace else (), parameters.orders_per_hour, story.offers)
     purchase.order(TRIES_BEFORE)
     _leave(case, hands, groups, found, story)
 

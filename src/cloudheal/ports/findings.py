@@ -32,6 +32,7 @@ class Code(StrEnum):
     KEY_UNANSWERED = "key.unanswered"
     KEY_OTHER_ACCOUNT = "key.other_account"
     QUEUE_OK = "queue.ok"
+    QUEUE_EMPTY = "queue.empty.ok"
     QUEUE_OLD = "queue.old"
     QUEUE_NONE = "queue.none"
     QUEUE_MISSING = "queue.missing"

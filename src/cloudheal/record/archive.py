@@ -129,7 +129,9 @@ def check(path: Path) -> Manifest:
             manifest = _manifest(archive)
             for part in manifest.parts:
                 _check_part(archive, part)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as problem:
+    except OSError as problem:
+        raise ArchiveError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as problem:
         raise ArchiveError(f"{path} is not a whole backup of cloudheal: {problem}") from problem
     return manifest
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloudheal.model.deed import CLAIM, EVIDENCE, Deed
+from cloudheal.model.deed import CLAIM, EVIDENCE, ORDER, Deed
 from cloudheal.model.incident import RunState, StepKind
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.moments import millis_of, moment_of
@@ -45,6 +45,14 @@ def claimant(connection: sa.Connection, subject: ResourceId, run: str) -> str:
     open_ = (RUN.c.state != RunState.ENDED.value) & (RUN.c.id != run)
     chosen = sa.select(RUN.c.id).select_from(_JOINED).where(*_is(INCIDENT, subject), claims, open_)
     return connection.scalar(chosen.order_by(STEP.c.at, RUN.c.id).limit(1)) or ""
+
+
+def buyers_since(connection: sa.Connection, run: str, since: datetime) -> int:
+    """Count the other runs that ordered a server since an instant, or may yet: each of them orders one."""
+    orders = STEP.c.name.like(f"{ORDER} %") & (STEP.c.at >= millis_of(since)) & (STEP.c.run != run)
+    possible = STEP.c.outcome.not_in(("permanent", "refused"))  # one that was put off is sent again, with its token
+    counted = sa.select(sa.func.count(sa.distinct(STEP.c.run))).where(orders, possible)
+    return connection.scalar(counted) or 0
 
 
 def evidence_of(connection: sa.Connection, id_: str) -> Mapping[str, Any] | None:

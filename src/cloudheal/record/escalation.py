@@ -10,13 +10,16 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import RunState
+from cloudheal.model.incident import RunState, StepKind
 from cloudheal.record.moments import millis_of
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import INCIDENT, RUN
+from cloudheal.record.tables import INCIDENT, RUN, STEP
 from cloudheal.settings.durations import written
 
 _WAITS = RUN.c.state == RunState.WAITING.value
+_LOOKS = RUN.c.state.in_((RunState.STARTING.value, RunState.RUNNING.value))
+_TRIED = (STEP.c.run == RUN.c.id) & (STEP.c.kind == StepKind.ACT.value)
+_TRIED_SINCE = sa.select(STEP.c.number).where(_TRIED, STEP.c.at > RUN.c.waits_since).exists()
 
 
 def escalate_long_waits(connection: sa.Connection, after: timedelta, now: datetime) -> int:
@@ -34,8 +37,11 @@ def escalate_long_waits(connection: sa.Connection, after: timedelta, now: dateti
 
 
 def _keep_time(connection: sa.Connection, now: datetime) -> None:
-    """Write since when runs wait, and forget it of those that do not any more."""
+    """Write since when runs wait, and forget it of those that do not any more.
+
+    A look that finds the cause still standing, such as a lock every quarter of an hour, ends no wait; an attempt does.
+    """
+    over = RUN.c.waits_since.is_not(None) & (~(_WAITS | _LOOKS) | _TRIED_SINCE)
+    connection.execute(sa.update(RUN).where(over).values(waits_since=None, escalated=None))
     begun = _WAITS & RUN.c.waits_since.is_(None)
     connection.execute(sa.update(RUN).where(begun).values(waits_since=millis_of(now)))
-    over = ~_WAITS & RUN.c.waits_since.is_not(None)
-    connection.execute(sa.update(RUN).where(over).values(waits_since=None, escalated=None))

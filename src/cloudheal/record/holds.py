@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +12,27 @@ import sqlalchemy as sa
 from cloudheal.model.control import Hold
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import HOLD
+from cloudheal.record.tables import HOLD, RESOURCE
 
 #: The scope of a pause: everything.
 EVERYTHING = "*"
+#: So many servers of one name are told.
+MOST_NAMED = 10
 
 _NOW = sa.bindparam("now", type_=sa.BigInteger)
 _IN_FORCE = (
     sa.select(HOLD).where(HOLD.c.lifted.is_(None), HOLD.c.until.is_(None) | (HOLD.c.until > _NOW)).order_by(HOLD.c.id)
 )
 _ON = _IN_FORCE.where(HOLD.c.scope.in_(sa.bindparam("scopes", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What the inventory knows under the name that somebody gave a hold."""
+
+    is_known: bool
+    named: tuple[str, ...] = ()
+    """Ids of servers that are called so."""
 
 
 def add_hold(connection: sa.Connection, hold: Hold) -> int:
@@ -55,6 +67,15 @@ def holds_on(connection: sa.Connection, scopes: Sequence[str], now: datetime) ->
 def holds_in_force(connection: sa.Connection, now: datetime) -> list[Hold]:
     """Return every hold in force, oldest first."""
     return [_hold(row) for row in connection.execute(_IN_FORCE, {"now": millis_of(now)})]
+
+
+def meant_by(connection: sa.Connection, scope: str) -> Meant:
+    """Say whether a scope is the id or the group of a known server; if not, which servers are called so."""
+    known = (RESOURCE.c.id == scope) | (RESOURCE.c.group == scope)
+    if connection.execute(sa.select(RESOURCE.c.id).where(known).limit(1)).first() is not None:
+        return Meant(is_known=True)
+    named = sa.select(RESOURCE.c.id).where(RESOURCE.c.name == scope, RESOURCE.c.released.is_(None))
+    return Meant(is_known=False, named=tuple(connection.scalars(named.order_by(RESOURCE.c.id).limit(MOST_NAMED))))
 
 
 def _hold(row: sa.Row[Any]) -> Hold:

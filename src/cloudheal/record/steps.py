@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from cloudheal.model.decision import Reason
-from cloudheal.model.deed import SHARED
+from cloudheal.model.deed import ORDERS_USED, SHARED
 from cloudheal.model.incident import StepKind
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.store import Store
 from cloudheal.record.budget import lock_budget
 from cloudheal.record.bulk import write
-from cloudheal.record.deeds import claimant
+from cloudheal.record.deeds import buyers_since, claimant
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_millis, database_now, millis_of
 from cloudheal.record.tables import INCIDENT, RUN, STEP
@@ -31,6 +31,8 @@ from cloudheal.record.workers import Claim, still_holds
 
 #: How long the writer of an intent has to send its call, in milliseconds.
 CALL_MILLIS = 10_000
+#: The time in which orders are counted.
+HOUR = timedelta(hours=1)
 
 _RUN: sa.BindParameter[str] = sa.bindparam("of")
 _NUMBER: sa.BindParameter[int] = sa.bindparam("the")
@@ -167,16 +169,25 @@ class ClaimedIntents:
     clock: Clock = field(default_factory=SystemClock)
 
     def intend(
-        self, name: str, before: Mapping[str, Any], kind: StepKind = StepKind.ACT, *, sole: bool = False
+        self,
+        name: str,
+        before: Mapping[str, Any],
+        kind: StepKind = StepKind.ACT,
+        *,
+        sole: bool = False,
+        most_orders: int | None = None,
     ) -> tuple[str, int] | str:
         """Commit an intent, or return the reason code why not: a guard objects, or the run is not ours any more.
 
-        A `sole` one is refused as `shared` while another run has taken the resource on.
+        A `sole` one is refused as `shared` while another run has taken the resource on; one of which there may be
+        `most_orders` in an hour as `budget.orders` when so many other runs have ordered.
         """
         at = self.clock.now()
         with self.store.transaction() as connection:
             if sole and self._is_taken(connection):
                 return SHARED
+            if most_orders is not None and self._ordered(connection, at) >= most_orders:
+                return ORDERS_USED
             objection = self.permit(connection)
             if objection:
                 return objection
@@ -193,6 +204,11 @@ class ClaimedIntents:
             return False
         subject = ResourceId(Cloud(row["cloud"]), row["account"], row["region"], row["kind"], row["resource"])
         return bool(claimant(connection, subject, self.held.run))
+
+    def _ordered(self, connection: sa.Connection, at: datetime) -> int:
+        """Count the orders of other runs in the last hour; two that ask at once count one after the other."""
+        lock_budget(connection)
+        return buyers_since(connection, self.held.run, at - HOUR)
 
     def note(self, name: str, facts: Mapping[str, Any]) -> bool:
         """Keep facts in the journal, once in a look; no guard is asked, since nothing is touched. False if not ours."""
@@ -214,6 +230,11 @@ class ClaimedIntents:
         """Return what is left of the intent's time to send, by the database's clock."""
         with self.store.snapshot() as connection:
             return reread(connection, *intent).remaining_millis / 1000
+
+    def objection(self) -> str:
+        """Ask the guards once more; returns the reason code of the one that objects by now, or an empty one."""
+        with self.store.transaction() as connection:
+            return self.permit(connection)
 
     def conclude(
         self, intent: tuple[str, int], kind: str, code: str, request_id: str, value: Mapping[str, Any]

@@ -122,9 +122,9 @@ def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool
     late = (RUN.c.waits_for == Reason.ASK_EXPIRED.value) & sa.select(APPROVAL.c.id).where(
         APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer == Answer.EXPIRED.value
     ).exists()
-    waits = (RUN.c.state == RunState.WAITING.value) & (
-        RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= millis_of(now))
-    )
+    came = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= millis_of(now))
+    # A hold may be lifted long before its end; by a tag it is looked for in the inventory, as the walk does.
+    waits = (RUN.c.state == RunState.WAITING.value) & (came | (RUN.c.waits_for == Reason.HELD.value))
     waits &= (RUN.c.waits_for != Reason.PAUSED.value) | sa.literal(paused is None)
     waits &= (RUN.c.waits_for != Reason.HELD.value) | ~held
     return waits | ((RUN.c.state == RunState.ASKING.value) & answered & ~late) | _has_its_time(now)

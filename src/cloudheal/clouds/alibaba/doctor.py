@@ -97,7 +97,7 @@ def _queue(patient: Patient, place: Place, clock: Clock) -> Finding:
         code = Code.QUEUE_MISSING if missing else Code.QUEUE_REFUSED
         return Finding(code, Level.ERROR, {**facts, "code": problem.vendor_code})
     if oldest is None:
-        return Finding(Code.QUEUE_OK, Level.OK, {**facts, "age": "-"})
+        return Finding(Code.QUEUE_EMPTY, Level.OK, facts)
     age = round((clock.now() - oldest).total_seconds())
     old = age > OLD_SECONDS
     return Finding(

@@ -126,10 +126,12 @@ def _topic(patient: Patient, clock: Clock) -> Finding:
         except (CloudPermanentError, CloudTransientError) as problem:
             code = _TOPIC_PROBLEMS.get(place.problem_of(problem), Code.TOPIC_FAILED)
             return Finding(code, Level.ERROR, {**facts, "code": problem.vendor_code})
-    age = round((clock.now() - oldest).total_seconds()) if oldest else 0
+    if oldest is None:
+        return Finding(Code.QUEUE_EMPTY, Level.OK, facts)
+    age = round((clock.now() - oldest).total_seconds())
     old = age > OLD_SECONDS
     code = Code.QUEUE_OLD if old else Code.QUEUE_OK
-    return Finding(code, Level.WARNING if old else Level.OK, {**facts, "age": str(age) if oldest else "-"})
+    return Finding(code, Level.WARNING if old else Level.OK, {**facts, "age": str(age)})
 
 
 def _permission(patient: Patient, region: str, permission: str) -> Finding:
