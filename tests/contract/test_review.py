@@ -76,12 +76,40 @@ def test_a_review_equals_a_count_by_hand(database: Database) -> None:
     (answered,) = [one for one in found.announced if one.event == "e-1"]
     assert answered.left == 18 * HOUR
     assert (answered.decided, answered.acted, answered.over) == (NOON + HOUR, NOON + 6 * HOUR, NOON + 6 * HOUR)
+    assert answered.verified == NOON + 7 * HOUR
     assert found.left.median == 18 * HOUR
     by_name = {one.playbook: one for one in found.remedies}
     stopped = by_name["restart_stopped"]
     assert (stopped.incidents, stopped.healed, stopped.not_healed, stopped.rate) == (2, 1, 1, 0.5)
     assert stopped.to_heal.median == timedelta(minutes=1)
     assert by_name["reboot_in_window"].rate == 1.0
+
+
+def test_drills_are_counted_nowhere(database: Database) -> None:
+    """A simulated event whose messages did not say so, and its incident: neither in months nor among the remedies."""
+    recorded(database)
+    before = reviewed(database)
+    drill = [announced(11), announced(11, "Canceled", HOUR)]
+    with database.transaction() as connection:
+        add_events(connection, drill)
+        note_system_events(connection, [*drill, replace(announced(11), simulated=True)], NOON)
+        open_incident(connection, "inc-d", drill[0], Trouble("maintenance", "e-11"), "", NOON + HOUR)
+        add_run(connection, Run("run-d", "inc-d", "r", "reboot_in_window", "d", Mode.AUTO, RunState.STARTING))
+        end_incident(connection, Verdict("inc-d", Healed.NOT_NEEDED, NOON + HOUR, {}), "run-d")
+    assert reviewed(database) == before
+
+
+def test_an_event_is_not_over_because_its_incident_is(database: Database) -> None:
+    """A server was found stopped: that is verified, and the event stands as it stood."""
+    recorded(database)
+    event = announced(4)
+    with database.transaction() as connection:
+        note_system_events(connection, [event], NOON)
+        open_incident(connection, "inc-4", event, Trouble("maintenance", "e-4"), "", NOON + HOUR)
+        add_run(connection, Run("run-4", "inc-4", "r", "reboot_in_window", "d", Mode.AUTO, RunState.STARTING))
+        end_incident(connection, Verdict("inc-4", Healed.NOT_NEEDED, NOON + 2 * HOUR, {}), "run-4")
+    (found,) = [one for one in reviewed(database).announced if one.event == "e-4"]
+    assert (found.status, found.over, found.verified) == ("Scheduled", None, NOON + 2 * HOUR)
 
 
 def test_nothing_is_not_zero_percent(database: Database) -> None:

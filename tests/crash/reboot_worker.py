@@ -56,7 +56,7 @@ def reboot(database: Database, engine: Engine, worker: str, address: str, run: s
         held = claim(connection, run, worker, look)
     if held is None:
         return
-    intents = ClaimedIntents(database, held, look, lambda _: "", CALL_MILLIS)
+    intents = ClaimedIntents(database, held, look, lambda _: "", call_millis=CALL_MILLIS)
     hands = Hands(engine, intents, threading.Event().wait, SETTLE_SECONDS)
     with HandSigned(address) as cloud:
         before = hands.read("server", lambda: read(cloud, server))

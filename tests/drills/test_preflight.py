@@ -13,12 +13,12 @@ from cloudheal.app.drilling import simulator_of
 from cloudheal.drills.files import scenario_named
 from cloudheal.drills.ground import Ground
 from cloudheal.drills.outcome import Note, Result, Why
-from cloudheal.drills.preflight import PreflightError, preflight
+from cloudheal.drills.preflight import PreflightError, of_one_group, preflight
 from cloudheal.drills.runner import Watcher, run_drill
 from cloudheal.drills.scenario import Scenario
 from cloudheal.drills.stage.setting_up import Stage
 from cloudheal.model.control import Hold
-from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.settings.schema import Settings
@@ -51,6 +51,18 @@ def test_the_scope_is_told_before_anything_is_created(ground: Ground, simulator:
     assert (ready.scope.real, ready.scope.calls, ready.scope.scheduled) == (False, 1, 0)
     assert ready.scope.notes == ()
     assert simulated_left(simulator) == []
+
+
+def test_targets_of_one_group_are_those_of_the_largest() -> None:
+    """Who comes first by id does not matter: four of one group are four of one group."""
+    at = datetime.fromisoformat("2026-03-06T10:00:00+00:00")
+
+    def server(id_: str, group: str) -> Resource:
+        named = ResourceId(Cloud.ALIBABA, "1", "cn-hangzhou", "instance", id_)
+        return Resource(named, at, "Running", id_, "z", group, {})
+
+    among = [server("i-1", "db"), server("i-2", "web"), server("i-3", "web"), server("i-4", "db"), server("i-5", "web")]
+    assert [one.id.id for one in of_one_group(among)] == ["i-2", "i-3", "i-5"]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cloudheal.model.control import Answer
+from cloudheal.model.drill import Allowance
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
-from cloudheal.ports.cloud import Member
+from cloudheal.ports.cloud import Member, Place
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.engine import Death
 
@@ -92,6 +93,21 @@ def test_the_server_leaves_its_balancers_and_comes_back_as_it_was() -> None:
     assert reboot == REBOOTED
     assert [one.split()[0] for one in back] == ["set_weights"] * 2
     assert told.evidence[WEB]["put_back"] == told.evidence[WEB]["taken_out"]
+
+
+def test_what_somebody_takes_out_after_that_stays_out() -> None:
+    """It was put back, and its event is waited for: an operator who drains it meanwhile is not undone."""
+    scene = maintained(lambda cloud: setattr(cloud, "avoiding", None), grouped=True)
+    drained = [Member(WEB, 0, 0), Member(PEER, 0, 100)]
+    place = Place("lb-2", "")
+
+    def drain() -> None:
+        assert scene.cloud.balancers.groups[place][0].weight == 100
+        scene.cloud.balancers.groups[place] = drained
+
+    told = scene.later(4 * MINUTE, drain).play()
+    assert ended(told) == ("not healed", "still_scheduled")
+    assert weights(scene.cloud) == BEFORE | {"lb-2/default": [(WEB, 0, 0), (PEER, 0, 100)]}
 
 
 def test_a_fresh_copy_is_not_made_again() -> None:
@@ -216,6 +232,27 @@ def test_force_follows_only_when_the_rule_says_so_and_the_soft_attempt_failed() 
     assert maintained(force=True).play().actions == (REBOOTED,)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cloud: cloud.lock(cloud.id_of(WEB), "security"),
+        lambda cloud: cloud.tag(cloud.id_of(WEB), {"cloudheal:hold": "alice"}),
+        lambda cloud: cloud.tells_simulated(EVENT),
+        lambda cloud: cloud.moves(EVENT, "Executing"),
+    ],
+    ids=["locked", "held", "a drill that allows nothing real any more", "executing"],
+)
+def test_no_force_follows_when_something_came_in_the_way(change: Callable[[FakeCloud], object]) -> None:
+    """The soft attempt failed; meanwhile the server was locked or held, or the event is not one to act on any more."""
+    scene = maintained(lambda cloud: cloud.ignores_reboots(cloud.id_of(WEB)), force=True, reboot_timeout="3m")
+
+    def meddle() -> None:
+        change(scene.cloud)
+
+    told = scene.later(2 * MINUTE, meddle).play()
+    assert (ended(told), told.actions) == (("not healed", "not_rebooted"), (REBOOTED,))
+
+
 def test_a_lost_answer_is_settled_by_what_shows_and_never_sent_again() -> None:
     """The call took place: the server is seen on its way, one reboot in all."""
     told = maintained(lambda cloud: cloud.loses_the_answer("reboot")).play()
@@ -272,6 +309,15 @@ def test_each_end_of_the_event_after_the_reboot_has_a_code(status: str, verdict:
     told = scene.play()
     assert ended(told) == verdict
     assert told.actions == (REBOOTED,)
+
+
+def test_an_event_that_is_executed_for_long_is_not_called_scheduled() -> None:
+    """The platform takes longer than our patience: nothing is concluded before the event is over."""
+    scene = maintained(lambda cloud: setattr(cloud, "avoiding", None))
+    scene.later(3 * MINUTE, lambda: scene.cloud.moves(EVENT, "Executing"))
+    scene.later(20 * MINUTE, lambda: scene.cloud.moves(EVENT, "Executed"))
+    told = scene.play()
+    assert (ended(told), told.actions) == (("not healed", "overtaken"), (REBOOTED,))
 
 
 def test_an_event_that_stays_scheduled_is_a_failure_that_is_told() -> None:
@@ -359,6 +405,14 @@ def test_a_simulated_event_touches_nothing() -> None:
     assert told.actions == ()
     assert told.evidence[WEB]["dry"] == "yes"
     assert "dry reboot: intent" in told.steps
+
+
+def test_an_event_that_a_drill_asked_for_is_dry_whatever_the_cloud_calls_it() -> None:
+    """The reason does not say that it is simulated: the row does, and one that allows nothing real keeps it dry."""
+    told = maintained(grouped=True).drilled(Allowance.DRY).play()
+    assert (ended(told), told.actions) == (("not needed", "simulated"), ())
+    told = maintained(simulated=True).drilled(Allowance.REAL).play()
+    assert (ended(told), told.actions) == (("healed", "avoided"), (REBOOTED,))
 
 
 def test_a_server_that_does_not_come_back_is_not_put_back() -> None:

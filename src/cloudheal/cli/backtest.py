@@ -81,7 +81,7 @@ def backtest(
         else:
             report = against_rules(history, ours, theirs, world, terms)
         _Telling(at, report, listing, source, world.heal_time).tell(output)
-        raise typer.Exit(DIFFERS if report.differing else 0)
+        raise typer.Exit(DIFFERS if report.differs else 0)
 
 
 @dataclass(slots=True)
@@ -179,7 +179,8 @@ class _Telling:
         counted = ("rule", "reason", "outcome", "would", *(("other",) if report.held_against else ()))
         rows("title.backtest", report.counts, counted)
         if report.later:
-            rows("title.backtest.later", report.later, ("rule", "reason", "outcome", "would"))
+            other = () if report.later[0].other is None else ("other",)
+            rows("title.backtest.later", report.later, ("rule", "reason", "outcome", "would", *other))
         shown = ("at", "event", "type", "status", "resource")
         if self.listing.first:
             rows("title.backtest.would", self.listing.first, (*shown, "rule", "reason", "until"))
@@ -195,7 +196,7 @@ class _Telling:
         if not report.held_against:
             say("backtest.no_record")
             return
-        key = "differs" if report.differing else "same"
+        key = "differs" if report.differing else "differs_later" if report.differs else "same"
         suffix = "_rules" if report.held_against == "rules" else ""
         say(f"backtest.{key}{suffix}", differing=report.differing, compared=report.compared)
 

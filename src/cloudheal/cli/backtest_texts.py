@@ -22,6 +22,8 @@ BACKTEST_EN: Final[dict[str, str]] = {
     "backtest.differs": "{differing} of {compared} events differ from what is recorded.",
     "backtest.same_rules": "Both files decide alike in all {compared} events.",
     "backtest.differs_rules": "The files differ in {differing} of {compared} events; `was` is what --against would do.",
+    "backtest.differs_later_rules": "Both files decide alike in all {compared} events; what becomes of runs that had"
+    " waited differs, and `was` is what --against would do.",
     "backtest.no_record": "Messages say nothing of what was done: there is nothing to compare with.",
     "backtest.listed": "{count} decisions written to {file}.",
 }
@@ -44,6 +46,8 @@ BACKTEST_ZH: Final[dict[str, str]] = {
     "backtest.differs": "{compared} 个事件中有 {differing} 个与记录不同。",
     "backtest.same_rules": "两个文件对全部 {compared} 个事件的裁决相同。",
     "backtest.differs_rules": "两个文件在 {compared} 个事件中有 {differing} 个不同；“曾是”指 --against 的文件。",
+    "backtest.differs_later_rules": "两个文件对全部 {compared} 个事件的裁决相同，等待过的执行后来不同；"
+    "“曾是”指 --against 的文件。",
     "backtest.no_record": "消息不说明做过什么：没有可比较的内容。",
     "backtest.listed": "已将 {count} 条决策写入 {file}。",
 }

@@ -28,6 +28,12 @@ _EN: Final[dict[str, str]] = {
     "binding.group_serial": "other members of the group take all the time there is",
     "binding.at_once": "as many servers as allowed are under maintenance all the time",
     "binding.per_hour": "as many servers as allowed begin in each hour",
+    "unkept.too_late": "it begins after the deadline",
+    "unkept.no_window": "it lies outside the windows of the group, or one closes before the work is done; --anywhere"
+    " allows that",
+    "unkept.group_serial": "this server or others of its group are under maintenance then",
+    "unkept.at_once": "as many servers as allowed are under maintenance then",
+    "unkept.per_hour": "as many servers as allowed begin in that hour",
     "then.act_now": "act now",
     "then.ask": "ask",
     "then.platform": "let the platform",
@@ -65,6 +71,11 @@ _ZH: Final[dict[str, str]] = {
     "binding.group_serial": "可用的时间都被同组的其他服务器占用",
     "binding.at_once": "同时维护的服务器始终已达上限",
     "binding.per_hour": "每小时开始维护的服务器都已达上限",
+    "unkept.too_late": "晚于截止时间",
+    "unkept.no_window": "不在该组的时间窗内，或时间窗在完成之前关闭；--anywhere 允许这样做",
+    "unkept.group_serial": "届时该服务器或同组的其他服务器正在维护",
+    "unkept.at_once": "届时同时维护的服务器已达上限",
+    "unkept.per_hour": "该小时内开始维护的服务器已达上限",
     "then.act_now": "立即处理",
     "then.ask": "询问",
     "then.platform": "交给平台",
@@ -151,8 +162,10 @@ def why_none(one: Unplaced, language: str) -> str:
 
 
 def why_broken(begin: datetime, binding: Binding, language: str, zone: tzinfo) -> str:
-    """Return why an operator's slot cannot be kept."""
-    return PLAN_TEXTS[language]["broken"].format(begin=_time(begin, zone), binding=_binding(binding, language))
+    """Return why an operator's slot cannot be kept: what is in the way of this slot, not of every one."""
+    texts = PLAN_TEXTS[language]
+    why = texts.get(f"unkept.{binding}", _binding(binding, language))
+    return texts["broken"].format(begin=_time(begin, zone), binding=why)
 
 
 def _binding(binding: Binding, language: str) -> str:

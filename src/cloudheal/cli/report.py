@@ -67,7 +67,7 @@ def report(
 def _show(found: Review, at: Desk) -> None:
     at.show.say("report.span", since=found.since, until=found.until)
     at.show.rows("title.report.events", found.tallies, ("month", "type", "events"))
-    columns = ("event", "type", "resource", "published", "decided", "acted", "over", "not_before", "left", "status")
+    columns = ("event", "type", "resource", "published", "decided", "acted", "verified", "not_before", "left", "status")
     at.show.rows("title.report.announced", found.announced, columns)
     endings = ", ".join(f"{status} {number}" for status, number in found.endings.items()) or "-"
     at.show.say("report.endings", endings=endings, rate=rate(found.avoided_rate), left=found.left.median)

@@ -71,7 +71,10 @@ def bars(values: Mapping[str, int], colours: Mapping[str, str] | None = None) ->
     return f'<svg viewBox="0 0 {_WIDE} {high}" width="100%" height="{high}" role="img">{"".join(drawn)}</svg>'
 
 
-_ANNOUNCED = ("event", "type", "resource", "published", "decided", "acted", "over", "not_before", "left", "status")
+_ANNOUNCED = (
+    *("event", "type", "resource", "published", "decided", "acted"),
+    *("over", "verified", "not_before", "left", "status"),
+)
 _VERDICTS = ("incidents", "healed", "not_healed", "not_needed", "unknown", "open")
 _REMEDIES = ("playbook", *_VERDICTS, "rate", "median", "p95", "looks", "calls", "worked")
 
@@ -96,7 +99,7 @@ def _by_month(found: Review) -> dict[str, int]:
 
 
 def _announced(one: Announced, zone: tzinfo) -> Sequence[object]:
-    times = (one.published, one.decided, one.acted, one.over, one.not_before)
+    times = (one.published, one.decided, one.acted, one.over, one.verified, one.not_before)
     written = (_minute(each, zone) for each in times)
     return (one.event, one.type, one.resource, *written, _length(one.left), one.status)
 

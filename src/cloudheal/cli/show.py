@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from cloudheal.cli.texts import TEXTS
+from cloudheal.model.instant import localised
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -109,9 +110,8 @@ class Show:
             case list() | tuple():
                 return "\n".join(self._cell(one) for one in value)
             case _:
-                return "".join(
-                    one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in str(value)
-                )
+                told = localised(str(value), self._zone)
+                return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in told)
 
     def _plain(self, value: object) -> Any:
         match value:

@@ -27,7 +27,7 @@ def reach(name: str, url: str, seconds: float) -> Finding:
 
 
 def skew(url: str, clock: Clock, seconds: float, most: float, refused: float) -> Finding:
-    """Compare our time with the Date that any answer of a service carries, also a refusal.
+    """Compare this machine's time, by which calls are signed, with the Date that any answer carries, also a refusal.
 
     Off by more than `most` seconds is worth a warning, by more than `refused` the service takes no calls.
     """

@@ -7,6 +7,7 @@ shadow) is told.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -76,7 +77,14 @@ def targets_of(ground: Ground, targets: Targets) -> list[Resource]:
         raise PreflightError(f"no such server is known: {', '.join(lost)}", what_to_do=advice)
     if not chosen:
         raise PreflightError("the targets select no server", what_to_do="cloudheal instances lists what is known.")
-    return chosen[: targets.count]
+    return (of_one_group(chosen) if targets.one_group else chosen)[: targets.count]
+
+
+def of_one_group(servers: Sequence[Resource]) -> list[Resource]:
+    """Return those of the group that has the most of these servers."""
+    members = Counter(one.group for one in servers)
+    largest = max(sorted(members), key=members.__getitem__)
+    return [one for one in servers if one.group == largest]
 
 
 def _check_steps(ground: Ground, scenario: Scenario, *, allow_real: bool) -> None:

@@ -48,6 +48,7 @@ class Description(_Part):
 class Targets(Selector):
     """The servers of the drill: those selected, in the order of their ids; with `count` the first so many of them."""
 
+    one_group: bool = Field(default=False, description="Only those of one group: of the one that has the most of them.")
     count: int | None = Field(None, ge=1, le=1000, description="At most so many, the first by id; absent: all.")
 
 

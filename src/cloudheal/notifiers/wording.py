@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from cloudheal.model.instant import localised
 from cloudheal.ports.notify import Letter, Severity
 from cloudheal.record.outbox import Notice, Topic
 from cloudheal.settings.discretion import discreet
@@ -165,7 +166,7 @@ class Wording:
 
     def _line(self, same: Sequence[Notice]) -> str:
         """Say the newest of several notices of one key, with their number."""
-        line = discreet(self._say(same[-1].topic, **same[-1].facts).strip())
+        line = localised(discreet(self._say(same[-1].topic, **same[-1].facts).strip()), self.zone)
         if len(same) == 1:
             return line
         return self._say("repeats", line=line, count=str(len(same)), since=self._clock(same[0]))

@@ -131,7 +131,8 @@ class Healer:
     def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End | Refusal | Parked:
         rule = self.rules.rules.get(found.rule)
         deadline = deadline_of(found.resource, found.trouble, found.occurred)
-        intents = ClaimedIntents(self.store, held, look, partial(self._objection, found), self.call_millis, self.clock)
+        asks, acts = partial(self._objection, found), partial(self._acted, found)
+        intents = ClaimedIntents(self.store, held, look, asks, acts, self.call_millis, self.clock)
         journal = PatientIntents(intents, self.pause, self.clock, deadline)
         hands = Hands(
             Orderly(self.steps, self.courtesy, deadline is not None), journal, self.pause, self.settle_seconds
@@ -200,8 +201,11 @@ class Healer:
             return Reason.OFF_HOURS.value
         if not is_granted(connection, found.run):
             return Reason.SUPERSEDED.value
-        note_action(connection, found.incident, now)
         return ""
+
+    def _acted(self, found: OpenRun, connection: sa.Connection) -> bool:
+        """Write when an incident was first acted on."""
+        return note_action(connection, found.incident, self.clock.now())
 
     def _rest(self, held: Claim, found: OpenRun, refusal: Refusal, spell: _Spell) -> bool:
         """End the look without a verdict: the run waits, or asks a person, and people see why and until when."""

@@ -8,20 +8,23 @@ from read models to lines; whoever prints them knows nothing else. Words stand i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, RuleCheck
+from cloudheal.model.deed import CLAIM
 from cloudheal.model.evidence import Sign, unlisted
-from cloudheal.model.incident import RunState
+from cloudheal.model.incident import RunState, StepKind
+from cloudheal.model.instant import INSTANT, localised
 from cloudheal.record.explain_texts import TEXTS
 from cloudheal.record.ledger import Kind, Written
 from cloudheal.record.stories import Affair, Attempt, Made, Passed, Story
 
 #: Told by other sentences already, or of no use to who asks why.
 _TOLD_ELSEWHERE = frozenset({Kind.EVENT, Kind.DECISION, Kind.INCIDENT_ENDED, Kind.INCIDENT_ACTED})
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+\d\d:\d\d|Z)")
+#: A word on a plan whose detail is a code or an instant.
+_ON_PLAN = re.compile(r"(no slot|missed|asked for)(?:: | )(.+)")
 _OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)")
 
 
@@ -108,14 +111,14 @@ class _Teller:
 
     def _sign(self, sign: Sign) -> str:
         said = self._word("sign", sign.code)
-        detail = _INSTANT.sub(lambda found: self._at(datetime.fromisoformat(found[0])), sign.detail)
+        detail = INSTANT.sub(lambda found: self._at(datetime.fromisoformat(found[0])), sign.detail)
         return self._say("sign.detail", sign=said, detail=detail) if detail else said
 
     def _numbers(self, numbers: str) -> str:
         """Put the numbers of a station into the language: instants in the zone, counts as words, nothing as nothing."""
         if not numbers or numbers.endswith("None"):
             return ""
-        instant = _INSTANT.search(numbers)
+        instant = INSTANT.search(numbers)
         if instant:
             return self._at(datetime.fromisoformat(instant[0]))
         counts = _OF.search(numbers)
@@ -125,28 +128,46 @@ class _Teller:
 
     def _affair(self, affair: Affair) -> Iterator[str]:
         yield self._say("incident", incident=affair.id, trouble=affair.trouble)
+        uncalled = {_step(one) for one in affair.timeline.entries if _calls_nothing(one)}
         for entry in affair.timeline.entries:
-            if entry.kind not in _TOLD_ELSEWHERE:
+            is_told = entry.kind in _TOLD_ELSEWHERE or (entry.result == "ok" and _step(entry) in uncalled)
+            if not is_told:
                 yield f"  {self._at(entry.at)}  {self._entry(entry)}"
         if affair.ended is not None:
             yield from self._end(affair, affair.ended)
         else:
             for run in affair.runs:
-                yield self._next(run)
+                yield self._next_planned(run) if run.state is RunState.PLANNED else self._next(run)
 
     def _entry(self, entry: Written) -> str:
         """Say one row of the ledger; a kind without words of its own is named as it is."""
         body = {key: str(value) for key, value in entry.body.items() if value is not None}
         facts = {
             **dict.fromkeys(("worker", "heir", "from", "look", "code", "request_id", "question", "recoveries"), "-"),
-            **{key: value for key, value in body.items() if value},
+            **{key: localised(value, self.zone) for key, value in body.items() if value},
             "kind": entry.kind,
             "name": entry.name or "-",
             "type": entry.type or "-",
             "result": self._word("reason" if entry.kind == Kind.RUN_WAITS else "result", entry.result or "-"),
         }
-        text = self.texts.get(f"entry.{entry.kind}", self.texts["entry"])
-        return text.format_map(facts)
+        if entry.kind == Kind.RUN_PLANNED:
+            return self._on_plan(entry, body)
+        said = _calls_nothing(entry) or f"entry.{entry.kind}"
+        return self.texts.get(said, self.texts["entry"]).format_map(facts)
+
+    def _on_plan(self, entry: Written, body: Mapping[str, str]) -> str:
+        """Say a word on the plan: a slot that was given, that there is none, or what an operator asked for."""
+        if INSTANT.fullmatch(entry.result):
+            given = self._say("plan.slot", at=self._at(datetime.fromisoformat(entry.result)))
+            kept_out = body.get("unkept", "")
+            return self._say("plan.unkept", said=given, code=kept_out) if kept_out else given
+        found = _ON_PLAN.fullmatch(entry.result)
+        word, detail = found.groups() if found else (entry.result, "")
+        if INSTANT.fullmatch(detail):
+            return self._say("plan.asked", name=entry.name or "-", at=self._at(datetime.fromisoformat(detail)))
+        said = self.texts.get(f"plan.{word} {detail}", self.texts.get(f"plan.{word}", self.texts["entry.run.planned"]))
+        why = self._word("plan.missed", detail) if detail == "late" else self._word("reason", detail)
+        return said.format_map({"name": entry.name or "-", "code": detail, "why": why, "result": entry.result})
 
     def _end(self, affair: Affair, ended: datetime) -> Iterator[str]:
         code = affair.evidence.get("code", "-")
@@ -176,6 +197,19 @@ class _Teller:
         if run.state is RunState.PARKED:
             return self._say("next.parked", run=run.id, why=self._word("parked", run.waits_for))
         return self._say("next.working", run=run.id, worker=run.owner or "-")
+
+    def _next_planned(self, run: Attempt) -> str:
+        """Say what happens next with a run that waits for its slot."""
+        question, expires = run.question, run.expires
+        if run.next_eligible is None and question and expires:
+            return self._say("next.asking", question=question, expires=self._at(expires))
+        if run.next_eligible is None:
+            return self._say("next.no_slot")
+        if run.waits_for != Reason.PLAN:
+            return self._say("next.in_slot", reason=self._word("reason", run.waits_for))
+        return self._say(
+            "next.slot_asks" if question else "next.slot", at=self._at(run.next_eligible), question=question
+        )
 
     def _next_without(self, decisions: Sequence[Made]) -> str:
         last = decisions[-1] if decisions else None
@@ -208,6 +242,23 @@ class _Teller:
         if minutes < 60:
             return self._say("span.minutes", minutes=str(minutes), seconds=str(rest))
         return self._say("span.hours", hours=str(minutes // 60), minutes=str(minutes % 60))
+
+
+def _step(entry: Written) -> tuple[str, object]:
+    """Return which step of which run an entry is about."""
+    return entry.run, entry.body.get("number")
+
+
+def _calls_nothing(entry: Written) -> str:
+    """Return the text for an intent that calls nothing of the cloud; empty for every other entry."""
+    if entry.kind != Kind.STEP_INTENDED:
+        return ""
+    if entry.body.get("kind") == StepKind.READ.value:
+        return "entry.step.kept"
+    if entry.type == CLAIM:
+        return "entry.step.taken_on"
+    before = entry.body.get("before")
+    return "entry.step.dry" if isinstance(before, Mapping) and before.get("dry") else ""
 
 
 #: Stations and facts whose numbers are signs of evidence.

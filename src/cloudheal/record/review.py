@@ -1,7 +1,7 @@
 """The review of a span of time: what clouds announced and what became of it, and which remedies helped how fast.
 
-It counts what stands in the tables and judges nothing. Months are those of the operator's zone. A time that has no end
-yet is absent, never zero; a rate of nothing is absent too.
+It counts what stands in the tables and judges nothing. Drills and test messages are left out everywhere. Months are
+those of the operator's zone. A time that has no end yet is absent, never zero; a rate of nothing is absent too.
 """
 
 from __future__ import annotations
@@ -10,17 +10,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import Any
 
 import sqlalchemy as sa
 
 from cloudheal.model.incident import Healed
-from cloudheal.model.system_event import Cycle
+from cloudheal.model.system_event import FINAL, Cycle
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import EVENT, INCIDENT, RUN, SYSTEM_EVENT
 from cloudheal.record.timelines import Spread, spread
 
 #: Endings after which one can say whether an announced event was answered ahead of time.
 _DECIDED = (Cycle.AVOIDED.value, Cycle.EXECUTED.value, Cycle.FAILED.value)
+_S = SYSTEM_EVENT.c
+_ABOUT = (_S.cloud == INCIDENT.c.cloud) & (_S.account == INCIDENT.c.account) & (_S.id == INCIDENT.c.trouble_id)
+_SAME = (_S.cloud == EVENT.c.cloud) & (_S.account == EVENT.c.account) & (_S.resource == EVENT.c.resource)
+#: Messages that tell of a simulated event without saying so: only the list of events does.
+_OF_DRILLS = sa.join(
+    SYSTEM_EVENT,
+    EVENT,
+    _S.simulated.is_(sa.true()) & _SAME & EVENT.c.simulated.is_(False) & EVENT.c.data.contains('"' + _S.id + '"'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +44,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """One planned event: when it was announced, decided on, acted on and over, and how much time was left then.
+    """One planned event: when it was announced, decided on, acted on, over and verified, and how much time was left.
 
-    `left` is from our first action to the time at which the cloud would have begun; absent where nothing was done.
+    `over` is the event's own end, `verified` when its incident got its verdict; either may be without the other. `left`
+    is from our first action to the time at which the cloud would have begun; absent where nothing was done.
     """
 
     event: str
@@ -46,6 +57,7 @@ class Announced:
     decided: datetime | None
     acted: datetime | None
     over: datetime | None
+    verified: datetime | None
     not_before: datetime | None
     left: timedelta | None
     status: str
@@ -110,8 +122,16 @@ def _tallies(connection: sa.Connection, since: datetime, until: datetime, zone: 
     for begin, end in _months(since, until, zone):
         within = (EVENT.c.occurred >= millis_of(begin)) & (EVENT.c.occurred < millis_of(end))
         counted = sa.select(EVENT.c.type, sa.func.count()).where(within, EVENT.c.simulated.is_(False))
-        for type_, number in connection.execute(counted.group_by(EVENT.c.type).order_by(EVENT.c.type)):
-            yield Tally(begin.astimezone(zone).strftime("%Y-%m"), type_, number)
+        of_drills = sa.select(EVENT.c.type, sa.func.count()).select_from(_OF_DRILLS).where(within)
+        drills = dict(_counts(connection, of_drills))
+        for type_, number in _counts(connection, counted):
+            if number > drills.get(type_, 0):
+                yield Tally(begin.astimezone(zone).strftime("%Y-%m"), type_, number - drills.get(type_, 0))
+
+
+def _counts(connection: sa.Connection, counted: sa.Select[Any]) -> list[tuple[str, int]]:
+    rows = connection.execute(counted.group_by(EVENT.c.type).order_by(EVENT.c.type))
+    return [(type_, number) for type_, number in rows]
 
 
 def _months(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
@@ -125,8 +145,7 @@ def _months(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[da
 
 def _announced(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Announced]:
     event = SYSTEM_EVENT.c
-    about = (event.cloud == INCIDENT.c.cloud) & (event.account == INCIDENT.c.account)
-    joined = sa.outerjoin(SYSTEM_EVENT, INCIDENT, about & (event.id == INCIDENT.c.trouble_id))
+    joined = sa.outerjoin(SYSTEM_EVENT, INCIDENT, _ABOUT)
     came = sa.func.coalesce(event.published, event.first_heard)
     chosen = sa.select(
         *(event.id, event.type, event.resource, event.status, event.not_before, event.finished),
@@ -143,7 +162,8 @@ def _announced(connection: sa.Connection, since: datetime, until: datetime) -> I
             published=moment_of(row.came),
             decided=_moment(row.detected),
             acted=acted,
-            over=_moment(row.finished) or _moment(row.ended),
+            over=_moment(row.finished) or (_moment(row.ended) if row.status in FINAL else None),
+            verified=_moment(row.ended),
             not_before=not_before,
             left=None if acted is None else not_before - acted,
             status=row.status,
@@ -155,8 +175,9 @@ def _remedies(connection: sa.Connection, since: datetime, until: datetime) -> It
     within = (INCIDENT.c.detected >= millis_of(since)) & (INCIDENT.c.detected < millis_of(until))
     spent = (RUN.c.looks, RUN.c.calls, RUN.c.worked)
     columns = (RUN.c.playbook, INCIDENT.c.occurred, INCIDENT.c.ended, INCIDENT.c.verdict, *spent)
-    joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id)
-    rows = connection.execute(sa.select(*columns).select_from(joined).where(within).order_by(RUN.c.playbook))
+    joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id).outerjoin(SYSTEM_EVENT, _ABOUT)
+    chosen = sa.select(*columns).select_from(joined).where(within, SYSTEM_EVENT.c.simulated.is_not(sa.true()))
+    rows = connection.execute(chosen.order_by(RUN.c.playbook))
     found: dict[str, list[sa.RowMapping]] = {}
     for row in rows.mappings():
         found.setdefault(row["playbook"], []).append(row)

@@ -165,6 +165,8 @@ class ClaimedIntents:
     look: int
     permit: Callable[[sa.Connection], str]
     """Asked in the intent's own transaction; returns the reason code of the guard that objects, or an empty one."""
+    touches: Callable[[sa.Connection], object] = lambda _: None
+    """Told in the same transaction of an intent that calls the cloud: a claim and a rehearsal call nothing."""
     call_millis: int = CALL_MILLIS
     clock: Clock = field(default_factory=SystemClock)
 
@@ -193,6 +195,8 @@ class ClaimedIntents:
                 return objection
             wanted = Wanted(name, before, kind, self.call_millis)
             intent = write_intent(connection, self.held, self.look, wanted, at=at)
+            if intent is not None and not (sole or before.get("dry")):
+                self.touches(connection)
         return Reason.SUPERSEDED.value if intent is None else (intent.run, intent.number)
 
     def _is_taken(self, connection: sa.Connection) -> bool:

@@ -208,6 +208,10 @@ class FakeCloud:
         self._announced[id_] = replace(event, status=status, finished=over, consent=consent)
         return self.bulletin(id_)
 
+    def tells_simulated(self, id_: str) -> None:
+        """Let the cloud show from now on that an event is simulated."""
+        self._announced[id_] = replace(self._announced[id_], simulated=True)
+
     def bulletin(self, id_: str) -> bytes:
         """Return the message about a system event as it is now."""
         event = self._announced[id_]
@@ -246,6 +250,10 @@ class FakeCloud:
     def lock(self, server: ResourceId, *reasons: str) -> None:
         """Lock a server for these reasons, in the vendor's words; for none: unlock it."""
         self._change(server.id, locks=reasons)
+
+    def tag(self, server: ResourceId, tags: Mapping[str, str]) -> None:
+        """Give a server these tags in place of its own."""
+        self._change(server.id, tags=dict(tags))
 
     def release(self, server: ResourceId) -> None:
         """Let a server go for good."""

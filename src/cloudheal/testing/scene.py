@@ -21,6 +21,7 @@ from cloudheal.clouds.reading import event_of
 from cloudheal.decide.rulebook import rule_book
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.control import Answer
+from cloudheal.model.drill import Allowance
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
@@ -98,6 +99,7 @@ class Scene:
         self.cloud = cloud
         self.engine = Engine()
         self.answer: Answer | None = None
+        self.allowance = Allowance.NONE
         self._events = list(events)
         self._rules = RuleFile.model_validate({"rules": rules}).rules
         self._trusted = trusted
@@ -120,6 +122,11 @@ class Scene:
     def answering(self, said: Answer) -> Scene:
         """Let somebody answer every question with this as soon as it is asked."""
         self.answer = said
+        return self
+
+    def drilled(self, allowance: Allowance) -> Scene:
+        """Let the drills on record say this of every event."""
+        self.allowance = allowance
         return self
 
     def play(self) -> Told:
@@ -182,6 +189,7 @@ class Scene:
             freed=waker.fill,
             new_id=self._id,
             intent=Intentions(database, rules, lambda _: None, clock).of,
+            allowance=lambda _resource, _event: self.allowance,
         )
         planner = Planner(
             store=database,

@@ -75,7 +75,9 @@ def test_reasons_are_told_in_full() -> None:
     assert why_slot(row, "en", UTC) == "little traffic: 51% of the mean; 95% of the week is busier"
     (none,) = plan(PlanRequest(NOW, (due("i-1", 20 * MINUTE, too_late=TooLate.PLATFORM),))).unplaced
     assert why_none(none, "zh") == "截止时间之前已没有时间：交给平台"
-    assert why_broken(NOW, Binding.NO_WINDOW, "en", UTC).startswith("the slot at 03-02 04:00 cannot be kept: no window")
+    assert why_broken(NOW, Binding.TOO_LATE, "en", UTC) == (
+        "the slot at 03-02 04:00 cannot be kept: it begins after the deadline"
+    )
     assert why_broken(NOW, Binding.MISSED, "zh", UTC) == "无法保留 03-02 04:00 的时段：时间已过"
 
 

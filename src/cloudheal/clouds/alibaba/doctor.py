@@ -17,7 +17,7 @@ from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.clouds.reaching import reach, skew
 from cloudheal.errors import CloudPermanentError, CloudTransientError
-from cloudheal.ports.clock import Clock
+from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.findings import Code, Finding, Level
 
 #: The vendor refuses requests that are older or younger than 15 minutes; half of it is worth a warning.
@@ -48,7 +48,7 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     endpoints = list(_endpoints(patient))
     for name, url in endpoints:
         yield reach(name, url, SECONDS)
-    yield skew(endpoints[0][1], clock, SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
+    yield skew(endpoints[0][1], SystemClock(), SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
     client = Client(*patient.keys, patient.endpoint)
     key = _key(client, patient)
     yield key

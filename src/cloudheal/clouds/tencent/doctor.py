@@ -18,7 +18,7 @@ from cloudheal.clouds.tencent.actions import PERMISSIONS
 from cloudheal.clouds.tencent.client import CLB, CVM, STS, TAT, Client, Service, host_of
 from cloudheal.clouds.tencent.pollers import PERMISSIONS as POLLING
 from cloudheal.errors import CloudPermanentError, CloudTransientError
-from cloudheal.ports.clock import Clock
+from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.findings import Code, Finding, Level
 from cloudheal.ports.queue import Queue, QueueProblem
 from cloudheal.settings.accounts import AccountSettings
@@ -81,7 +81,7 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     endpoints = list(_endpoints(patient))
     for name, url in endpoints:
         yield reach(name, url, SECONDS)
-    yield skew(endpoints[0][1], clock, SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
+    yield skew(endpoints[0][1], SystemClock(), SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
     key = _key(patient)
     yield key
     if patient.settings.kafka:

@@ -72,9 +72,16 @@ class Following:
         run = self._begun.get(self._keys.pop(row.incident, ""))
         if run is None or run.patient.rule != row.name or run.waits_for != row.body.get("waits_for"):
             return
+        if self._is_left(row.name):
+            return
         self._linked[row.incident] = run
         if run.state is RunState.STARTING:
             self._machine.follow(run)
+
+    def _is_left(self, rule: str) -> bool:
+        """Say whether a rule of today leaves it to the cloud, so that no slot of the record is ever taken up."""
+        today = self._machine.rules.rules.get(rule)
+        return today is not None and bool(today.parameters.get("leave"))
 
     def _woken(self, row: Written) -> None:
         run = self._linked_to(row)

@@ -70,6 +70,11 @@ class Report:
     changes: tuple[Change, ...]
     """The most frequent first."""
 
+    @property
+    def differs(self) -> bool:
+        """True when something differs: in what is decided on an event, or in what becomes of runs that had waited."""
+        return self.differing > 0 or any(one.other not in {None, one.would} for one in self.later)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
