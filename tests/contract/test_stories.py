@@ -179,6 +179,11 @@ def test_an_event_without_any_decision_is_explained_too(database: Database) -> N
     told = story(database, "running")
     assert "Rule restart does not match it: data.state is 'Running', wanted was 'Stopped'." in told
     assert told[-2] == "No rule decided on it: it was recorded, and nothing else."
+    with database.transaction() as connection:
+        add_events(connection, [replace(an_event("stopped"), status="Stopped", data={"state": "Stopped"})])
+    assert story(database, "stopped")[-2].startswith(
+        "No rule decided on it: there was none for it then, or it only says"
+    )
     with database.snapshot() as connection:
         for reference in ("other", "999", "9" * 40, "²"):
             assert explained(connection, RULES, reference, "en", ZONE) is None

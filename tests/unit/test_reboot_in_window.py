@@ -13,8 +13,10 @@ from cloudheal.model.control import Answer
 from cloudheal.model.drill import Allowance
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
 from cloudheal.ports.cloud import Member, Place
+from cloudheal.record.deeds import evidence_of
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.engine import Death
+from cloudheal.testing.stage import stage
 
 #: The playbook without its slot: when it begins is the planner's business and is tested there.
 AT_ONCE = replace(REBOOT_IN_WINDOW, name="reboot_at_once", planned=False)
@@ -237,7 +239,7 @@ def test_force_follows_only_when_the_rule_says_so_and_the_soft_attempt_failed() 
     [
         lambda cloud: cloud.lock(cloud.id_of(WEB), "security"),
         lambda cloud: cloud.tag(cloud.id_of(WEB), {"cloudheal:hold": "alice"}),
-        lambda cloud: cloud.tells_simulated(EVENT),
+        lambda cloud: cloud.tells(EVENT, simulated=True),
         lambda cloud: cloud.moves(EVENT, "Executing"),
     ],
     ids=["locked", "held", "a drill that allows nothing real any more", "executing"],
@@ -390,6 +392,42 @@ def test_an_event_that_is_canceled_during_the_drain_is_left_alone() -> None:
     assert ended(told) == ("not needed", "event_canceled")
     assert REBOOTED not in told.actions
     assert weights(scene.cloud) == BEFORE
+
+
+def test_what_the_platform_reboots_during_the_drain_comes_back_when_it_is_well() -> None:
+    """The platform was first: nothing is rebooted by us, and a server that is down gets no traffic before it is up."""
+    scene = maintained(grouped=True, drain="50s")
+    cloud, out = scene.cloud, list[tuple[str, int, int]]()
+
+    def strikes() -> bytes:
+        cloud.moves(EVENT, "Executing")
+        return cloud.changes(cloud.id_of(WEB), "Starting")
+
+    def is_up() -> bytes:
+        out.extend(weights(cloud)["lb-2/default"])
+        cloud.moves(EVENT, "Executed")
+        return cloud.changes(cloud.id_of(WEB), "Running")
+
+    told = scene.later(timedelta(seconds=30), strikes).later(4 * MINUTE, is_up).play()
+    assert (ended(told), REBOOTED in told.actions) == (("not healed", "overtaken"), False)
+    assert out[0] == (WEB, 0, 0)
+    assert weights(cloud) == BEFORE
+
+
+def test_the_evidence_holds_no_secret_wherever_it_came_from() -> None:
+    """A console, a tag and the cloud's own words are masked before they are kept."""
+
+    def leaks(cloud: FakeCloud) -> None:
+        cloud.guests.consoles[WEB] = "app[1]: connecting with password=hunter2console"
+        cloud.tag(cloud.id_of(WEB), {"db_password": "hunter2tag"})
+        cloud.tells(EVENT, reason="host of token: hunter2reason")
+
+    with stage() as database:
+        assert maintained(leaks).play_on(database).verdicts[WEB] == "healed"
+        with database.snapshot() as connection:
+            kept = str(evidence_of(connection, WEB))
+    assert kept.count("***") == 3
+    assert "hunter2" not in kept
 
 
 def test_a_type_that_no_reboot_answers_is_left_alone() -> None:

@@ -110,6 +110,7 @@ class _Answer(Answering):
         event, server = sight.look(self._case, self._hands, "just before")
         if event.problem or server.problem:
             return Refusal(Reason.UNDERWAY, after=PAUSE)
+        self._leave_it_to_the_platform(event, server)
         self._heed(_objection(event, server))
         if event.simulated and not event.drill:
             return self._with_all_put_back(End(Healed.NOT_NEEDED, "drill_over"))

@@ -86,7 +86,8 @@ class _Teller:
                     "rule.failed", rule=check.rule, field=failed.field, found=self._found(failed.found), wanted=wanted
                 )
         if not story.decisions:
-            yield self._say("decided.none")
+            matched = any(not check.failures for check in checks)
+            yield self._say("decided.follows" if matched else "decided.none")
 
     def _decision(self, made: Made, digests: dict[str, str]) -> Iterator[str]:
         code = f"{made.reason}.{made.detail}" if made.detail else made.reason

@@ -24,6 +24,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "of": "{used} of {limit}",
         "decided": "Rule {rule} decided at {at}: {reason} [{code}]",
         "decided.none": "No rule decided on it: it was recorded, and nothing else.",
+        "decided.follows": "No rule decided on it: there was none for it then, or it only says how something went on."
+        " It was recorded, and nothing else.",
         "station.yes": "{question}: yes.",
         "station.no": "{question}: no, {reason}.",
         "station.numbers": "{said} ({numbers})",
@@ -209,6 +211,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "of": "{used}/{limit}",
         "decided": "规则 {rule} 于 {at} 作出决策: {reason} [{code}]",
         "decided.none": "没有规则对它作出决策: 仅作记录.",
+        "decided.follows": "没有规则对它作出决策: 当时没有适用的规则, 或它只说明后续进展. 仅作记录.",
         "station.yes": "{question}: 是.",
         "station.no": "{question}: 否, {reason}.",
         "station.numbers": "{said} ({numbers})",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
@@ -208,9 +209,9 @@ class FakeCloud:
         self._announced[id_] = replace(event, status=status, finished=over, consent=consent)
         return self.bulletin(id_)
 
-    def tells_simulated(self, id_: str) -> None:
-        """Let the cloud show from now on that an event is simulated."""
-        self._announced[id_] = replace(self._announced[id_], simulated=True)
+    def tells(self, id_: str, **changes: Any) -> None:
+        """Let the cloud show other facts of an event from now on, such as that it is simulated."""
+        self._announced[id_] = replace(self._announced[id_], **changes)
 
     def bulletin(self, id_: str) -> bytes:
         """Return the message about a system event as it is now."""
