@@ -43,7 +43,7 @@ demo: $(DEMO) ## watch one evening on a simulated fleet: outages, and how they a
 WORKERS := $(shell python3 -c 'import os; print(2 * (os.cpu_count() or 1) + 1)' 2>/dev/null || echo 5)
 
 .PHONY: test
-test: $(DEV) $(CLASSIC) $(MNS115) $(if $(HAVE_NODE),$(NODE)) ## run the tests; PYTEST_ARGS=... narrows
+test: venvs ## run the tests; PYTEST_ARGS=... narrows
 	@$(if $(HAVE_NODE),,echo 'node or npm not found: the tests marked "node" will be skipped')
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
@@ -83,6 +83,9 @@ reference: $(DEV) ## write the generated reference pages anew
 
 .PHONY: venv
 venv: $(DEV) ## make .venv, the environment for development
+
+.PHONY: venvs
+venvs: $(DEV) $(CLASSIC) $(MNS115) $(if $(HAVE_NODE),$(NODE)) ## make every environment that the tests use
 
 .PHONY: lock
 lock: requirements/.uv/made ## write requirements/*.txt anew from pyproject.toml and *.in
