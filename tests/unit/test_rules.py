@@ -34,6 +34,8 @@ def test_the_digest_changes_with_everything_but_the_mode() -> None:
     rule = Rule.model_validate(RULE)
     assert Rule.model_validate({**RULE, "mode": "auto"}).digest == rule.digest
     assert Rule.model_validate({**RULE, "limits": {"attempts": 4}}).digest != rule.digest
+    assert rule.model_copy(update={"playbook": "another"}).digest != rule.digest
+    assert rule == Rule.model_validate(RULE)
 
 
 def test_an_empty_selector_selects_nothing() -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -95,6 +97,12 @@ class Rule(Part):
         """YAML reads a bare `on` as true."""
         return "on" if value is True else value
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, which works out its digest by itself."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("digest", None)
+        return copied
+
     def in_zone(self, timezone: str) -> Rule:
         """Return the same rule with a zone in every window that names none."""
         hours = [one.in_zone(timezone) for one in self.hours]
@@ -103,7 +111,7 @@ class Rule(Part):
         schedule = [one.in_zone(timezone) for one in self.desired.schedule]
         return self.model_copy(update={"hours": hours, "desired": PowerSchedule(schedule=schedule)})
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What makes two versions of a rule different: anything but its mode."""
         document = self.model_dump(mode="json", exclude={"mode"})
