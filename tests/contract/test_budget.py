@@ -198,6 +198,22 @@ def test_a_hold_that_is_lifted_wakes_its_own_server_while_others_are_held(
     assert waiting_for(database) == ["held"]
 
 
+def test_a_hold_on_a_group_keeps_its_servers_and_no_others(database: Database) -> None:
+    """What is held by its group waits until the hold ends; a server of another group is helped at once."""
+    rules = rules_with()
+    with database.transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+        add_hold(connection, Hold("even", "alice", "upgrade", NOON, NOON + timedelta(hours=2)))
+    replace(worker(database, rules, "w"), lookup=of_two_groups).take([stopped(0), stopped(1)])
+    assert (waiting_for(database), granted(database)) == (["held"], 1)
+    waker = Waker(database, Engine(), rule_book(rules.rules), VirtualClock(NOON), lambda: f"{next(IDS)}")
+    assert waker.tick() == 0
+    with database.transaction() as connection:
+        assert lift_holds(connection, "even", NOON) == 1
+    assert waker.tick() == 1
+    assert waiting_for(database) == []
+
+
 def sit_still(_case: Case, _hands: Hands) -> End:
     """End at once."""
     return End(Healed.HEALED, "done")

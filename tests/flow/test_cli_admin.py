@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.flow.operators import Operator, until
+from cloudheal.clouds.alibaba.client import STS, Client
+from tests.flow.operators import KEY, SECRET, Operator, until
 from tests.flow.test_restart import QUEUE, RULE, WORLD
 
 
@@ -125,6 +126,22 @@ def test_what_is_refused_while_setting_up_says_what_to_do(bare: Operator, code: 
     assert advice in refused.stderr
     bare.simulator.control("PUT", "faults", [])
     assert "Done: 3 changed." in bare.done("setup", "alibaba", "--yes")
+
+
+def test_short_lived_keys_of_a_role_do_all_of_it(bare: Operator) -> None:
+    """Setting up, looking, taking messages, starting a server: each call shows the token, and is refused without."""
+    role = {"RoleArn": "acs:ram::1000000000000001:role/healer", "RoleSessionName": "worker"}
+    issued = Client(KEY, SECRET, bare.simulator.url).call(STS, "AssumeRole", "cn-hangzhou", role, 5)["Credentials"]
+    names = {"ACCESS_KEY_ID": "AccessKeyId", "ACCESS_KEY_SECRET": "AccessKeySecret", "SECURITY_TOKEN": "SecurityToken"}
+    bare.environment |= {f"ALIBABA_CLOUD_{name}": issued[part] for name, part in names.items()}
+    bare.done("setup", "alibaba", "--yes")
+    assert not errors(bare)
+    bare.done("rules", "promote", RULE["name"])
+    bare.chaos("power_off", "i-bp1web01")
+    bare.done("run", "--once")
+    assert list(bare.starts()) == ["i-bp1web01"]
+    bare.environment["ALIBABA_CLOUD_SECURITY_TOKEN"] = ""
+    assert errors(bare).keys() == {"key.refused"}
 
 
 def test_without_a_queue_there_is_nothing_to_set_up_and_that_is_said(bare: Operator) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from cloudheal.decide.rulebook import selects
 from cloudheal.model.incident import Mode
+from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.settings.durations import duration_of, written
 from cloudheal.settings.rules import Rule, RuleFile, Selector
 
@@ -42,6 +44,36 @@ def test_an_empty_selector_selects_nothing() -> None:
     """Nobody touches everything by leaving a line out."""
     assert Selector().selects_nothing
     assert not Selector(all=True).selects_nothing
+
+
+WEB = ResourceId(Cloud.ALIBABA, "1", "cn-hangzhou", "instance", "i-web")
+KNOWN = Resource(WEB, datetime(2026, 3, 2, tzinfo=UTC), "Running", "web-01", "z", "tag:app=shop", {"env": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected", "unseen"),
+    [
+        ({"all": True}, True, True),
+        ({"ids": ["i-web", "i-x"]}, True, True),
+        ({"ids": ["i-x"]}, False, False),
+        ({"regions": ["cn-hangzhou"]}, True, True),
+        ({"regions": ["cn-beijing"]}, False, False),
+        ({"names": ["web-*"]}, True, False),
+        ({"names": ["WEB-*", "db-*"]}, False, False),
+        ({"groups": ["tag:app=shop"]}, True, False),
+        ({"groups": ["tag:app=desk"]}, False, False),
+        ({"tags": {"env": ["prod", "test"]}}, True, False),
+        ({"tags": {"env": ["prod"], "tier": ["web"]}}, False, False),
+        ({"regions": ["cn-hangzhou"], "names": ["db-*"]}, False, False),
+    ],
+)
+def test_resources_are_selected_by_every_field_that_is_named(
+    selector: dict[str, Any], *, selected: bool, unseen: bool
+) -> None:
+    """Id, region, name, group and tags: all that are named must hold; of an unseen server nothing but id and region."""
+    wanted = Selector.model_validate(selector)
+    assert selects(wanted, WEB, KNOWN) is selected
+    assert selects(wanted, WEB, None) is unseen
 
 
 @pytest.mark.parametrize(

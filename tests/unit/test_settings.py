@@ -67,7 +67,8 @@ TENCENT = GOOD.replace("alibaba", "tencent").replace("cn-hangzhou", "ap-guangzho
 def test_each_clouds_keys_stand_where_its_own_tools_look_for_them(tmp_path: Path) -> None:
     """Unless the file names other variables."""
     (account,) = load_settings(written(tmp_path, GOOD)).accounts
-    assert account.key_variables == ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    usual = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
+    assert account.key_variables == usual
     (account,) = load_settings(written(tmp_path, TENCENT)).accounts
     assert account.key_variables == ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "TENCENTCLOUD_TOKEN")
     named = "    access_key_id_env: ID\n    access_key_secret_env: KEY\n    token_env: TOKEN\n"

@@ -95,7 +95,7 @@ def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
     from cloudheal.clouds.keys import keys_of
 
     keys = keys_of(account)
-    items = plan(Client(keys.id, keys.secret, account.endpoint), (keys.id, keys.secret), places_of(account))
+    items = plan(Client(keys.id, keys.secret, account.endpoint, token=keys.token), keys, places_of(account))
     show.say("title.setup", account=account.name)
     for item in items:
         show.say(f"setup.{item.deed}", what=item.what, name=item.name, differences="; ".join(item.differences))

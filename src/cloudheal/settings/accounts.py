@@ -19,6 +19,7 @@ from cloudheal.settings.part import Part
 USUAL_VARIABLES: Mapping[tuple[Cloud | None, str | None], str] = {
     (Cloud.ALIBABA, "access_key_id_env"): "ALIBABA_CLOUD_ACCESS_KEY_ID",
     (Cloud.ALIBABA, "access_key_secret_env"): "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    (Cloud.ALIBABA, "token_env"): "ALIBABA_CLOUD_SECURITY_TOKEN",
     (Cloud.TENCENT, "access_key_id_env"): "TENCENTCLOUD_SECRET_ID",
     (Cloud.TENCENT, "access_key_secret_env"): "TENCENTCLOUD_SECRET_KEY",
     (Cloud.TENCENT, "token_env"): "TENCENTCLOUD_TOKEN",
@@ -87,8 +88,8 @@ class AccountSettings(Part):
     token_env: str = Field(
         "",
         validate_default=True,
-        description="Environment variable that may hold the token of short-lived keys, Tencent Cloud only; empty: "
-        "TENCENTCLOUD_TOKEN.",
+        description="Environment variable that may hold the token of short-lived keys (STS), such as those of a role; "
+        "empty: ALIBABA_CLOUD_SECURITY_TOKEN or TENCENTCLOUD_TOKEN.",
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
     group_by: str = Field(

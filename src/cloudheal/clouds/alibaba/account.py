@@ -43,7 +43,7 @@ class AlibabaAccount:
         self._keys = keys
         self._now = now
         rates = Buckets(settings.calls_per_second, time.monotonic)
-        self.client = Client(keys.id, keys.secret, settings.endpoint, rates, called=called)
+        self.client = Client(keys.id, keys.secret, settings.endpoint, rates, called=called, token=keys.token)
 
     @cached_property
     def compute(self) -> Compute:
@@ -87,14 +87,14 @@ class AlibabaAccount:
         queue = self.settings.queue
         if queue is None or name not in {queue.name, queue.urgent}:
             return None
-        return MnsQueue(queue.endpoint, self._keys.id, self._keys.secret, name)
+        return MnsQueue(queue.endpoint, self._keys.id, self._keys.secret, name, self._keys.token)
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.alibaba.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
         from cloudheal.clouds.alibaba.setup import places_of  # noqa: PLC0415 - the same
 
-        one, keys = self.settings, (self._keys.id, self._keys.secret)
+        one, keys = self.settings, self._keys
         patient = Patient(one.id, one.regions, keys, one.endpoint, places_of(one), duties.verbs, one.audit_trail)
         return examine(patient, clock)
 

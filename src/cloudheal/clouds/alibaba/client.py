@@ -41,14 +41,17 @@ class Client:
         buckets: Buckets | None = None,
         pause: Callable[[float], object] = time.sleep,
         called: Callable[[str, str], object] = lambda _action, _outcome: None,
+        *,
+        token: str = "",
     ) -> None:
         """`endpoint` is a base URL in place of the vendor's own, such as a simulator's; `buckets` are our own rates.
 
-        `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered.
+        `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered. The `token`
+        belongs to short-lived keys.
         """
         self._called = called
         self._pace = Pace(buckets, pause)
-        self._key = (access_key_id, access_key_secret)
+        self._key = (access_key_id, access_key_secret, token)
         self._endpoint = endpoint
         self._clients: dict[tuple[str, str], VendorClient] = {}
 
@@ -91,6 +94,7 @@ class Client:
             config = openapi.Config(
                 access_key_id=self._key[0],
                 access_key_secret=self._key[1],
+                security_token=self._key[2] or None,
                 region_id=region,
                 endpoint=host.rstrip("/"),
                 protocol=scheme,

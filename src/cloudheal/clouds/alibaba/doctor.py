@@ -15,6 +15,7 @@ from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.client import ACTIONTRAIL, CMS, ECS, SLB, STS, Client, host_of
 from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.reaching import reach, skew
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock, SystemClock
@@ -24,7 +25,10 @@ from cloudheal.ports.findings import Code, Finding, Level
 MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS = 450, 900
 #: Messages that nobody took for so long mean that nobody is at work.
 OLD_SECONDS = 600
-_KEY_REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidAccessKeySecret")
+_KEY_REFUSED = (
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidAccessKeySecret"),
+    *("MissingSecurityToken", "InvalidSecurityToken", "SecurityToken"),
+)
 _FORBIDDEN = ("Forbidden", "NoPermission", "AccessDenied", "ImplicitDeny")
 _REFUSED_TIME = ("InvalidTimeStamp", "TimeExpired")
 
@@ -35,7 +39,7 @@ class Patient:
 
     id: str
     regions: Sequence[str]
-    keys: tuple[str, str]
+    keys: Keys
     endpoint: str | None
     queues: Sequence[Place]
     verbs: frozenset[str]
@@ -49,7 +53,8 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     for name, url in endpoints:
         yield reach(name, url, SECONDS)
     yield skew(endpoints[0][1], SystemClock(), SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
-    client = Client(*patient.keys, patient.endpoint)
+    keys = patient.keys
+    client = Client(keys.id, keys.secret, patient.endpoint, token=keys.token)
     key = _key(client, patient)
     yield key
     if key.level is Level.ERROR:
@@ -90,7 +95,8 @@ def _key(client: Client, patient: Patient) -> Finding:
 def _queue(patient: Patient, place: Place, clock: Clock) -> Finding:
     facts = {"queue": place.queue, "endpoint": place.endpoint}
     try:
-        with closing(MnsQueue(place.endpoint, *patient.keys, place.queue)) as queue:
+        keys = patient.keys
+        with closing(MnsQueue(place.endpoint, keys.id, keys.secret, place.queue, keys.token)) as queue:
             oldest = queue.oldest()
     except (CloudPermanentError, CloudTransientError) as problem:
         missing = problem.vendor_code == "QueueNotExist"

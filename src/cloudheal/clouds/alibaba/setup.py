@@ -23,6 +23,7 @@ from mns.queue import Queue, QueueMeta
 from cloudheal.clouds.alibaba.client import CMS, Client
 from cloudheal.clouds.alibaba.events import INTERRUPTION
 from cloudheal.clouds.alibaba.sources import translated
+from cloudheal.clouds.keys import Keys
 from cloudheal.errors import CloudPermanentError
 from cloudheal.settings.accounts import AccountSettings
 
@@ -90,7 +91,7 @@ def region_of(endpoint: str, default: str) -> str:
     return region.removesuffix("-internal").removesuffix("-vpc")
 
 
-def plan(client: Client, keys: tuple[str, str], places: Sequence[Place]) -> list[Item]:
+def plan(client: Client, keys: Keys, places: Sequence[Place]) -> list[Item]:
     """Read what is there and say what must be done. Raises Cloud*Error."""
     items = []
     for place in places:
@@ -104,7 +105,7 @@ def plan(client: Client, keys: tuple[str, str], places: Sequence[Place]) -> list
     return items
 
 
-def _queue(keys: tuple[str, str], place: Place) -> Item:
+def _queue(keys: Keys, place: Place) -> Item:
     name = f"{place.queue} ({place.region})"
     with _opened(keys, place) as queue:
         try:
@@ -119,13 +120,13 @@ def _queue(keys: tuple[str, str], place: Place) -> Item:
     return Item("queue", name, deed, differences, lambda: _raise(keys, place, lower))
 
 
-def _create(keys: tuple[str, str], place: Place) -> object:
+def _create(keys: Keys, place: Place) -> object:
     meta = QueueMeta(vis_timeout=AT_LEAST["visibility_timeout"], msg_ttl=AT_LEAST["message_retention_period"])
     with _opened(keys, place) as queue:
         return queue.create(meta)
 
 
-def _raise(keys: tuple[str, str], place: Place, lower: Mapping[str, int]) -> object:
+def _raise(keys: Keys, place: Place, lower: Mapping[str, int]) -> object:
     with _opened(keys, place) as queue:
         meta = queue.get_attributes()
         for name, least in lower.items():
@@ -134,8 +135,8 @@ def _raise(keys: tuple[str, str], place: Place, lower: Mapping[str, int]) -> obj
 
 
 @contextmanager
-def _opened(keys: tuple[str, str], place: Place) -> Iterator[Queue]:
-    account = Account(place.endpoint, *keys)
+def _opened(keys: Keys, place: Place) -> Iterator[Queue]:
+    account = Account(place.endpoint, keys.id, keys.secret, keys.token)
     try:
         yield account.get_queue(place.queue)
     except MNSExceptionBase as problem:

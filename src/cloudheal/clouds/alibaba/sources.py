@@ -23,7 +23,10 @@ MOST_WAIT_SECONDS = 30
 CALL_SECONDS = 10
 _GONE = frozenset({"MessageNotExist", "ReceiptHandleError"})
 _MISSING = "QueueNotExist"
-_REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "SecurityToken", "AccessIDAuth")
+_REFUSED = (
+    *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "AccessIDAuth"),
+    *("SecurityToken", "MissingSecurityToken", "InvalidSecurityToken"),
+)
 _THROTTLED = ("QpsLimitExceeded", "Throttling", "FlowControl")
 _UNREACHABLE = "NetWorkException"
 
@@ -31,9 +34,10 @@ _UNREACHABLE = "NetWorkException"
 class MnsQueue:
     """One MNS queue of one account. Not shared between threads: the vendor's client keeps one connection."""
 
-    def __init__(self, endpoint: str, access_key_id: str, access_key_secret: str, queue: str) -> None:
+    def __init__(self, endpoint: str, access_key_id: str, access_key_secret: str, queue: str, token: str = "") -> None:
+        """Connect with keys; the `token` belongs to short-lived ones."""
         self.name = queue
-        account = Account(endpoint, access_key_id, access_key_secret)
+        account = Account(endpoint, access_key_id, access_key_secret, token)
         self._client = account.mns_client
         limit = MOST_WAIT_SECONDS + CALL_SECONDS
         self._client.http.conn.timeout = self._client.http.conn.connection_timeout = limit

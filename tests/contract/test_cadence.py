@@ -1,0 +1,55 @@
+"""When servers are looked at again: at the cadence of the settings, moved at random, so that nobody calls in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+import sqlalchemy as sa
+
+from cloudheal.model.inventory import Description
+from cloudheal.model.resource import Cloud
+from cloudheal.pipeline.intake import Intake
+from cloudheal.pipeline.polling import Cadence, Poller, Watched
+from cloudheal.ports.fleet import Announcements
+from cloudheal.record.database import Database
+from cloudheal.record.tables import POLL
+from cloudheal.testing.clock import VirtualClock
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+class Nobody:
+    """An account without servers."""
+
+    def sweep(self, _region: str, _members: object) -> Iterator[Sequence[Description]]:
+        """Yield no page."""
+        yield from ()
+
+    def members(self, _region: str) -> Sequence[tuple[object, str]]:
+        """Return nobody."""
+        return ()
+
+    def reclaimed(self, _region: str) -> Iterator[Sequence[Description]]:
+        """Yield no page."""
+        yield from ()
+
+    def look(self, _region: str, _ids: Sequence[str]) -> Iterator[Description]:
+        """Describe nobody."""
+        yield from ()
+
+
+@pytest.mark.parametrize(("drawn", "later"), [(0.0, 1.0), (0.5, 1.05), (1.0, 1.1)])
+def test_a_look_is_due_again_up_to_a_tenth_later(database: Database, drawn: float, later: float) -> None:
+    """Never sooner than the settings say, and not at the same moment as every other installation."""
+    watched = Watched(Cloud.ALIBABA, "1", ("cn-a",), Nobody(), cast("Announcements", None))  # type: ignore[arg-type]
+    clock, nothing = VirtualClock(NOON), cast("Intake", None)  # nobody is described, so nothing is taken in
+    poller = Poller(database, nothing, "w", [watched], Cadence(QUARTER, None), clock, lambda: drawn)
+    assert poller.tick() == 2
+    with database.snapshot() as connection:
+        rows = {row.name: row.due for row in connection.execute(sa.select(POLL))}
+    assert rows["sweep/alibaba/1/cn-a"] == round((NOON + QUARTER * later).timestamp() * 1000)
+    assert poller.tick() == 0
