@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from random import Random
@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from cloudheal.app import App
 from cloudheal.model.event import Channel, Event, Fate
 from cloudheal.model.incident import Trouble
-from cloudheal.pipeline.courtesy import Courtesy
-from cloudheal.pipeline.group_commit import GIVES_WAY, TRIES, GroupCommit
+from cloudheal.pipeline.courtesy import GIVES_WAY, Courtesy, OvertakenError
+from cloudheal.pipeline.group_commit import TRIES, GroupCommit
 from cloudheal.record.blame import blame
-from cloudheal.record.tables import DEAD_LETTER, EVENT
+from cloudheal.record.tables import DEAD_LETTER, EVENT, NONCE
 from cloudheal.sense.reading import Message
 from cloudheal.settings import Settings
 
@@ -91,7 +91,8 @@ def test_a_commit_is_undone_for_an_urgent_one_and_done_again(app: App, times: in
             begun.close()
             return super().give_way()
 
-    courtesy = Patient(longest=0, beginning=0)
+    undone: list[None] = []
+    courtesy = Patient(longest=0, beginning=0, overtaken=lambda: undone.append(None))
 
     def interrupted(event: Event) -> Trouble | None:
         """Have an urgent message come while the others are decided upon."""
@@ -111,9 +112,43 @@ def test_a_commit_is_undone_for_an_urgent_one_and_done_again(app: App, times: in
         taken = ordinary.take([Message(body(n), "queue q", Channel.QUEUE) for n in range(6)])
     assert [one.fate for one in taken.fared] == [Fate.DONE] * 6
     assert check() == [f"i-{n}" for n in range(6)]
-    assert f"cloudheal_commits_overtaken_total {overtaken}" in app.counters.exposition()
+    assert len(undone) == overtaken
     assert urgent.take([Message(body(9), "queue u", Channel.QUEUE)]).fared[0].fate is Fate.DONE
     assert ordinary.take([Message(body(9), "queue q", Channel.QUEUE)]).fared[0].fate is Fate.DUPLICATE
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["alone", "while something urgent goes on and on"])
+def test_beside_urgent_messages_few_are_committed_together(app: App, busy: bool) -> None:  # noqa: FBT001 - a case
+    """Each part has a turn of its own; it gives way so many times, and then is taken all the same."""
+    undone: list[None] = []
+    courtesy = Courtesy(longest=0, beginning=0, overtaken=lambda: undone.append(None))
+    group = GroupCommit(app.intake, app.counters, courtesy=courtesy, most=2)
+    with courtesy.urgent() if busy else nullcontext():
+        taken = group.take([Message(body(n), "queue q", Channel.QUEUE) for n in range(5)])
+    assert [one.fate for one in taken.fared] == [Fate.DONE] * 5
+    assert len(undone) == (3 * GIVES_WAY if busy else 0)
+    assert "cloudheal_commit_messages_count 3" in app.counters.exposition()
+
+
+def test_what_was_undone_left_nothing(app: App) -> None:
+    """Whoever is asked before a statement and objects has the whole transaction undone; the connection is as new."""
+    asked: list[None] = []
+
+    def check() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise OvertakenError
+
+    def write() -> None:
+        with app.database.transaction(check) as connection:
+            for number in range(5):
+                connection.execute(sa.insert(NONCE).values(source="s", until=0, nonce=str(number)))
+
+    with pytest.raises(OvertakenError):
+        write()
+    with app.database.transaction() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(NONCE)) == 0
+    assert len(asked) == 3
 
 
 def test_a_missing_table_is_nobodys_fault(app: App) -> None:

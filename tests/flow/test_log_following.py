@@ -9,7 +9,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -54,12 +54,12 @@ class Failing:
         self.writing = database.writing
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, check: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
         """Do it, or fail."""
         if self.fails == "before":
             self.fails = ""
             raise sa.exc.OperationalError("commit", {}, OSError("disk full"))
-        with self.database.transaction() as connection:
+        with self.database.transaction(check) as connection:
             yield connection
         if self.fails == "after":
             self.fails = ""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloudheal.pipeline.courtesy import Courtesy, Orderly, OvertakenError
+from cloudheal.pipeline.courtesy import GIVES_WAY, Courtesy, Orderly, OvertakenError
+from cloudheal.ports.hurry import hurrying, is_hurrying, unhurried
 
 LONG, SHORT = 60.0, 0.01
 
@@ -57,6 +58,25 @@ def test_what_hurries_stands_back_for_nobody() -> None:
     assert steps.done == ["urgent", "patient"]
 
 
+def test_what_has_begun_lets_others_begin() -> None:
+    """The first step of a run that hurries waits for nothing, its later ones for an urgent message and what follows."""
+
+    class Asked(Courtesy):
+        ways = 0
+
+        def give_way(self) -> bool:
+            self.ways += 1
+            return super().give_way()
+
+    courtesy, steps = Asked(longest=0), Plain()
+    orderly = Orderly(steps, courtesy, hurries=True)
+    with courtesy.urgent():
+        orderly.step("first", lambda: None)
+        assert courtesy.ways == 0
+        orderly.step("second", lambda: None)
+    assert (courtesy.ways, steps.done) == (1, ["first", "second"])
+
+
 def test_a_moment_has_an_end() -> None:
     """However long the others take, a step that stood back is done."""
     courtesy, steps = Courtesy(SHORT), Plain()
@@ -84,9 +104,11 @@ def test_what_is_urgent_goes_before_everyone_until_it_has_begun() -> None:
         assert not courtesy.give_way()
         with pytest.raises(OvertakenError):
             courtesy.check()
-    courtesy.check()
+    with pytest.raises(OvertakenError):
+        courtesy.check()
     assert not courtesy.give_way()
     now[0] = 0.1
+    courtesy.check()
     assert courtesy.give_way()
     assert courtesy.stand_back()
 
@@ -97,3 +119,29 @@ def test_commits_do_not_stand_back_for_each_other() -> None:
     with courtesy.first():
         assert not courtesy.stand_back()
         assert courtesy.give_way()
+
+
+def test_what_was_overtaken_is_done_again() -> None:
+    """It is asked on the way, undone when something urgent came, and done after it; what hurries is never undone."""
+    undone: list[None] = []
+    courtesy = Courtesy(longest=0, beginning=0, overtaken=lambda: undone.append(None))
+    tries: list[int] = []
+
+    def do(check: Callable[[], None]) -> int:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            with courtesy.urgent():
+                check()
+        return len(tries)
+
+    assert courtesy.politely(do) == 2
+    assert len(undone) == 1
+    with courtesy.urgent():
+        with hurrying():
+            assert courtesy.politely(lambda check: check()) is None
+            with unhurried():
+                assert not is_hurrying()
+            assert is_hurrying()
+        assert len(undone) == 1
+        assert courtesy.politely(lambda check: check()) is None
+    assert len(undone) == 1 + GIVES_WAY

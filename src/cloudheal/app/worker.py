@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ from cloudheal.notifiers.sender import Pace, Sender
 from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.courtesy import Courtesy
-from cloudheal.pipeline.group_commit import GroupCommit
+from cloudheal.pipeline.group_commit import FEW_TOGETHER, MOST_TOGETHER, GroupCommit
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Patrol, Teller
 from cloudheal.pipeline.plans import Planner
@@ -116,7 +117,8 @@ class App:
         self.accounts = accounts_of(settings, self.counters, self.clock.now)
         self.engine = Engine(self.database, self.worker, self._look)
         self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
-        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id, settings.maintenance)
+        courtesy = Courtesy(overtaken=partial(self.counters.count, "cloudheal_commits_overtaken_total"))
+        self.waker = Waker(self.database, self.engine, self.rules, self.clock, _new_id, settings.maintenance, courtesy)
         self.planner = Planner(
             store=self.database,
             worker=self.worker,
@@ -128,7 +130,6 @@ class App:
             load_of=loads_of(settings, self.accounts, self.database).of,
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
-        courtesy = Courtesy()
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
         self.healer = Healer(
             store=self.database,
@@ -161,8 +162,10 @@ class App:
             new_id=_new_id,
             worker=self.worker,
             heard=self.waits.ring,
+            courtesy=courtesy,
         )
-        self.group = GroupCommit(self.intake, self.counters, courtesy=courtesy)
+        most = FEW_TOGETHER if any(one.queue and one.queue.urgent for one in settings.accounts) else MOST_TOGETHER
+        self.group = GroupCommit(self.intake, self.counters, courtesy=courtesy, most=most)
         self.urgent = GroupCommit(self.intake, self.counters, courtesy=courtesy, is_urgent=True)
         self.queues = QueueStates(self.clock.now)
         keep, sealer = settings.record, Sealer(self.database, self.worker)

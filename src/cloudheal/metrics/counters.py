@@ -17,7 +17,7 @@ COUNTERS: Mapping[str, str] = {
     "cloudheal_queue_redelivered_total": "Messages that a queue gave out more than once.",
     "cloudheal_queue_extended_total": "Times that messages in hand were kept from others for longer.",
     "cloudheal_queue_errors_total": "Calls of a queue that failed, by why.",
-    "cloudheal_commits_overtaken_total": "Commits of messages that were undone, and done again, for urgent ones.",
+    "cloudheal_commits_overtaken_total": "Commits that were undone, and done again, for urgent messages.",
     "cloudheal_decisions_total": "Decisions, by rule and reason.",
     "cloudheal_verdicts_total": "Incidents that ended, by playbook and verdict.",
     "cloudheal_looks_total": "Looks of runs that this worker began.",

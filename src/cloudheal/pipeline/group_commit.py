@@ -5,7 +5,8 @@ commits, an idle one commits at once. What cannot be committed together is tried
 one that fails alone again and again becomes a dead letter with the reason. A database that is in trouble blames no
 message: its exception goes to everyone who waited, and nothing was taken that may be acknowledged.
 
-Urgent messages have a group of their own. While it commits, the commit of the others is undone and done again.
+Urgent messages have a group of their own. While it commits, the commit of the others is undone and done again; where
+there are such messages, the others are committed few at a time, so that little is undone and nobody waits for much.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
-from cloudheal.pipeline.courtesy import Courtesy, OvertakenError
+from cloudheal.pipeline.courtesy import Courtesy, Polite
 from cloudheal.pipeline.intake import Fared, Intake, Taken
 from cloudheal.ports.hurry import hurrying
 from cloudheal.record.blame import blame
@@ -29,10 +30,10 @@ log = logging.getLogger("cloudheal.intake")
 
 #: Messages in one transaction: beyond this a commit grows no cheaper by the message, and others wait for it.
 MOST_TOGETHER = 2000
+#: The same beside urgent ones: of messages that each open an incident, less than a tenth of a second.
+FEW_TOGETHER = 64
 #: How often a message is tried alone before it is to blame.
 TRIES = 3
-#: How often a commit gives way to urgent ones before it is done all the same.
-GIVES_WAY = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +55,8 @@ class GroupCommit:
     courtesy: Courtesy = field(default_factory=Courtesy)
     is_urgent: bool = False
     """True for the group that goes before everything else."""
+    most: int = MOST_TOGETHER
+    """Messages in one transaction."""
     _waiting: list[_Parcel] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -84,7 +87,7 @@ class GroupCommit:
 
     def _commit(self, parcels: Sequence[_Parcel]) -> None:
         try:
-            fared = iter(self._settled([one for parcel in parcels for one in parcel.messages]))
+            fared = iter(list(self._in_parts([one for parcel in parcels for one in parcel.messages])))
         except Exception as problem:  # noqa: BLE001 - handed to every caller, who tells what it is
             for parcel in parcels:
                 parcel.problem = problem
@@ -92,23 +95,28 @@ class GroupCommit:
         for parcel in parcels:
             parcel.taken = Taken(tuple(islice(fared, len(parcel.messages))))
 
-    def _settled(self, messages: Sequence[Message]) -> list[Fared]:
+    def _in_parts(self, messages: Sequence[Message]) -> Iterator[Fared]:
+        """Commit messages, so many at a time, each part in a turn of its own and with a patience of its own."""
+        for start in range(0, len(messages), self.most):
+            yield from self._settled(messages[start : start + self.most], Polite(self.courtesy))
+
+    def _settled(self, messages: Sequence[Message], polite: Polite) -> list[Fared]:
         try:
-            return list(self._timed(messages).fared)
+            return list(self._timed(messages, polite).fared)
         except Exception as problem:
             reason = blame(problem)
             if not reason:
                 raise
             if len(messages) == 1:
-                return [self._alone(messages[0], reason)]
+                return [self._alone(messages[0], reason, polite)]
             half = len(messages) // 2
-            return [*self._settled(messages[:half]), *self._settled(messages[half:])]
+            return [*self._settled(messages[:half], polite), *self._settled(messages[half:], polite)]
 
-    def _alone(self, message: Message, reason: str) -> Fared:
+    def _alone(self, message: Message, reason: str, polite: Polite) -> Fared:
         """Try a message that failed by itself again; what fails every time is kept apart."""
         for _ in range(TRIES - 1):
             try:
-                return self._timed([message]).fared[0]
+                return self._timed([message], polite).fared[0]
             except Exception as problem:
                 reason = blame(problem)
                 if not reason:
@@ -117,15 +125,9 @@ class GroupCommit:
         log.warning("intake.buried origin=%r dead_letter=%d reason=%r", message.origin, number, reason)
         return Fared(Fate.DEAD_LETTER)
 
-    def _timed(self, messages: Sequence[Message]) -> Taken:
+    def _timed(self, messages: Sequence[Message], polite: Polite) -> Taken:
         """Commit messages, after whatever is urgent and comes before the end of it."""
-        for _ in range(0 if self.is_urgent else GIVES_WAY):
-            self.courtesy.give_way()
-            try:
-                return self._measured(messages, self.courtesy.check)
-            except OvertakenError:
-                self.counters.count("cloudheal_commits_overtaken_total")
-        return self._measured(messages, lambda: None)
+        return polite.do(lambda check: self._measured(messages, check))
 
     def _measured(self, messages: Sequence[Message], check: Callable[[], None]) -> Taken:
         began = self.monotonic()

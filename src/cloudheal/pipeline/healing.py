@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -33,6 +34,7 @@ from cloudheal.pipeline.patience import PatientIntents, committed
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place, Server, Verbs
+from cloudheal.ports.hurry import unhurried
 from cloudheal.ports.probes import Probes
 from cloudheal.ports.spending import Spent, counting
 from cloudheal.ports.store import Store, is_away
@@ -63,6 +65,7 @@ from cloudheal.record.workers import Claim, claim, park, release
 from cloudheal.settings.discretion import discreet, discreet_facts
 
 log = logging.getLogger("cloudheal.healing")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Healer:
 
     def look(self, run: str, look: int) -> None:
         """Do one look; called again from the start after a crash."""
-        held, found = committed(self.store, self.pause, lambda connection: self._claim(connection, run, look))
+        held, found = self._committed(lambda connection: self._claim(connection, run, look))
         if held is None or found is None:
             return
         playbook = self.playbooks.get(found.playbook)
@@ -110,14 +113,15 @@ class Healer:
         self._end(held, found, said, _Spell(began, spent))
 
     def _end(self, held: Claim, found: OpenRun, said: End | Refusal | Parked, spell: _Spell) -> bool:
-        """End the look as its playbook said, and write what it spent in the same transaction."""
-        match said:
-            case End() as end:
-                return self._close(held, found, end, spell)
-            case Refusal() as refusal:
-                return self._rest(held, found, refusal, spell)
-            case why:
-                return self._park(held, found, why, spell)
+        """End the look as its playbook said, and write what it spent in the same transaction; an end hurries nobody."""
+        with unhurried():
+            match said:
+                case End() as end:
+                    return self._close(held, found, end, spell)
+                case Refusal() as refusal:
+                    return self._rest(held, found, refusal, spell)
+                case why:
+                    return self._park(held, found, why, spell)
 
     def _claim(self, connection: sa.Connection, run: str, look: int) -> tuple[Claim | None, OpenRun | None]:
         held = claim(connection, run, self.worker, look, self.clock.now())
@@ -125,7 +129,7 @@ class Healer:
 
     def _adopted(self, found: OpenRun, playbook: Playbook) -> OpenRun:
         """Bind a run that an operator restarted to the playbook as it is now."""
-        committed(self.store, self.pause, lambda connection: bind_playbook(connection, found.run, playbook.digest))
+        self._committed(lambda connection: bind_playbook(connection, found.run, playbook.digest))
         return replace(found, playbook_digest=playbook.digest)
 
     def _heal(self, held: Claim, look: int, found: OpenRun, playbook: Playbook) -> End | Refusal | Parked:
@@ -236,7 +240,7 @@ class Healer:
             return True
 
         log.info("look.ended run=%s state=%s reason=%s", found.run, state, refusal.code)
-        return committed(self.store, self.pause, write)
+        return self._committed(write)
 
     def _until(self, connection: sa.Connection, found: OpenRun, refusal: Refusal, now: datetime) -> datetime | None:
         """Return when the refusal ends by itself, or when it is worth another look."""
@@ -290,7 +294,7 @@ class Healer:
             return ended
 
         log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
-        return committed(self.store, self.pause, write)
+        return self._committed(write)
 
     def _park(self, held: Claim, found: OpenRun, why: Parked, spell: _Spell) -> bool:
         log.error("run.parked run=%s reason=%s playbook=%s", found.run, why, found.playbook)
@@ -300,7 +304,11 @@ class Healer:
             spell.write(connection, held.run, now)
             return park(connection, held, why, now)
 
-        return committed(self.store, self.pause, write)
+        return self._committed(write)
+
+    def _committed(self, do: Callable[[sa.Connection], T]) -> T:
+        """Commit the beginning or the end of a look, behind whatever is urgent."""
+        return self.courtesy.politely(lambda check: committed(self.store, self.pause, do, check))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from cloudheal.model.event import Event, Fate
 from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
 from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.lifecycle import record
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.pipeline.recoveries import follow_recoveries
@@ -134,24 +135,26 @@ class Intake:
     worker: str
     heard: Callable[[Iterable[ResourceId]], object] = list
     """Is told which resources new events are about, after their commit."""
+    courtesy: Courtesy = field(default_factory=Courtesy)
+    """What is found by looking gives way to urgent messages, as other messages do."""
 
     def take(self, messages: Sequence[Message], check: Callable[[], None] = lambda: None) -> Taken:
         """Read, decide and commit a batch. When this returns every message may be acknowledged.
 
-        `check` is asked again and again before the commit; when it raises, nothing is taken in.
+        `check` is asked before every statement; when it raises, nothing is taken in.
         """
         now = self.clock.now()
         found = read(messages, self.reader, now)
         check()
         resources = self.lookup(sorted({event.subject for event in found.events if self.trouble_of(event)}))
-        with self.store.transaction() as connection:
+        with self.store.transaction(check) as connection:
             for bad in found.unreadable:
                 origin = bad.message
                 letter = DeadLetter(now, origin.channel, origin.origin, bad.reason, origin.body)
                 add_dead_letter(connection, letter)
             for canary in found.canaries:
                 welcome(connection, canary.id, now)
-            taken = self._commit(connection, found.events, resources, now, check)
+            taken = self._commit(connection, found.events, resources, now)
         self.heard({event.subject for event in found.events})
         if taken.acting:
             self.begin_stranded()
@@ -171,12 +174,16 @@ class Intake:
         `missing` are servers that the cloud did not know at `at`.
         """
         now = self.clock.now()
-        with self.store.transaction() as connection:
-            found = list(found_by(describe(connection, described), now))
-            found += [gone(one, at, now) for one in release(connection, missing, at)]
-            wake_unlocked(connection, [one.id for one in described if not one.locks], now)
-            rows = known(connection, (event.subject for event in found))
-            taken = self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+
+        def noticed(check: Callable[[], object]) -> Taken:
+            with self.store.transaction(check) as connection:
+                found = list(found_by(describe(connection, described), now))
+                found += [gone(one, at, now) for one in release(connection, missing, at)]
+                wake_unlocked(connection, [one.id for one in described if not one.locks], now)
+                rows = known(connection, (event.subject for event in found))
+                return self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+
+        taken = self.courtesy.politely(noticed)
         if taken.acting:
             self.begin_stranded()
         return taken
@@ -211,8 +218,12 @@ class Intake:
 
     def learn(self, described: Sequence[Description]) -> int:
         """Take in who servers are, without what happened to them; returns how many."""
-        with self.store.transaction() as connection:
-            return fill_in(connection, described)
+
+        def learned(check: Callable[[], object]) -> int:
+            with self.store.transaction(check) as connection:
+                return fill_in(connection, described)
+
+        return self.courtesy.politely(learned)
 
     def _commit(
         self,
@@ -220,10 +231,8 @@ class Intake:
         events: Sequence[Event],
         resources: Mapping[ResourceId, Resource],
         now: datetime,
-        check: Callable[[], None] = lambda: None,
     ) -> Taken:
         rows = add_events(connection, events)
-        check()
         first = {event.key: event for event in reversed(events)}
         tests = {key for key, event in first.items() if event.is_dry_run}
         new = {key: first[key] for key in rows if key not in tests}
@@ -232,8 +241,7 @@ class Intake:
         wanted = [(rows[key], name, one.subject) for key, one in new.items() for name in self.wanted_by(one)]
         add_tasks(connection, wanted, now)
         heard = {row for row, _, _ in wanted}
-        check()
-        fared = self._decide_all(connection, list(new.values()), rows, resources, now, check)
+        fared = self._decide_all(connection, list(new.values()), rows, resources, now)
         fared |= self._note_tests(connection, [first[key] for key in rows if key in tests], rows, resources, now)
         for key, row in rows.items():
             if row in heard and fared[key].fate is Fate.IGNORED:
@@ -266,7 +274,6 @@ class Intake:
         rows: Mapping[str, int],
         resources: Mapping[ResourceId, Resource],
         now: datetime,
-        check: Callable[[], None],
     ) -> dict[str, Fared]:
         """Decide on new events in their order; returns by key how each fared.
 
@@ -291,7 +298,6 @@ class Intake:
         counts = TableCounts(connection)
         counts.expect(event.subject for event in new if event.key in rules)
         for event in new:
-            check()
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
                 wake_early(connection, event, now)
@@ -310,7 +316,6 @@ class Intake:
                 add_decisions(connection, decisions)
             else:
                 refused += decisions
-        check()
         recovered = follow_recoveries(connection, new, rows, opened, self.rules, now)
         add_decisions(connection, [*refused, *recovered])
         heard = {one.event for one in recovered}

@@ -24,11 +24,19 @@ T = TypeVar("T")
 AGAIN_SECONDS = 0.5
 
 
-def committed(store: Store, pause: Callable[[float], object], do: Callable[[sa.Connection], T]) -> T:
-    """Do something in a transaction, as often as it takes to commit it; what is wrong with the data is raised."""
+def committed(
+    store: Store,
+    pause: Callable[[float], object],
+    do: Callable[[sa.Connection], T],
+    check: Callable[[], object] | None = None,
+) -> T:
+    """Do something in a transaction, as often as it takes to commit it; what is wrong with the data is raised.
+
+    So is what `check` raises, which is asked before every statement.
+    """
 
     def once() -> T:
-        with store.transaction() as connection:
+        with store.transaction(check) as connection:
             return do(connection)
 
     return _outlasting(pause, once)

@@ -18,6 +18,7 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.intake import Looks, decided
 from cloudheal.pipeline.questions import ASK_EXPIRES, Asked, question_of
 from cloudheal.pipeline.table_counts import TableCounts
@@ -45,11 +46,15 @@ class Waker:
     new_id: Callable[[], str]
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     """How late the slot of a planned run may still be taken up, and how many servers may be worked on at once."""
+    courtesy: Courtesy = field(default_factory=Courtesy)
 
     def tick(self) -> int:
         """Walk every run that may be ready; returns how many were started."""
+        return self.courtesy.politely(self._tick)
+
+    def _tick(self, check: Callable[[], object]) -> int:
         now = self.clock.now()
-        with self.store.transaction() as connection:
+        with self.store.transaction(check) as connection:
             lock_budget(connection)
             expire(connection, now)
             woken = self._wake(connection, due(connection, now), now)

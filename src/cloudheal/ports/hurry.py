@@ -22,6 +22,16 @@ def hurrying(hurries: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002 - 
         _HURRIES.reset(before)
 
 
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Have what this thread does wait for its turn like any other until the block ends."""
+    before = _HURRIES.set(False)
+    try:
+        yield
+    finally:
+        _HURRIES.reset(before)
+
+
 def is_hurrying() -> bool:
     """Say whether what this thread does cannot wait."""
     return _HURRIES.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -31,8 +32,11 @@ class Store(Protocol):
     def writing(self) -> sa.Engine:
         """The engine on which transactions may write."""
 
-    def transaction(self) -> AbstractContextManager[sa.Connection]:
-        """Commit what the block does, on disk, or nothing when it raises."""
+    def transaction(self, check: Callable[[], object] | None = None) -> AbstractContextManager[sa.Connection]:
+        """Commit what the block does, on disk, or nothing when it raises.
+
+        `check` is asked before every statement; what it raises ends the transaction.
+        """
 
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
         """Read one consistent state."""

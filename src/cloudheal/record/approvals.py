@@ -14,6 +14,12 @@ from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import APPROVAL, RUN
 
+_ANSWERED = (
+    sa.select(APPROVAL, RUN.c.id.label("asking"))
+    .join(RUN, RUN.c.asks == APPROVAL.c.id)
+    .where(RUN.c.id.in_(sa.bindparam("runs", expanding=True)), APPROVAL.c.answer != "")
+)
+
 
 def ask(connection: sa.Connection, approval: Approval, scope: str = "") -> str:
     """Store a question that a run waits for; returns its id. An open one of the same scope is asked once for all."""
@@ -69,9 +75,7 @@ def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
 
 def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval]:
     """Return the answer that each of these runs has got, if any."""
-    answered = RUN.c.id.in_(runs) & (APPROVAL.c.answer != "")
-    asked = sa.select(APPROVAL, RUN.c.id.label("asking")).join(RUN, RUN.c.asks == APPROVAL.c.id)
-    return {row.asking: _approval(row) for row in connection.execute(asked.where(answered))}
+    return {row.asking: _approval(row) for row in connection.execute(_ANSWERED, {"runs": runs})}
 
 
 def _is_open(now: datetime) -> sa.ColumnElement[bool]:

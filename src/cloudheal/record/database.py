@@ -1,9 +1,9 @@
 """One database, SQLite or PostgreSQL, opened so that a commit is on disk when it returns.
 
 SQLite runs in WAL mode with synchronous FULL. A transaction that may write takes the write lock when it begins, so that
-two writers wait for each other instead of failing half-way; those of one process stand in a line (`turns.py`). Readers
-have an engine of their own and never wait for a writer. Neither the password in a URL nor the values of a statement,
-which strangers sent, show in an error.
+two writers wait for each other instead of failing half-way; those of one process stand in a line (`turns.py`), and one
+that may be undone is asked before every statement whether it goes on. Readers have an engine of their own and never
+wait for a writer. Neither the password in a URL nor the values of a statement, which strangers sent, show in an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cloudheal.record.turns import Turns, in_turn, write_in_turns
 BUSY_SECONDS = 30
 #: Of files, which cost little: as many as threads may want at once.
 _CONNECTIONS: Mapping[str, Any] = {"poolclass": sa.pool.QueuePool, "pool_size": 8, "max_overflow": 72}
-_NOTED = "cloudheal.noted"
+_NOTED, _CHECK = "cloudheal.noted", "cloudheal.check"
 #: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
 #: keep its rows locked, and its heir waiting, for hours.
 SILENT_SECONDS = 10
@@ -44,6 +44,7 @@ class Database:
     def __post_init__(self) -> None:
         if self.is_sqlite:
             write_in_turns(self.writing, self.turns, BUSY_SECONDS)
+        event.listen(self.writing, "before_cursor_execute", _ask)
 
     @property
     def is_sqlite(self) -> bool:
@@ -51,13 +52,17 @@ class Database:
         return self.writing.dialect.name == "sqlite"
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Commit what the block did, all of it on disk, or nothing when it raises."""
+    def transaction(self, check: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
+        """Commit what the block did, all of it on disk, or nothing when it raises.
+
+        `check` is asked before every statement; what it raises ends the transaction.
+        """
         with self._in_turn(), self.writing.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             connection.info.pop(_NOTED, None)
-            yield connection
+            with _checked(connection, check):
+                yield connection
             noted = connection.info.pop(_NOTED, ())
         for observer in self.observers if noted else ():
             observer(noted)
@@ -80,6 +85,25 @@ class Database:
 def note_commit(connection: sa.Connection, facts: Iterable[object]) -> None:
     """Note what the database's observers are told if this transaction commits."""
     connection.info.setdefault(_NOTED, []).extend(facts)
+
+
+@contextmanager
+def _checked(connection: sa.Connection, check: Callable[[], object] | None) -> Iterator[None]:
+    """Have `check` asked before every statement of a connection until the block ends; it goes back to a pool."""
+    if check is None:
+        yield
+        return
+    connection.info[_CHECK] = check
+    try:
+        yield
+    finally:
+        connection.info.pop(_CHECK, None)
+
+
+def _ask(connection: sa.Connection, *_: object) -> None:
+    check = connection.info.get(_CHECK)
+    if check is not None:
+        check()
 
 
 def open_database(url: str) -> Database:

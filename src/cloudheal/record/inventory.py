@@ -23,6 +23,7 @@ from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Descrip
 from cloudheal.model.resource import Cloud, Resource, ResourceId, named
 from cloudheal.record.bulk import write
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
 from cloudheal.settings.rules import Selector
 
@@ -33,6 +34,7 @@ SLICE = 500
 NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
 _PLACES = tuple(RESOURCE.c[name] for name in _NAME)
+_ONE = sa.select(RESOURCE).where(about(RESOURCE, "id"))
 _OF_GRANTS = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
 _OF_ACCOUNT = (INCIDENT.c.cloud == sa.bindparam("of_cloud")) & (INCIDENT.c.account == sa.bindparam("of_account"))
 _HELPED = sa.select(INCIDENT.c.resource).select_from(_OF_GRANTS).where(_OF_ACCOUNT)
@@ -49,7 +51,10 @@ def known(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[Res
     """Return what is known of resources; those never seen are absent."""
     found: dict[ResourceId, Known] = {}
     for part in _slices(sorted(set(subjects))):
-        rows = connection.execute(sa.select(RESOURCE).where(_among(part)))
+        # One is asked for with every run that is walked again, and building a statement costs more than executing it.
+        one = len(part) == 1
+        asked = (_ONE, names_of(part[0])) if one else (sa.select(RESOURCE).where(_among(part)), {})
+        rows = connection.execute(*asked)
         found.update((one.resource.id, one) for one in map(_known, rows))
     return found
 
@@ -180,12 +185,11 @@ def _size(connection: sa.Connection, subject: ResourceId, group: str, selector: 
     chosen = RESOURCE.c.group == group if selector is None else _selected(connection, selector)
     same = (RESOURCE.c.cloud == str(subject.cloud)) & (RESOURCE.c.account == subject.account)
     there = same & chosen & RESOURCE.c.released.is_(None) & RESOURCE.c.described.is_not(None)
-    total = connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(there)) or 0
-    helped = set(connection.scalars(_HELPED, _place(subject)))
-    needing = there & RESOURCE.c.state.in_(NOT_RUNNING)
-    down = connection.scalar(sa.select(sa.func.count()).select_from(RESOURCE).where(needing)) or 0
-    given = sa.select(sa.func.count()).select_from(RESOURCE).where(needing, RESOURCE.c.id.in_(helped))
-    return _Size(total, down - (connection.scalar(given) or 0 if helped else 0), needing)
+    fallen = RESOURCE.c.state.in_(NOT_RUNNING)
+    down = sa.func.count().filter(fallen, RESOURCE.c.id.not_in(_HELPED))
+    counted = sa.select(sa.func.count(), down).select_from(RESOURCE).where(there)
+    total, down_now = connection.execute(counted, _place(subject)).one()
+    return _Size(total, down_now, there & fallen)
 
 
 def _place(subject: ResourceId) -> dict[str, str]:

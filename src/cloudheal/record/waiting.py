@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,6 +44,17 @@ _FULL_RULES = sa.select(RUN.c.rule, RUN.c.waits_for).where(_WAITS, RUN.c.waits_f
 _FIRST = sa.select(RUN.c.id).where(_WAITS, _CAME).order_by(RUN.c.occurred, RUN.c.id).limit(FOREMOST)
 _FOREMOST = _FIRST.where(RUN.c.rule == sa.bindparam("rule"), RUN.c.waits_for == sa.bindparam("waits_for"))
 _FOREMOST_OF = _FIRST.where(RUN.c.group == sa.bindparam("group"), RUN.c.waits_for == Reason.BUDGET_SHARE.value)
+_IN_LINE = (
+    sa.select(RUN, INCIDENT, RUN.c.id.label("run_id"))
+    .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    .order_by(sa.desc(INCIDENT.c.trouble == INTERRUPTION), INCIDENT.c.occurred, RUN.c.id)
+)
+_NAMED = _IN_LINE.where(RUN.c.id.in_(sa.bindparam("runs", expanding=True)))
+_BEGIN = (
+    sa.update(RUN)
+    .where(RUN.c.id == sa.bindparam("of"), RUN.c.state.in_(_PATIENT))
+    .values(state=RunState.STARTING.value, look=sa.bindparam("to"), waits_for="", approved_by=sa.bindparam("who"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,8 @@ def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Pat
     chosen = sa.select(RUN.c.id, RUN.c.waits_for, behind.label("behind"))
     ready = chosen.where(_is_ready(connection, now)).subquery()
     few = sa.case((ready.c.waits_for.in_(_ROOM), FOREMOST), else_=SAME)
-    return _patients(connection, sa.select(ready.c.id).where(ready.c.behind <= few), limit)
+    some = _IN_LINE.where(RUN.c.id.in_(sa.select(ready.c.id).where(ready.c.behind <= few))).limit(limit)
+    return [_patient(row) for row in connection.execute(some).mappings()]
 
 
 def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patient]:
@@ -97,14 +109,7 @@ def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patie
     for row in connection.execute(_FULL_RULES):
         found += connection.scalars(_FOREMOST, {"rule": row.rule, "waits_for": row.waits_for, "now": millis_of(now)})
     found += connection.scalars(_FOREMOST_OF, {"group": group, "now": millis_of(now)})
-    return _patients(connection, found, len(found)) if found else []
-
-
-def _patients(connection: sa.Connection, runs: sa.Select[str] | Sequence[str], limit: int) -> list[Patient]:
-    chosen = sa.select(RUN, INCIDENT, RUN.c.id.label("run_id")).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    order = (sa.desc(INCIDENT.c.trouble == INTERRUPTION), INCIDENT.c.occurred, RUN.c.id)
-    some = chosen.where(RUN.c.id.in_(runs)).order_by(*order).limit(limit)
-    return [_patient(row) for row in connection.execute(some).mappings()]
+    return [_patient(row) for row in connection.execute(_NAMED, {"runs": found}).mappings()] if found else []
 
 
 def goes_on_by(connection: sa.Connection, moment: datetime) -> bool:
@@ -192,9 +197,7 @@ def wake_early(connection: sa.Connection, event: Event, now: datetime) -> int:
 
 def begin(connection: sa.Connection, run: str, look: int, approved_by: str = "", at: datetime | None = None) -> bool:
     """Turn a waiting run into one to be started at `look`; False when it does not wait any more."""
-    patient = (RUN.c.id == run) & RUN.c.state.in_(_PATIENT)
-    values = {"state": RunState.STARTING.value, "look": look, "waits_for": "", "approved_by": approved_by}
-    begun = connection.execute(sa.update(RUN).where(patient).values(values)).rowcount == 1
+    begun = connection.execute(_BEGIN, {"of": run, "to": look, "who": approved_by}).rowcount == 1
     if begun:
         resource, incident = about_run(connection, run)
         woken = Entry(Kind.RUN_WOKEN, at, resource, name=approved_by, incident=incident, run=run, body={"look": look})
