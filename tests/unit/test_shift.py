@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ from typing import cast
 import pytest
 
 from cloudheal.app import App
-from cloudheal.cli.work import _Shift
+from cloudheal.cli.work import _Shift, started, starting
 
 
 @pytest.fixture
@@ -33,3 +34,17 @@ def test_a_signal_that_finds_the_worker_about_to_wait_does_not_hang_it(sigterm: 
         os.kill(os.getpid(), sigterm)
     assert shift._is_told(0)  # noqa: SLF001 - as the main thread asks
     assert signal.getsignal(sigterm) is signal.SIG_DFL
+
+
+def test_nothing_looks_for_garbage_until_the_start_is_over() -> None:
+    """From then on what comes is collected, and what was there is left alone; a start that fails changes nothing."""
+    with starting():
+        assert not gc.isenabled()
+        try:
+            assert started() > 0
+            assert gc.isenabled()
+        finally:
+            gc.unfreeze()
+    with pytest.raises(ZeroDivisionError), starting():
+        raise ZeroDivisionError
+    assert gc.isenabled()
