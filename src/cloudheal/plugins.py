@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -51,9 +52,11 @@ def in_folder(folder: Path) -> Iterator[Found[object]]:
             yield Found(file.stem, str(file), _loaded(file))
 
 
-def in_entry_points(group: str) -> Iterator[Found[object]]:
-    """Load what installed packages offer under a group, by name. Raises SettingsError naming the package."""
-    for point in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
+def in_entry_points(*groups: str) -> Iterator[Found[object]]:
+    """Load what installed packages offer under some groups, by name. Raises SettingsError naming the package."""
+    offered = entry_points()  # every package is read for that, however many groups are asked for
+    points = [sorted(offered.select(group=one), key=lambda point: (point.name, point.value)) for one in groups]
+    for point in chain.from_iterable(points):
         origin = f"package {point.dist.name if point.dist else '(unknown)'}, entry point {point.name}"
         yield Found(point.name, origin, _taken(point, origin))
 

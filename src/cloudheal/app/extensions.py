@@ -49,7 +49,7 @@ def extensions_of(settings: Settings) -> Extensions:
 def _extensions(settings: ExtensionSettings) -> Extensions:
     files = [one for number, folder in enumerate(settings.folders) for one in _of_folder(folder, number)]
     groups = (PLAYBOOKS, LISTENERS) if settings.packages else ()
-    packages = [one for group in groups for one in in_entry_points(group)]
+    packages = list(in_entry_points(*groups)) if groups else []
     ours = list(in_package(playbooks))
     _check_purpose([*files, *packages])
     library = library_of(of_kind([*ours, *files, *packages], Playbook), TRIGGERS)

@@ -30,7 +30,6 @@ from cloudheal.app.following import following_of
 from cloudheal.app.heart import BEAT_SECONDS, Heart
 from cloudheal.app.loads import loads_of, terms_with_logs
 from cloudheal.app.log_outlets import outlets_of
-from cloudheal.app.log_pages import LogPages
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
 from cloudheal.app.queue_state import QueueStates
@@ -81,11 +80,10 @@ from cloudheal.settings.notify import NotifySettings
 from cloudheal.settings.schema import Settings
 from cloudheal.settings.watch import DeadManSettings
 from cloudheal.sources.followed_clock import clock_of
-from cloudheal.sources.readers import readers_of
-from cloudheal.sources.webhook import Desk, Listener, sources_of
 
 if TYPE_CHECKING:
     from cloudheal.pipeline.log_alarms import LogAlarms
+    from cloudheal.sources.webhook import Listener
 
 log = logging.getLogger("cloudheal.app")
 
@@ -386,6 +384,10 @@ class App:
             log.warning("poll.failed error=%s", type(problem).__name__)
 
     def _listener(self, settings: ListenSettings) -> Listener:
+        from cloudheal.app.log_pages import LogPages  # noqa: PLC0415 - a web server, which most do without
+        from cloudheal.sources.readers import readers_of  # noqa: PLC0415 - same
+        from cloudheal.sources.webhook import Desk, Listener, sources_of  # noqa: PLC0415 - same
+
         desk = Desk(
             read=self.attribution.read,
             parts=parts_of,
