@@ -43,7 +43,14 @@ REPORT = DrillReport(
     ended=BEGAN + timedelta(minutes=3),
     steps=(
         step(1, "announce", Result.DONE, seen=("2 events",)),
-        step(2, "event", Result.PASS, latency=timedelta(seconds=1.25), limit=timedelta(minutes=2), seen=("Scheduled",)),
+        step(
+            2,
+            "event",
+            Result.PASS,
+            latency=timedelta(seconds=1.25),
+            limit=timedelta(minutes=2),
+            seen=("handle at 2026-03-06T18:30+00:00",),
+        ),
         step(3, "run", Result.FAIL, missing=("i-b",), seen=(EVIL,), why=Why.LATE),
         step(4, "verdict", Result.SKIPPED, why=Why.NOT_COME_TO),
     ),
@@ -134,7 +141,7 @@ def test_the_page_needs_no_network_and_no_trust(language: str, words: tuple[str,
     assert "script" not in reader.tags
     assert {"table", "svg", "h1"} <= set(reader.tags)
     text = " ".join(reader.words)
-    for wanted in (*words, "i-b", "reboot (reboot_in_window, auto)", "1 / 3", "18:00"):
+    for wanted in (*words, "i-b", "reboot (reboot_in_window, auto)", "1 / 3", "18:00", "handle at 2026-03-07 02:30"):
         assert wanted in text, wanted
     assert f'lang="{language}"' in made
 

@@ -12,6 +12,7 @@ from html import escape
 from cloudheal.cli.report_page import STYLE, bars
 from cloudheal.cli.show import Show
 from cloudheal.drills.outcome import DrillReport, Note, Result, StepResult
+from cloudheal.model.instant import localised
 
 _COLOURS = {Result.PASS: "#2e8b57", Result.FAIL: "#c0392b", Result.SKIPPED: "#5a6b7b", Result.DONE: "#3b6fb6"}
 _MARKS = {Result.PASS: "\N{CHECK MARK}", Result.FAIL: "\N{BALLOT X}", Result.SKIPPED: "-", Result.DONE: ">"}
@@ -39,7 +40,8 @@ def page(report: DrillReport, show: Show, zone: tzinfo) -> str:
     style = f"{STYLE}.fail{{color:#c0392b;font-weight:600}}td b{{font-weight:600}}"
     head = f'<meta charset="utf-8"><title>cloudheal {title}</title><style>{style}</style>'
     language = escape(show.language)
-    return f'<!DOCTYPE html>\n<html lang="{language}"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    body = localised("".join(parts), zone)
+    return f'<!DOCTYPE html>\n<html lang="{language}"><head>{head}</head><body>{body}</body></html>\n'
 
 
 def _facts(report: DrillReport, show: Show) -> str:

@@ -20,6 +20,8 @@ th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid #dde3ea;vertical
 .facts{display:flex;gap:2em}.facts b{display:block;font-size:1.6em}
 svg text{font:12px system-ui,sans-serif;fill:#1b2733}
 """
+#: Times and ids are read in a line each.
+_ROOMY = "body{max-width:1500px}td{white-space:nowrap}"
 _BAR, _LABEL, _WIDE = 22, 320, 900
 _COLOURS: Mapping[str, str] = {"Avoided": "#2e8b57", "Executed": "#d08700", "Failed": "#c0392b", "Scheduled": "#3b6fb6"}
 
@@ -49,7 +51,7 @@ def page(found: Review, language: str, zone: tzinfo, now: datetime) -> str:
         bars({one.playbook: one.incidents for one in found.remedies}),
         _table(heads(*_REMEDIES), (_remedy(one) for one in found.remedies)),
     ]
-    head = f'<meta charset="utf-8"><title>cloudheal {span}</title><style>{STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>cloudheal {span}</title><style>{STYLE}{_ROOMY}</style>'
     return f'<!DOCTYPE html>\n<html lang="{escape(language)}"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
@@ -71,10 +73,7 @@ def bars(values: Mapping[str, int], colours: Mapping[str, str] | None = None) ->
     return f'<svg viewBox="0 0 {_WIDE} {high}" width="100%" height="{high}" role="img">{"".join(drawn)}</svg>'
 
 
-_ANNOUNCED = (
-    *("event", "type", "resource", "published", "decided", "acted"),
-    *("over", "verified", "not_before", "left", "status"),
-)
+_ANNOUNCED = ("event", "type", "resource", "published", "decided", "acted", "verified", "not_before", "left", "status")
 _VERDICTS = ("incidents", "healed", "not_healed", "not_needed", "unknown", "open")
 _REMEDIES = ("playbook", *_VERDICTS, "rate", "median", "p95", "looks", "calls", "worked")
 
@@ -99,7 +98,7 @@ def _by_month(found: Review) -> dict[str, int]:
 
 
 def _announced(one: Announced, zone: tzinfo) -> Sequence[object]:
-    times = (one.published, one.decided, one.acted, one.over, one.verified, one.not_before)
+    times = (one.published, one.decided, one.acted, one.verified, one.not_before)
     written = (_minute(each, zone) for each in times)
     return (one.event, one.type, one.resource, *written, _length(one.left), one.status)
 

@@ -85,6 +85,14 @@ def test_a_group_may_ask_for_the_first_window() -> None:
     assert begins(plan(asked(event, terms={"": first}))) == {"i-1": shanghai("2026-03-03T02:00")}
 
 
+def test_windows_that_touch_are_one_opening() -> None:
+    """From two to four and from four to six: the last opening before the deadline begins at two."""
+    morning = Window("FREQ=DAILY", time(4), 2 * HOUR, "Asia/Shanghai")
+    (row,) = plan(asked(due("i-1", 40 * HOUR), terms={"": Terms((NIGHT, morning))})).rows
+    assert row.why.opening is not None
+    assert (row.begin, row.why.opening.end - row.begin) == (row.why.opening.begin, 4 * HOUR)
+
+
 def test_a_window_that_has_been_open_for_hours_is_used() -> None:
     """It opened long before anybody planned."""
     long = Window("FREQ=DAILY", time(0), 12 * HOUR, "UTC")
@@ -324,6 +332,14 @@ def test_a_slot_that_has_just_begun_stays_until_it_is_caught_up_or_missed() -> N
         assert begins(replan(asked(event, now=NOW + late), before)) == {"i-1": begin}
 
 
+def test_whoever_loses_a_slot_that_has_begun_gets_none_in_the_past() -> None:
+    """Another server of the group took longer into it: what is left of the quarter of an hour is over."""
+    event = due("i-1", 9 * HOUR)
+    before = plan(asked(event))
+    taken = (Taken(NOW - HOUR, NOW + 5 * MINUTE),)
+    assert begins(replan(asked(event, now=NOW + 12 * MINUTE, taken=taken), before)) == {"i-1": NOW + 15 * MINUTE}
+
+
 def test_only_touched_groups_are_looked_at_again_unless_a_shared_budget_binds() -> None:
     """Named groups change as they would anyway; who lacked a shared budget elsewhere gets what an event frees."""
     request = fleet()
@@ -380,6 +396,24 @@ def test_a_broken_slot_of_an_operator_is_listed_with_the_reason() -> None:
         taken_back = replan(asked(event, taken=(at_work,), terms=evening), schedule)
         assert begins(taken_back) == begins(schedule)
         assert taken_back.rows[0].why.unkept is None
+
+
+@pytest.mark.parametrize(
+    ("budgets", "binding"),
+    [(Budgets(at_once=5, per_hour=2), Binding.PER_HOUR), (Budgets(at_once=2, per_hour=30), Binding.AT_ONCE)],
+)
+def test_no_word_of_an_operator_breaks_a_shared_limit(budgets: Budgets, binding: Binding) -> None:
+    """Three slots wanted within an hour, each for an hour, room for two: the third moves; a cut counts, too."""
+    events = [due(f"i-{name}", 40 * HOUR, lasts=HOUR, group=name) for name in "abc"]
+    pins = tuple(Pin(server(f"i-{name}"), NOW + HOUR + number * 5 * MINUTE) for number, name in enumerate("abc"))
+    terms = {name: Terms() for name in "abc"}
+    schedule = plan(asked(*events, pins=pins, terms=terms, budgets=budgets))
+    assert schedule.broken == (BrokenPin(pins[2], binding),)
+    assert begins(schedule)["i-c"] == NOW
+    wide = plan(asked(*events, pins=pins, terms=terms))
+    assert wide.broken == ()
+    cut = replan(asked(*events, terms=terms, budgets=budgets), wide)
+    assert broken_laws(asked(*events, terms=terms, budgets=budgets), cut) == []
 
 
 def test_an_operator_may_choose_a_time_outside_the_windows() -> None:
