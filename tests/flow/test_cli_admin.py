@@ -144,6 +144,18 @@ def test_short_lived_keys_of_a_role_do_all_of_it(bare: Operator) -> None:
     assert errors(bare).keys() == {"key.refused"}
 
 
+def test_what_the_old_sample_named_is_accepted_with_a_warning(bare: Operator) -> None:
+    """The key of the vendor's sample, spelt as there: `check` and `run` say that it is not used; others are refused."""
+    bare.settings(account={"vsever_group_id": "rsp-web"})
+    bare.done("setup", "alibaba", "--yes")
+    (told,) = [row for row in bare.json("check") if row["code"] == "settings.unused"]
+    assert (told["level"], told["subject"], told["fix"]) == ("warning", "prod", "Leave vsever_group_id out.")
+    ran = bare("run", "--once")
+    assert (ran.returncode, "run.unused_setting account=prod field=vsever_group_id" in ran.stderr) == (0, True)
+    bare.settings(account={"vserver_group": "rsp-web"})
+    assert bare("check").returncode == 2
+
+
 def test_without_a_queue_there_is_nothing_to_set_up_and_that_is_said(bare: Operator) -> None:
     """The settings name no queue: an error that says what is missing, not silence."""
     bare.settings(account={"queue": None})

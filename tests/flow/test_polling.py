@@ -148,6 +148,34 @@ def test_a_lost_reclaim_notice_is_seen_by_its_lock(watch: Watching) -> None:
     assert every[1].occurred < every[0].occurred
 
 
+def test_a_spot_server_leaves_its_balancer_though_its_notice_was_lost(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for every 30 seconds it is found by its lock, and is out of its group while it is still there."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    group = {"id": "rsp-web", "load_balancer": "lb-1", "backends": ["i-spot:80", "i-peer:80"]}
+    servers: list[dict[str, Any]] = [{"id": "i-spot", "spot": {"strategy": "SpotAsPriceGo"}}, {"id": "i-peer"}]
+    simulator.world(world_of(servers, server_groups=[group]))
+    simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
+    simulator.control("PUT", "faults", [LOST])
+    rule = {"name": "leave", "when": {"type": ["Instance:PreemptibleInstanceInterruption"]}, "resources": {"all": True}}
+    rule |= {"playbook": "spot_evacuate", "with": {"drain": "20s"}, "mode": "auto"}
+    with watching(simulator, settings_of(simulator, tmp_path, rules=[rule], poll={"reclaimed": "30s"})) as one:
+        with one.app.database.transaction() as connection:
+            promote(connection, one.app.rules.rules.values(), "test", one.app.clock.now())
+        one.tick()
+        one.chaos("reclaim", "i-spot")
+        one.advance(35)
+        one.tick()
+        (incident,) = one.until_ended(1)
+        world = simulator.control("GET", "world")["alibaba"]
+    assert (incident.verdict, json.loads(incident.evidence)["code"]) == ("healed", "evacuated")
+    assert [backend["server_id"] for backend in world["server_groups"][0]["backends"]] == ["i-peer"]
+    assert "i-spot" in {server["id"] for server in world["instances"]}
+
+
 def test_a_release_that_nobody_told_is_noticed(watch: Watching) -> None:
     """Absent from a whole sweep and from a look by id: released, with everything that was known of it."""
     lose_events(watch)

@@ -33,12 +33,20 @@ Seen = tuple[str, str, str, Mapping[str, str]]
 def examine(settings: Settings, config: Path) -> Iterator[Seen]:
     """Look at settings, rules, database and every account."""
     yield from _rules(settings, config)
+    yield from _unused(settings)
     yield from _logs(settings, config)
     yield from _database(settings)
     for account in settings.accounts:
         yield from _account(settings, account)
     yield from _traffic(settings)
     yield from _start(settings, config)
+
+
+def _unused(settings: Settings) -> Iterator[Seen]:
+    """Name what the settings hold from the vendor's old sample and nothing uses."""
+    for account in settings.accounts:
+        if account.vsever_group_id:
+            yield account.name, "settings.unused", "warning", {"field": "vsever_group_id"}
 
 
 def _traffic(settings: Settings) -> Iterator[Seen]:

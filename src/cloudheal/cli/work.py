@@ -82,6 +82,9 @@ def run(
         log_plainly()
         with located(config):
             worker = App(settings)
+        for account in settings.accounts:
+            if account.vsever_group_id:
+                log.warning("run.unused_setting account=%s field=vsever_group_id", account.name)
         if not settings.rules:
             log.warning("run.shadow reason=no_rules events=recorded actions=none add=rules")
         with reachable():

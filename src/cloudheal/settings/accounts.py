@@ -116,6 +116,9 @@ class AccountSettings(Part):
         description="Ask ActionTrail who stopped a server; needs its permission; Alibaba Cloud only. UNVERIFIED.",
     )
     calls_per_second: float = Field(10, gt=0, le=1000, description="Calls of each API in this account, on average.")
+    vsever_group_id: str = Field(
+        "", description="From the vendor's old sample: accepted and not used, and `check` says so. Groups are found."
+    )
     silent_after: Duration | None = Field(
         None, description="People are told when no event of this account came for so long; absent: never."
     )
