@@ -82,4 +82,7 @@ def test_a_restored_run_goes_on_at_a_persons_word_only(operator: Operator) -> No
         operator.done("runs", "restart", parked["id"][:8])
         until(lambda: verdicts(operator).get("i-bp1web01") == "healed", PATIENCE, "the heal of the restarted")
         assert worker.stop() == 0
+    story = operator.done("explain", "i-bp1web01")
+    assert "The run was put aside: it came out of a backup." in story
+    assert "let the run begin again." in story
     operator.done("audit", "verify")

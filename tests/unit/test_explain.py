@@ -14,9 +14,10 @@ from cloudheal.model.alarm import Level, NoData, Than
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
-from cloudheal.model.incident import Healed
+from cloudheal.model.incident import Healed, Parked
 from cloudheal.record.explain_alarm_texts import ALARM_TEXTS
 from cloudheal.record.explain_texts import TEXTS
+from cloudheal.record.ledger import Kind
 from tests.unit.test_walk import CALM, NOW, ORDER, changed
 
 
@@ -57,6 +58,8 @@ def test_everything_that_can_happen_has_words(language: str) -> None:
         *(f"channel.{one}" for one in Channel),
         *(f"verdict.{one}" for one in Healed),
         *(f"result.{one}" for one in (*OutcomeKind, *Answer)),
+        *(f"parked.{one}" for one in Parked),
+        *(f"entry.{one}" for one in Kind if one.startswith(("run.", "step.", "approval.")) or one == "incident.opened"),
     ]
     assert [one for one in wanted if one not in words] == []
 

@@ -148,6 +148,7 @@ class _Teller:
             **{key: localised(value, self.zone) for key, value in body.items() if value},
             "kind": entry.kind,
             "name": entry.name or "-",
+            "why": self._word("parked", entry.name),
             "type": entry.type or "-",
             "result": self._word("reason" if entry.kind == Kind.RUN_WAITS else "result", entry.result or "-"),
         }
