@@ -56,7 +56,7 @@ bench: $(DEV) ## run the programs of benchmarks/, which print what they measured
 	@for program in benchmarks/*.py; do .venv/bin/python "$$program"; done
 
 .PHONY: check
-check: $(DEV) ## format, lint, layers and types; changes nothing
+check: $(DEV) ## format, lint, layers, types and what nothing uses; changes nothing
 	@.venv/bin/ruff format --quiet --check . || { echo 'ruff format: make format repairs this'; exit 1; }
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports

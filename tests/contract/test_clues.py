@@ -13,8 +13,9 @@ from cloudheal.record.clues import SKEW, failures_near, own_operations, own_requ
 from cloudheal.record.database import Database
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import add_run, end_incident, note_action, open_incident
-from cloudheal.record.steps import conclude, intend
+from cloudheal.record.steps import conclude
 from cloudheal.record.workers import claim
+from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
 
 SECOND = timedelta(seconds=1)

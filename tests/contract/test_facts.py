@@ -11,8 +11,8 @@ from cloudheal.record.database import Database
 from cloudheal.record.facts import Counting, Windows
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import add_run, note_action, open_incident
-from cloudheal.record.steps import intend
 from cloudheal.record.workers import claim
+from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
 
 HOUR = timedelta(hours=1)

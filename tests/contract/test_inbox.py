@@ -22,10 +22,10 @@ from cloudheal.record.inbox import (
     DeadLetter,
     add_dead_letter,
     add_events,
-    dead_letters,
     event_by_key,
     mark_replayed,
 )
+from cloudheal.record.lists import dead_letter, list_dead_letters
 from cloudheal.record.tables import EVENT
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -122,13 +122,15 @@ def test_dead_letters_keep_bytes_and_reason_and_count_copies(database: Database)
         number = add_dead_letter(connection, letter)
         assert add_dead_letter(connection, letter) == number
     with database.transaction() as connection:
-        (row,) = dead_letters(connection)
-        assert (row.raw, row.copies, row.reason) == (letter.raw, 2, letter.reason)
+        (row,) = list_dead_letters(connection, 100)
+        assert (row.number, row.copies, row.reason) == (number, 2, letter.reason)
+        assert dead_letter(connection, number) == letter
         assert mark_replayed(connection, number, NOON + timedelta(hours=1))
         assert not mark_replayed(connection, number, NOON)
-        assert not dead_letters(connection)
+        assert not list_dead_letters(connection, 100)
+        assert dead_letter(connection, number) is None
         add_dead_letter(connection, letter)
-        assert len(dead_letters(connection)) == 1
+        assert len(list_dead_letters(connection, 100)) == 1
 
 
 WRITER = """

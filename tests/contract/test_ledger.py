@@ -25,10 +25,11 @@ from cloudheal.record.leases import give_up_leases, take_lease
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.retention import remove_old_segments
 from cloudheal.record.seal import Sealer
-from cloudheal.record.steps import conclude, intend
+from cloudheal.record.steps import conclude
 from cloudheal.record.tables import LEDGER, SEAL
 from cloudheal.record.verifying import Fault, Finding, Range, verify
 from cloudheal.record.workers import claim, enlist, inherit, release
+from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
 
 SECOND = timedelta(seconds=1)

@@ -15,10 +15,10 @@ from cloudheal.logs.definition import Definition, Function, Measure, Metric
 from cloudheal.logs.windows import Window
 from cloudheal.ports.log_files import Place
 from cloudheal.record.database import Database
-from cloudheal.record.log_following import OvertakenError, Progress, Standing, advance, forget_log, standing
+from cloudheal.record.log_following import OvertakenError, Progress, Standing, advance, standing
 from cloudheal.record.log_rollup import Ages, SeriesKeeper, drop_series, roll_up
-from cloudheal.record.log_series import Stored, newest, put, windows_of
-from cloudheal.record.tables import LOG_MINUTE, LOG_POSITION
+from cloudheal.record.log_series import Stored, put, windows_of
+from cloudheal.record.tables import LOG_MINUTE
 from cloudheal.testing import VirtualClock
 
 #: 2026-03-02T03:00 UTC, the beginning of an hour.
@@ -108,8 +108,6 @@ def test_windows_are_whole_and_have_no_more_series_than_the_metric_may(database:
     assert counts(windows(database, start=T0 + 130, end=T0 + 131, minutes=5)) == [
         (0, 5, {"b": 9, "c": 7, "__other__": 5})
     ]
-    with database.snapshot() as connection:
-        assert newest(connection, "web") == T0 + 300
 
 
 def test_a_row_that_is_sent_twice_counts_once(database: Database) -> None:
@@ -162,13 +160,3 @@ def test_what_is_not_old_stays(database: Database) -> None:
         assert drop_series(connection, VirtualClock().now()) == 0
         assert drop_series(connection, VirtualClock().now() + timedelta(minutes=1)) == 1
     assert counts(windows(database)) == [(900, 1, {"a": 1})]
-
-
-def test_a_log_can_be_forgotten(database: Database) -> None:
-    """After that it is read from its beginning; what was counted stays."""
-    moved(database, Standing(places={}), progress(minute(T0, a=1)))
-    with database.transaction() as connection:
-        assert forget_log(connection, "web", "h1") == 1
-        assert connection.scalar(sa.select(sa.func.count()).select_from(LOG_POSITION)) == 0
-    assert stands(database).version == 0
-    assert counts(windows(database)) == [(0, 1, {"a": 1})]

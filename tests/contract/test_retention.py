@@ -30,7 +30,7 @@ from cloudheal.record.keeping import Keeper, Spans
 from cloudheal.record.lifecycle import add_transitions, lives
 from cloudheal.record.listeners import add_tasks
 from cloudheal.record.seal import Sealer
-from cloudheal.record.steps import conclude, intend
+from cloudheal.record.steps import conclude
 from cloudheal.record.tables import (
     APPROVAL,
     DEAD_LETTER,
@@ -47,6 +47,7 @@ from cloudheal.record.tables import (
 from cloudheal.record.workers import claim
 from cloudheal.record.workers import release as release_run
 from cloudheal.settings.schema import RecordSettings
+from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
 
 DAY = timedelta(days=1)

@@ -17,11 +17,12 @@ from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, note_action, open_incident
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.search import Query, search
-from cloudheal.record.steps import conclude, intend
+from cloudheal.record.steps import conclude
 from cloudheal.record.stories import newest_about
 from cloudheal.record.timelines import incident_timeline, pace, resource_timeline, spread
 from cloudheal.record.workers import claim, release
 from cloudheal.settings.rules import Rule
+from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
 
 SECOND = timedelta(seconds=1)

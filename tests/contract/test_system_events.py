@@ -19,12 +19,10 @@ from cloudheal.record.lists import Narrow
 from cloudheal.record.polls import plan_poll
 from cloudheal.record.retention import remove_old_system_events
 from cloudheal.record.system_events import (
-    changed_since,
     known_events,
     note_system_events,
     note_vanished,
     open_elsewhere,
-    open_events,
 )
 from cloudheal.record.system_lists import list_readings, list_system_events
 from cloudheal.record.tables import SYSTEM_EVENT
@@ -69,7 +67,7 @@ def test_the_furthest_status_stands_in_whatever_order_they_come(database: Databa
         note(database, event)
     with database.snapshot() as connection:
         (heard,) = known_events(connection, [(Cloud.ALIBABA, ACCOUNT, "e-1")]).values()
-        assert open_events(connection) == []
+        assert list_system_events(connection, Narrow()) == []
     known = heard.event
     assert (known.status, known.type, known.simulated) == ("Executed", "Instance:SystemMaintenance.Reboot", True)
     assert known.not_before == NOW + timedelta(days=2)
@@ -79,13 +77,15 @@ def test_the_furthest_status_stands_in_whatever_order_they_come(database: Databa
 
 
 def test_a_time_that_was_moved_is_learned_from_a_look(database: Database) -> None:
-    """The cloud moves an event without a message: a look tells, and a planner finds the row among the changed ones."""
+    """The cloud moves an event without a message: a look tells, and only its row has changed."""
     note(database, told("e-1", "Scheduled", notBefore="2026-03-04T03:00:00Z"), told("e-2", "Scheduled"))
     assert note(database, told("e-1", "Scheduled", Channel.POLL, notBefore="2026-03-05T03:00:00Z"), at=NOW + HOUR) == 1
     note(database, told("e-1", "Scheduled", notBefore="2026-03-04T03:00:00Z"), at=NOW + HOUR)
     with database.snapshot() as connection:
-        (moved,) = changed_since(connection, NOW)
-        assert [one.event.id for one in open_events(connection)] == ["e-1", "e-2"]
+        names = [(Cloud.ALIBABA, ACCOUNT, id_) for id_ in ("e-1", "e-2")]
+        moved, other = known_events(connection, names).values()
+        assert [one.id for one in list_system_events(connection, Narrow())] == ["e-1", "e-2"]
+    assert (moved.changed, other.changed) == (NOW + HOUR, NOW)
     assert moved.event.not_before == NOW + timedelta(days=3)
 
 
@@ -122,10 +122,10 @@ def test_what_the_cloud_does_not_show_any_more_is_open_no_longer(database: Datab
         assert open_elsewhere(connection, Cloud.ALIBABA, ACCOUNT, REGION, NOW, {"e-2"}) == []
         assert open_elsewhere(connection, Cloud.ALIBABA, ACCOUNT, REGION, NOW + HOUR, {"e-2"}) == ["e-1"]
         assert note_vanished(connection, names, NOW + HOUR) == 1
-        assert [one.event.id for one in open_events(connection)] == ["e-2"]
+        assert [one.id for one in list_system_events(connection, Narrow())] == ["e-2"]
     note(database, told("e-1", "Scheduled", Channel.POLL), at=NOW + 2 * HOUR)
     with database.snapshot() as connection:
-        assert len(open_events(connection)) == 2
+        assert len(list_system_events(connection, Narrow())) == 2
 
 
 def test_events_are_listed_as_an_operator_asks(database: Database) -> None:
@@ -164,4 +164,4 @@ def test_what_was_over_long_ago_leaves(database: Database) -> None:
     with database.transaction() as connection:
         assert remove_old_system_events(connection, NOW) == 0
         assert remove_old_system_events(connection, NOW + HOUR) == 1
-        assert [one.event.id for one in changed_since(connection, NOW - HOUR)] == ["e-1"]
+        assert [one.id for one in list_system_events(connection, Narrow(), over=True)] == ["e-1"]

@@ -18,7 +18,7 @@ from cloudheal.pipeline.explaining import explained
 from cloudheal.record.inbox import event_by_key
 from cloudheal.record.incidents import add_run, note_action, open_incident
 from cloudheal.record.promotions import promote
-from cloudheal.record.steps import intend
+from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, RUN
 from cloudheal.record.workers import claim
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
@@ -168,7 +168,7 @@ def under_reboot(watch: Watching, server: str) -> None:
         held = claim(connection, "run-reboot", app.worker, 0)
         assert held is not None
         note_action(connection, "inc-reboot", now)
-        assert intend(connection, held, 0, "reboot 1", {}, at=now) is not None
+        assert write_intent(connection, held, 0, Wanted("reboot 1", {}), at=now) is not None
 
 
 def story(watch: Watching, language: str = "en") -> str:

@@ -76,7 +76,6 @@ class Site:
             log.writelines(LINE.format(at + timedelta(seconds=second), 502) for second in range(errors))
         self.watch.advance(begin + 60 + LATE - now)
         self.follower.follow()
-        self.follower.commit_now()
         assert self.watch.app.log_alarms is not None
         self.watch.app.log_alarms.tick()
 
@@ -95,6 +94,7 @@ def site(shell_simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.
     app = App(settings, SimulatorClock(shell_simulator))
     app.poll = lambda: None  # type: ignore[method-assign]  # its thread would look in between
     (follower,) = app.following.followers.values()
+    follower.tick = lambda: app.clock.now().timestamp()
     app.following.followers = {}
     with app.running():
         with app.database.transaction() as connection:

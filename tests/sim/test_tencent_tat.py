@@ -252,11 +252,13 @@ async def test_without_the_service_role_nothing_is_run() -> None:
 
 
 async def test_queries_keep_their_limits(inside: Inside) -> None:
-    """Ids and filters exclude each other, unknown filters and pages that cannot be are refused."""
+    """Ids and filters exclude each other; ids of something else, unknown filters, impossible pages are refused."""
     some = [{"Name": "command-id", "Values": ["cmd-00000000"]}]
     assert await inside.refused("DescribeInvocations", TAT, InvocationIds=["inv-1"], Filters=some) == (
         "InvalidParameter.ConflictParameter"
     )
+    strange = await inside.refused("DescribeInvocations", TAT, InvocationIds=["cmd-00000000"])
+    assert strange == "InvalidParameterValue.InvalidInvocationId"
     bad = [{"Name": "colour", "Values": ["red"]}]
     assert await inside.refused("DescribeInvocationTasks", TAT, Filters=bad) == "InvalidParameterValue.InvalidFilter"
     many = [{"Name": "command-id", "Values": ["x"] * 6}]

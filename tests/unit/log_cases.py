@@ -12,7 +12,7 @@ import yaml
 from cloudheal.logs.counting import Minute
 from cloudheal.logs.declared import definitions_of
 from cloudheal.logs.definition import Definition
-from cloudheal.logs.figures import Point, points
+from cloudheal.logs.figures import Figures, Point
 from cloudheal.logs.oracle import Oracle
 from cloudheal.logs.preview import Counting
 from cloudheal.logs.windows import windows_of
@@ -56,7 +56,7 @@ def points_of(definition: Definition, lines: Iterable[bytes]) -> list[tuple[int,
     first = definition.metrics[0]
     minutes = [one for one in minutes_of(definition, lines) if one.metric == first.name]
     windows = windows_of(minutes, first.minutes, first.most)
-    return [(window.start, point) for window in windows for point in points(definition, first, window)]
+    return [(window.start, point) for window in windows for point in Figures(definition, first).of(window)]
 
 
 def figures_of(definition: Definition, lines: Sequence[bytes]) -> dict[tuple[str, ...], dict[str, float]]:

@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from cloudheal.logs.counting import KEPT_HASHES, Distinct, Reason, Row, Values, cell_of
-from cloudheal.logs.figures import classes, points
+from cloudheal.logs.figures import Figures, classes
 from cloudheal.logs.names import OTHER
 from cloudheal.logs.oracle import Oracle
 from cloudheal.logs.sql import sql
@@ -320,5 +320,5 @@ def test_an_estimate_of_distinct_values_is_never_above_the_lines() -> None:
     """Values whose hashes are small can be computed by anybody; they would be billions, and raise any alarm."""
     definition = metric("{measures: [distinct(url) as urls]}")
     row = Row((), 3_000, distinct={"url": Distinct(tuple(range(KEPT_HASHES)))})
-    (point,) = points(definition, definition.metrics[0], Window(definition.metrics[0].name, MORNING, 1, (row,)))
+    (point,) = Figures(definition, definition.metrics[0]).of(Window(definition.metrics[0].name, MORNING, 1, (row,)))
     assert point.value == 3_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudheal.logs.names import MOST_CHARACTERS, OTHER, series_name, shown
+from cloudheal.logs.names import MOST_CHARACTERS, OTHER, shown
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,3 @@ def test_no_value_can_be_the_reserved_name_or_more_than_one_line(value: str) -> 
     assert name != OTHER
     assert len(name) <= MOST_CHARACTERS
     assert shown(name) == name
-
-
-def test_a_group_of_several_fields_has_each_of_them_shown() -> None:
-    """One field cannot speak for another."""
-    assert series_name((OTHER, "200\n")) == ('"__other__"', "200\N{REPLACEMENT CHARACTER}")

@@ -17,6 +17,7 @@ from cloudheal.logs.wire import packed as packed_rows
 from cloudheal.outlets import clickhouse, otlp, remote_write, shipment
 from cloudheal.outlets.exposition import exposition
 from cloudheal.outlets.sample import Origin, Sample, samples_of
+from cloudheal.sources.webhook import MOST_SHIPPED
 from tests.unit.prometheus_text import lines_of
 from tests.unit.remote_write_reader import series_in
 
@@ -176,7 +177,7 @@ def test_shipments_are_of_a_size_that_a_server_takes() -> None:
     sent = list(shipment.loads("h", "e1", minutes))
     assert [one for load in sent for one in load.minutes] == minutes
     assert len(sent) > 1
-    assert all(len(shipment.packed(one)) < shipment.MOST_BYTES for one in sent)
+    assert all(len(shipment.packed(one)) < MOST_SHIPPED for one in sent)
 
 
 def test_clickhouse_gets_a_row_for_every_group_and_field() -> None:

@@ -1,15 +1,12 @@
-"""The records keep what the design fixes: reasons have outcomes, codes are stable, holds end."""
+"""The records keep what the design fixes: reasons have outcomes, codes are stable."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 import cloudheal.errors
-from cloudheal.model.control import Hold
-from cloudheal.model.decision import OUTCOMES, Decision, Reason
+from cloudheal.model.decision import OUTCOMES, Reason, coded
 from cloudheal.ports import SystemClock
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def test_every_reason_has_an_outcome() -> None:
@@ -19,7 +16,7 @@ def test_every_reason_has_an_outcome() -> None:
 
 def test_a_lock_is_named_after_the_dot() -> None:
     """An operator reads `locked.security`, not only `locked`."""
-    assert Decision("key", "rule", 1, Reason.LOCKED, NOON, detail="security").code == "locked.security"
+    assert coded(Reason.LOCKED, "security") == "locked.security"
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
@@ -27,12 +24,6 @@ def test_every_error_has_a_code_of_its_own() -> None:
     classes = [one for one in vars(cloudheal.errors).values() if isinstance(one, type)]
     errors = [one for one in classes if issubclass(one, cloudheal.errors.CloudhealError)]
     assert len({one.code for one in errors}) == len(errors)
-
-
-def test_a_hold_ends_at_its_time() -> None:
-    """A hold stands from its beginning until, not including, its end."""
-    hold = Hold("*", "ops", "release", NOON, NOON + timedelta(hours=1))
-    assert [hold.stands_at(NOON + timedelta(minutes=m)) for m in (-1, 0, 59, 60)] == [False, True, True, False]
 
 
 def test_the_system_clock_is_aware_and_never_goes_back() -> None:

@@ -18,7 +18,6 @@ from cloudheal.plugins import Found, named_once
 
 #: What the vendor's sample registers for when it names no event.
 DEFAULT_EVENT = "Instance:StateChange"
-_WILD = frozenset("*?[")
 
 
 class EventDocument(dict[str, Any]):

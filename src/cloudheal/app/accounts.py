@@ -23,7 +23,6 @@ from cloudheal.pipeline.shared_reads import SharedReads
 from cloudheal.ports.account import Account, Duties
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
-from cloudheal.ports.fleet import Announcements
 from cloudheal.ports.queue import Queue
 from cloudheal.ports.spending import call_sent
 from cloudheal.ports.trail import Trail
@@ -63,10 +62,6 @@ class Accounts:
         """Return everything that a resource's account offers. Raises UnknownAccountError."""
         account = self.account(resource.cloud, resource.account)
         return account.verbs(self.of(resource), hurried=hurried)
-
-    def announcements_of(self, cloud: Cloud, account: str) -> Announcements:
-        """Return what an account's cloud announces. Raises UnknownAccountError."""
-        return self.account(cloud, account).announcements()
 
     def drills_of(self, cloud: Cloud, account: str) -> Drills:
         """Return the simulated events of an account; where the cloud has none, asking for one is refused.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
-from cloudheal.model.plan import Binding, Policy, Slot, TooLate, Unplaced, Why
+from cloudheal.model.plan import Binding, Policy, TooLate, Why
 from cloudheal.pipeline.plans import read
 from cloudheal.record.plans import PlanRow
 
@@ -99,11 +99,6 @@ _ZH: Final[dict[str, str]] = {
 PLAN_TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "zh": _ZH}
 
 
-def why_slot(row: Slot, language: str, zone: tzinfo) -> str:
-    """Return why a slot is where it is."""
-    return _choice(row.why, language, zone)
-
-
 def _choice(why: Why, language: str, zone: tzinfo) -> str:
     opening = why.opening
     said = PLAN_TEXTS[language][f"choice.{why.choice}"].format(
@@ -146,7 +141,7 @@ def _wished(row: PlanRow, language: str, zone: tzinfo) -> str:
     if not row.said_by or not (row.left or row.pinned):
         return ""
     unkept = read(row.why).unkept
-    broken = why_broken(row.pinned, unkept, language, zone) if row.pinned and unkept else ""
+    broken = _broken(row.pinned, unkept, language, zone) if row.pinned and unkept else ""
     return _and(broken, PLAN_TEXTS[language]["row.said"].format(who=row.said_by), language)
 
 
@@ -155,13 +150,7 @@ def _and(first: str, second: str, language: str) -> str:
     return both if first and second else first or second
 
 
-def why_none(one: Unplaced, language: str) -> str:
-    """Return why there is no slot, and what follows."""
-    texts = PLAN_TEXTS[language]
-    return texts["unplaced"].format(binding=_binding(one.binding, language), then=texts[f"then.{one.then}"])
-
-
-def why_broken(begin: datetime, binding: Binding, language: str, zone: tzinfo) -> str:
+def _broken(begin: datetime, binding: Binding, language: str, zone: tzinfo) -> str:
     """Return why an operator's slot cannot be kept: what is in the way of this slot, not of every one."""
     texts = PLAN_TEXTS[language]
     why = texts.get(f"unkept.{binding}", _binding(binding, language))

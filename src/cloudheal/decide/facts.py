@@ -48,7 +48,6 @@ class Busy:
 
     at_once: int
     per_hour: int
-    oldest_in_hour: datetime | None = None
     here: bool = False
     """A run about another trouble of the same resource is at work."""
 

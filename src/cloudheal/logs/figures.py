@@ -74,11 +74,6 @@ class Figures:
                 return None if found is None else found / self._units[measure.field]
 
 
-def points(definition: Definition, metric: Metric, window: Window) -> tuple[Point, ...]:
-    """Return every figure of a window."""
-    return Figures(definition, metric).of(window)
-
-
 def classes(bounds: tuple[float, ...]) -> tuple[str, ...]:
     """Name the classes between bounds, left-open and right-closed, as people write them."""
     if not bounds:

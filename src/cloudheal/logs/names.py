@@ -22,8 +22,3 @@ def shown(value: str) -> str:
     if not value.isprintable():
         value = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in value)
     return QUOTED_OTHER if value == OTHER else value
-
-
-def series_name(key: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values of a group as the name of its series."""
-    return tuple(shown(value) for value in key)

@@ -37,7 +37,3 @@ class Hold:
     why: str
     since: datetime
     until: datetime | None = None
-
-    def stands_at(self, moment: datetime) -> bool:
-        """Say whether the hold is in force at `moment`."""
-        return self.since <= moment and (self.until is None or moment < self.until)

@@ -1,9 +1,9 @@
-"""Decision: what one rule makes of one event, now, with a reason that never changes its name."""
+"""What one rule makes of one event, now: outcomes, and reasons that never change their names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -92,29 +92,6 @@ class Station(NamedTuple):
     reason: Reason | None
     numbers: str
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one rule made of one event; `facts` are what it was based on, `detail` names a lock or a budget scope."""
-
-    event_key: str
-    rule: str
-    rule_version: int
-    reason: Reason
-    decided: datetime
-    detail: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def outcome(self) -> Outcome:
-        """What follows."""
-        return OUTCOMES[self.reason]
-
-    @property
-    def code(self) -> str:
-        """The reason as people read it, such as `locked.security`."""
-        return coded(self.reason, self.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Incident, Run, Step, Verdict: one trouble of one resource and what was done about it."""
+"""One trouble of one resource and what was done about it: trouble, run, the kinds of steps, verdict."""
 
 from __future__ import annotations
 
@@ -46,19 +46,6 @@ RECLAIM_NOTICE: Mapping[Cloud, timedelta] = {Cloud.ALIBABA: timedelta(minutes=5)
 def deadline_of(resource: ResourceId, trouble: Trouble, occurred: datetime) -> datetime | None:
     """Return when acting on a trouble has become pointless; None when it never does."""
     return occurred + RECLAIM_NOTICE[resource.cloud] if trouble.kind == INTERRUPTION else None
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """One trouble of one resource, from the first event to the verdict; (resource, trouble) names it while open."""
-
-    id: str
-    resource: ResourceId
-    trouble: Trouble
-    occurred: datetime
-    detected: datetime
-    acted: datetime | None = None
-    ended: datetime | None = None
 
 
 class RunState(StrEnum):
@@ -109,23 +96,6 @@ class StepKind(StrEnum):
     """An attempt at healing."""
     HELP = "help"
     """A change beside it, to prepare or to tidy up: it may be repeated, and is no attempt."""
-    WAIT = "wait"
-    CHECK = "check"
-    NOTIFY = "notify"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing a run did, journaled before (`intended`) and after (`done`)."""
-
-    run: str
-    number: int
-    name: str
-    kind: StepKind
-    intended: datetime
-    done: datetime | None = None
-    outcome: str = ""
-    request_id: str = ""
 
 
 class Healed(StrEnum):

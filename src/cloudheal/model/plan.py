@@ -154,8 +154,7 @@ class Pin:
 class PlanRequest:
     """All that a plan depends on. A group without terms has the default ones.
 
-    `profiles` holds load profiles of single servers; they go before their group's. A slot whose begin has passed by
-    less than `catch_up` is about to be taken up and stays where it is.
+    A slot whose begin has passed by less than `catch_up` is about to be taken up and stays where it is.
     """
 
     now: datetime
@@ -164,7 +163,6 @@ class PlanRequest:
     budgets: Budgets = Budgets()
     taken: tuple[Taken, ...] = ()
     pins: tuple[Pin, ...] = ()
-    profiles: Mapping[ResourceId, LoadProfile] = field(default_factory=dict)
     catch_up: timedelta = timedelta(minutes=15)
 
 
@@ -213,18 +211,9 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenPin:
-    """An operator's slot that cannot be kept, and why; the server is planned as if it had none."""
-
-    pin: Pin
-    binding: Binding
-
-
-@dataclass(frozen=True, slots=True)
 class Schedule:
-    """A whole plan: rows by begin, what has no slot, broken slots of operators, and events left to the platform."""
+    """A whole plan: rows by begin, what has no slot, and events left to the platform."""
 
     rows: tuple[Slot, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
-    broken: tuple[BrokenPin, ...] = ()
     left: tuple[Maintenance, ...] = ()

@@ -17,8 +17,6 @@ from cloudheal.logs.wire import packed as pack_rows
 from cloudheal.record.log_series import Stored
 
 VERSION = 1
-#: The largest body: a minute of a thousand series with cells of several fields takes less than one of these.
-MOST_BYTES = 16 << 20
 #: Minutes of one shipment go on until they take so many bytes.
 _ENOUGH = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

@@ -129,12 +129,6 @@ class Follower:
         self.forget()
         return counter is not None
 
-    def commit_now(self) -> bool:
-        """Commit what was counted, and go on; False when nothing is in hand."""
-        if self._counter is not None:
-            self._commit(self._counter, self._watermark())
-        return self._counter is not None
-
     def forget(self) -> Follower:
         """Throw away what is in memory; the next call begins from what is on record."""
         self._counter = self._standing = None

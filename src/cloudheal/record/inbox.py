@@ -111,12 +111,6 @@ def add_dead_letter(connection: sa.Connection, letter: DeadLetter, topic: Topic 
     return number
 
 
-def dead_letters(connection: sa.Connection, limit: int = 100) -> Sequence[sa.Row[tuple[object, ...]]]:
-    """Return the dead letters that were not replayed, newest first."""
-    waiting = sa.select(DEAD_LETTER).where(DEAD_LETTER.c.replayed.is_(None))
-    return connection.execute(waiting.order_by(DEAD_LETTER.c.id.desc()).limit(limit)).all()
-
-
 def mark_replayed(connection: sa.Connection, number: int, at: datetime) -> bool:
     """Say that a dead letter was read after all; False when there is none of that number waiting."""
     one = (DEAD_LETTER.c.id == number) & DEAD_LETTER.c.replayed.is_(None)

@@ -112,14 +112,6 @@ def advance(
     return after
 
 
-def forget_log(connection: sa.Connection, definition: str, host: str) -> int:
-    """Forget how far a log was read on a host, not what was counted; returns how many files that were."""
-    for table in (LOG_OPEN, LOG_POSITION):
-        gone = (table.c.definition == definition) & (table.c.host == host)
-        count = connection.execute(sa.delete(table).where(gone)).rowcount
-    return count
-
-
 def _turn(connection: sa.Connection, definition: str, host: str, before: Standing, after: Standing) -> Standing:
     values = {
         "version": after.version,

@@ -66,12 +66,6 @@ def open_outlet(connection: sa.Connection, outlet: str, epoch: str) -> bool:
     return True
 
 
-def epoch_of(connection: sa.Connection, outlet: str) -> str:
-    """Return the name of our database to the receivers of an outlet."""
-    known = sent(connection, outlet).get(_KNOWN)
-    return known.epoch if known else ""
-
-
 def hosts(connection: sa.Connection) -> Mapping[tuple[str, str], Newest]:
     """Return how far each log is by host: of those counted here and of those received."""
     here, there = LOG_OPEN.c, LOG_RECEIVED.c

@@ -111,9 +111,3 @@ def windows_of(
 def length_for(asked: int, kept: int) -> int:
     """Return the shortest window, not below the one asked for, that rows of a length add up to."""
     return next(one for one in LENGTHS if one >= asked and one % kept == 0)
-
-
-def newest(connection: sa.Connection, definition: str) -> int:
-    """Return the beginning of the newest minute that is stored of a log; 0 when there is none."""
-    latest = sa.select(sa.func.max(LOG_MINUTE.c.start)).where(LOG_MINUTE.c.definition == definition)
-    return connection.scalar(latest) or 0

@@ -70,19 +70,6 @@ class Wanted:
     call_millis: int = CALL_MILLIS
 
 
-def intend(
-    connection: sa.Connection,
-    held: Claim,
-    look: int,
-    name: str,
-    before: Mapping[str, Any],
-    *,
-    at: datetime | None = None,
-) -> Intent | None:
-    """Write an intent to heal in the caller's transaction; None when the run is not ours any more."""
-    return write_intent(connection, held, look, Wanted(name, before), at=at)
-
-
 def write_intent(
     connection: sa.Connection, held: Claim, look: int, wanted: Wanted, *, at: datetime | None = None
 ) -> Intent | None:

@@ -1,8 +1,7 @@
 """System events as they are known: a row for each, joined by its id from messages and looks in any order.
 
 A status only ever moves ahead, a drill stays a drill, and what one way tells and the other does not is added. A look
-goes before a message for the time at which an event begins, because clouds move it without a message. Whoever plans
-maintenance reads the rows that changed since it looked last.
+goes before a message for the time at which an event begins, because clouds move it without a message.
 """
 
 from __future__ import annotations
@@ -91,20 +90,6 @@ def known_events(connection: sa.Connection, names: Sequence[Name]) -> dict[Name,
         chosen = sa.select(SYSTEM_EVENT).where(_among(part))
         found.update((_name(row), _heard(row)) for row in connection.execute(chosen).mappings())
     return found
-
-
-def open_events(connection: sa.Connection) -> list[Heard]:
-    """Return the events that are not over, the earliest to begin first, those without a time last."""
-    found = [_heard(row) for row in connection.execute(sa.select(SYSTEM_EVENT).where(IS_OPEN)).mappings()]
-    return sorted(
-        found, key=lambda one: (one.event.not_before is None, one.event.not_before or one.changed, one.event.id)
-    )
-
-
-def changed_since(connection: sa.Connection, since: datetime) -> list[Heard]:
-    """Return the events, over or not, of which we learned something after an instant: what a plan has to follow."""
-    chosen = sa.select(SYSTEM_EVENT).where(_T.changed > millis_of(since)).order_by(_T.changed, _T.id)
-    return [_heard(row) for row in connection.execute(chosen).mappings()]
 
 
 def open_elsewhere(

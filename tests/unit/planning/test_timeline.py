@@ -5,17 +5,33 @@ from __future__ import annotations
 import re
 from datetime import UTC, time, timedelta
 from string import Formatter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloudheal.cli.plan_texts import PLAN_TEXTS, why_broken, why_none, why_slot
+from cloudheal.cli.plan_texts import PLAN_TEXTS, why_row
 from cloudheal.cli.timeline import Look, timeline
 from cloudheal.decide.planning.load import profile_of
 from cloudheal.decide.planning.planner import plan
-from cloudheal.model.plan import STEP, Binding, Choice, PlanRequest, Policy, Schedule, Terms, TooLate
+from cloudheal.model.incident import MAINTENANCE, RunState, Trouble
+from cloudheal.model.plan import (
+    STEP,
+    Binding,
+    Choice,
+    Pin,
+    PlanRequest,
+    Policy,
+    Schedule,
+    Slot,
+    Terms,
+    TooLate,
+    Unplaced,
+)
 from cloudheal.model.window import Window
-from tests.unit.planning.laws import HOUR, MINUTE, NOW, due
+from cloudheal.pipeline.plans import written
+from cloudheal.record.plans import PlanRow
+from tests.unit.planning.laws import HOUR, MINUTE, NOW, due, server
 
 TERMS = {"web": Terms((Window("FREQ=DAILY", time(6), 2 * HOUR, "UTC"),))}
 LOOK = Look("en", UTC)
@@ -66,19 +82,52 @@ def test_an_empty_plan_says_so() -> None:
     assert drawn(Schedule()) == ["No maintenance is scheduled."]
 
 
+def row_of(told: Slot | Unplaced, **more: Any) -> PlanRow:
+    """Return the row of the plan that the planner makes of a slot, or of there being none."""
+    slot = told if isinstance(told, Slot) else None
+    none = told if isinstance(told, Unplaced) else None
+    values: dict[str, Any] = dict.fromkeys(PlanRow.__slots__) | {
+        "run": "run-1",
+        "state": RunState.PLANNED,
+        "subject": told.resource,
+        "trouble": Trouble(MAINTENANCE, told.events[0]),
+        "group": told.group,
+        "not_before": told.deadline,
+        "begin": slot and slot.begin,
+        "policy": slot.policy.value if slot else "",
+        "why": written(slot.why) if slot else {},
+        "binding": none.binding.value if none else "",
+        "then": none.then.value if none else "",
+    }
+    return PlanRow(**(values | more))
+
+
 def test_reasons_are_told_in_full() -> None:
     """The window with its times, the traffic with its measure, and what stands in the way."""
-    (row,) = plan(PlanRequest(NOW, (due("i-1", 9 * HOUR, group="web"),), TERMS)).rows
-    assert why_slot(row, "en", UTC) == "in the window from 03-02 06:00 to 03-02 08:00"
+    (slot,) = plan(PlanRequest(NOW, (due("i-1", 9 * HOUR, group="web"),), TERMS)).rows
+    assert why_row(row_of(slot), "en", UTC) == "in the window from 03-02 06:00 to 03-02 08:00"
     quiet = profile_of([(NOW + step * STEP, 1.0 + (step % 288 > 12)) for step in range(2016)])
-    (row,) = plan(PlanRequest(NOW, (due("i-1", 9 * HOUR),), {"": Terms(profile=quiet)})).rows
-    assert why_slot(row, "en", UTC) == "little traffic: 51% of the mean; 95% of the week is busier"
+    (slot,) = plan(PlanRequest(NOW, (due("i-1", 9 * HOUR),), {"": Terms(profile=quiet)})).rows
+    assert why_row(row_of(slot), "en", UTC) == "little traffic: 51% of the mean; 95% of the week is busier"
     (none,) = plan(PlanRequest(NOW, (due("i-1", 20 * MINUTE, too_late=TooLate.PLATFORM),))).unplaced
-    assert why_none(none, "zh") == "截止时间之前已没有时间：交给平台"
-    assert why_broken(NOW, Binding.TOO_LATE, "en", UTC) == (
-        "the slot at 03-02 04:00 cannot be kept: it begins after the deadline"
-    )
-    assert why_broken(NOW, Binding.MISSED, "zh", UTC) == "无法保留 03-02 04:00 的时段：时间已过"
+    assert why_row(row_of(none), "zh", UTC) == "截止时间之前已没有时间：交给平台"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "the slot at 03-02 10:00 cannot be kept: it lies outside the windows of the group"),
+        ("zh", "无法保留 03-02 10:00 的时段：不在该组的时间窗内"),
+    ],
+)
+def test_a_slot_that_was_asked_for_and_is_not_kept_is_told_with_the_one_instead(language: str, said: str) -> None:
+    """The operator reads which slot they have, why it is not theirs, and whose word it was."""
+    pin = Pin(server("i-1"), NOW + 6 * HOUR)
+    (slot,) = plan(PlanRequest(NOW, (due("i-1", 9 * HOUR, group="web"),), TERMS, pins=(pin,))).rows
+    told = why_row(row_of(slot, pinned=pin.begin, said_by="ops"), language, UTC)
+    assert said in told
+    assert "06:00" in told
+    assert "ops" in told
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

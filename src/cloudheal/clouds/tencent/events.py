@@ -22,7 +22,8 @@ from cloudheal.model.event import DRY_RUN, Channel, Event
 from cloudheal.model.resource import Cloud, named
 from cloudheal.settings.discretion import discreet
 
-FAULT, RECOVERY, STATELESS = "1", "0", "-"
+#: The status of an event that has no recovery.
+STATELESS = "-"
 #: A list of events that EventBridge delivers together.
 BATCH = "EventList"
 _SOURCE = ".cloud.tencent"

@@ -21,7 +21,7 @@ from cloudheal.decide.planning.jobs import Job, jobs_of, unplaced
 from cloudheal.decide.planning.room import GroupRoom, Room
 from cloudheal.decide.planning.search import MOST_JOBS, placed
 from cloudheal.decide.planning.taste import Taste
-from cloudheal.model.plan import Binding, BrokenPin, Choice, Pin, PlanRequest, Policy, Schedule, Slot, Taken, Why
+from cloudheal.model.plan import Binding, Choice, Pin, PlanRequest, Policy, Schedule, Slot, Taken, Why
 from cloudheal.model.resource import ResourceId
 
 #: How far ahead slots are looked for.
@@ -56,7 +56,6 @@ def replan(request: PlanRequest, before: Schedule, touched: Iterable[str] | None
     return Schedule(
         tuple(sorted([*made.rows, *rest.rows], key=_row_order)),
         (*made.unplaced, *rest.unplaced),
-        (*made.broken, *rest.broken),
         (*made.left, *rest.left),
     )
 
@@ -76,7 +75,6 @@ def _parted(request: PlanRequest, before: Schedule, groups: Container[str]) -> t
     rest = Schedule(
         tuple(row for row in before.rows if row.group not in groups),
         tuple(one for one in before.unplaced if one.group not in groups),
-        tuple(one for one in before.broken if one.pin.resource not in servers),
         tuple(one for one in before.left if one.group not in groups),
     )
     taken = tuple(Taken(row.begin, row.end, row.group) for row in rest.rows)
@@ -114,17 +112,17 @@ class _Planning:
         self._begins: dict[Job, int] = {}
         self._pinned: set[Job] = set()
         self._kept: dict[Job, tuple[int, Why]] = {}
-        self._broken: dict[ResourceId, BrokenPin] = {}
+        self._unkept: dict[ResourceId, Binding] = {}
 
     # --- what stays ---------------------------------------------------------------------------
 
     def pin(self) -> None:
-        """Put servers where operators want them; what cannot be is listed as broken."""
+        """Put servers where operators want them; what cannot be is kept in mind, to be said with another slot."""
         pins = {one.resource: one for one in self._request.pins}
         for one in sorted(pins.values(), key=lambda pin: (pin.begin, pin.resource)):
             binding = self._pin(one)
             if binding is not None:
-                self._broken[one.resource] = BrokenPin(one, binding)
+                self._unkept[one.resource] = binding
 
     def keep(self) -> None:
         """Leave servers where they were planned before, as far as possible."""
@@ -183,7 +181,7 @@ class _Planning:
         rows = [self._row(job, begin) for job, begin in self._begins.items()]
         rows.sort(key=_row_order)
         missing = [unplaced(job, self._room.binding(job)) for job in self._waiting()]
-        return Schedule(tuple(rows), (*self._late, *missing), tuple(self._broken.values()), self._left)
+        return Schedule(tuple(rows), (*self._late, *missing), self._left)
 
     def _forget_due(self) -> None:
         """Let nobody be placed in time that has passed."""
@@ -295,8 +293,7 @@ class _Planning:
             return Why(Choice.PINNED)
         kept = self._kept.get(job)
         why = kept[1] if kept and kept[0] == begin else self._taste.why(job, begin)
-        broken = self._broken.get(job.resource)
-        return replace(why, unkept=broken.binding if broken else None)
+        return replace(why, unkept=self._unkept.get(job.resource))
 
     def _empty_room(self) -> Room:
         anytime, groups = span(0, self._grid.size), {}

@@ -59,8 +59,7 @@ class Taste:
         return Why(Choice.WINDOW if opening else Choice.EARLIEST, opening)
 
     def _measured(self, job: Job) -> Traffic | None:
-        profile = self._request.profiles.get(job.resource) if self._request.profiles else None
-        profile = profile or self.terms(job.group).profile
+        profile = self.terms(job.group).profile
         return None if profile is None else self._traffic_of(profile, job.cells)
 
     def _traffic_of(self, profile: LoadProfile, length: int) -> Traffic:

@@ -28,9 +28,6 @@ MIXED_INSTANCES = Refusal(
     "InvalidParameterValue.InconsistentInstance", "Instances are not of one kind.", "实例类型不一致。"
 )
 COMMAND_NOT_FOUND = Refusal("ResourceNotFound.CommandNotFound", "Command `{id}` is not found.", "命令 `{id}` 不存在。")
-BAD_COMMAND_ID = Refusal(
-    "InvalidParameterValue.InvalidCommandId", "Command id `{id}` is invalid.", "命令 ID `{id}` 无效。"
-)
 INVOCATION_NOT_FOUND = Refusal(
     "ResourceNotFound.InvocationNotFound", "Invocation `{id}` is not found.", "执行活动 `{id}` 不存在。"
 )

@@ -14,7 +14,6 @@ from cloudheal_sim.alibaba.ecs.model.instance import Instance, Lock, Status
 from cloudheal_sim.alibaba.ecs.requests.times import instant
 from cloudheal_sim.alibaba.rpc import Refusal, Refused
 from cloudheal_sim.alibaba.rpc.refusal import invalid
-from cloudheal_sim.kernel.shelf import Resource
 
 if TYPE_CHECKING:
     from cloudheal_sim.alibaba.ecs.requests.fields import Filter, TagPair
@@ -33,7 +32,6 @@ class Created(Protocol):
     created: int
 
 
-R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 Keeps: TypeAlias = Callable[[Instance], bool]
 

@@ -82,6 +82,9 @@ def describe_commands(tat: Tat, request: DescribeCommands, exchange: Exchange) -
 def describe_invocations(tat: Tat, request: DescribeInvocations, exchange: Exchange) -> Reply:
     """List orders with the states of their tasks."""
     _one_of(request.invocation_ids, request.filters, "InvocationIds")
+    for id_ in request.invocation_ids:
+        if not id_.startswith("inv-"):
+            raise Refused(errors.BAD_INVOCATION_ID, id=id_[:40])
     orders = _seen(tat, exchange)
     found = _kept(_with_ids(orders, request.invocation_ids, lambda one: one.id), request.filters, _INVOCATION_FILTERS)
     page, now = _page(found, request.offset, request.limit), tat.kernel.clock.now()
