@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,7 +68,7 @@ def changed(*reasons: Reason) -> Facts:
     for reason in sorted(reasons, key=ORDER.index, reverse=True):
         for name, value in REFUSALS[reason].items():
             part = getattr(facts, name)
-            facts = replace(facts, **{name: replace(part, **value) if isinstance(value, dict) else value})
+            facts = facts._replace(**{name: part._replace(**value) if isinstance(value, dict) else value})
     return facts
 
 
@@ -106,7 +105,7 @@ def test_the_first_question_that_refuses_names_the_decision(reasons: set[Reason]
 def test_a_verdict_is_how_the_walk_ends(reasons: set[Reason], deadline: datetime | None, *, only_looks: bool) -> None:
     """Whoever has nothing told is told the same end; the group is counted for both, and at most once."""
     asked: list[Group] = []
-    facts = replace(changed(*reasons), deadline=deadline, only_looks=only_looks)
+    facts = changed(*reasons)._replace(deadline=deadline, only_looks=only_looks)
 
     def count() -> Group:
         asked.append(facts.group)
@@ -127,13 +126,13 @@ def test_a_verdict_is_how_the_walk_ends(reasons: set[Reason], deadline: datetime
 )
 def test_an_interruption_is_not_stopped_by_what_takes_longer_than_it_has(reason: Reason) -> None:
     """A reclaim's deadline is minutes: hold, hours, room, storm and ask do not delay it."""
-    assert reason_of(replace(changed(reason), deadline=NOW + 4 * MINUTE)) is Reason.ACT
+    assert reason_of(changed(reason)._replace(deadline=NOW + 4 * MINUTE)) is Reason.ACT
 
 
 @pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.ATTEMPTS_USED, Reason.SHADOW])
 def test_an_interruption_respects_everything_else(reason: Reason) -> None:
     """A pause, used attempts and shadow stop an interruption too."""
-    assert reason_of(replace(changed(reason), deadline=NOW + 4 * MINUTE)) is reason
+    assert reason_of(changed(reason)._replace(deadline=NOW + 4 * MINUTE)) is reason
 
 
 @pytest.mark.parametrize(
@@ -153,21 +152,21 @@ def test_a_refusal_that_passes_by_itself_says_when(reason: Reason, until: dateti
 def test_a_small_group_is_healed_one_at_a_time() -> None:
     """At least one may be acted on in a group of any size; a second waits until the first is done."""
     small = Group("pair", known=2, unhealthy=2, under_action=0, fell_lately=2)
-    assert reason_of(replace(CALM, group=small)) is Reason.ACT
-    assert reason_of(replace(CALM, group=replace(small, unhealthy=1, under_action=1))) is Reason.BUDGET_SHARE
+    assert reason_of(CALM._replace(group=small)) is Reason.ACT
+    assert reason_of(CALM._replace(group=small._replace(unhealthy=1, under_action=1))) is Reason.BUDGET_SHARE
 
 
 def test_a_group_of_unknown_size_is_healed_one_at_a_time() -> None:
     """Before the inventory knows a group, a second member waits."""
     unknown = Group("?", known=0, unhealthy=1, under_action=1, fell_lately=2)
-    assert reason_of(replace(CALM, group=unknown)) is Reason.BUDGET_SHARE
+    assert reason_of(CALM._replace(group=unknown)) is Reason.BUDGET_SHARE
 
 
 def test_what_is_planned_is_not_refused_for_what_stands_in_its_way_today() -> None:
     """Paused, held, out of hours and without room it goes into the plan; the slot's own walk asks all of that."""
     will = Will(paused_by="alice", held_by="bob", off_hours_until=NOW + HOUR)
-    blocked = replace(CALM, will=will, busy=Busy(99, 99), mode=Mode.ASK, planned=True)
+    blocked = CALM._replace(will=will, busy=Busy(99, 99), mode=Mode.ASK, planned=True)
     assert walk(NOW, NOW, blocked).reason is Reason.PLAN
-    assert walk(NOW, NOW, replace(blocked, mode=Mode.SHADOW)).reason is Reason.SHADOW
-    assert walk(NOW, NOW, replace(blocked, selected=False)).reason is Reason.NOT_SELECTED
-    assert walk(NOW, NOW, replace(blocked, planned=False)).reason is Reason.PAUSED
+    assert walk(NOW, NOW, blocked._replace(mode=Mode.SHADOW)).reason is Reason.SHADOW
+    assert walk(NOW, NOW, blocked._replace(selected=False)).reason is Reason.NOT_SELECTED
+    assert walk(NOW, NOW, blocked._replace(planned=False)).reason is Reason.PAUSED

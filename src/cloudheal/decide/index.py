@@ -8,15 +8,17 @@ cost what one rule costs. Patterns without any exact clause are tried every time
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from cloudheal.decide.pattern import Clause, Pattern, value_at
 
 K = TypeVar("K")
-#: A field and one value of it, hashable; bool is kept apart from 1 and 0.
-_Slot = tuple[tuple[str, ...], type, object]
+#: A value as it is looked up: a text as it is, anything else with its type, so that true is kept apart from 1.
+_Value: TypeAlias = str | tuple[type, object]
+#: A field and one value of it.
+_Slot: TypeAlias = tuple[tuple[str, ...], _Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,20 @@ class PatternIndex(Generic[K]):
     """Patterns by name, in order; immutable once built."""
 
     def __init__(self, patterns: Iterable[tuple[K, Pattern]]) -> None:
-        self._slots: dict[_Slot, list[_Filed[K]]] = defaultdict(list)
+        self._filed: dict[tuple[str, ...], dict[_Value, list[_Filed[K]]]] = defaultdict(lambda: defaultdict(list))
         self._always: dict[int, _Filed[K]] = {}
         filed = [_Filed(order, name, pattern) for order, (name, pattern) in enumerate(patterns)]
         common = Counter(slot for one in filed for clause in one.pattern.clauses for slot in _slots(clause))
         for one in filed:
             self._file(one, common)
-        self._paths = tuple({path for path, _, _ in self._slots})
 
     def matching(self, fields: Mapping[str, Any]) -> list[K]:
         """Return the names of the patterns that match, in the order given at the start."""
-        found = {one.order: one for slot in self._of(fields) for one in self._slots.get(slot, ())}
-        found.update(self._always)
-        return [one.name for _, one in sorted(found.items()) if one.pattern.matches(fields)]
+        found = dict(self._always)
+        for path, filed in self._filed.items():
+            for one in _under(filed, value_at(fields, path)):
+                found[one.order] = one
+        return [found[order].name for order in sorted(found) if found[order].pattern.matches(fields)]
 
     def _file(self, one: _Filed[K], common: Counter[_Slot]) -> None:
         indexable = [clause for clause in one.pattern.clauses if clause.exact and not clause.tests]
@@ -50,21 +53,25 @@ class PatternIndex(Generic[K]):
             self._always[one.order] = one
             return
         anchor = min(indexable, key=lambda clause: max(common[slot] for slot in _slots(clause)))
-        for slot in _slots(anchor):
-            self._slots[slot].append(one)
+        for path, value in _slots(anchor):
+            self._filed[path][value].append(one)
 
-    def _of(self, fields: Mapping[str, Any]) -> Iterable[_Slot]:
-        for path in self._paths:
-            value = value_at(fields, path)
-            for single in value if isinstance(value, list | tuple) and value else (value,):
-                yield _slot(path, single)
+
+def _under(filed: Mapping[_Value, Sequence[_Filed[K]]], value: object) -> Sequence[_Filed[K]]:
+    """Return what is filed under a value, or under any element of a list."""
+    if type(value) is str:  # nearly always
+        return filed.get(value, ())
+    values = value if isinstance(value, list | tuple) and value else (value,)
+    return [one for single in values for one in filed.get(_looked_up(single), ())]
 
 
 def _slots(clause: Clause) -> list[_Slot]:
-    return [_slot(clause.path, value) for value in clause.exact] if not clause.tests else []
+    return [(clause.path, _looked_up(value)) for value in clause.exact] if not clause.tests else []
 
 
-def _slot(path: tuple[str, ...], value: object) -> _Slot:
-    if value is None or not isinstance(value, str | int | float | bool):
-        return (path, type(None), None)
-    return (path, bool if isinstance(value, bool) else str if isinstance(value, str) else float, value)
+def _looked_up(value: object) -> _Value:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return (bool, value)
+    return (float, value) if isinstance(value, int | float) else (type(None), None)

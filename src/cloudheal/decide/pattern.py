@@ -84,7 +84,10 @@ class Pattern:
 
     def matches(self, fields: Mapping[str, Any]) -> bool:
         """Say whether the event's fields match every clause."""
-        return all(clause.accepts(value_at(fields, clause.path)) for clause in self.clauses)
+        for clause in self.clauses:  # noqa: SIM110 - asked of every event: half the time of `all` over a generator
+            if not clause.accepts(value_at(fields, clause.path)):
+                return False
+        return True
 
     def failures(self, fields: Mapping[str, Any]) -> Iterator[Failure]:
         """Yield every clause that does not match; none means that the pattern matches."""

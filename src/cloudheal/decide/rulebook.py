@@ -122,4 +122,7 @@ def bounds_of(limits: Limits) -> Bounds:
 
 
 def _has_one_of(tags: Mapping[str, str], wanted: Mapping[str, Collection[str]]) -> bool:
-    return all(tags.get(key) in values for key, values in wanted.items())
+    for key, values in wanted.items():  # noqa: SIM110 - asked in every decision: a third of the time of `all`
+        if tags.get(key) not in values:
+            return False
+    return True

@@ -8,7 +8,6 @@ Nothing here reads a table, calls a cloud or asks the time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -158,15 +157,17 @@ def weighed_again(
         group = crowd(counts, rule, patient.subject, patient.trouble, facts.group.name, now)
         # Announced at once for many and done one after another, or approved by a person: no storm.
         is_no_storm = approved or patient.state is RunState.PLANNED
-        return replace(group, fell_lately=0) if is_no_storm else group
+        return group._replace(fell_lately=0) if is_no_storm else group
 
     return Weighed(rule, facts, through(patient.occurred, now, facts, count))
 
 
 def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
     """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole."""
-    groups: dict[tuple[str, str], set[ResourceId]] = {}
     old = {event.key: event.subject for event in new if now - event.time > BACKLOG_AGE}
+    if not old:
+        return {}
+    groups: dict[tuple[str, str], set[ResourceId]] = {}
     for subject in old.values():
         known = resources.get(subject)
         groups.setdefault((subject.account, known.group if known else ""), set()).add(subject)
@@ -227,7 +228,7 @@ def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: dat
     hold = held_by_tag(wishes, resource.tags, now) if resource and not facts.will.held_by else None
     if hold is None:
         return facts
-    return replace(facts, will=replace(facts.will, held_by=f"tag {hold.tag}", held_until=hold.until))
+    return facts._replace(will=facts.will._replace(held_by=f"tag {hold.tag}", held_until=hold.until))
 
 
 def _facts(counts: Counts, told: Told, rule: Rule, book: RuleBook, now: datetime) -> Facts:
@@ -258,8 +259,7 @@ def _will(counts: Counts, rule: Rule, subject: ResourceId, group: str, now: date
 
 def _again(facts: Facts, patient: Patient, *, approved: bool) -> Facts:
     last = None if patient.attempts else facts.past.last_attempt
-    mine = replace(facts, past=replace(facts.past, open=None, last_attempt=last))
+    mine = facts._replace(past=facts.past._replace(open=None, last_attempt=last))
     if not approved:
         return mine
-    fresh = replace(mine.past, attempts=0, heals=0)
-    return replace(mine, mode=Mode.AUTO, past=fresh)
+    return mine._replace(mode=Mode.AUTO, past=mine.past._replace(attempts=0, heals=0))

@@ -116,7 +116,9 @@ def _contents(event: Event) -> Mapping[str, Any]:
 
 
 def _chosen() -> sa.Select[Any]:
-    told = [EVENT.c[name].label(f"event_{name}") for name in _CONTENTS]
+    # A text or a number as the driver gives it costs nothing; a truth value would be converted row by row.
+    plain = {"simulated": sa.type_coerce(EVENT.c.simulated, sa.Integer)}
+    told = [plain.get(name, EVENT.c[name]).label(f"event_{name}") for name in _CONTENTS]
     joined = LEDGER.outerjoin(EVENT, (EVENT.c.id == LEDGER.c.event) & (LEDGER.c.kind == Kind.EVENT.value))
     return sa.select(*told, *(LEDGER.c[name] for name in _ROW)).select_from(joined).order_by(LEDGER.c.id)
 
@@ -139,5 +141,5 @@ def _event(row: sa.Row[Any], received: datetime) -> Event:
         _KEY:_AT
     ]
     subject, time = named(cloud, account, region, kind, id_), moment_of(occurred)
-    told = (from_json(data), _CHANNELS[channel], simulated, b"")
+    told = (from_json(data), _CHANNELS[channel], bool(simulated), b"")
     return Event(key, envelope, source, type_, subject, time, received, status, *told)

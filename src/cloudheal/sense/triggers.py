@@ -89,10 +89,10 @@ _OF_BOTH = frozenset(one.type for one in TRIGGERS if one.recoveries)
 
 def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
     """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
-    for of_one_kind in (_BY_TYPE.get(event.type, ()), more):
-        for one in of_one_kind:
-            if one.matches(event):
-                return one.opened_by(event)
+    known = _BY_TYPE.get(event.type, ())
+    for one in (*known, *more) if more else known:
+        if one.matches(event):
+            return one.opened_by(event)
     return None
 
 

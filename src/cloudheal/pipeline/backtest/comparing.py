@@ -147,8 +147,11 @@ class AgainstRecord:
     def _close(self) -> None:
         arrived = self._open.popleft()
         made = self._would.pop(arrived.number)
-        was = self._was.pop(arrived.number, None)
-        self.differences.pair(arrived, made, tuple(was.items()) if was else ())
+        was = self._was.pop(arrived.number, None) if self._was else None
+        if made or was:
+            self.differences.pair(arrived, made, tuple(was.items()) if was else ())
+        else:
+            self.differences.compared += 1
 
 
 def _told(made: Reasons) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 
 from cloudheal.model.control import Hold
 from cloudheal.model.incident import Healed, Mode, RunState, StepKind
-from cloudheal.pipeline.backtest.machine import Machine, Run
+from cloudheal.pipeline.backtest.machine import Machine
 from cloudheal.pipeline.backtest.memory import Memory
+from cloudheal.pipeline.backtest.runs import Run
 from cloudheal.record.ledger import Kind, Written
 from cloudheal.record.moments import moment_of
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import heapq
 from bisect import insort
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from itertools import count, islice
 
 from cloudheal.decide.rulebook import RuleBook
@@ -25,6 +24,7 @@ from cloudheal.model.inventory import DELETED, RUNNING
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import ENDINGS
 from cloudheal.pipeline.backtest.memory import Freed, Memory
+from cloudheal.pipeline.backtest.runs import Course, Run, Step
 from cloudheal.pipeline.weighing import OF_GROUP, RUN_STATES, SHARED, Told, Weighed, weighed_again
 from cloudheal.record.facts import HOUR
 from cloudheal.record.system_events import Name, name_of
@@ -37,65 +37,6 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_EVENTS = frozenset({MAINTENANCE, FAILURE})
 _HELD = frozenset({Reason.PAUSED.value, Reason.HELD.value})
 _BUDGETS = (Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE, Reason.BUDGET_RESOURCE)
-_PATIENT = frozenset({RunState.WAITING, RunState.ASKING, RunState.PLANNED})
-
-
-class Course(StrEnum):
-    """Where the course of a run at work comes from."""
-
-    ASSUMED = "assumed"
-    RECORDED = "recorded"
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """A run as its row would say, and the event that it is about."""
-
-    patient: Patient
-    """As it began; what changes stands beside it."""
-    event: Event
-    number: int
-    """The number of the event."""
-    state: RunState
-    waits_for: str
-    attempts: int = 0
-    course: Course = Course.ASSUMED
-    until: datetime | None = None
-    rests: bool = False
-    """It waits because a recorded look said so; only the record knows when that ends."""
-    version: int = 0
-    """Raised at every change; a timer of an older one is void."""
-    began: bool = False
-    ended: datetime | None = None
-
-    @property
-    def is_followed(self) -> bool:
-        """True while its course comes from the record."""
-        return self.course is Course.RECORDED
-
-    @property
-    def is_patient(self) -> bool:
-        """True while it waits, asks or is planned."""
-        return self.state in _PATIENT
-
-    def now(self) -> Patient:
-        """Return what a new walk needs."""
-        return replace(self.patient, state=self.state, waits_for=self.waits_for, attempts=self.attempts)
-
-    @property
-    def order(self) -> tuple[bool, datetime, str]:
-        """Those that hurry first, then the oldest trouble first."""
-        return (self.patient.trouble.kind != INTERRUPTION, self.patient.occurred, self.patient.run)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something that a run would do: begin, or wait for another reason than before."""
-
-    at: datetime
-    run: Run
-    reason: Reason
-    until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -191,18 +132,15 @@ class Machine:
             self._rest(run, state, reason.value, weighed.walked.next_eligible)
         return run
 
-    def patients_of(self, subject: ResourceId) -> bool:
-        """Say whether any run about a resource is open."""
-        return bool(self._about.get(subject))
-
     # What events tell of runs.
 
     def hears(self, event: Event) -> None:
         """End what an event shows to be over: see `record.waiting.end_if_recovered`."""
         trouble = RECOVERIES.get(event.status)
-        if trouble is None and event.status != DELETED:
+        about = None if trouble is None and event.status != DELETED else self._about.get(event.subject)
+        if not about:
             return
-        for run in list(self._about.get(event.subject, {}).values()):
+        for run in list(about.values()):
             kind = run.patient.trouble.kind
             over = kind == trouble if trouble else kind != INTERRUPTION
             if not over or run.patient.occurred > event.time or run.waits_for == Reason.UNDERWAY:
@@ -302,7 +240,9 @@ class Machine:
 
     def fill(self, *waits: str) -> None:
         """Give room that has become free to those that wait for it, for these reasons or for any."""
-        wanted = set(waits or _BUDGETS)
+        if not self._waiting:
+            return
+        wanted = waits or _BUDGETS
         if any(key[1] in wanted for key in self._waiting):
             self._wake(self._behind(lambda key: key[1] in wanted))
             self._look_again()
@@ -343,7 +283,7 @@ class Machine:
             self._begin(run)
             return Reason.ACT
         subject = run.patient.subject
-        resource = self.memory.resource(subject)
+        resource = self.memory.known.get(subject)
         again = weighed_again(
             self.memory, run.now(), self.rules, resource, self.now, approved=approved, through=verdict
         ).walked
@@ -403,6 +343,8 @@ class Machine:
             self._look_at(self.now + TICK)
 
     def _leave(self, run: Run) -> None:
+        if run.state is not RunState.WAITING:
+            return
         queue = self._waiting.get(self._place(run))
         if queue is not None and (run.order, run.patient.run) in queue:
             queue.remove((run.order, run.patient.run))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -19,6 +18,7 @@ from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed,
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Known
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.model.system_event import rank
+from cloudheal.pipeline.backtest.servers import KEYS, Members, Server, latest
 from cloudheal.record.facts import HOUR, Counted, Windows
 from cloudheal.record.inventory import NOT_RUNNING
 from cloudheal.record.system_events import Name, name_of
@@ -26,8 +26,6 @@ from cloudheal.sense.inventory import STATE_CHANGE
 from cloudheal.sense.triggers import tells_recovery
 from cloudheal.settings.rules import Rule, Selector
 
-#: Keys of one server that are remembered to know a message that comes again.
-KEYS = 32
 #: System events of which is remembered how far along they were.
 MOST_EVENTS = 20_000
 _MILLISECOND = timedelta(milliseconds=1)
@@ -47,48 +45,16 @@ class Freed(Enum):
     """That, and a place in the hour: it has not acted."""
 
 
-@dataclass(slots=True)
-class _Members:
-    """A group: how many it has, and who of them is down without help."""
-
-    total: int = 0
-    down: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Server:
-    """One resource as the history has told of it so far."""
-
-    state: str = ""
-    as_of: datetime | None = None
-    counted: list[_Members] = field(default_factory=list)
-    down: bool = False
-    """It does not run, and no run helps it; so it stands in every group that counts it."""
-    newest: dict[str, datetime] = field(default_factory=dict)
-    """By type: what messages told."""
-    told: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
-    """By type, status and source: what was told of faults that have recoveries."""
-    looked: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    """By type and status: what looks at the cloud showed."""
-    keys: deque[int] = field(default_factory=lambda: deque(maxlen=KEYS))
-    attempts: deque[tuple[datetime, bool, object]] = field(default_factory=deque)
-    heals: dict[str, deque[datetime]] = field(default_factory=dict)
-    given_up: dict[str, datetime] = field(default_factory=dict)
-    open: dict[Trouble, str] = field(default_factory=dict)
-    well: dict[str, str] = field(default_factory=dict)
-    """Incidents about failures that ended well, by the id of the event: it is looked into once."""
-    granted: int = 0
-
-
 class Memory:
     """Everything that is counted; the machine of runs tells it what happens."""
 
     def __init__(self, inventory: Iterable[Known], rules: Iterable[Rule]) -> None:
         """Begin with the resources that are known, taken to be up until an event says otherwise."""
-        self._servers: dict[ResourceId, _Server] = {}
-        self._known: dict[ResourceId, Resource] = {}
+        self._servers: dict[ResourceId, Server] = defaultdict(Server)
+        self.known: dict[ResourceId, Resource] = {}
+        """Who a resource is, as the inventory knows it today."""
         self._described: set[ResourceId] = set()
-        self._groups: dict[tuple[str, str, str], _Members] = {}
+        self._groups: dict[tuple[str, str, str], Members] = {}
         self._holds: dict[str, list[Hold]] = {}
         self._promoted: dict[tuple[str, str], Mode] | None = None
         self._grants: dict[str, tuple[ResourceId, str]] = {}
@@ -111,12 +77,9 @@ class Memory:
 
     def counted(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
         """Return the history of a resource and its trouble, and how much is being done."""
-        server = self._server(subject)
-        hurried = trouble.kind == INTERRUPTION
-        since = now - windows.within
-        tried = [at for at, hurry, _ in server.attempts if hurry is hurried and at >= since] if server.attempts else []
-        flapped, healed = now - windows.flap, server.heals.get(trouble.kind)
-        heals = [at for at in healed if at >= flapped] if healed else []
+        server = self._servers[subject]
+        tried = server.tried(trouble.kind == INTERRUPTION, now - windows.within) if server.attempts else ()
+        heals = server.healed(trouble.kind, now - windows.flap) if server.heals else ()
         self._forget_acted(now - HOUR)
         return Counted(
             open_incident=self._open(server, trouble),
@@ -136,14 +99,14 @@ class Memory:
 
     def is_touched(self, subject: ResourceId) -> bool:
         """Say whether a run has the right to touch a resource."""
-        return self._server(subject).granted > 0
+        return self._servers[subject].granted > 0
 
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet."""
         name = (str(subject.cloud), subject.account, group)
         members = self._groups.get(name)
         if members is None:
-            members = self._groups[name] = _Members()
+            members = self._groups[name] = Members()
             if selector is not None:
                 self._select(members, subject, selector)
         return members.total, len(members.down)
@@ -175,20 +138,16 @@ class Memory:
         if name is not None:
             furthest, changed = self._events.get(name, (0, event.time))
             return max(changed, event.time + _MILLISECOND) if furthest > rank(event.status) else None
-        server = self._server(event.subject)
+        server = self._servers[event.subject]
         if tells_recovery(event.type):
-            told: tuple[datetime | None, ...] = (server.told.get((event.type, event.status, event.source)),)
+            told, looked = server.told.get((event.type, event.status, event.source)), None
         else:
-            told = (server.newest.get(event.type), server.looked.get((event.type, event.status)))
-        return max((one for one in (*told, server.given_up.get(trouble.kind)) if one is not None), default=None)
-
-    def resource(self, subject: ResourceId) -> Resource | None:
-        """Return who a resource is, as the inventory knows it today."""
-        return self._known.get(subject)
+            told, looked = server.newest.get(event.type), server.looked.get((event.type, event.status))
+        return latest(told, looked, server.given_up.get(trouble.kind))
 
     def state(self, subject: ResourceId) -> str:
         """Return the state of a resource as far as events have told it; empty when none has."""
-        return self._server(subject).state
+        return self._servers[subject].state
 
     # What happens.
 
@@ -201,10 +160,12 @@ class Memory:
 
     def notes(self, event: Event) -> bool:
         """Take in what an event says; False when it was taken in before."""
-        server, key = self._server(event.subject), hash(event.key)
+        server, key = self._servers[event.subject], hash(event.key)
         if key in server.keys:
             return False
-        server.keys.append(key)
+        server.keys[key] = None
+        if len(server.keys) > KEYS:
+            del server.keys[next(iter(server.keys))]
         type_, status, time = event.type, event.status, event.time
         if tells_recovery(type_):
             source = (type_, status, event.source)
@@ -232,9 +193,9 @@ class Memory:
 
     def is_now(self, subject: ResourceId, state: str, at: datetime) -> bool:
         """Take in a state; an older one changes nothing."""
-        return self._changes(self._server(subject), subject, state, at)
+        return self._changes(self._servers[subject], subject, state, at)
 
-    def _changes(self, server: _Server, subject: ResourceId, state: str, at: datetime) -> bool:
+    def _changes(self, server: Server, subject: ResourceId, state: str, at: datetime) -> bool:
         if server.as_of is not None and at <= server.as_of:
             further = at == server.as_of and _RANKS.get(state, 0) >= _RANKS.get(server.state, 0)
             if not further:
@@ -249,7 +210,7 @@ class Memory:
 
     def opened(self, incident: str, subject: ResourceId, trouble: Trouble, group: str, at: datetime) -> None:
         """Take in that an incident was opened."""
-        self._server(subject).open[trouble] = incident
+        self._servers[subject].open[trouble] = incident
         for window in self._storms:
             fell = self._fell.setdefault((group, trouble.kind, window), {})
             fell.pop(subject.id, None)
@@ -264,7 +225,7 @@ class Memory:
             self._idle.add(incident)
         touched = self._under_action[group]
         touched[subject.id] = touched.get(subject.id, 0) + 1
-        server = self._server(subject)
+        server = self._servers[subject]
         server.granted += 1
         self._count_down(server, subject)
 
@@ -279,7 +240,7 @@ class Memory:
         touched[subject.id] -= 1
         if not touched[subject.id]:
             del touched[subject.id]
-        server = self._server(subject)
+        server = self._servers[subject]
         server.granted -= 1
         self._count_down(server, subject)
         return freed
@@ -300,7 +261,7 @@ class Memory:
 
     def attempted(self, subject: ResourceId, trouble: Trouble, at: datetime, attempt: object) -> None:
         """Take in an attempt; `attempt` names it, in case that its call turns out not to have been taken."""
-        server = self._server(subject)
+        server = self._servers[subject]
         server.attempts.append((at, trouble.kind == INTERRUPTION, attempt))
         while server.attempts and server.attempts[0][0] < at - self._within:
             server.attempts.popleft()
@@ -313,12 +274,12 @@ class Memory:
 
     def not_taken(self, subject: ResourceId, attempt: object) -> None:
         """Take in that the call of an attempt was not taken: it does not count."""
-        server = self._server(subject)
+        server = self._servers[subject]
         server.attempts = deque(one for one in server.attempts if one[2] != attempt)
 
     def ended(self, subject: ResourceId, trouble: Trouble, at: datetime, verdict: Healed) -> None:
         """Take in the end of an incident."""
-        server = self._server(subject)
+        server = self._servers[subject]
         incident = server.open.pop(trouble, None)
         if verdict is Healed.NOT_HEALED:
             server.given_up[trouble.kind] = at
@@ -361,15 +322,9 @@ class Memory:
 
     # How it is kept.
 
-    def _server(self, subject: ResourceId) -> _Server:
-        found = self._servers.get(subject)
-        if found is None:
-            found = self._servers[subject] = _Server()
-        return found
-
     def _add(self, known: Known) -> None:
         one = known.resource
-        self._known[one.id] = one
+        self.known[one.id] = one
         if known.released is not None:
             self._released.append((one.id, known.released))
         if known.described is None:
@@ -377,30 +332,30 @@ class Memory:
         self._described.add(one.id)
         if one.group:
             name = (str(one.id.cloud), one.id.account, one.group)
-            self._join(self._groups.setdefault(name, _Members()), one.id)
+            self._join(self._groups.setdefault(name, Members()), one.id)
 
-    def _join(self, members: _Members, subject: ResourceId) -> None:
-        server = self._server(subject)
+    def _join(self, members: Members, subject: ResourceId) -> None:
+        server = self._servers[subject]
         if server.state != DELETED:
             members.total += 1
             server.counted.append(members)
             if server.down:
                 members.down.add(subject.id)
 
-    def _leave(self, server: _Server, subject: ResourceId) -> None:
+    def _leave(self, server: Server, subject: ResourceId) -> None:
         for members in server.counted:
             members.total -= 1
             members.down.discard(subject.id)
         server.counted.clear()
 
-    def _select(self, members: _Members, subject: ResourceId, selector: Selector) -> None:
+    def _select(self, members: Members, subject: ResourceId, selector: Selector) -> None:
         """Fill a group that is a rule's own: everything that it selects in the account."""
         for one in self._described:
             same = (one.cloud, one.account) == (subject.cloud, subject.account)
-            if same and selects(selector, one, self._known[one]):
+            if same and selects(selector, one, self.known[one]):
                 self._join(members, one)
 
-    def _count_down(self, server: _Server, subject: ResourceId) -> None:
+    def _count_down(self, server: Server, subject: ResourceId) -> None:
         down = server.state in NOT_RUNNING and not server.granted
         if down is server.down:
             return
@@ -411,7 +366,7 @@ class Memory:
             else:
                 members.down.discard(subject.id)
 
-    def _open(self, server: _Server, trouble: Trouble) -> str | None:
+    def _open(self, server: Server, trouble: Trouble) -> str | None:
         """Return the incident that a trouble joins: see `record.facts`."""
         if server.open:
             same = server.open.get(trouble)

@@ -16,7 +16,8 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.trigger import RECOVERED
-from cloudheal.pipeline.backtest.machine import Machine, Run
+from cloudheal.pipeline.backtest.machine import Machine
+from cloudheal.pipeline.backtest.runs import Run
 from cloudheal.record.history import Arrived
 from cloudheal.record.recoveries import LATE
 from cloudheal.sense.triggers import RECOVERABLE, is_measured, recovery_of, tells_recovery

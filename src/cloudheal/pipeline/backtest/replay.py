@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.decide.rulebook import RuleBook
@@ -19,9 +19,11 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble
 from cloudheal.model.inventory import Known
 from cloudheal.pipeline.backtest.following import Following
-from cloudheal.pipeline.backtest.machine import Machine, Run, Step
+from cloudheal.pipeline.backtest.machine import Machine
 from cloudheal.pipeline.backtest.memory import Memory
 from cloudheal.pipeline.backtest.recoveries import Recoveries
+from cloudheal.pipeline.backtest.runs import Run, Step
+from cloudheal.pipeline.backtest.servers import latest
 from cloudheal.pipeline.weighing import Told, backlog, usable, weighed
 from cloudheal.record.history import Arrived
 from cloudheal.record.ledger import Written
@@ -30,6 +32,17 @@ from cloudheal.settings.rules import Rule
 
 #: How long the clock runs on after the last event, for what waits then.
 LONGEST = timedelta(hours=24)
+
+
+#: The trouble of an event, and the rules that want it.
+_Asked: TypeAlias = tuple[Trouble, Sequence[Rule]]
+#: An event that was not taken in before, and what is asked of it; None: nothing.
+_New: TypeAlias = tuple[Arrived, _Asked | None]
+#: An event that a rule wants, and its trouble.
+_Wanted: TypeAlias = tuple[Event, Trouble]
+_NONE_FELL: Mapping[str, int] = {}
+_NOTHING_KNOWN: Mapping[str, datetime | None] = {}
+_NONE_JOINED: Mapping[str, Run] = {}
 
 
 class Made(NamedTuple):
@@ -119,43 +132,45 @@ class Replay:
             self._begins = False
             self._memory.begins(batch[0].at)
         self.machine.advance(max(batch[0].at, self.machine.now))
-        new: list[Arrived] = []
-        asked: dict[str, tuple[Trouble, Sequence[Rule]]] = {}
+        news: list[_New] = []
+        wanted: list[_Wanted] = []
         for one in batch:
             if self._memory.notes(one.event):
-                new.append(one)
-                found = self._asked(one.event)
-                if found is not None:
-                    asked[one.event.key] = found
-        self.duplicates += len(batch) - len(new)
-        fell: Mapping[str, int] = {}
-        newest: Mapping[str, datetime | None] = {}
-        if asked:
-            wanted = [one.event for one in new if one.event.key in asked]
-            fell = self._backlog(wanted)
-            newest = {event.key: self._newest(event, asked[event.key][0]) for event in wanted}
-        joined = self._joined(new) if self.machine.awaits_news else {}
+                asked = self._asked(one.event)
+                news.append((one, asked))
+                if asked is not None:
+                    wanted.append((one.event, asked[0]))
+        self.duplicates += len(batch) - len(news)
+        fell, newest = self._before(wanted) if wanted else (_NONE_FELL, _NOTHING_KNOWN)
+        joined = self._joined(news) if self.machine.awaits_news else _NONE_JOINED
         opened: list[tuple[Run, Event]] = []
-        for one in new:
+        for one, asked in news:
             event = one.event
-            if self.machine.patients_of(event.subject):
-                self.machine.hears(event)
-            found = asked.get(event.key)
-            if found is None:
-                run = joined.get(event.key)
-                self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
+            self.machine.hears(event)
+            if asked is None:
+                self._pass_on(one, joined)
                 continue
-            trouble, rules = found
-            known = self._memory.resource(event.subject)
-            begun = self._ask(one, Told(event, trouble, known, newest[event.key], fell.get(event.key, 0)), rules)
+            known = self._memory.known.get(event.subject)
+            told = Told(event, asked[0], known, newest[event.key], fell.get(event.key, 0))
+            begun = self._ask(one, told, asked[1])
             if begun is not None and self._recoveries.opened(begun, event):
                 opened.append((begun, event))
-        self._follow_recoveries(new, opened)
+        self._follow_recoveries(news, opened)
         self.machine.changed()
 
-    def _follow_recoveries(self, new: Sequence[Arrived], opened: Sequence[tuple[Run, Event]]) -> int:
+    def _pass_on(self, one: Arrived, joined: Mapping[str, Run]) -> bool:
+        """Tell of an event that no rule wants; True when it belongs to a run all the same."""
+        run = joined.get(one.event.key) if joined else None
+        self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
+        return run is not None
+
+    def _follow_recoveries(self, news: Sequence[_New], opened: Sequence[tuple[Run, Event]]) -> int:
         """Let recoveries join their incidents, those of this batch and those that came before their fault."""
-        found = [(one, run) for one in new if (run := self._recoveries.follow(one)) is not None]
+        found: list[tuple[Arrived, Run]] = []
+        for one, _ in news:
+            joined = self._recoveries.follow(one)
+            if joined is not None:
+                found.append((one, joined))
         for run, fault in opened:
             found += [(one, run) for one in self._recoveries.overtook(run, fault)]
         for one, run in found:
@@ -168,22 +183,23 @@ class Replay:
         if not tells_recovery(event.type):
             return known
         other = self._recoveries.told_otherwise(event, trouble)
-        return max((one for one in (known, other) if one is not None), default=None)
+        return latest(known, other)
 
-    def _joined(self, new: Sequence[Arrived]) -> Mapping[str, Run]:
-        return {one.event.key: run for one in new if (run := self.machine.follows(one.event)) is not None}
+    def _joined(self, news: Sequence[_New]) -> Mapping[str, Run]:
+        return {one.event.key: run for one, _ in news if (run := self.machine.follows(one.event)) is not None}
 
-    def _asked(self, event: Event) -> tuple[Trouble, Sequence[Rule]] | None:
+    def _before(self, wanted: Sequence[_Wanted]) -> tuple[Mapping[str, int], Mapping[str, datetime | None]]:
+        """Return, by the keys of events, how many fell with each, and until when its trouble was known before."""
+        fell = backlog([event for event, _ in wanted], self._memory.known, self.machine.now)
+        return fell, {event.key: self._newest(event, trouble) for event, trouble in wanted}
+
+    def _asked(self, event: Event) -> _Asked | None:
         """Return the trouble of an event and the rules that want it; None when none does."""
         trouble = self.world.trouble_of(event)
         if trouble is None:
             return None
         rules = usable(self.rules, self.world.playbooks, event, trouble)
         return (trouble, rules) if rules else None
-
-    def _backlog(self, events: Sequence[Event]) -> Mapping[str, int]:
-        known = {one.subject: found for one in events if (found := self._memory.resource(one.subject)) is not None}
-        return backlog(events, known, self.machine.now)
 
     def _ask(self, arrived: Arrived, told: Told, rules: Sequence[Rule]) -> Run | None:
         made: list[Made] = []

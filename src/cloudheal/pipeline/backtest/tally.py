@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from cloudheal.pipeline.backtest.machine import Run, Step
 from cloudheal.pipeline.backtest.replay import Made
+from cloudheal.pipeline.backtest.runs import Run, Step
 from cloudheal.record.history import Arrived
 
 #: What was made of an event, in the order of the rules: (rule, reason). A rule that does not match makes nothing of it.
