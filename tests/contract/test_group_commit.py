@@ -151,6 +151,30 @@ def test_what_was_undone_left_nothing(app: App) -> None:
     assert len(asked) == 3
 
 
+def test_a_long_statement_is_undone_in_the_middle(app: App) -> None:
+    """SQLite asks within it, so that nobody waits for a count of thousands; PostgreSQL before the next one."""
+    asked: list[None] = []
+
+    def check() -> None:
+        asked.append(None)
+        if len(asked) == 2:
+            raise OvertakenError
+
+    def count() -> None:
+        numbers = (
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000) SELECT count(*) FROM n"
+        )
+        with app.database.transaction(check) as connection:
+            assert connection.exec_driver_sql(numbers).scalar() == 20_000
+            assert not app.database.is_sqlite
+            connection.exec_driver_sql(numbers)
+
+    with pytest.raises(OvertakenError):
+        count()
+    with app.database.transaction() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(NONCE)) == 0
+
+
 def test_a_missing_table_is_nobodys_fault(app: App) -> None:
     """The caller hears what the database said, nothing is dead, and later everything is taken."""
     with app.database.transaction() as connection:

@@ -27,6 +27,8 @@ _NOTED, _CHECK = "cloudheal.noted", "cloudheal.check"
 #: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
 #: keep its rows locked, and its heir waiting, for hours.
 SILENT_SECONDS = 10
+#: Steps of SQLite's machine after which a transaction that may be undone is asked again: about a millisecond.
+STEPS_UNASKED = 50_000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
 
 
@@ -55,7 +57,7 @@ class Database:
     def transaction(self, check: Callable[[], object] | None = None) -> Iterator[sa.Connection]:
         """Commit what the block did, all of it on disk, or nothing when it raises.
 
-        `check` is asked before every statement; what it raises ends the transaction.
+        `check` is asked before every statement, on SQLite also within long ones; what it raises ends the transaction.
         """
         with self._in_turn(), self.writing.begin() as connection:
             if self.is_sqlite:
@@ -95,9 +97,34 @@ def _checked(connection: sa.Connection, check: Callable[[], object] | None) -> I
         return
     connection.info[_CHECK] = check
     try:
-        yield
+        with _asking_on_the_way(connection, check) if connection.dialect.name == "sqlite" else nullcontext():
+            yield
     finally:
         connection.info.pop(_CHECK, None)
+
+
+@contextmanager
+def _asking_on_the_way(connection: sa.Connection, check: Callable[[], object]) -> Iterator[None]:
+    """Have `check` asked in the middle of long statements too: counting thousands of servers takes SQLite a while."""
+    objections: list[Exception] = []
+
+    def objects() -> bool:
+        try:
+            check()
+        except Exception as objection:  # noqa: BLE001 - SQLite would say no more than that it was interrupted
+            objections.append(objection)
+        return bool(objections)
+
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(objects, STEPS_UNASKED)
+    try:
+        yield
+    except sa.exc.OperationalError:
+        if objections:
+            raise objections[0] from None
+        raise
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def _ask(connection: sa.Connection, *_: object) -> None:
