@@ -1,7 +1,8 @@
 """The closing report: what the evening came to, counted in the engine's record and in the cloud's own journal.
 
-Both must agree with the scenes: every verdict, every heal, every start that the cloud really made; and every event that
-the cloud delivered must be on record, once.
+Both must agree with the scenes: every verdict, every heal, every start that the cloud really made; every event that
+the cloud delivered must be on record, once; nobody else may have been touched; and what was to go wrong must have: an
+evening without throttling, doubled events, an unreadable message and a killed engine has shown nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from cloudheal.drills.stage.tencent_fleet import PROCESS
 #: How each cloud writes that a server begins to start.
 _STARTS = (("Stopped", "Starting"), ("STOPPED", "STARTING"))
 PING = "cvm:ErrorEvent:PingUnreachable"
+#: So many messages of the evening cannot be read.
+POISONED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ class Closing:
         return table
 
 
-def closing_of(cloud: SimulatedCloud, end: Picture) -> Closing:
-    """Count the evening."""
+def closing_of(cloud: SimulatedCloud, end: Picture, kills: int) -> Closing:
+    """Count the evening, in which the engine was killed so often."""
     requests = cloud.control("GET", "journal?kind=request&limit=100000")["entries"]
     entries = cloud.control("GET", "journal?limit=100000")["entries"]
     changes = [change for entry in entries for change in entry.get("changes", ())]
@@ -83,6 +86,9 @@ def closing_of(cloud: SimulatedCloud, end: Picture) -> Closing:
     for scene in SCENES:
         standing = end.standings.get(scene.id, nothing)
         ends.setdefault((standing.verdict, standing.code), []).append(scene.name)
+    orders = sum((one["what"], one.get("before")) == ("instance.status", None) for one in changes)
+    throttled = sum("throttle" in entry.get("fault", "") for entry in requests)
+    doubled = delivered.total() - len(delivered)
     times = [seconds for one in end.standings.values() for seconds in one.healed_in]
     return Closing(
         ends=ends,
@@ -91,14 +97,33 @@ def closing_of(cloud: SimulatedCloud, end: Picture) -> Closing:
         calls=len(requests),
         start_calls=sum(str(entry.get("action")).startswith("StartInstance") for entry in requests),
         outages=outages,
-        throttled=sum("throttle" in entry.get("fault", "") for entry in requests),
-        doubled=delivered.total() - len(delivered),
+        throttled=throttled,
+        doubled=doubled,
         wrong=(
             *(text for scene in SCENES for text in _differences(scene, end.standings.get(scene.id, nothing), starts)),
             *([f"{sent} events were delivered, {end.heard} recorded"] if sent != end.heard else ()),
             *(f"{one.name}: {one.told()}" for one in outages if not one.right),
+            *_untouched(end, starts, orders),
+            *_missing(end, throttled=throttled, doubled=doubled, kills=kills),
         ),
     )
+
+
+def _untouched(end: Picture, starts: Counter[str], orders: int) -> list[str]:
+    """Name whoever had an incident or was started although nothing happened to it, and orders that nobody wanted."""
+    cast = {scene.id for scene in SCENES}
+    replaced = sum(scene.happens == "reclaim" for scene in SCENES)
+    strangers = sorted((starts.keys() | end.incidents.keys()) - cast)
+    wrong = [f"{one}: {starts[one]} starts, {end.incidents.get(one, 0)} incidents, not 0" for one in strangers]
+    return wrong if orders == replaced else [*wrong, f"{orders} servers ordered, not {replaced}"]
+
+
+def _missing(end: Picture, *, throttled: int, doubled: int, kills: int) -> list[str]:
+    """Name what was to go wrong and did not, or did too often."""
+    wanted = {"throttled calls": throttled, "doubled events": doubled}
+    wrong = [f"{what}: none" for what, count in wanted.items() if not count]
+    counted = (("dead letters", end.dead_letters, POISONED), ("kills of the engine", kills, 1))
+    return [*wrong, *(f"{what}: {count}, not {right}" for what, count, right in counted if count != right)]
 
 
 def _is_pushed(entry: Mapping[str, Any]) -> bool:

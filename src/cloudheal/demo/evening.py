@@ -45,7 +45,7 @@ class Evening:
         self._operator = Operator(cloud)
         self._night = Night(cloud, self._database, self._messages, looks=False)
         self._give_up = time.monotonic() + PATIENCE_SECONDS
-        self._killed = False
+        self._kills = 0
 
     def tell(self) -> Picture:
         """Let the evening happen and return how it ended."""
@@ -68,7 +68,7 @@ class Evening:
 
     def report(self, end: Picture) -> bool:
         """Print the closing report; True when everything came out as it must."""
-        found = closing_of(self._cloud, end)
+        found = closing_of(self._cloud, end, self._kills)
         self._console.print()
         self._console.print(found.table(self._texts))
         for one in found.outages:
@@ -119,9 +119,9 @@ class Evening:
     def _perhaps_kill(self, live: Live, now: Picture) -> None:
         """Kill the engine once, in the middle of its most urgent work, and start another."""
         standing = now.standings.get(KILLED_DURING)
-        if self._killed or standing is None or not standing.steps or standing.verdict != "working":
+        if self._kills or standing is None or not standing.steps or standing.verdict != "working":
             return
-        self._killed = True
+        self._kills += 1
         killed = self._engine.kill()
         live.console.print(self._texts["killed"].format(pid=killed), style="bold red")
         self._engine.start()
