@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from cloudheal.record.database import Database
 from cloudheal.record.seal import Sealer
-from cloudheal.record.tables import LEDGER
+from cloudheal.record.tables import LEDGER, SEAL
 from tests.contract.shell import Shell, shell
 from tests.contract.test_ledger import one_healing
 
@@ -40,6 +40,9 @@ def test_a_whole_ledger_is_proven_and_a_changed_one_is_not(healed: Shell, databa
     assert broken.code == 1
     assert "altered: row 3 of segment 1" in broken.text
     assert "NOT whole: 1 findings" in broken.text
+    with database.transaction() as connection:
+        connection.execute(sa.update(SEAL).values(hash="0" * 64))
+    assert "chain broken: the seal of segment 1" in healed("audit", "verify").text
 
 
 def test_a_head_that_was_kept_elsewhere_must_be_in_the_chain(healed: Shell) -> None:

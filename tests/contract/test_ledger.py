@@ -27,7 +27,7 @@ from cloudheal.record.retention import remove_old_segments
 from cloudheal.record.seal import Sealer
 from cloudheal.record.steps import conclude
 from cloudheal.record.tables import LEDGER, SEAL
-from cloudheal.record.verifying import Fault, Finding, Range, verify
+from cloudheal.record.verifying import Fault, Finding, Range, knows_head, verify
 from cloudheal.record.workers import claim, enlist, inherit, release
 from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
@@ -103,8 +103,8 @@ def test_a_persons_word_and_a_workers_death_are_told(database: Database) -> None
     with database.transaction() as connection:
         one_healing(connection)
         add_hold(connection, Hold("i-1", "li", "debugging", NOON))
-        lift_holds(connection, "i-1", NOON + SECOND)
-        lift_holds(connection, "i-1", NOON + SECOND)
+        lift_holds(connection, "i-1", NOON + SECOND, "wang")
+        lift_holds(connection, "i-1", NOON + SECOND, "wang")
         ask(connection, Approval("q1", "run", "restart i-1?", NOON, NOON + SECOND))
         assert answer(connection, "q1", Answer.DENIED, "wang", NOON)
         ask(connection, Approval("q2", "run", "restart i-1?", NOON, NOON + SECOND))
@@ -128,6 +128,9 @@ def test_a_persons_word_and_a_workers_death_are_told(database: Database) -> None
         "worker.dead",
         "run.taken_over",
     ]
+    with database.snapshot() as connection:
+        said = {row["kind"]: row.get("name", "") for row in map(json.loads, exported(connection))}
+    assert (said["hold.added"], said["hold.lifted"]) == ("li", "wang")
 
 
 def test_what_was_not_committed_is_not_told(database: Database) -> None:
@@ -178,6 +181,11 @@ CHANGES: dict[str, tuple[Callable[[], sa.Executable], Finding]] = {
     "seal": (lambda: sa.update(SEAL).where(SEAL.c.number == 2).values(leaves=b""), Finding(Fault.CHAIN, 2)),
     "hash": (lambda: sa.update(SEAL).where(SEAL.c.number == 3).values(hash="0" * 64), Finding(Fault.CHAIN, 3)),
     "segment": (lambda: sa.delete(SEAL).where(SEAL.c.number == 2), Finding(Fault.CHAIN, 3)),
+    "count": (lambda: sa.update(SEAL).where(SEAL.c.number == 2).values(rows=11), Finding(Fault.CHAIN, 2)),
+    "begin": (lambda: sa.update(SEAL).where(SEAL.c.number == 1).values(first=2), Finding(Fault.CHAIN, 1)),
+    "age": (lambda: sa.update(SEAL).where(SEAL.c.number == 1).values(newest=0), Finding(Fault.CHAIN, 1)),
+    "first seal": (lambda: sa.delete(SEAL).where(SEAL.c.number == 1), Finding(Fault.CHAIN, 2)),
+    "link": (lambda: sa.update(SEAL).where(SEAL.c.number == 2).values(previous="0" * 64), Finding(Fault.CHAIN, 2)),
     "claimed removal": (
         lambda: sa.update(SEAL).where(SEAL.c.number == 1).values(removed=1),
         Finding(Fault.CHAIN, 1),
@@ -193,6 +201,49 @@ def test_a_change_of_what_was_sealed_is_found(database: Database, what: str) -> 
     statement, finding = CHANGES[what]
     changed(database, statement())
     assert finding in verify(database).findings
+
+
+def test_rows_that_changed_places_are_found(database: Database) -> None:
+    """The order of things is the order of ids: two rows that swapped theirs are both named."""
+    filled(database, 12)
+    Sealer(database, "w", segment_rows=10).seal()
+    for old, new in ((4, 99), (5, 4), (99, 5)):
+        changed(database, sa.update(LEDGER).where(LEDGER.c.id == old).values(id=new))
+    assert verify(database).findings == (Finding(Fault.ALTERED, 1, 4), Finding(Fault.ALTERED, 1, 5))
+
+
+@pytest.mark.parametrize("resealed", [False, True])
+def test_a_tail_that_was_cut_off_is_found_by_a_head_that_was_kept(database: Database, resealed: bool) -> None:  # noqa: FBT001
+    """Without its last seals and rows a chain is whole and shorter: what was noted elsewhere is not in it any more."""
+    filled(database, 20)
+    Sealer(database, "w", segment_rows=10).seal()
+    kept = verify(database).head
+    filled(database, 5, start=20)
+    Sealer(database, "w", segment_rows=10).seal()
+    assert knows_head(database, kept)
+    changed(database, sa.delete(SEAL).where(SEAL.c.number >= 2))
+    changed(database, sa.delete(LEDGER).where(LEDGER.c.id > 10))
+    if resealed:
+        filled(database, 15, start=10)
+        Sealer(database, "w", segment_rows=10).seal()
+    found = verify(database)
+    assert (found.whole, found.sealed.rows) == (True, 25 if resealed else 10)
+    assert not knows_head(database, kept)
+
+
+def test_a_kept_head_that_is_written_into_another_chain_breaks_it(database: Database) -> None:
+    """Whoever rewrote a row and every seal, and puts the old head where it is looked for, has no chain that follows."""
+    filled(database, 20)
+    Sealer(database, "w", segment_rows=10).seal()
+    kept = verify(database).head
+    changed(database, sa.update(LEDGER).where(LEDGER.c.id == 3).values(name="somebody else"))
+    changed(database, sa.delete(SEAL))
+    Sealer(database, "w", segment_rows=10).seal()
+    assert verify(database).whole
+    assert not knows_head(database, kept)
+    changed(database, sa.update(SEAL).where(SEAL.c.number == 2).values(hash=kept))
+    assert knows_head(database, kept)
+    assert verify(database).findings == (Finding(Fault.CHAIN, 2),)
 
 
 def test_a_row_slipped_between_sealed_rows_is_found(database: Database) -> None:
@@ -244,7 +295,7 @@ def test_a_removal_that_nobody_recorded_is_found(database: Database) -> None:
     Sealer(database, "w", segment_rows=10).seal()
     changed(database, sa.delete(LEDGER).where(LEDGER.c.id <= 10))
     changed(database, sa.update(SEAL).where(SEAL.c.number == 1).values(removed=1, leaves=b""))
-    assert not verify(database).whole
+    assert verify(database).findings == (Finding(Fault.CHAIN, 1),)
 
 
 def test_rows_that_commit_out_of_order_are_sealed_when_they_are_final(database: Database) -> None:

@@ -56,7 +56,7 @@ def _say(show: Show, found: Verified) -> None:
         show.say(f"audit.{name}", **asdict(getattr(found, name)), segments=found.segments)
     show.say("audit.head", head=found.head)
     for one in found.findings:
-        show.say("audit.finding", **asdict(one))
+        show.say("audit.finding" if one.row else "audit.finding_seal", **asdict(one))
     show.say("audit.whole" if found.whole else "audit.broken", count=len(found.findings))
 
 

@@ -126,4 +126,4 @@ def _lift(at: Desk, scope: str) -> int:
     from cloudheal.record.holds import lift_holds
 
     with at.database.transaction() as connection:
-        return lift_holds(connection, scope, at.clock.now())
+        return lift_holds(connection, scope, at.clock.now(), operator())

@@ -50,12 +50,12 @@ def add_hold(connection: sa.Connection, hold: Hold) -> int:
     return number
 
 
-def lift_holds(connection: sa.Connection, scope: str, at: datetime) -> int:
-    """End every hold on exactly this scope; returns how many were in force."""
+def lift_holds(connection: sa.Connection, scope: str, at: datetime, who: str = "") -> int:
+    """End every hold on exactly this scope, by the word of `who`; returns how many were in force."""
     standing = (HOLD.c.scope == scope) & HOLD.c.lifted.is_(None)
     lifted = connection.execute(sa.update(HOLD).where(standing).values(lifted=millis_of(at))).rowcount
     if lifted:
-        append(connection, [Entry(Kind.HOLD_LIFTED, at, resource=scope, body={"holds": lifted})])
+        append(connection, [Entry(Kind.HOLD_LIFTED, at, resource=scope, name=who, body={"holds": lifted})])
     return lifted
 
 

@@ -123,10 +123,13 @@ def _told_removed(connection: sa.Connection) -> int:
 
 
 def _segment(connection: sa.Connection, number: int, after: int) -> Iterator[Finding]:
-    seal = connection.execute(sa.select(SEAL.c.last, SEAL.c.leaves).where(SEAL.c.number == number)).one()
-    leaves = _by_id(seal.leaves)
-    rows = sa.select(LEDGER).where(LEDGER.c.id > after, LEDGER.c.id <= seal.last).order_by(LEDGER.c.id)
-    found = {row["id"]: leaf_of(row) for row in connection.execute(rows).mappings()}
+    seal = connection.execute(sa.select(SEAL).where(SEAL.c.number == number)).mappings().one()
+    leaves = _by_id(seal["leaves"])
+    rows = sa.select(LEDGER).where(LEDGER.c.id > after, LEDGER.c.id <= seal["last"]).order_by(LEDGER.c.id)
+    found, newest = dict[int, bytes](), None
+    for row in connection.execute(rows).mappings():
+        found[row["id"]] = leaf_of(row)
+        newest = row["at"] if newest is None else max(newest, row["at"])
     for id_ in sorted(leaves.keys() | found.keys()):
         if id_ not in found:
             yield Finding(Fault.REMOVED, number, id_)
@@ -134,6 +137,17 @@ def _segment(connection: sa.Connection, number: int, after: int) -> Iterator[Fin
             yield Finding(Fault.INSERTED, number, id_)
         elif found[id_] != leaves[id_]:
             yield Finding(Fault.ALTERED, number, id_)
+    if found == leaves and not _tells(seal, list(leaves), newest):
+        yield Finding(Fault.CHAIN, number)
+
+
+def _tells(seal: sa.RowMapping, ids: list[int], newest: int | None) -> bool:
+    """Say whether what stands beside the leaves, which the hash does not cover, agrees with them.
+
+    Reports go by it, and retention: a forged age would let it remove what is young.
+    """
+    told = (seal["first"], seal["last"], seal["rows"], seal["newest"])
+    return bool(ids) and told == (ids[0], ids[-1], len(ids), newest)
 
 
 def _strangers(connection: sa.Connection, gone: list[sa.RowMapping]) -> Iterator[Finding]:
