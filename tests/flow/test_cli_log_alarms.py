@@ -145,12 +145,36 @@ def test_an_alarm_that_was_changed_is_explained_as_not_evaluated(site: Site, at_
     assert "not evaluated yet" in at_hand.done("logs", "alarms", "--all")
 
 
+def test_an_alarm_that_does_not_exist_is_told_with_those_that_do(site: Site, at_hand: Operator) -> None:
+    """A misspelt name is not taken for settings without alarms, nor for an alarm that does not fire."""
+    assert site.lines("busy")
+    for words in (("logs", "alarms", "bussy"), ("logs", "acknowledge", "bussy")):
+        done = at_hand(*words)
+        told = "No alarm on a log is called bussy; there are busy, more, too-many-series.web."
+        assert (done.returncode, told in done.stdout) == (1, True), words
+    assert "cloudheal logs alarms --all" in at_hand("explain", "bussy").stdout
+
+
+def test_a_lesser_level_that_is_reached_too_is_not_said_to_want_periods(site: Site, at_hand: Operator) -> None:
+    """It has all the periods that it needs; which level counts is said, and which ones people were told of."""
+    levels = {"critical": {"over": 20, "times": 3}, "warn": {"over": 10, "times": 2, "of": 3}}
+    at_hand.settings(logs=[{**LOG, "alarms": [{**LOG["alarms"][0], "levels": levels}]}])
+    site.alarms = with_alarms(site, load_settings(at_hand.folder / "cloudheal.yaml"))
+    for _ in range(3):
+        site.minutes({("/pay",): 30})
+    told = at_hand.done("explain", "busy")
+    assert "critical fires: over 20 in 3 of the last 3 periods" in told
+    assert "warn is reached as well: over 10 in 3 of the last 3 periods; critical is graver and counts." in told
+    assert "not enough periods" not in told
+    assert "People were told of warn, critical, first at" in told
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"metric": "request"}, "no metric is called request; did you mean requests?"),
-        ({"value": "qps"}, "requests has no value qps; there are rt"),
-        ({"series": {"uri": ["/x"]}}, "requests is not grouped by uri"),
+        ({"metric": "request"}, "alarms.0.metric: busy: no metric is called request; did you mean requests?"),
+        ({"value": "qps"}, "alarms.0.value: busy: requests has no value qps; there are rt"),
+        ({"series": {"uri": ["/x"]}}, "alarms.0.series: busy: requests is not grouped by uri"),
         ({"name": "more"}, "two alarms are named more"),
         ({"mute": "5s"}, "expected 1m or more, got 5s"),
         ({"minutes": 5}, "requests has windows of 1 min and none of 5: add it to `minutes`"),

@@ -149,6 +149,14 @@ def test_nothing_is_told_with_where_to_look(desk: Path) -> None:
     assert "cloudheal logs preview web" in typed(desk, "top", "web", "--since", "9h", "--until", "8h").stdout
 
 
+def test_what_was_typed_is_not_made_into_something_else(desk: Path) -> None:
+    """A name that no series has is not taken for a time without any, and a length that no window has for another."""
+    done = typed(desk, "query", "web", "by_url", "--since", "2h", "--series", "/hone")
+    assert "No series of web of this time has /hone in its name; there are /home, /cart" in done.stdout
+    refused = typed(desk, "query", "web", "--minutes", "7")
+    assert (refused.returncode, "expected one of 1, 2, 3, 4, 5, 10" in refused.stderr) == (2, True)
+
+
 def test_names_of_series_cannot_drive_a_terminal(desk: Path) -> None:
     """What a stranger sent is shown without what a terminal would obey, in tables and for programs."""
     for words in (("query", "web", "by_url", "--since", "2h"), ("top", "web", "by_url", "--since", "2h")):

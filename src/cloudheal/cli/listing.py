@@ -130,10 +130,7 @@ def explain(
 
 def _of_alarm(at: Desk, connection: sa.Connection, name: str) -> list[str] | None:
     """Return why an alarm of that name fires or does not; None when there is none."""
-    from cloudheal.settings.alarms import TOO_MANY
-
-    names = {alarm.name for log in at.settings.logs for alarm in log.alarms}
-    if name not in {*names, *(f"{TOO_MANY}{log.name}" for log in at.settings.logs if log.is_watched)}:
+    if not any(name in log.alarm_names for log in at.settings.logs):
         return None
     from cloudheal.app.log_alarms import guarded_of
     from cloudheal.record.explain_alarm import explain_alarm

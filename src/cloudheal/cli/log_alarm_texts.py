@@ -7,6 +7,7 @@ from typing import Final
 LOG_ALARM_EN: Final[dict[str, str]] = {
     "title.log_alarms": "Alarms on logs; cloudheal explain ALARM says why",
     "log_alarms.none": "No log of the settings has alarms.",
+    "log_alarms.unknown": "No alarm on a log is called {name}; there are {known}.",
     "log_alarms.all_well": "{alarms} alarms, nothing fires. With --all every series is listed.",
     "column.alarm": "alarm",
     "column.log": "log",
@@ -26,6 +27,7 @@ LOG_ALARM_EN: Final[dict[str, str]] = {
     "log_alarms.none_fires": "Nothing of {alarm} fires: there is nothing to acknowledge. cloudheal logs alarms --all",
     "why.fires": "fires",
     "why.recovering": "recovering",
+    "why.graver_level": "a graver level counts",
     "why.not_enough_periods": "not enough periods",
     "why.off_hours": "out of hours",
     "why.no_data": "no data",
@@ -36,6 +38,7 @@ LOG_ALARM_EN: Final[dict[str, str]] = {
 LOG_ALARM_ZH: Final[dict[str, str]] = {
     "title.log_alarms": "日志报警; cloudheal explain ALARM 说明原因",
     "log_alarms.none": "设置中没有任何日志定义报警.",
+    "log_alarms.unknown": "没有名为 {name} 的日志报警；现有 {known}。",
     "log_alarms.all_well": "{alarms} 个报警, 均未触发. 加 --all 列出所有序列.",
     "column.alarm": "报警",
     "column.log": "日志",
@@ -55,6 +58,7 @@ LOG_ALARM_ZH: Final[dict[str, str]] = {
     "log_alarms.none_fires": "{alarm} 没有触发: 没有可确认的内容. cloudheal logs alarms --all",
     "why.fires": "触发",
     "why.recovering": "恢复中",
+    "why.graver_level": "以更严重的级别为准",
     "why.not_enough_periods": "周期数不足",
     "why.off_hours": "不在生效时间内",
     "why.no_data": "没有数据",

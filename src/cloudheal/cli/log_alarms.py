@@ -63,6 +63,7 @@ def alarms(
     from cloudheal.record.log_escalation import acknowledged
 
     with desk(config, as_json=as_json) as at:
+        _known(at, alarm)
         wanted = [one for one in guarded_of(at.settings) if alarm in {"", one.alarm.name}]
         with at.database.snapshot() as connection:
             known = {one.name: one for one in standings(connection)}
@@ -167,10 +168,20 @@ def acknowledge(alarm: Annotated[str, typer.Argument(help="The alarm's name.")],
     from cloudheal.record.log_escalation import acknowledge as note
 
     with desk(config) as at:
+        _known(at, alarm)
         with at.database.transaction() as connection:
             firing = note(connection, alarm, operator(), at.clock.now())
         at.show.say("log_alarms.acknowledged" if firing else "log_alarms.none_fires", alarm=alarm, count=firing)
         raise typer.Exit(0 if firing else 1)
+
+
+def _known(at: Desk, alarm: str) -> str:
+    """Return the name of an alarm, if one is named; ends with 1 and the names that there are when it is none."""
+    known = [name for log in at.settings.logs for name in log.alarm_names]
+    if alarm and known and alarm not in known:
+        at.show.say("log_alarms.unknown", name=alarm, known=", ".join(known))
+        raise typer.Exit(1)
+    return alarm
 
 
 def _rows(at: Desk, wanted: list[Guarded], known: dict[Name, Standings]) -> Iterator[AlarmRow]:

@@ -44,6 +44,8 @@ log = logging.getLogger("cloudheal.logs")
 
 #: Characters of a sparkline, and how often it is looked whether to stop.
 WIDTH, LOOK_SECONDS = 48, 1.0
+#: Series that are named where none has the name that was asked for.
+MOST_NAMED = 10
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -111,14 +113,21 @@ def query(
         known_figure(at, figure, chosen)
         begin, end = range_of(at, since, until)
         rows: list[SeriesRow] = []
+        stored: dict[str, None] = {}
         for one in chosen:
             length = _length(minutes or one.minutes)
             windows = _windows(at, definition, one, begin, end, length)
             found = _series(definition, one, windows)
-            fitting = [row for row in found if series in row.series and figure in {"", row.figure.partition(" ")[0]}]
+            meant = [row for row in found if figure in {"", row.figure.partition(" ")[0]}]
+            stored.update(dict.fromkeys(row.series for row in meant))
+            fitting = [row for row in meant if series in row.series]
             names = list(dict.fromkeys(row.series for row in fitting))[:limit]
             rows += [row for row in fitting if row.series in names]
-        _tell_series(at, name, rows, (begin, end))
+        if rows or not stored or at.show.as_json:
+            _tell_series(at, name, rows, (begin, end))
+        else:
+            known = ", ".join([*stored][:MOST_NAMED]) + (", ..." if len(stored) > MOST_NAMED else "")
+            at.show.say("logs.no_such_series", log=name, series=series, known=known)
 
 
 # --- follow ---
@@ -244,10 +253,13 @@ def _step(value: float, low: float, high: float) -> int:
 
 
 def _length(minutes: int) -> int:
-    """Return the shortest window that is not below the one asked for."""
+    """Return how long windows are to be; ends with 2 and the lengths that there are when it is none of them."""
     from cloudheal.logs.windows import LENGTHS
 
-    return next(one for one in LENGTHS if one >= minutes)
+    if minutes not in LENGTHS:
+        expected = ", ".join(map(str, LENGTHS))
+        raise typer.BadParameter(f"expected one of {expected}, got {minutes}", param_hint="--minutes")
+    return minutes
 
 
 def _lines(windows: Iterable[Window]) -> Mapping[tuple[str, ...], int]:

@@ -23,6 +23,7 @@ LOG_SERIES_EN: Final[dict[str, str]] = {
     "logs.no_metric": "The log has no metric {name}; it has {known}.",
     "logs.no_series": "Nothing of {log} is stored for this time. Minutes are stored once they are over and late lines"
     " are no longer waited for; until then: cloudheal logs top {log}",
+    "logs.no_such_series": "No series of {log} of this time has {series} in its name; there are {known}.",
     "logs.no_top": "Nothing was counted in {log} in this time. It is counted while cloudheal run or"
     " cloudheal logs follow runs; whether its lines can be read: cloudheal logs preview {log}",
     "logs.no_figure": "The metric has no figure {figure}; it has {known}.",
@@ -44,10 +45,11 @@ LOG_SERIES_ZH: Final[dict[str, str]] = {
     "column.rank": "名次",
     "column.share": "行数占比",
     "logs.standing_by": "本机的另一个进程正在跟踪这个数据库的日志；没有读取任何内容。",
-    "logs.no_metric": "该日志没有指标 {name}；有：{known}。",
+    "logs.no_metric": "该日志没有监控项 {name}；有：{known}。",
     "logs.no_series": "{log} 在这段时间内没有已存储的数据。一分钟结束且不再等待迟到行之后才会存储；在此之前请用："
     "cloudheal logs top {log}",
+    "logs.no_such_series": "{log} 在这段时间内没有名称含 {series} 的序列；有：{known}。",
     "logs.no_top": "{log} 在这段时间内没有计入任何行。cloudheal run 或 cloudheal logs follow 运行时才会计数；"
     "行能否读取，请用：cloudheal logs preview {log}",
-    "logs.no_figure": "该指标没有统计值 {figure}；有：{known}。",
+    "logs.no_figure": "该监控项没有统计项 {figure}；有：{known}。",
 }

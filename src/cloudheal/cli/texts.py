@@ -186,7 +186,8 @@ _EN: Final[dict[str, str]] = {
     " being acted on. cloudheal instances lists the ids.",
     "held_name": "No server, group or rule is known as {scope}, but servers of that name are: {ids}. A hold is put on"
     ' an id: cloudheal hold ID --why "..."',
-    "no_event": "No event {event}; cloudheal events lists them with their numbers.",
+    "no_event": "No event, resource or alarm is called {event}. cloudheal events lists events with their numbers,"
+    " cloudheal logs alarms --all the alarms on logs.",
     "packaged": "Wrote {folder}: code.zip ({files} files), {beside}. README.txt says what to do.",
     "packaged.variables": "The function reads these variables: {variables}",
     "no_playbook": "There is no playbook {name}; known are {known}.",
@@ -489,7 +490,8 @@ _ZH: Final[dict[str, str]] = {
     "held_unknown": "没有已知的服务器、组或规则叫 {scope}：除非以后出现该 ID，否则不会保留任何对象。"
     "cloudheal instances 列出 ID。",
     "held_name": '没有 ID、组或规则叫 {scope}，但有同名的服务器：{ids}。请对 ID 保留：cloudheal hold ID --why "..."',
-    "no_event": "没有事件 {event}；用 cloudheal events 查看编号。",
+    "no_event": "没有名为 {event} 的事件、资源或报警；用 cloudheal events 查看事件编号，用 cloudheal logs alarms --all"
+    " 查看日志报警。",
     "packaged": "已写入 {folder}：code.zip（{files} 个文件）、{beside}。步骤见 README.txt。",
     "packaged.variables": "函数会读取这些环境变量：{variables}",
     "no_playbook": "没有预案 {name}；现有：{known}。",

@@ -16,11 +16,26 @@ class Why(StrEnum):
     FIRES = "fires"
     RECOVERING = "recovering"
     """It has ceased, and recovery wants more good periods."""
+    GRAVER = "graver_level"
+    """It is reached as well, and a graver level counts."""
     NOT_ENOUGH = "not_enough_periods"
     OFF_HOURS = "off_hours"
     NO_DATA = "no_data"
     NO_REFERENCE = "no_reference"
     NOT_OVER = "not_over_threshold"
+
+
+#: What says more goes first.
+_ORDER = (
+    Why.FIRES,
+    Why.RECOVERING,
+    Why.GRAVER,
+    Why.NOT_ENOUGH,
+    Why.OFF_HOURS,
+    Why.NO_DATA,
+    Why.NO_REFERENCE,
+    Why.NOT_OVER,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +63,7 @@ def reasons(alarm: Alarm, line: Line) -> list[Reasoned]:
 def foremost(alarm: Alarm, line: Line) -> Reasoned:
     """Return the reason that says most: of the level that fires, else of the rule that came nearest."""
     found = reasons(alarm, line)
-    order = (Why.FIRES, Why.RECOVERING, Why.NOT_ENOUGH, Why.OFF_HOURS, Why.NO_DATA, Why.NO_REFERENCE, Why.NOT_OVER)
-    return min(found, key=lambda one: (order.index(one.why), -one.level))
+    return min(found, key=lambda one: (_ORDER.index(one.why), -one.level))
 
 
 def _reasoned(alarm: Alarm, line: Line, rule: Rule) -> Reasoned:
@@ -63,6 +77,8 @@ def _reasoned(alarm: Alarm, line: Line, rule: Rule) -> Reasoned:
 def _why(line: Line, rule: Rule, bad: int, change: float | None) -> Why:
     if rule.level is line.level:
         return Why.FIRES if bad >= rule.times else Why.RECOVERING
+    if bad >= rule.times:
+        return Why.GRAVER
     if line.seen.value is None:
         return Why.NO_DATA
     if is_bad(rule, line.seen):

@@ -119,6 +119,7 @@ class _Teller:
             than=self.texts[f"than.{rule.than}"] if rule.than else "",
             bad=str(one.bad),
             of=str(rule.of),
+            now=line.level.word,
             times=str(rule.times),
             quiet=str(line.standing.quiet),
             wanted=str(self.alarm.recovers_after),
@@ -136,7 +137,9 @@ class _Teller:
     def _told(self, line: Line) -> Iterator[str]:
         told, until = line.told, line.told.muted_until(self.alarm.mute)
         if told.at is not None and until is not None:
-            yield self._say("told.muted", at=self._at(told.at), until=self._at(until), count=str(told.untold))
+            levels = ", ".join(one.word for one in told.levels)
+            facts = {"levels": levels, "at": self._at(told.at), "until": self._at(until)}
+            yield self._say("told.muted", count=str(told.untold), **facts)
         elif line.fired:
             yield self._say("told.never")
 

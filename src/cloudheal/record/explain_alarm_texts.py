@@ -18,7 +18,8 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "no_data.alarm": "{times} periods without data in a row are an alarm of their own.",
         "no_data.alarm.one": "A period without data is an alarm of its own.",
         "hours": "Now is outside its hours, until {until}: bad periods do not count.",
-        "never": "It has not been evaluated yet: no period has closed since it was defined.",
+        "never": "It has not been evaluated yet, as it is now: it begins with the first period that closes while"
+        " cloudheal run runs (cloudheal logs follow only counts).",
         "evaluated": "It was evaluated up to {upto}. Series that fire: {firing} of {series}.",
         "nothing": "No series was seen: the metric has had no data.",
         "more": "Series beside these: {count}; cloudheal logs alarms lists them.",
@@ -41,6 +42,10 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "why.fires.no_data": "  It fires because there was no data for {missing} periods.",
         "why.fires.no_data.one": "  It fires because there was no data in the last period.",
         "why.recovering": "  {level} has ceased for {quiet} of the {wanted} periods that recovery wants.",
+        "why.graver_level": "  {level} is reached as well: {threshold} in {bad} of the last {of} periods; {now}"
+        " is graver and counts.",
+        "why.graver_level.one": "  {level} is reached as well: {threshold} in the last period; {now} is graver and"
+        " counts.",
         "why.not_enough_periods": "  {level} does not fire, not enough periods: {threshold}{compared} in {bad} of the"
         " last {of} periods, {times} are needed.",
         "why.not_enough_periods.no_data": "  Periods in a row without data: {missing}; {wanted} are an alarm.",
@@ -51,7 +56,8 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "why.no_reference": "  {level} does not fire, nothing to compare with: {than} has no data or is 0.",
         "why.not_over_threshold": "  {level} does not fire, not over the threshold: {value} is not {threshold}"
         "{compared}.",
-        "told.muted": "  People were told at {at}. Muted until {until}: what fires is only counted, so far: {count}.",
+        "told.muted": "  People were told of {levels}, first at {at}. Muted until {until}: what fires is only counted,"
+        " so far: {count}.",
         "told.never": "  People were told nothing of it.",
         "fired": "  It has begun to fire {count} times.",
         "fired.one": "  It has begun to fire once.",
@@ -72,7 +78,7 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "no_data.alarm": "连续 {times} 个周期没有数据即为报警.",
         "no_data.alarm.one": "一个周期没有数据即为报警.",
         "hours": "当前不在生效时间内, 直到 {until}: 异常周期不计.",
-        "never": "尚未评估: 定义之后还没有周期结束.",
+        "never": "按现在的定义尚未评估: 从 cloudheal run 运行期间结束的第一个周期开始 (cloudheal logs follow 只计数).",
         "evaluated": "已评估到 {upto}: {series} 个序列中有 {firing} 个触发.",
         "nothing": "没有任何序列: 该监控项没有数据.",
         "more": "另有 {count} 个序列: cloudheal logs alarms",
@@ -95,6 +101,8 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "why.fires.no_data": "  触发原因: 已有 {missing} 个周期没有数据.",
         "why.fires.no_data.one": "  触发原因: 最近一个周期没有数据.",
         "why.recovering": "  {level} 已有 {quiet} 个周期正常, 恢复需要 {wanted} 个.",
+        "why.graver_level": "  {level} 也已达到: 最近 {of} 个周期中有 {bad} 个 {threshold}; 以更严重的 {now} 为准.",
+        "why.graver_level.one": "  {level} 也已达到: 最近一个周期 {threshold}; 以更严重的 {now} 为准.",
         "why.not_enough_periods": "  {level} 未触发, 周期数不足: 最近 {of} 个周期中有 {bad} 个 {threshold}{compared},"
         " 需要 {times} 个.",
         "why.not_enough_periods.no_data": "  已有 {missing} 个周期没有数据; 连续 {wanted} 个即为报警.",
@@ -104,7 +112,7 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
         "why.no_data.one": "  {level} 未触发, 没有数据: 最近一个周期没有数据.",
         "why.no_reference": "  {level} 未触发, 没有可比较的值: {than}没有数据或为 0.",
         "why.not_over_threshold": "  {level} 未触发, 未超过阈值: {value} 不满足 {threshold}{compared}.",
-        "told.muted": "  已于 {at} 通知. 沉默到 {until}: 期间触发只计数, 目前 {count} 次.",
+        "told.muted": "  已通知 {levels}, 最早于 {at}. 沉默到 {until}: 期间触发只计数, 目前 {count} 次.",
         "told.never": "  未曾通知任何人.",
         "fired": "  共触发 {count} 次.",
         "fired.one": "  共触发 1 次.",

@@ -12,13 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from cloudheal.settings.alarms import AlarmSettings, Minutes
+from cloudheal.settings.alarms import TOO_MANY, AlarmSettings, Minutes
 from cloudheal.settings.durations import Duration, duration_of, written
 from cloudheal.settings.log_filters import LogFilter
 from cloudheal.settings.log_measures import NAME, LogMeasure
-from cloudheal.settings.part import Part, meant
+from cloudheal.settings.part import Part, finding, meant
 from cloudheal.settings.patterns import replacer
 
 #: Lines that come later than this are counted as late and nothing else.
@@ -234,6 +234,11 @@ class LogSettings(Part):
         """Say whether alarms are evaluated: its own, or the one on metrics that have more series than they may have."""
         return bool(self.alarms) or any(one.by for one in self.metrics)
 
+    @property
+    def alarm_names(self) -> list[str]:
+        """The names of the alarms that are evaluated."""
+        return [*(one.name for one in self.alarms), *([f"{TOO_MANY}{self.name}"] if self.is_watched else [])]
+
     @field_validator("files")
     @classmethod
     def _beside_the_file(cls, files: list[str], info: ValidationInfo) -> list[str]:
@@ -261,27 +266,29 @@ class LogSettings(Part):
     @classmethod
     def _watch_what_there_is(cls, alarms: list[AlarmSettings], info: ValidationInfo) -> list[AlarmSettings]:
         metrics: list[LogMetric] = info.data.get("metrics", [])
-        problems = [problem for one in alarms if (problem := _unwatchable(one, metrics))] if metrics else []
-        if problems:
-            raise ValueError("; ".join(problems))
+        found = [_unwatchable(one, metrics) for one in alarms] if metrics else []
+        told = [finding((number, field), problem) for number, (field, problem) in enumerate(found) if problem]
+        if told:
+            raise ValidationError.from_exception_data(cls.__name__, told)
         return alarms
 
 
-def _unwatchable(alarm: AlarmSettings, metrics: list[LogMetric]) -> str:
-    """Say why an alarm can watch nothing; empty when it can."""
+def _unwatchable(alarm: AlarmSettings, metrics: list[LogMetric]) -> tuple[str, str]:
+    """Return the field because of which an alarm can watch nothing, and why; nothing of both when it can."""
     found = next((one for one in metrics if one.name == alarm.metric), None)
     if found is None:
         names = [one.name for one in metrics]
-        return f"{alarm.name}: no metric is called {alarm.metric}{meant(alarm.metric, names)}"
+        return "metric", f"{alarm.name}: no metric is called {alarm.metric}{meant(alarm.metric, names)}"
     values = [*(one.name for one in found.measures if one.function != "distribution"), *found.derived]
     if alarm.value not in values:
         known = f"; there are {', '.join(values)}" if values else ""
-        return f"{alarm.name}: {found.name} has no value {alarm.value}{meant(alarm.value, values)}{known}"
+        return "value", f"{alarm.name}: {found.name} has no value {alarm.value}{meant(alarm.value, values)}{known}"
     if alarm.minutes is not None and alarm.minutes not in found.minutes:
         known = ", ".join(map(str, found.minutes))
-        return f"{alarm.name}: {found.name} has windows of {known} min and none of {alarm.minutes}: add it to `minutes`"
+        missing = f"{found.name} has windows of {known} min and none of {alarm.minutes}: add it to `minutes`"
+        return "minutes", f"{alarm.name}: {missing}"
     strange = sorted(alarm.series.keys() - set(found.by))
-    return f"{alarm.name}: {found.name} is not grouped by {', '.join(strange)}" if strange else ""
+    return ("series", f"{alarm.name}: {found.name} is not grouped by {', '.join(strange)}") if strange else ("", "")
 
 
 def _translated(metric: dict[str, Any]) -> dict[str, Any]:

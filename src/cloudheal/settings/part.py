@@ -41,6 +41,11 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {by_folded[close[0]]}?" if close else ""
 
 
+def finding(place: tuple[int | str, ...], message: str) -> InitErrorDetails:
+    """Return what is wrong at a place within the part that is checked, so that it is told with that place's line."""
+    return {"type": PydanticCustomError("settings", "{message}", {"message": message}), "loc": place, "input": None}
+
+
 def _keys(name: str, info: FieldInfo) -> list[str]:
     """Return how a field may be written."""
     others = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else []
