@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-
 import pytest
 
+from cloudheal.cli.desk import operator as operator_name
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import QUEUE, RULE
@@ -31,7 +30,7 @@ def test_a_running_worker_obeys_a_pause_and_goes_on_after_it(operator: Operator)
         operator.chaos("power_off", "i-bp1web01")
         until(lambda: f"{RULE['name']}: paused" in decided(operator, "i-bp1web01"), what="a decision")
         (hold,) = operator.json("holds")
-        assert (hold["scope"], hold["who"], hold["why"]) == ("*", getpass.getuser(), "release tonight")
+        assert (hold["scope"], hold["who"], hold["why"]) == ("*", operator_name(), "release tonight")
         assert operator.starts() == []
         operator.done("resume")
         until(lambda: worker.logged("incident.ended"), what="a healed server")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 
 import pytest
 
+from cloudheal.cli.desk import operator as operator_name
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import RULE
@@ -33,7 +33,7 @@ def test_a_new_rule_records_only_until_it_is_promoted_and_again_when_it_changes(
     assert operator.starts() == []
     operator.done("rules", "promote", NAME)
     (row,) = operator.json("rules", "list")
-    assert (row["effective"], row["promoted_by"]) == ("auto", getpass.getuser())
+    assert (row["effective"], row["promoted_by"]) == ("auto", operator_name())
     operator.settings(rules=[{**RULE, "with": {"max_attempts": 1}}])
     (row,) = operator.json("rules", "list")
     assert row["effective"] == "shadow"

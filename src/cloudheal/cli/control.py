@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloudheal.cli.desk import Desk, desk, operator
+from cloudheal.cli.desk import Desk, approver, desk, operator
 from cloudheal.cli.options import HERE, AsJson, Config, moment_of
+
+if TYPE_CHECKING:
+    from cloudheal.model.control import Approval
 
 app = typer.Typer()
 #: The scope of a pause; `record.holds` has the same word, which costs an import of the database layer.
@@ -93,6 +96,8 @@ def approvals(config: Config = HERE, as_json: AsJson = False) -> None:
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = open_questions(connection, at.clock.now())
         at.show.rows("title.approvals", rows, ("id", "question", "asked", "expires"))
+        if rows and at.settings.approvers:
+            at.show.say("approvers", names=", ".join(at.settings.approvers))
 
 
 @app.command()
@@ -108,18 +113,26 @@ def deny(question: Annotated[str, typer.Argument(metavar="ID")], config: Config 
 
 
 def _answer(config: Config, question: str, said: str) -> None:
-    from cloudheal.model.control import Answer
-    from cloudheal.record.approvals import answer, open_questions
+    from cloudheal.record.approvals import open_questions
 
     with desk(config) as at:
-        now = at.clock.now()
-        with at.database.transaction() as connection:
-            fitting = [one.id for one in open_questions(connection, now) if one.id.startswith(question)]
-            answered = len(fitting) == 1 and answer(connection, fitting[0], Answer(said), operator(), now)
-        if not answered:
+        with at.database.snapshot() as connection:
+            questions = open_questions(connection, at.clock.now())
+        fitting = [one for one in questions if one.id.startswith(question)]
+        if len(fitting) != 1 or not _said(at, fitting[0], said):
             at.show.say("no_question", question=question)
             raise typer.Exit(1)
-        at.show.say(said, question=fitting[0])
+        at.show.say(said, question=fitting[0].id)
+
+
+def _said(at: Desk, question: Approval, said: str) -> bool:
+    """Write the answer of whoever may give it; False when another was quicker."""
+    from cloudheal.model.control import Answer
+    from cloudheal.record.approvals import answer
+
+    who = approver(at, question.run)
+    with at.database.transaction() as connection:
+        return answer(connection, question.id, Answer(said), who, at.clock.now())
 
 
 def _lift(at: Desk, scope: str) -> int:

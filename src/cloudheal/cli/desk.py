@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cloudheal.cli.show import Show
-from cloudheal.errors import PermanentError
+from cloudheal.errors import PermanentError, RefusedError
 
 if TYPE_CHECKING:
     from cloudheal.ports.clock import Clock
@@ -24,6 +24,12 @@ class DatabaseUnreachableError(PermanentError):
     """The database does not answer or cannot be written."""
 
     code = "database.unreachable"
+
+
+class NotAnApproverError(RefusedError):
+    """Whoever answered is not one of those who may."""
+
+    code = "approval.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +87,29 @@ def reachable() -> Iterator[None]:
 
 
 def operator() -> str:
-    """Name the person at the keyboard, for the record: the user of the system, also behind sudo."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    """Name the person at the keyboard, for the record: the user of the system, also behind sudo.
+
+    Anybody can set the variables of their own environment, so only root is believed about who stands behind it.
+    """
+    user = os.getuid()
+    if user == 0 and (behind := os.environ.get("SUDO_USER")):
+        return behind
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container under a number without a name
+        return f"uid {user}"
+
+
+def approver(at: Desk, run: str) -> str:
+    """Return who is about to answer for a run. Raises NotAnApproverError, and records it, when they may not."""
+    from cloudheal.record.approvals import refuse
+
+    who, may = operator(), at.settings.approvers
+    if not may or who in may:
+        return who
+    with at.database.transaction() as connection:
+        refuse(connection, run, who, at.clock.now())
+    advice = "Ask one of them. The attempt is on record, and nothing else has changed."
+    raise NotAnApproverError(
+        f"{who} may not answer; approvers in the settings are: {', '.join(may)}", what_to_do=advice
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloudheal.cli.desk import Desk, desk, operator, reachable, settings_of, show_of
+from cloudheal.cli.desk import Desk, approver, desk, operator, reachable, settings_of, show_of
 from cloudheal.cli.listing import runs
 from cloudheal.cli.options import HERE, AsJson, Config, moment_of
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import sqlalchemy as sa
+
+    #: Does what a person wants of a parked run: its id, who, and when; False when it is not parked.
+    Choice = Callable[[sa.Connection, str, str, datetime], bool]
 
 app = typer.Typer()
 #: How often `drain` looks.
@@ -120,8 +123,8 @@ def restart(run: Annotated[str, typer.Argument(metavar="RUN")], config: Config =
     """Go on with a parked run: guards are asked afresh, and the playbook is the one of now."""
     from cloudheal.record.parking import restart as restarted
 
-    def choose(connection: sa.Connection, one: str, now: datetime) -> bool:
-        return restarted(connection, one, operator(), now, uuid.uuid4().hex)
+    def choose(connection: sa.Connection, one: str, who: str, now: datetime) -> bool:
+        return restarted(connection, one, who, now, uuid.uuid4().hex)
 
     _choose(config, run, choose, "runs.restarted")
 
@@ -131,20 +134,26 @@ def abandon(run: Annotated[str, typer.Argument(metavar="RUN")], config: Config =
     """End a parked run and its incident; nobody can say whether it is healed."""
     from cloudheal.record.parking import abandon as abandoned
 
-    def choose(connection: sa.Connection, one: str, now: datetime) -> bool:
-        return abandoned(connection, one, operator(), now)
+    def choose(connection: sa.Connection, one: str, who: str, now: datetime) -> bool:
+        return abandoned(connection, one, who, now)
 
     _choose(config, run, choose, "runs.abandoned")
 
 
-def _choose(config: Path, run: str, choose: Callable[[sa.Connection, str, datetime], bool], said: str) -> None:
+def _choose(config: Path, run: str, choose: Choice, said: str) -> None:
     from cloudheal.record.parking import parked
 
     with desk(config) as at:
-        with at.database.transaction() as connection:
+        with at.database.snapshot() as connection:
             fitting = parked(connection, run)
-            done = len(fitting) == 1 and choose(connection, fitting[0], at.clock.now())
-        if not done:
+        if len(fitting) != 1 or not _chosen(at, fitting[0], choose):
             at.show.say("runs.not_parked", run=run)
             raise typer.Exit(1)
         at.show.say(said, run=fitting[0])
+
+
+def _chosen(at: Desk, run: str, choose: Choice) -> bool:
+    """Do what whoever may answer for a parked run wants; False when another was quicker."""
+    who = approver(at, run)
+    with at.database.transaction() as connection:
+        return choose(connection, run, who, at.clock.now())

@@ -61,6 +61,12 @@ def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: dat
     return _answered(connection, open_, said, who, now) == 1
 
 
+def refuse(connection: sa.Connection, run: str, who: str, now: datetime) -> int:
+    """Record that somebody answered for a run who may not; nothing else changes. Returns how many rows."""
+    resource, incident = about_run(connection, run)
+    return append(connection, [Entry(Kind.APPROVAL_REFUSED, now, resource, name=who, incident=incident, run=run)])
+
+
 def expire(connection: sa.Connection, now: datetime) -> int:
     """Answer every question that is over with `expired`; returns how many."""
     over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= millis_of(now))

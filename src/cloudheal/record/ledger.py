@@ -53,6 +53,7 @@ class Kind(StrEnum):
     STEP_CONCLUDED = "step.concluded"
     APPROVAL_ASKED = "approval.asked"
     APPROVAL_ANSWERED = "approval.answered"
+    APPROVAL_REFUSED = "approval.refused"
     HOLD_ADDED = "hold.added"
     HOLD_LIFTED = "hold.lifted"
     ALARM_ACKNOWLEDGED = "alarm.acknowledged"

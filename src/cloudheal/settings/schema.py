@@ -146,6 +146,11 @@ class Settings(Part):
     timezone: Annotated[str, AfterValidator(known_zone)] = Field(
         "UTC", description="The operator's time zone; stored times are UTC."
     )
+    approvers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Users of the operating system who may answer questions and say what becomes of parked runs; "
+        "absent: whoever can run the commands.",
+    )
     clock: ClockSettings = ClockSettings()
     poll: PollSettings = Field(PollSettings(), description="Looking beside the queue.")
     function: FunctionSettings = Field(FunctionSettings(), description="The entrance for functions.")
