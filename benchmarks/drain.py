@@ -19,6 +19,7 @@ from bench.figures import cpu_seconds, met, shown
 from bench.stage import KEY, KEYS, QUEUE, SECRET, Simulator, settings, simulated, until, working
 
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.clouds.keys import Keys
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.schema import migrate
 from cloudheal.record.tables import EVENT
@@ -51,7 +52,7 @@ def bare(simulator: Simulator, count: int, threads: int) -> float:
     taken: list[int] = []
 
     def drain() -> None:
-        queue = MnsQueue(simulator.url, KEY, SECRET, "bare")
+        queue = MnsQueue(simulator.url, Keys(KEY, SECRET), "bare")
         while messages := queue.receive(0):
             queue.acknowledge([one.handle for one in messages])
             taken.append(len(messages))

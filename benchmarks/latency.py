@@ -25,6 +25,7 @@ from bench.figures import met, percentile, shown
 from bench.stage import KEY, QUEUE, SECRET, Simulator, command, settings, simulated, until, working
 
 from cloudheal.clouds.alibaba.sources import MnsQueue
+from cloudheal.clouds.keys import Keys
 
 ROUNDS = 40
 NORMAL_MS, FAST_MS = 400, 100
@@ -125,7 +126,7 @@ def busy(simulator: Simulator) -> Iterator[None]:
 
 def bare_poll(simulator: Simulator, rounds: int) -> list[float]:
     """Return the milliseconds from a message put to the receive call that brings it, in a loop that only receives."""
-    queue, sent = MnsQueue(simulator.url, KEY, SECRET, "bare"), [0.0]
+    queue, sent = MnsQueue(simulator.url, Keys(KEY, SECRET), "bare"), [0.0]
     times: list[float] = []
 
     def receive() -> None:

@@ -187,7 +187,7 @@ def alibaba(simulator: RunningSimulator) -> Account:
     """Return Alibaba Cloud's adapters with the servers."""
     simulator.control("POST", "reset")
     simulator.world(WORLDS["alibaba"])
-    client = Client("testid", "testsecret", simulator.url)
+    client = Client(Keys("testid", "testsecret"), simulator.url)
     verbs = Verbs(
         compute=AlibabaCompute(client, ALIBABA.account),
         balancers=AlibabaBalancers(client),

@@ -11,6 +11,7 @@ import pytest
 from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
+from cloudheal.clouds.keys import Keys
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.cloud import Health, Member, Place
 from tests.sim.simulator import RunningSimulator, started
@@ -74,13 +75,13 @@ def simulator(running: RunningSimulator) -> RunningSimulator:
 @pytest.fixture
 def balancers(simulator: RunningSimulator) -> AlibabaBalancers:
     """The balancers of the simulated account."""
-    return AlibabaBalancers(Client("testid", "testsecret", simulator.url))
+    return AlibabaBalancers(Client(Keys("testid", "testsecret"), simulator.url))
 
 
 @pytest.fixture
 def orders(simulator: RunningSimulator) -> AlibabaOrders:
     """The orders of the simulated account."""
-    return AlibabaOrders(Client("testid", "testsecret", simulator.url))
+    return AlibabaOrders(Client(Keys("testid", "testsecret"), simulator.url))
 
 
 @pytest.mark.parametrize("thorough", [False, True])

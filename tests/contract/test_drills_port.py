@@ -13,6 +13,7 @@ from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.drills import AlibabaDrills
 from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
 from cloudheal.clouds.drills import NoDrills
+from cloudheal.clouds.keys import Keys
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.ports.account import NOT_OFFERED
@@ -76,7 +77,7 @@ def _adapter(simulator: RunningSimulator) -> Account:
     simulator.control("POST", "reset")
     instances = [{"id": one, "region": REGION, "status": "Running"} for one in SERVERS]
     simulator.world({"regions": [REGION], "alibaba": {"instances": instances}})
-    client = Client("testid", "testsecret", simulator.url)
+    client = Client(Keys("testid", "testsecret"), simulator.url)
     events = AlibabaSystemEvents(client, ACCOUNT, _now, lambda _: None)
     lost = {"match": {"action": CREATE}, "when": {"times": 1}, "fault": {"kind": "effect-then-5xx"}}
 

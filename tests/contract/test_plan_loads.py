@@ -18,6 +18,7 @@ from cloudheal.app.loads import loads_of
 from cloudheal.cli.plan_texts import why_row
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.metrics import AlibabaMetrics
+from cloudheal.clouds.keys import Keys
 from cloudheal.errors import CloudTransientError, SettingsError
 from cloudheal.pipeline.loads import Known, Loads, Point
 from cloudheal.ports.account import Metric
@@ -192,7 +193,7 @@ def cpu(period: timedelta = QUARTER) -> Metric:
 
 def test_weeks_of_a_metric_are_read_page_by_page(simulator: RunningSimulator) -> None:
     """Four weeks of quarters take two pages; every value is there once, in its time."""
-    metrics = AlibabaMetrics(Client("testid", "testsecret", simulator.url), lambda: 0.0)
+    metrics = AlibabaMetrics(Client(Keys("testid", "testsecret"), simulator.url), lambda: 0.0)
     now, before = datetime.now(UTC), len(simulator.journal(action="DescribeMetricList"))
     points = list(metrics.points(cpu(), now - timedelta(weeks=4), now))
     assert len(simulator.journal(action="DescribeMetricList")) - before == 2
@@ -204,7 +205,7 @@ def test_weeks_of_a_metric_are_read_page_by_page(simulator: RunningSimulator) ->
 def test_a_reading_that_takes_too_long_breaks_off(simulator: RunningSimulator) -> None:
     """Whoever plans does not wait for it."""
     seconds = iter([0.0, 1.0, 30.0])
-    metrics = AlibabaMetrics(Client("testid", "testsecret", simulator.url), lambda: next(seconds))
+    metrics = AlibabaMetrics(Client(Keys("testid", "testsecret"), simulator.url), lambda: next(seconds))
     now = datetime.now(UTC)
     with pytest.raises(CloudTransientError) as slow:
         list(metrics.points(cpu(), now - timedelta(weeks=4), now))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cloudheal.clouds.alibaba.client import STS, Client
+from cloudheal.clouds.keys import Keys
 from tests.flow.operators import KEY, SECRET, Operator, until
 from tests.flow.test_restart import QUEUE, RULE, WORLD
 
@@ -131,7 +132,9 @@ def test_what_is_refused_while_setting_up_says_what_to_do(bare: Operator, code: 
 def test_short_lived_keys_of_a_role_do_all_of_it(bare: Operator) -> None:
     """Setting up, looking, taking messages, starting a server: each call shows the token, and is refused without."""
     role = {"RoleArn": "acs:ram::1000000000000001:role/healer", "RoleSessionName": "worker"}
-    issued = Client(KEY, SECRET, bare.simulator.url).call(STS, "AssumeRole", "cn-hangzhou", role, 5)["Credentials"]
+    issued = Client(Keys(KEY, SECRET), bare.simulator.url).call(STS, "AssumeRole", "cn-hangzhou", role, 5)[
+        "Credentials"
+    ]
     names = {"ACCESS_KEY_ID": "AccessKeyId", "ACCESS_KEY_SECRET": "AccessKeySecret", "SECURITY_TOKEN": "SecurityToken"}
     bare.environment |= {f"ALIBABA_CLOUD_{name}": issued[part] for name, part in names.items()}
     bare.done("setup", "alibaba", "--yes")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cloudheal.clouds.alibaba.client import ECS, Client
+from cloudheal.clouds.keys import Keys
 from cloudheal.model.drill import Chunk, DrillOrder, DrillRow, DrillState
 from cloudheal.model.event import Channel
 from cloudheal.model.resource import Cloud, ResourceId
@@ -89,7 +90,7 @@ def overtaken(healing: Maintaining, told: DrillOrder) -> tuple[list[DrillRow], S
 def simulate(healing: Maintaining, id_: str = WEB) -> str:
     """Have an event simulated by somebody else; returns its id."""
     query = {"EventType": "SystemMaintenance.Reboot", "NotBefore": "2099-01-01T00:00:00Z", "InstanceId.1": id_}
-    reply = Client("testid", "testsecret", healing.simulator.url).call(
+    reply = Client(Keys("testid", "testsecret"), healing.simulator.url).call(
         ECS, "CreateSimulatedSystemEvents", REGION, query, 5
     )
     (event,) = reply["EventIdSet"]["EventId"]

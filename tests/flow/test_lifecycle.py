@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cloudheal.clouds.alibaba.client import Client
+from cloudheal.clouds.keys import Keys
 from cloudheal.model.event import Channel
 from cloudheal.record.tables import DECISION, RESOURCE, RUN
 from tests.flow.operators import AtHand
@@ -58,7 +59,7 @@ def states(typing: AtHand, called: str) -> list[str]:
 
 def call(watch: Watching, action: str, **query: str) -> dict[str, object]:
     """Call the simulated cloud as an operator would."""
-    client = Client("testid", "testsecret", watch.simulator.url)
+    client = Client(Keys("testid", "testsecret"), watch.simulator.url)
     return client.call("2014-05-26", action, "cn-hangzhou", query, 5)
 
 

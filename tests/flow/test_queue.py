@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from cloudheal.app import accounts_of
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.app.queues import NotCommittedError, Receivers
+from cloudheal.clouds.keys import Keys
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Fate
 from cloudheal.ports import SystemClock
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from cloudheal.settings.accounts import AccountSettings
+from cloudheal.settings.schema import Settings
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import QUEUE
@@ -63,7 +66,8 @@ def receivers(
     place = {"endpoint": simulator.url, "name": QUEUE, "wait_seconds": 0, "visibility_seconds": 2, **queue}
     account = {"name": "prod", "cloud": "alibaba", "id": "1000000000000001", "regions": ["cn-hangzhou"], "queue": place}
     settings = AccountSettings.model_validate(account)
-    return Receivers(settings, take, threading.Event(), QueueStates(SystemClock().now), Counters())
+    connected = accounts_of(Settings(accounts=[settings])).connected
+    return Receivers(settings, take, threading.Event(), QueueStates(SystemClock().now), Counters(), connected)
 
 
 def done(bodies: Sequence[bytes], *_: object) -> Sequence[Fate]:
@@ -295,7 +299,7 @@ def test_an_endpoint_that_hangs_is_given_up(simulator: RunningSimulator) -> None
     from cloudheal.clouds.alibaba.sources import MnsQueue  # noqa: PLC0415 - the vendor's client is what is looked at
 
     for endpoint in (simulator.url, "https://1000000000000001.mns.cn-hangzhou.aliyuncs.com"):
-        queue = MnsQueue(endpoint, "testid", "testsecret", QUEUE)
+        queue = MnsQueue(endpoint, Keys("testid", "testsecret"), QUEUE)
         connection = queue._client.http.conn  # noqa: SLF001 - nothing else shows it
         assert connection.timeout == 40
 

@@ -15,6 +15,7 @@ import pytest
 from cloudheal.app import App
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.policy import playbook_statements
+from cloudheal.clouds.keys import Keys
 from cloudheal.model.deed import EVIDENCE
 from cloudheal.model.drill import Allowance
 from cloudheal.model.system_event import SystemEvent
@@ -450,7 +451,7 @@ def _rebooted(healing: Maintaining) -> Sequence[bool]:
 
 def _simulate(healing: Maintaining) -> list[str]:
     query = {"EventType": "SystemMaintenance.Reboot", "NotBefore": "2099-01-01T00:00:00Z", "InstanceId.1": WEB}
-    client = Client("testid", "testsecret", healing.simulator.url)
+    client = Client(Keys("testid", "testsecret"), healing.simulator.url)
     reply = client.call(ECS, "CreateSimulatedSystemEvents", REGION, query, 5)
     return [str(one) for one in reply["EventIdSet"]["EventId"]]
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from cloudheal.app import App
 from cloudheal.clouds.alibaba.client import SLB, Client
 from cloudheal.clouds.alibaba.events import event_of
+from cloudheal.clouds.keys import Keys
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Mode, Run, RunState, Trouble
@@ -176,7 +177,7 @@ def test_groups_that_the_sweep_knew_are_left_before_all_balancers_are_looked_at(
     since = healing.simulator.journal()[-1]["seq"]
     backends = json.dumps([{"ServerId": SPOT, "Port": 7070, "Weight": 10}, {"ServerId": PEER, "Port": 7070}])
     late = {"LoadBalancerId": "lb-bp1api", "VServerGroupName": "late", "BackendServers": backends}
-    Client("testid", "testsecret", healing.simulator.url).call(SLB, "CreateVServerGroup", REGION, late, 5)
+    Client(Keys("testid", "testsecret"), healing.simulator.url).call(SLB, "CreateVServerGroup", REGION, late, 5)
     assert healing.reclaimed()[:2] == ("healed", "evacuated")
     assert {server for members in healing.groups().values() for server, _, _ in members} == {PEER}
     actions = [one["action"] for one in healing.simulator.journal(since=since, kind="request", service="slb")]

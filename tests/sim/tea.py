@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -43,6 +43,13 @@ def refused(call: Callable[..., object], *arguments: Any, **named: Any) -> tuple
 
 def call(sim: RunningSimulator, version: str, action: str, **query: str) -> dict[str, Any]:
     """Make any RPC call with the vendor's generic client and return the answer's body."""
+    return call_with({}, sim, version, action, **query)
+
+
+def call_with(
+    keys: Mapping[str, str], sim: RunningSimulator, version: str, action: str, **query: str
+) -> dict[str, Any]:
+    """Make any RPC call as above, with keys in place of the usual."""
     params = open_api.Params(
         action=action,
         version=version,
@@ -55,5 +62,5 @@ def call(sim: RunningSimulator, version: str, action: str, **query: str) -> dict
         body_type="json",
     )
     request = open_api.OpenApiRequest(query=query)
-    body: dict[str, Any] = AnyClient(config(sim)).call_api(params, request, RuntimeOptions())["body"]
+    body: dict[str, Any] = AnyClient(config(sim, **keys)).call_api(params, request, RuntimeOptions())["body"]
     return body

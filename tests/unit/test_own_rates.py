@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from cloudheal.clouds.alibaba.client import ECS, Client
+from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.quota import Buckets, Pace
 from cloudheal.errors import CloudTransientError
 
@@ -57,7 +58,7 @@ def test_a_call_that_would_wait_too_long_is_not_sent() -> None:
     buckets = Buckets(1, Hand())
     while buckets.reserve("DescribeInstances", 0) is not None:
         pass
-    client = Client("id", "secret", "http://127.0.0.1:9", buckets)
+    client = Client(Keys("id", "secret"), "http://127.0.0.1:9", buckets)
     with pytest.raises(CloudTransientError, match="not sent") as raised:
         client.call(ECS, "DescribeInstances", "cn-hangzhou", {}, 1)
     assert raised.value.refused

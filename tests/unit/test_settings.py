@@ -61,6 +61,28 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("acs:ram::1000000000000002:role/healer", "the role is of account 1000000000000002, and id: of this one is"),
+        ("healer", r"expected a role such as acs:ram::1000000000000001:role/cloudheal, got 'healer'"),
+        ("acs:ram::1000000000000001:user/healer", "expected a role such as"),
+        ("acs:ram::1000000000000001:role/two words", "expected a role such as"),
+    ],
+)
+def test_a_role_must_be_one_and_of_the_account(tmp_path: Path, role: str, expected: str) -> None:
+    """What is no role, and a role whose calls would see another account's servers, are told by line and field."""
+    with pytest.raises(SettingsError, match=r":\d+: accounts\.0\.role: .*" + expected):
+        load_settings(written(tmp_path, GOOD.replace("timezone:", f"    role: {role}\ntimezone:")))
+
+
+def test_a_role_of_the_account_is_taken(tmp_path: Path) -> None:
+    """As the console shows it."""
+    role = "acs:ram::1000000000000001:role/healer"
+    (account,) = load_settings(written(tmp_path, GOOD.replace("timezone:", f"    role: {role}\ntimezone:"))).accounts
+    assert account.role == role
+
+
 TENCENT = GOOD.replace("alibaba", "tencent").replace("cn-hangzhou", "ap-guangzhou").replace("timezone", "#")
 
 

@@ -20,7 +20,7 @@ from cloudheal.errors import CloudPermanentError, CloudTransientError, Permanent
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline.shared_reads import SharedReads
-from cloudheal.ports.account import Account, Duties
+from cloudheal.ports.account import Account, Duties, RoleState
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
 from cloudheal.ports.queue import Queue
@@ -52,6 +52,18 @@ class Accounts:
         if found is None:
             raise UnknownAccountError(f"{cloud} account {id_} is not in the settings")
         return found
+
+    def connected(self, account: AccountSettings, name: str) -> Queue:
+        """Open a connection to a queue of an account. Raises SettingsError when it has no such."""
+        queue = self.account(account.cloud, account.id).queue(name)
+        if queue is None:
+            raise SettingsError(f"account {account.name} has no queue {name}")
+        return queue
+
+    def roles(self) -> Mapping[tuple[Cloud, str], RoleState]:
+        """Say how the keys of each account's role stand, of those that have one."""
+        states = {name: one.role() for name, one in self.accounts.items()}
+        return {name: state for name, state in states.items() if state is not None}
 
     def of(self, resource: ResourceId) -> Compute:
         """Return the servers of a resource's account. Raises UnknownAccountError."""
@@ -137,11 +149,3 @@ def policy_of(account: AccountSettings, duties: Duties) -> Mapping[str, Any]:
     from cloudheal.clouds.tencent import policy  # noqa: PLC0415 - the same
 
     return policy.document_of(account, duties)
-
-
-def connected(account: AccountSettings, name: str) -> Queue:
-    """Open a connection to a queue of an account. Raises SettingsError when it has no such, or keys are missing."""
-    queue = open_account(account).queue(name)
-    if queue is None:
-        raise SettingsError(f"account {account.name} has no queue {name}")
-    return queue

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
 
-from cloudheal.app.accounts import accounts_of, connected
+from cloudheal.app.accounts import Accounts, accounts_of
 from cloudheal.app.drills import drill_desk
 from cloudheal.app.lookout import inlets_of
 from cloudheal.app.rules import rules_for, rules_of
@@ -42,7 +42,7 @@ def ground_of(
         clock=clock,
         desk=drill_desk(settings, accounts, database, clock),
         compute_of=accounts.of,
-        queues=lambda: _queues(settings),
+        queues=lambda: _queues(settings, accounts),
         passes=stage.passes if stage else _waits(clock),
         told=told,
         pause=time.sleep,
@@ -77,12 +77,12 @@ def _waits(clock: Clock) -> Callable[[datetime], object]:
     return passes
 
 
-def _queues(settings: Settings) -> Mapping[str, str]:
+def _queues(settings: Settings, accounts: Accounts) -> Mapping[str, str]:
     """Ask every queue for the age of its oldest message; returns why one does not answer."""
     found = {}
     for one in inlets_of(settings.accounts):
         try:
-            with closing(connected(*one)) as place:
+            with closing(accounts.connected(*one)) as place:
                 place.oldest()
         except (CloudTransientError, CloudPermanentError) as problem:
             found[one.shown] = problem.vendor_code or problem.code

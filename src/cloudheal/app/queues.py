@@ -18,7 +18,6 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from cloudheal.app.accounts import connected
 from cloudheal.app.custody import Custody, Held
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.errors import CloudPermanentError, CloudTransientError, SettingsError, TransientError
@@ -55,6 +54,8 @@ class Receivers:
     stopping: threading.Event
     states: QueueStates
     counters: Counters
+    connect: Callable[[AccountSettings, str], Queue]
+    """Opens a connection to a queue of an account."""
     idle: Callable[[], bool] = lambda: False
     """True while nothing is to be taken, because an operator drains the workers."""
     _over: threading.Event = field(default_factory=threading.Event)
@@ -76,7 +77,7 @@ class Receivers:
 
     def _of(self, inlet: QueueSettings | KafkaSettings, custodies: ExitStack) -> list[_Receiver]:
         """Return the receivers of one queue, which keep what they hold together."""
-        connect = partial(connected, self.account, inlet.name)
+        connect = partial(self.connect, self.account, inlet.name)
         extended = partial(self.counters.count, "cloudheal_queue_extended_total", queue=inlet.name)
         custody = custodies.enter_context(closing(Custody(connect, inlet.visibility_seconds, extended)))
         queue = self.account.queue

@@ -1,16 +1,16 @@
 """How this worker does, for those who watch it: /healthz and /metrics.
 
 Not well means that somebody must look: the tables cannot be read, this worker was declared dead or is stopping, a queue
-does not give messages, canaries do not come back, a queue is not emptied in time, a chore fails again and again, a
-listener does not return, a log cannot be read or is read too slowly, or the disk is nearly full. A pause and a silent
-account are shown and are no illness: people know the one and are told of the other.
+does not give messages, a role gives no keys, canaries do not come back, a queue is not emptied in time, a chore fails
+again and again, a listener does not return, a log cannot be read or is read too slowly, or the disk is nearly full. A
+pause, a silent account and keys that cannot be renewed but hold are shown and are no illness.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from cloudheal.app.outage import Outage, reason_of
 from cloudheal.app.queue_state import QueueState, QueueStates
 from cloudheal.metrics.counters import Counters, Gauge
 from cloudheal.model.control import Hold
+from cloudheal.model.resource import Cloud
 from cloudheal.pipeline.listening import Patrol
 from cloudheal.pipeline.log_following import Reading
+from cloudheal.ports.account import RoleState
 from cloudheal.ports.clock import Clock
 from cloudheal.record.database import Database
 from cloudheal.record.health import Pulse, gauges_of, pulse, shown
@@ -78,15 +80,17 @@ class Watch:
     chores: Chores
     patrol: Patrol
     following: Following
+    roles: Callable[[], Mapping[tuple[Cloud, str], RoleState]]
+    """How the short-lived keys of the accounts' roles stand."""
 
     def health(self) -> Mapping[str, object]:
         """Say how the worker does: `ok` is whether all is well, `problems` are what is not."""
-        queues, disk = self.queues.all(), self.disk()
+        queues, disk, roles = self.queues.all(), self.disk(), self.roles()
         states = [_queue(one) for one in queues]
         try:
             seen = self._seen()
         except sa.exc.SQLAlchemyError as problem:
-            problems = [f"database {reason_of(problem)}", *_ill_queues(queues)]
+            problems = [f"database {reason_of(problem)}", *_ill_queues(queues), *_ill_roles(roles, ill=True)]
             return {
                 "ok": False,
                 "problems": problems,
@@ -98,6 +102,7 @@ class Watch:
         problems = [
             *self._own(seen.pulse, disk),
             *_ill_queues(queues),
+            *_ill_roles(roles, ill=True),
             *_ill(seen.watched),
             *self.following.problems(),
         ]
@@ -107,12 +112,14 @@ class Watch:
             "warnings": [
                 *(name for name, one in seen.watched.items() if one.since and name.startswith(_WARNINGS)),
                 *_incomplete(seen.pulse),
+                *_ill_roles(roles, ill=False),
             ],
             "worker": self.worker,
             "worker_alive": seen.pulse.alive,
             "database": self.outage.reason or "ok",
             "paused": seen.paused,
             "queues": states,
+            "roles": {f"{cloud}/{id_}": _role(one) for (cloud, id_), one in roles.items()},
             "listeners": {call.listener: round(seconds, 3) for call, seconds in self.patrol.calls()},
             "logs": {one.log: _log(one) for one in self.following.readings()},
             "watches": {name: _watched(one) for name, one in seen.watched.items()},
@@ -173,6 +180,13 @@ def _ill_queues(states: Sequence[QueueState]) -> list[str]:
     return [f"{one.problem} {one.account}/{one.queue} code={one.code}" for one in ill]
 
 
+def _ill_roles(roles: Mapping[tuple[Cloud, str], RoleState], *, ill: bool) -> Iterator[str]:
+    """Name the roles whose keys cannot be renewed: ill are those of which none hold any more."""
+    for (cloud, id_), one in roles.items():
+        if one.problem and (one.until is None) is ill:
+            yield f"role.refused {cloud}/{id_} code={one.problem} what_to_do={one.what_to_do!r}"
+
+
 def _ill(watched: Mapping[str, Watched]) -> list[str]:
     return [name for name, one in watched.items() if one.since is not None and not name.startswith(_WARNINGS)]
 
@@ -193,6 +207,10 @@ def _queue(state: QueueState) -> dict[str, object]:
         "failing_since": state.failing_since.isoformat() if state.failing_since else None,
         "failures": state.failures,
     }
+
+
+def _role(one: RoleState) -> dict[str, object]:
+    return {"role": one.role, "keys_until": one.until.isoformat() if one.until else None, "problem": one.problem}
 
 
 def _log(one: Reading) -> dict[str, object]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cloudheal.act.engine import Engine, LookLeft
-from cloudheal.app.accounts import accounts_of, connected
+from cloudheal.app.accounts import accounts_of
 from cloudheal.app.attribution import Attribution
 from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
@@ -225,13 +225,14 @@ class App:
             chores=self.chores,
             patrol=self.patrol,
             following=self.following,
+            roles=self.accounts.roles,
         )
         self.lookout = Lookout(
             store=self.database,
             worker=self.worker,
             accounts=settings.accounts,
             settings=settings.watch,
-            connect=connected,
+            connect=self.accounts.connected,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
@@ -367,9 +368,9 @@ class App:
             fared = iter(taken.fared)
             return [most_telling([one.fate for one in islice(fared, len(part))]) for part in parts]
 
-        return Receivers(account, take, self.stopping, self.queues, self.counters, lambda: self.heart.draining).receive(
-            once=once
-        )
+        connect, idle = self.accounts.connected, lambda: self.heart.draining
+        receivers = Receivers(account, take, self.stopping, self.queues, self.counters, connect, idle)
+        return receivers.receive(once=once)
 
     def poll(self) -> None:
         """Look at the servers whenever that is due, until told to stop; no failure of a look ends it."""

@@ -91,11 +91,13 @@ def _fix_of(code: str) -> str:
 
 def _set_up(account: AccountSettings, show: Show, *, yes: bool) -> int:
     from cloudheal.clouds.alibaba.client import Client
+    from cloudheal.clouds.alibaba.role import key_ring
     from cloudheal.clouds.alibaba.setup import Deed, places_of, plan
     from cloudheal.clouds.keys import keys_of
+    from cloudheal.ports.clock import SystemClock
 
-    keys = keys_of(account)
-    items = plan(Client(keys.id, keys.secret, account.endpoint, token=keys.token), keys, places_of(account))
+    keys = key_ring(account, keys_of(account), SystemClock().now)
+    items = plan(Client(keys, account.endpoint), keys, places_of(account))
     show.say("title.setup", account=account.name)
     for item in items:
         show.say(f"setup.{item.deed}", what=item.what, name=item.name, differences="; ".join(item.differences))

@@ -1,12 +1,19 @@
-"""An account's keys, read from the environment; they are handed to the vendor's clients and to nothing else."""
+"""An account's keys, read from the environment; they are handed to the vendor's clients and to nothing else.
+
+Whoever signs asks for the keys of the moment, every time: those of a role are others every hour (see `roles`).
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cloudheal.errors import SettingsError
 from cloudheal.settings.accounts import AccountSettings
+
+#: How long a call that asks for keys may wait for them, unless it says so itself.
+WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,24 @@ class Keys:
     id: str = field(repr=False)
     secret: str = field(repr=False)
     token: str = field(default="", repr=False)
+
+    def current(self, seconds: float = WAIT_SECONDS) -> Keys:  # noqa: ARG002 - there is nothing to wait for
+        """Return these: nobody fetches others."""
+        return self
+
+    def run_out(self, keys: Keys) -> bool:  # noqa: ARG002 - it is these
+        """Return False: there are no others to be had."""
+        return False
+
+
+class KeyRing(Protocol):
+    """Where an account's keys come from; shared by all its clients and their threads."""
+
+    def current(self, seconds: float = WAIT_SECONDS) -> Keys:
+        """Return the keys of this moment, waited for no longer than that. Raises Cloud*Error."""
+
+    def run_out(self, keys: Keys) -> bool:
+        """Hear that the cloud took these keys for expired; says whether the next call has others."""
 
 
 def keys_of(account: AccountSettings) -> Keys:

@@ -59,6 +59,17 @@ class Duties:
     drills: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """How the short-lived keys of an account's role stand; without `until` there are none that hold."""
+
+    role: str
+    until: datetime | None
+    problem: str = ""
+    """The vendor's code of the last try to fetch others, when it failed."""
+    what_to_do: str = ""
+
+
 class Account(Protocol):
     """One account of a cloud; `hurried` work is counted by our own rates and does not wait for them."""
 
@@ -86,6 +97,9 @@ class Account(Protocol):
 
     def queue(self, name: str) -> Queue | None:
         """Open a connection to a queue of events; None when the account has none of that name."""
+
+    def role(self) -> RoleState | None:
+        """Say how the keys of its role stand; None when it has none."""
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""

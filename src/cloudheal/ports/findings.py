@@ -47,6 +47,8 @@ class Code(StrEnum):
     PERMISSION_MISSING = "permission.missing"
     PERMISSION_UNKNOWN = "permission.unknown"
     ROLE_MISSING = "role.missing"
+    ROLE_OK = "role.ok"
+    ROLE_REFUSED = "role.refused"
 
 
 @dataclass(frozen=True, slots=True)

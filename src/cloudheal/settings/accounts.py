@@ -5,6 +5,7 @@ Keys never stand in the file: an account names the environment variables that ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Self
 
@@ -23,6 +24,15 @@ USUAL_VARIABLES: Mapping[tuple[Cloud | None, str | None], str] = {
     (Cloud.TENCENT, "access_key_id_env"): "TENCENTCLOUD_SECRET_ID",
     (Cloud.TENCENT, "access_key_secret_env"): "TENCENTCLOUD_SECRET_KEY",
     (Cloud.TENCENT, "token_env"): "TENCENTCLOUD_TOKEN",
+}
+
+
+#: How each cloud writes a role, and an example with the account's number to be filled in.
+ROLES: Mapping[Cloud, tuple[re.Pattern[str], str]] = {
+    Cloud.ALIBABA: (
+        re.compile(r"acs:ram::(?P<id>\d+):role/(?P<name>[A-Za-z0-9_.-]{1,64})"),
+        "acs:ram::{}:role/cloudheal",
+    ),
 }
 
 
@@ -91,6 +101,11 @@ class AccountSettings(Part):
         description="Environment variable that may hold the token of short-lived keys (STS), such as those of a role; "
         "empty: ALIBABA_CLOUD_SECURITY_TOKEN or TENCENTCLOUD_TOKEN.",
     )
+    role: str = Field(
+        "",
+        description="RAM role that the keys take on, `acs:ram::UID:role/NAME`, Alibaba Cloud only: every call is then "
+        "signed by its short-lived keys, which are fetched anew before they run out. Empty: the keys themselves sign.",
+    )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
     group_by: str = Field(
         "server_group",
@@ -147,6 +162,25 @@ class AccountSettings(Part):
     def _usual(cls, value: str, info: ValidationInfo) -> str:
         """Take the variables that each cloud's own tools read."""
         return value or USUAL_VARIABLES.get((info.data.get("cloud"), info.field_name), "")
+
+    @field_validator("role")
+    @classmethod
+    def _of_this_account(cls, value: str, info: ValidationInfo) -> str:
+        """Refuse what is no role, and a role of another account: its calls would see other servers."""
+        cloud, id_ = info.data.get("cloud"), info.data.get("id")
+        if not value or cloud is None or id_ is None:
+            return value
+        if cloud not in ROLES:
+            msg = "only accounts of Alibaba Cloud can take on a role; leave it out"
+            raise ValueError(msg)
+        found, form = ROLES[cloud][0].fullmatch(value), ROLES[cloud][1]
+        if found is None:
+            msg = f"expected a role such as {form.format(id_)}, got {value!r}"
+            raise ValueError(msg)
+        if found["id"] != id_:
+            msg = f"the role is of account {found['id']}, and id: of this one is {id_}; correct one of them"
+            raise ValueError(msg)
+        return value
 
     @field_validator("queue", "audit_trail", "group_by")
     @classmethod

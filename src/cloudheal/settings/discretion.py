@@ -2,7 +2,8 @@
 
 Whoever reads a settings file learns its secrets here; from then on they are gone from every log line of every library,
 arguments and tracebacks included, and from each text that goes through `discreet`. It is kept for the process, as
-logging is: a secret is one whichever part of the program meets it. Nothing that has been learnt is forgotten.
+logging is: a secret is one whichever part of the program meets it. Nothing that has been learnt is forgotten but keys
+that were lent for a while, when they have run out.
 
 What is cut short must go through `discreet` first, because half a secret is not recognised.
 """
@@ -13,7 +14,8 @@ import json
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cloudheal.settings.schema import Settings
@@ -26,6 +28,8 @@ class _Known:
     """What was learnt; replaced as a whole, so that readers need no lock."""
 
     secrets: frozenset[str] = frozenset()
+    lent: Mapping[str, tuple[frozenset[str], ...]] = MappingProxyType({})
+    """The keys that were lent for a while, by whose they are; of each the last two."""
     scrub: Scrubber = Scrubber()
     guard = threading.Lock()
 
@@ -35,10 +39,24 @@ def learn(settings: Settings, environment: Mapping[str, str]) -> None:
     with _Known.guard:
         secrets = _Known.secrets | secrets_of(settings, environment)
         if secrets != _Known.secrets:
-            _Known.scrub, _Known.secrets = Scrubber.of(secrets), secrets
+            _Known.secrets = secrets
+            _Known.scrub = _scrubber()
         factory = logging.getLogRecordFactory()
         if not isinstance(factory, _DiscreetRecords):
             logging.setLogRecordFactory(_DiscreetRecords(factory))
+
+
+def learn_lent(owner: str, secrets: Iterable[str]) -> None:
+    """Know what is secret for a while: with the next but one of the same owner it has run out, and is forgotten."""
+    with _Known.guard:
+        before = _Known.lent.get(owner, ())
+        _Known.lent = {**_Known.lent, owner: (*before[-1:], frozenset(secrets))}
+        _Known.scrub = _scrubber()
+
+
+def _scrubber() -> Scrubber:
+    lent = (one for generations in _Known.lent.values() for one in generations)
+    return Scrubber.of(_Known.secrets.union(*lent))
 
 
 def discreet(text: str) -> str:

@@ -16,12 +16,14 @@ from cloudheal.clouds.alibaba.guests import AlibabaGuests
 from cloudheal.clouds.alibaba.metrics import AlibabaMetrics
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.pollers import AlibabaFleet
+from cloudheal.clouds.alibaba.role import key_ring
 from cloudheal.clouds.alibaba.sources import MnsQueue
 from cloudheal.clouds.alibaba.system_events import AlibabaSystemEvents
 from cloudheal.clouds.alibaba.trail import AlibabaTrail
 from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.quota import Buckets
-from cloudheal.ports.account import Duties
+from cloudheal.clouds.roles import RoleKeys
+from cloudheal.ports.account import Duties, RoleState
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.findings import Finding
@@ -40,10 +42,10 @@ class AlibabaAccount:
     ) -> None:
         """`now` is the operator's clock; `called` is told of each call that was sent, and how it ended."""
         self.settings = settings
-        self._keys = keys
+        self.keys = key_ring(settings, keys, now, called)
         self._now = now
         rates = Buckets(settings.calls_per_second, time.monotonic)
-        self.client = Client(keys.id, keys.secret, settings.endpoint, rates, called=called, token=keys.token)
+        self.client = Client(self.keys, settings.endpoint, rates, called=called)
 
     @cached_property
     def compute(self) -> Compute:
@@ -87,14 +89,18 @@ class AlibabaAccount:
         queue = self.settings.queue
         if queue is None or name not in {queue.name, queue.urgent}:
             return None
-        return MnsQueue(queue.endpoint, self._keys.id, self._keys.secret, name, self._keys.token)
+        return MnsQueue(queue.endpoint, self.keys, name)
+
+    def role(self) -> RoleState | None:
+        """Say how the keys of its role stand; None when it has none."""
+        return self.keys.state() if isinstance(self.keys, RoleKeys) else None
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.alibaba.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
         from cloudheal.clouds.alibaba.setup import places_of  # noqa: PLC0415 - the same
 
-        one, keys = self.settings, self._keys
+        one, keys = self.settings, self.keys
         patient = Patient(one.id, one.regions, keys, one.endpoint, places_of(one), duties.verbs, one.audit_trail)
         return examine(patient, clock)
 

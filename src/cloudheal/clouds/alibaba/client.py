@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from alibabacloud_credentials.models import CredentialModel
 from alibabacloud_tea_openapi import utils_models as openapi
 from alibabacloud_tea_openapi.client import Client as VendorClient
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
 
+from cloudheal.clouds.keys import KeyRing, Keys
 from cloudheal.clouds.quota import Buckets, Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.settings.discretion import discreet
@@ -27,6 +29,8 @@ _IN_TROUBLE = ("InternalError", "ServiceUnavailable", "UnknownError")
 _BUSY = ("BackendServer.configuring", "ServiceIsConfiguring", "ServiceIsStopping", "SystemBusy", "OperationConflict")
 #: Codes that pass by waiting; everything else below HTTP 500 does not.
 _PASSING = (*_IN_TROUBLE, *_BUSY, "Throttling", "InstanceNotReady", "OperationFailed.TokenIsProcessing")
+#: Short-lived keys that have run out: nothing was done.
+_RUN_OUT = "InvalidSecurityToken.Expired"
 _PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts", ACTIONTRAIL: "actiontrail"}
 
 
@@ -35,23 +39,19 @@ class Client:
 
     def __init__(
         self,
-        access_key_id: str,
-        access_key_secret: str,
+        keys: KeyRing,
         endpoint: str | None = None,
         buckets: Buckets | None = None,
         pause: Callable[[float], object] = time.sleep,
         called: Callable[[str, str], object] = lambda _action, _outcome: None,
-        *,
-        token: str = "",
     ) -> None:
         """`endpoint` is a base URL in place of the vendor's own, such as a simulator's; `buckets` are our own rates.
 
-        `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered. The `token`
-        belongs to short-lived keys.
+        `called` is told of each call that was sent, and how it ended: ok, throttled, refused or unanswered.
         """
         self._called = called
         self._pace = Pace(buckets, pause)
-        self._key = (access_key_id, access_key_secret, token)
+        self._keys = keys
         self._endpoint = endpoint
         self._clients: dict[tuple[str, str], VendorClient] = {}
 
@@ -64,6 +64,9 @@ class Client:
     def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
         seconds = self._pace.left(action, seconds)
+        began = time.monotonic()
+        keys = self._keys.current(seconds)
+        seconds = _rest(action, seconds, time.monotonic() - began)
         call = openapi.Params(
             action=action,
             version=version,
@@ -81,26 +84,54 @@ class Client:
         try:
             body: dict[str, Any] = self._client(version, region).call_api(call, request, runtime)["body"]
         except Exception as problem:  # the vendor's client lets its transport's exceptions through
-            error = _translated(action, problem)
+            error = self._heeded(action, _translated(action, problem), keys)
             self._called(action, outcome_of(error, "Throttling"))
             raise error from problem
         self._called(action, "ok")
         return body
+
+    def _heeded(
+        self, action: str, error: CloudTransientError | CloudPermanentError, keys: Keys
+    ) -> CloudTransientError | CloudPermanentError:
+        """Let keys go that the cloud calls expired; where there are others the call, which did nothing, comes again."""
+        if not (error.vendor_code.startswith(_RUN_OUT) and self._keys.run_out(keys)):
+            return error
+        message, code = f"{action} was put off: its keys had run out", error.vendor_code
+        return CloudTransientError(message, vendor_code=code, request_id=error.request_id, refused=True)
 
     def _client(self, version: str, region: str) -> VendorClient:
         found = self._clients.get((version, region))
         if found is None:
             scheme, _, host = (self._endpoint or f"https://{host_of(version, region)}").partition("://")
             config = openapi.Config(
-                access_key_id=self._key[0],
-                access_key_secret=self._key[1],
-                security_token=self._key[2] or None,
+                credential=_Credential(self._keys),
                 region_id=region,
                 endpoint=host.rstrip("/"),
                 protocol=scheme,
             )
             found = self._clients[version, region] = VendorClient(config)
         return found
+
+
+class _Credential:
+    """What the vendor's client asks for keys, at every call."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def get_credential(self) -> CredentialModel:
+        """Return the keys of this moment, in the vendor's own words."""
+        keys = self._keys.current()
+        kind = "sts" if keys.token else "access_key"
+        return CredentialModel(keys.id, keys.secret, keys.token or None, type=kind)
+
+
+def _rest(action: str, seconds: float, waited: float) -> float:
+    """Return how many seconds are left for a call that waited for its keys. Raises CloudTransientError for none."""
+    if waited >= seconds:
+        message = f"{action} was not sent: its keys came too late"
+        raise CloudTransientError(message, vendor_code="KeysLate", refused=True)
+    return seconds - waited
 
 
 def host_of(version: str, region: str) -> str:

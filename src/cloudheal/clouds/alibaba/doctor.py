@@ -15,8 +15,9 @@ from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.client import ACTIONTRAIL, CMS, ECS, SLB, STS, Client, host_of
 from cloudheal.clouds.alibaba.setup import SECONDS, Deed, Place, plan
 from cloudheal.clouds.alibaba.sources import MnsQueue
-from cloudheal.clouds.keys import Keys
+from cloudheal.clouds.keys import KeyRing
 from cloudheal.clouds.reaching import reach, skew
+from cloudheal.clouds.roles import examined
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock, SystemClock
 from cloudheal.ports.findings import Code, Finding, Level
@@ -39,7 +40,7 @@ class Patient:
 
     id: str
     regions: Sequence[str]
-    keys: Keys
+    keys: KeyRing
     endpoint: str | None
     queues: Sequence[Place]
     verbs: frozenset[str]
@@ -53,8 +54,12 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     for name, url in endpoints:
         yield reach(name, url, SECONDS)
     yield skew(endpoints[0][1], SystemClock(), SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
-    keys = patient.keys
-    client = Client(keys.id, keys.secret, patient.endpoint, token=keys.token)
+    role = examined(patient.keys)
+    if role is not None:
+        yield role
+        if role.level is Level.ERROR:
+            return
+    client = Client(patient.keys, patient.endpoint)
     key = _key(client, patient)
     yield key
     if key.level is Level.ERROR:
@@ -95,8 +100,7 @@ def _key(client: Client, patient: Patient) -> Finding:
 def _queue(patient: Patient, place: Place, clock: Clock) -> Finding:
     facts = {"queue": place.queue, "endpoint": place.endpoint}
     try:
-        keys = patient.keys
-        with closing(MnsQueue(place.endpoint, keys.id, keys.secret, place.queue, keys.token)) as queue:
+        with closing(MnsQueue(place.endpoint, patient.keys, place.queue)) as queue:
             oldest = queue.oldest()
     except (CloudPermanentError, CloudTransientError) as problem:
         missing = problem.vendor_code == "QueueNotExist"

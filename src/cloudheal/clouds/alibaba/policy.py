@@ -31,8 +31,19 @@ _SETUP_EVENTS = (
 
 
 def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:
-    """Return the least RAM policy that lets an account do its duties."""
-    return {"Version": "1", "Statement": list(statements(account, duties, places_of(account)))}
+    """Return the least RAM policy that lets an account do its duties; with a role, that and what leads to it."""
+    policy = {"Version": "1", "Statement": list(statements(account, duties, places_of(account)))}
+    return {"role": policy, **_to_the_role(account)} if account.role else policy
+
+
+def _to_the_role(account: AccountSettings) -> dict[str, Any]:
+    """Return whom the role trusts, as its trust policy, and what the user of the keys must be allowed."""
+    trusted = {"RAM": [f"acs:ram::{account.id}:root"]}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusted}
+    return {
+        "role_trust": {"Version": "1", "Statement": [trust]},
+        "user": {"Version": "1", "Statement": [_allow(["sts:AssumeRole"], [account.role])]},
+    }
 
 
 def statements(account: AccountSettings, duties: Duties, places: Sequence[Place]) -> Iterator[dict[str, Any]]:

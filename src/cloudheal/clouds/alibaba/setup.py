@@ -22,8 +22,8 @@ from mns.queue import Queue, QueueMeta
 
 from cloudheal.clouds.alibaba.client import CMS, Client
 from cloudheal.clouds.alibaba.events import INTERRUPTION
-from cloudheal.clouds.alibaba.sources import translated
-from cloudheal.clouds.keys import Keys
+from cloudheal.clouds.alibaba.sources import Provider, translated
+from cloudheal.clouds.keys import KeyRing
 from cloudheal.errors import CloudPermanentError
 from cloudheal.settings.accounts import AccountSettings
 
@@ -91,7 +91,7 @@ def region_of(endpoint: str, default: str) -> str:
     return region.removesuffix("-internal").removesuffix("-vpc")
 
 
-def plan(client: Client, keys: Keys, places: Sequence[Place]) -> list[Item]:
+def plan(client: Client, keys: KeyRing, places: Sequence[Place]) -> list[Item]:
     """Read what is there and say what must be done. Raises Cloud*Error."""
     items = []
     for place in places:
@@ -105,7 +105,7 @@ def plan(client: Client, keys: Keys, places: Sequence[Place]) -> list[Item]:
     return items
 
 
-def _queue(keys: Keys, place: Place) -> Item:
+def _queue(keys: KeyRing, place: Place) -> Item:
     name = f"{place.queue} ({place.region})"
     with _opened(keys, place) as queue:
         try:
@@ -120,13 +120,13 @@ def _queue(keys: Keys, place: Place) -> Item:
     return Item("queue", name, deed, differences, lambda: _raise(keys, place, lower))
 
 
-def _create(keys: Keys, place: Place) -> object:
+def _create(keys: KeyRing, place: Place) -> object:
     meta = QueueMeta(vis_timeout=AT_LEAST["visibility_timeout"], msg_ttl=AT_LEAST["message_retention_period"])
     with _opened(keys, place) as queue:
         return queue.create(meta)
 
 
-def _raise(keys: Keys, place: Place, lower: Mapping[str, int]) -> object:
+def _raise(keys: KeyRing, place: Place, lower: Mapping[str, int]) -> object:
     with _opened(keys, place) as queue:
         meta = queue.get_attributes()
         for name, least in lower.items():
@@ -135,8 +135,8 @@ def _raise(keys: Keys, place: Place, lower: Mapping[str, int]) -> object:
 
 
 @contextmanager
-def _opened(keys: Keys, place: Place) -> Iterator[Queue]:
-    account = Account(place.endpoint, keys.id, keys.secret, keys.token)
+def _opened(keys: KeyRing, place: Place) -> Iterator[Queue]:
+    account = Account(place.endpoint, credentials_provider=Provider(keys))
     try:
         yield account.get_queue(place.queue)
     except MNSExceptionBase as problem:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mns.account import Account
+from mns.auth import Credentials, CredentialsProvider
 from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
 from mns.queue import Message
 
+from cloudheal.clouds.keys import KeyRing, Keys
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.queue import QueuedMessage, QueueProblem
 from cloudheal.settings.discretion import discreet
@@ -23,6 +25,8 @@ MOST_WAIT_SECONDS = 30
 CALL_SECONDS = 10
 _GONE = frozenset({"MessageNotExist", "ReceiptHandleError"})
 _MISSING = "QueueNotExist"
+#: Short-lived keys that have run out.
+_RUN_OUT = "SecurityTokenExpired"
 _REFUSED = (
     *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Forbidden", "AccessIDAuth"),
     *("SecurityToken", "MissingSecurityToken", "InvalidSecurityToken"),
@@ -31,13 +35,30 @@ _THROTTLED = ("QpsLimitExceeded", "Throttling", "FlowControl")
 _UNREACHABLE = "NetWorkException"
 
 
+class Provider(CredentialsProvider):  # type: ignore[misc]  # the vendor's client has no types
+    """What the vendor's client asks for keys, at every call; not shared between threads."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+        self._used: Keys | None = None
+
+    def get_credentials(self) -> Credentials:
+        """Return the keys of this moment, in the vendor's own words. Raises Cloud*Error."""
+        self._used = keys = self._keys.current()
+        return Credentials(keys.id, keys.secret, keys.token)
+
+    def run_out(self) -> bool:
+        """Hear that the keys of the last call were taken for expired; says whether the next call has others."""
+        return self._used is not None and self._keys.run_out(self._used)
+
+
 class MnsQueue:
     """One MNS queue of one account. Not shared between threads: the vendor's client keeps one connection."""
 
-    def __init__(self, endpoint: str, access_key_id: str, access_key_secret: str, queue: str, token: str = "") -> None:
-        """Connect with keys; the `token` belongs to short-lived ones."""
+    def __init__(self, endpoint: str, keys: KeyRing, queue: str) -> None:
         self.name = queue
-        account = Account(endpoint, access_key_id, access_key_secret, token)
+        self._provider = Provider(keys)
+        account = Account(endpoint, credentials_provider=self._provider)
         self._client = account.mns_client
         limit = MOST_WAIT_SECONDS + CALL_SECONDS
         self._client.http.conn.timeout = self._client.http.conn.connection_timeout = limit
@@ -55,9 +76,9 @@ class MnsQueue:
         except MNSServerException as problem:
             if problem.type == "MessageNotExist":
                 return []
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         except MNSExceptionBase as problem:
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         return [_queued(one) for one in taken]
 
     def extend(self, handle: str, seconds: int) -> str | None:
@@ -70,9 +91,9 @@ class MnsQueue:
         except MNSServerException as problem:
             if problem.type in _GONE:
                 return None
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         except MNSExceptionBase as problem:
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         return str(changed.receipt_handle)
 
     def give_back(self, handles: Sequence[str]) -> None:
@@ -85,7 +106,7 @@ class MnsQueue:
         try:
             return str(self._queue.send_message(Message(body)).message_id)
         except MNSExceptionBase as problem:
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
 
     def oldest(self) -> datetime | None:
         """Look at the message that comes next, without taking it; when it was put there. Raises Cloud*Error."""
@@ -94,9 +115,9 @@ class MnsQueue:
         except MNSServerException as problem:
             if problem.type == "MessageNotExist":
                 return None
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         except MNSExceptionBase as problem:
-            raise translated(self.name, problem) from problem
+            raise self._told(problem) from problem
         return datetime.fromtimestamp(int(seen.enqueue_time) / 1000, UTC)
 
     def acknowledge(self, handles: Sequence[str]) -> tuple[str, ...]:
@@ -108,12 +129,19 @@ class MnsQueue:
                 self._queue.batch_delete_message(part)
             except MNSServerException as problem:
                 if not problem.sub_errors and problem.type not in _GONE:
-                    raise translated(self.name, problem) from problem
+                    raise self._told(problem) from problem
                 named = [str(one.get("ReceiptHandle", "")) for one in problem.sub_errors or ()]
                 refused += named or part
             except MNSExceptionBase as problem:
-                raise translated(self.name, problem) from problem
+                raise self._told(problem) from problem
         return tuple(refused)
+
+    def _told(self, problem: MNSExceptionBase) -> CloudTransientError | CloudPermanentError:
+        error = translated(self.name, problem)
+        if error.vendor_code == _RUN_OUT and self._provider.run_out():
+            message = f"queue {self.name}: the keys had run out"
+            return CloudTransientError(message, vendor_code=_RUN_OUT, request_id=error.request_id, refused=True)
+        return error
 
     def problem_of(self, error: CloudTransientError | CloudPermanentError) -> QueueProblem:
         """Say which of the problems an error is."""

@@ -89,6 +89,9 @@ class TencentAccount:
 
         return KafkaQueue(self.settings.kafka, self._login)
 
+    def role(self) -> None:
+        """Return None: its keys take on no role."""
+
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.tencent.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
