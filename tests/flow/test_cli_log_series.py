@@ -198,6 +198,9 @@ def test_a_machine_that_only_counts_needs_no_account(desk: Path) -> None:
     done = run(command, cwd=desk)
     (row,) = json.loads(done.stdout)
     assert (row["lines"], row["counted"], row["files"]) == (5, 5, 1)
+    text = SETTINGS.format(folder=desk, language="en").replace("[access.log]", "[none/*.log]")
+    (desk / "cloudheal.yaml").write_text(text.replace("cloudheal.db", "other.db"), encoding="utf-8")
+    assert "No file is there for web" in run([*command[:-1]], cwd=desk).stdout
 
 
 def test_top_is_drawn_anew_until_it_is_interrupted(desk: Path) -> None:

@@ -107,6 +107,17 @@ def test_preview_reads_what_it_is_given(desk: Path) -> None:
     assert "No log is called acces; there are access" in typed(desk, "logs", "preview", "acces").stdout
 
 
+def test_a_log_without_a_file_is_told_with_what_to_write(desk: Path) -> None:
+    """A name of the file for the command that was typed, and a pattern where a folder was named."""
+    text = SETTINGS.format(language="en").replace('["*.log", "*.gz"]', "[folder]")
+    (desk / "cloudheal.yaml").write_text(text, encoding="utf-8")
+    for command in ("preview", "rehearse"):
+        none = typed(desk, "logs", command, "access")
+        assert (none.returncode, f"cloudheal logs {command} access FILE" in none.stdout) == (1, True)
+    (desk / "folder").mkdir()
+    assert f"write {desk}/folder/* under files" in "".join(typed(desk, "logs", "preview", "access").stdout.split("\n"))
+
+
 def test_check_says_how_each_log_is_read_and_fails_when_none_of_it_is(desk: Path) -> None:
     """Before anything is followed, and in the operator's language."""
     (row,) = document(desk, "logs", "check")

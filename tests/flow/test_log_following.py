@@ -389,8 +389,8 @@ def test_a_reading_says_what_is_wrong(machine: Machine) -> None:
     assert problem.startswith("log.unreadable app path=")
 
 
-def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path) -> None:
-    """`run` counts beside everything else; a log without a file is a problem in /healthz; an orderly end commits."""
+def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`run` counts beside all else; a log without a file is in /healthz, and logged once; an orderly end commits."""
     live = tmp_path / "app.log"
     live.write_text("2026-03-02T03:00:00Z batch=b0 number=7\n" * 3, encoding="utf-8")
     metrics = [{"name": "lines", "by": ["batch"], "measures": ["count()"]}]
@@ -400,6 +400,8 @@ def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path) -> No
     with App(Settings.model_validate(document)).running() as app:
         until(lambda: app.following.followers["app"].reading.fed.lines == 3, what="three lines")
         until(lambda: "log.none none" in app.watch.health()["problems"], what="the log without a file")  # type: ignore[operator]
+        until(lambda: "logs.problem log.none none" in caplog.text, what="its warning")
+        assert app.following.warn() == 0
         metrics_page = app.watch.metrics()
     assert 'cloudheal_log_lines_total{log="app",outcome="counted"} 3' in metrics_page
     assert 'cloudheal_log_files{log="none"} 0' in metrics_page

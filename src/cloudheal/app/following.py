@@ -51,6 +51,8 @@ class Following:
     stands_by: bool = False
     """Another process of this host follows."""
     _lock: int | None = None
+    _told: frozenset[str] = frozenset()
+    """What was logged to be wrong, and still is."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def works(self) -> Mapping[str, Callable[[], object]]:
@@ -69,6 +71,15 @@ class Following:
                 yield f"log.none {one.log}"
             if one.late > LATE_SECONDS:
                 yield f"log.late {one.log} bytes={one.behind} seconds={one.late:.0f}"
+
+    def warn(self) -> int:
+        """Log what is wrong, once for as long as it lasts; returns how much is new."""
+        now = {one.partition(" bytes=")[0]: one for one in self.problems()}
+        new = sorted(now.keys() - self._told)
+        for name in new:
+            log.warning("logs.problem %s", now[name])
+        self._told = frozenset(now)
+        return len(new)
 
     def readings(self) -> Sequence[Reading]:
         """Return how each log is read."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import Desk, desk, operator, settings_of, show_of
-from cloudheal.cli.log_definitions import definition_named
+from cloudheal.cli.log_definitions import definition_named, no_file
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -118,11 +118,13 @@ def rehearse(
 ) -> None:
     """Say what the alarms of a log would have made of what is in its files; nothing is stored, nobody is told."""
     from cloudheal.app.log_alarms import guarded_of
-    from cloudheal.cli.log_lines import minutes_in
+    from cloudheal.cli.log_lines import files_of, minutes_in
 
     settings = settings_of(config)
     show = show_of(settings, as_json=as_json)
     definition = definition_named(name, show, settings, config)
+    if not files and not files_of(definition.files):
+        no_file(definition, show, "rehearse")
     alarms = [one.alarm for one in guarded_of(settings) if one.alarm.definition == name]
     fed, minutes = minutes_in(definition, files)
     rows = sorted(_turns(definition, alarms, minutes, settings.timezone), key=lambda row: row.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -29,3 +29,11 @@ def definition_named(name: str, show: Show, settings: Settings, config: Path) ->
         show.say("logs.unknown", name=name, known=", ".join(known))
         raise typer.Exit(1)
     return known[name]
+
+
+def no_file(definition: Definition, show: Show, command: str) -> NoReturn:
+    """Say that no file of a log is there, and end with 1; of a folder, what to write for the files in it."""
+    folders = [one for one in definition.files if Path(one).is_dir()]
+    text, files = ("logs.folder", folders) if folders else ("logs.no_file", definition.files)
+    show.say(text, log=definition.name, files=", ".join(files), folder=files[0], command=command)
+    raise typer.Exit(1)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +37,7 @@ from cloudheal.cli.options import HERE, AsJson, Config
 if TYPE_CHECKING:
     from cloudheal.logs.definition import Definition, Metric
     from cloudheal.logs.windows import Window
+    from cloudheal.pipeline.log_following import Reading
 
 app = typer.Typer()
 log = logging.getLogger("cloudheal.logs")
@@ -84,14 +84,22 @@ def follow(
 ) -> None:
     """Follow the logs of the settings and count, without watching any cloud; until told to stop."""
     from cloudheal.cli.work import log_plainly
+    from cloudheal.logs.names import shown
 
     log_plainly()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with desk(config, as_json=as_json) as at:
-        rows = _followed(at, config, stopping, once=once)
+        found = definitions(at.settings, config)
+        readings = _followed(at, found, stopping, once=once)
+        rows = [_followed_row(one) for one in readings]
         at.show.rows("title.logs.followed", rows, ("log", "files", "lines", "counted", "refused", "late"))
+        for one, reading in zip(found, readings, strict=True):
+            for trouble in reading.troubles:
+                at.show.say("logs.unreadable", log=one.name, path=shown(trouble.path), code=trouble.why)
+            if not reading.files and not reading.troubles:
+                at.show.say("logs.none_followed", log=one.name, files=", ".join(one.files))
 
 
 @app.command()
@@ -133,7 +141,8 @@ def query(
 # --- follow ---
 
 
-def _followed(at: Desk, config: Path, stopping: threading.Event, *, once: bool) -> list[FollowedRow]:
+def _followed(at: Desk, found: Sequence[Definition], stopping: threading.Event, *, once: bool) -> Sequence[Reading]:
+    """Follow logs until told to stop; returns how each was read, in the order of their definitions."""
     from cloudheal.app.following import POLL_SECONDS, following_of
     from cloudheal.metrics.counters import Counters
     from cloudheal.record.log_rollup import Ages, SeriesKeeper
@@ -141,7 +150,7 @@ def _followed(at: Desk, config: Path, stopping: threading.Event, *, once: bool) 
     counters = Counters()
     ages, worker = at.settings.record.series, f"{socket.gethostname()}-{os.getpid()}"
     series = SeriesKeeper(at.database, worker, at.clock, Ages(ages.minutes, ages.quarters, ages.hours))
-    following = following_of(at.settings, at.database, definitions(at.settings, config), at.clock, counters)
+    following = following_of(at.settings, at.database, found, at.clock, counters)
     if once:
         following.catch_up(stopping.is_set)
     else:
@@ -154,17 +163,18 @@ def _followed(at: Desk, config: Path, stopping: threading.Event, *, once: bool) 
             chores.start(name, work, POLL_SECONDS)
         log.info("logs.ready host=%s logs=%d", following.host, len(following.followers))
         while not stopping.wait(LOOK_SECONDS):  # in slices: a signal is heard between them
-            pass
+            following.warn()
         chores.join(15)
     standing_by = following.stands_by
     following.end()
     if standing_by:
         at.show.say("logs.standing_by")
         raise typer.Exit(1)
-    return [
-        FollowedRow(one.log, one.files, one.fed.lines, one.fed.counted, one.fed.rejected, one.fed.late)
-        for one in following.readings()
-    ]
+    return following.readings()
+
+
+def _followed_row(one: Reading) -> FollowedRow:
+    return FollowedRow(one.log, one.files, one.fed.lines, one.fed.counted, one.fed.rejected, one.fed.late)
 
 
 # --- query ---

@@ -20,6 +20,8 @@ LOG_SERIES_EN: Final[dict[str, str]] = {
     "column.rank": "#",
     "column.share": "share of lines",
     "logs.standing_by": "Another process of this host follows the logs of this database; nothing was read.",
+    "logs.none_followed": "No file is there for {log} ({files}); cloudheal logs check looks again.",
+    "logs.unreadable": "{path} of {log} cannot be read: {code}",
     "logs.no_metric": "The log has no metric {name}; it has {known}.",
     "logs.no_series": "Nothing of {log} is stored for this time. Minutes are stored once they are over and late lines"
     " are no longer waited for; until then: cloudheal logs top {log}",
@@ -45,6 +47,8 @@ LOG_SERIES_ZH: Final[dict[str, str]] = {
     "column.rank": "名次",
     "column.share": "行数占比",
     "logs.standing_by": "本机的另一个进程正在跟踪这个数据库的日志；没有读取任何内容。",
+    "logs.none_followed": "{log} 没有对应的文件（{files}）；改好后用 cloudheal logs check 再看。",
+    "logs.unreadable": "{log} 的 {path} 无法读取：{code}",
     "logs.no_metric": "该日志没有监控项 {name}；有：{known}。",
     "logs.no_series": "{log} 在这段时间内没有已存储的数据。一分钟结束且不再等待迟到行之后才会存储；在此之前请用："
     "cloudheal logs top {log}",

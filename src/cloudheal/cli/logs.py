@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudheal.cli.desk import settings_of, show_of
-from cloudheal.cli.log_definitions import definition_named, definitions
+from cloudheal.cli.log_definitions import definition_named, definitions, no_file
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def preview(
     definition = definition_named(name, show, settings, config)
     found = [file] if file else files_of(definition.files)
     if not found:
-        show.say("logs.no_file", log=name, files=", ".join(definition.files))
-        raise typer.Exit(1)
+        no_file(definition, show, "preview")
     seen = _previewed(definition, last_lines(found[0], LINES), _now(settings))
     if as_json:
         show.document({"log": name, "file": str(found[0]), **asdict(seen)})
