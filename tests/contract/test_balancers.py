@@ -163,6 +163,33 @@ def test_a_busy_balancer_is_transient_and_did_nothing(simulator: RunningSimulato
     assert (caught.value.vendor_code, caught.value.refused) == ("BackendServer.configuring", True)
 
 
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        ("BackendServer.configuring", True),
+        ("ServiceIsConfiguring", True),
+        ("ServiceIsStopping", True),
+        ("SystemBusy", True),
+        ("OperationConflict", True),
+        ("Throttling.User", True),
+        ("InvalidParameter", False),
+        ("Forbidden.RAM", False),
+    ],
+)
+def test_only_codes_that_pass_are_worth_a_retry(
+    simulator: RunningSimulator, balancers: AlibabaBalancers, code: str, *, passes: bool
+) -> None:
+    """Every way in which a balancer says that it is busy did nothing and passes; a mistake does not."""
+    refusal = {"kind": "error", "status": 400, "code": code, "message": "no"}
+    simulator.control("PUT", "faults", [{"action": "RemoveVServer*", "fault": refusal}])
+    with pytest.raises((CloudTransientError, CloudPermanentError)) as caught:
+        balancers.remove(REGION, WEB_GROUP, [Member(WEB, 9090, 100)], 5)
+    problem = caught.value
+    assert isinstance(problem, CloudTransientError | CloudPermanentError)
+    assert (problem.vendor_code, isinstance(problem, CloudTransientError)) == (code, passes)
+    assert getattr(problem, "refused", True)
+
+
 def test_a_lost_answer_is_not_taken_for_a_refusal(simulator: RunningSimulator, balancers: AlibabaBalancers) -> None:
     """The call took effect although its answer was an error of the service: nobody may call it refused."""
     simulator.control("PUT", "faults", [{"action": "RemoveVServer*", "fault": "effect-then-5xx"}])

@@ -21,12 +21,16 @@ def operator(at_hand: Operator) -> Operator:
 
 
 def test_a_new_rule_records_only_until_it_is_promoted_and_again_when_it_changes(operator: Operator) -> None:
-    """The list says what is asked for and what is in force; nothing is started before a person promoted the rule."""
+    """The list says what is asked for and what is in force; nothing is started before a person promoted the rule.
+
+    What was passed over stays so: neither the next worker nor the same message, brought again, makes up for it.
+    """
     (row,) = operator.json("rules", "list")
     assert (row["mode"], row["effective"], row["promoted_at"]) == ("auto", "shadow", None)
     operator.chaos("power_off", "i-bp1web01")
     queue = operator.simulator.control
     until(lambda: len(queue("GET", "world")["alibaba"]["queues"][0]["messages"]) >= 2, what="events on the queue")
+    brought = [one["body"] for one in queue("GET", "world")["alibaba"]["queues"][0]["messages"]]
     operator.done("run", "--once")
     stopped = next(event for event in operator.json("events") if event["status"] == "Stopped")
     assert stopped["decisions"] == [f"{NAME}: shadow"]
@@ -34,6 +38,10 @@ def test_a_new_rule_records_only_until_it_is_promoted_and_again_when_it_changes(
     operator.done("rules", "promote", NAME)
     (row,) = operator.json("rules", "list")
     assert (row["effective"], row["promoted_by"]) == ("auto", operator_name())
+    (operator.folder / "again.jsonl").write_text("\n".join(brought), encoding="utf-8")
+    operator.done("feed", "again.jsonl")
+    operator.done("run", "--once")
+    assert (operator.json("runs"), operator.starts()) == ([], [])
     operator.settings(rules=[{**RULE, "with": {"max_attempts": 1}}])
     (row,) = operator.json("rules", "list")
     assert row["effective"] == "shadow"
