@@ -45,7 +45,7 @@ def _block(name: str, language: str) -> str:
         said.summary if said else playbook.summary,
         "",
         f"- {texts['playbook.started_by'].format(events=events)}",
-        f"- {texts['playbook.verbs'].format(verbs=', '.join(f'`{one}`' for one in playbook.verbs))}",
+        f"- {texts['playbook.verbs'].format(verbs=', '.join(f'`{one}`' for one in playbook.may_ask))}",
         f"- {texts[f'playbook.risk.{playbook.risk}']}",
         f"- {texts['playbook.reversible' if playbook.reversible else 'playbook.irreversible']}",
         *(

@@ -280,6 +280,9 @@ def test_the_policy_is_the_least_that_the_rules_need(operator: Operator) -> None
     ]
     assert queue["Resource"] == [f"acs:mns:cn-hangzhou:1000000000000001:/queues/{QUEUE}/messages"]
     assert all(one["Effect"] == "Allow" and "*" not in "".join(one["Action"]) for one in policy["Statement"])
+    assert "ecs:GetInstanceConsoleOutput" not in servers["Action"]
+    operator.settings(rules=[{**RULE, "with": {"evidence": True}}])
+    assert "ecs:GetInstanceConsoleOutput" in json.loads(operator.done("policy"))["Statement"][0]["Action"]
     operator.settings(rules=[{**RULE, "mode": "shadow"}])
     actions = [action for one in json.loads(operator.done("policy"))["Statement"] for action in one["Action"]]
     assert "ecs:StartInstance" not in actions

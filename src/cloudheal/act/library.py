@@ -60,7 +60,7 @@ def verbs() -> frozenset[str]:
 def _problems(one: Playbook, troubles: set[str], known: Sequence[Trigger]) -> Iterator[str]:
     if not _NAME.fullmatch(one.name):
         yield "its name must be lower case letters, digits and _"
-    unknown = sorted({*one.verbs} - verbs())
+    unknown = sorted({*one.may_ask} - verbs())
     if unknown:
         yield f"no cloud has the verbs {', '.join(unknown)}; known are {', '.join(sorted(verbs()))}"
     if not one.troubles:

@@ -141,15 +141,26 @@ class Playbook:
     """What holds when its verdict is `healed`, a sentence each."""
     steps: tuple[str, ...] = ()
     """What it does, in order, a sentence each; for whoever reads the plan before it is trusted."""
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Verbs that it uses only where a parameter is given, by the name of that."""
     planned: bool = False
     """It is begun at a time that the planner chooses before the event's deadline, not at once."""
     triggers: tuple[Trigger, ...] = ()
     """Events that open troubles which nothing else knows; those of the clouds are built in."""
 
     @property
+    def may_ask(self) -> tuple[str, ...]:
+        """Every verb that it may use, whatever its parameters are."""
+        return tuple(dict.fromkeys((*self.verbs, *(verb for verbs in self.options.values() for verb in verbs))))
+
+    def needs(self, parameters: Mapping[str, object]) -> frozenset[str]:
+        """Return the verbs that it uses with these parameters, as a rule gives them."""
+        return frozenset(self.verbs).union(*(self.options[name] for name in self.options if parameters.get(name)))
+
+    @property
     def only_looks(self) -> bool:
         """True when it asks for nothing that changes anything; whatever limits changes does not hold it back."""
-        return LOOKS.issuperset(self.verbs)
+        return LOOKS.issuperset(self.may_ask)
 
     @property
     def digest(self) -> str:

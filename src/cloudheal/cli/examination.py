@@ -90,7 +90,7 @@ def verbs_of(settings: Settings) -> frozenset[str]:
     watching = {verb for verb, wanted in asked.items() if wanted}
     acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
     known = extensions_of(settings).library.playbooks
-    needed = {verb for rule in acting if rule.playbook in known for verb in known[rule.playbook].verbs}
+    needed = {verb for rule in acting if rule.playbook in known for verb in known[rule.playbook].needs(rule.parameters)}
     return frozenset(watching | needed)
 
 

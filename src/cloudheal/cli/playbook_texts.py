@@ -102,6 +102,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "start_timeout": "一次启动最多用多久。",
                 "max_attempts": "一次故障中最多启动几次。",
                 "backoff": "第二次启动之前的间隔；之后每次加倍。",
+                "evidence": "在第一次启动之前保存当时的一切情况，包括控制台输出的末尾；启动会覆盖它。",
                 "probe": "启动之后服务器必须应答的探测：`tcp` 或 `http`；不写则不探测。",
             },
         ),

@@ -74,7 +74,7 @@ def show_(
         return
     show.say("playbook.summary", name=name, summary=said.summary if said else playbook.summary, origin=found.origin)
     show.say("playbook.started_by", events=", ".join(started_by))
-    show.say("playbook.verbs", verbs=", ".join(playbook.verbs))
+    show.say("playbook.verbs", verbs=", ".join(playbook.may_ask))
     show.say(f"playbook.risk.{playbook.risk}")
     show.say("playbook.reversible" if playbook.reversible else "playbook.irreversible")
     for number, step in enumerate(steps_of(playbook, said), 1):
@@ -130,7 +130,7 @@ def _document(playbook: Playbook, origin: str, started_by: list[str], rows: list
         "summary": playbook.summary,
         "troubles": playbook.troubles,
         "started_by": started_by,
-        "verbs": playbook.verbs,
+        "verbs": playbook.may_ask,
         "risk": playbook.risk.value,
         "reversible": playbook.reversible,
         "steps": playbook.steps,

@@ -23,7 +23,7 @@ from cloudheal.decide.afresh import MOVING, RUNNING, STOPPED, afresh
 from cloudheal.decide.walk import Walk
 from cloudheal.model.decision import Reason, Station
 from cloudheal.model.incident import Healed
-from cloudheal.playbooks import journal, leaving, ordering, probing, sight, starting
+from cloudheal.playbooks import evidence, journal, leaving, ordering, probing, sight, starting
 from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.ordering import PAUSE
 from cloudheal.playbooks.probing import ProbeParameters
@@ -46,6 +46,11 @@ class RestartParameters(BaseModel):
     start_timeout: Duration = Field(duration_of("5m"), description="How long one start may take.")
     max_attempts: int = Field(3, ge=1, le=10, description="Starts in one incident.")
     backoff: Duration = Field(duration_of("10s"), description="Pause before the second start; it doubles each time.")
+    evidence: bool = Field(
+        default=False,
+        description="Keep how everything was, the end of the console included, before the first start, which "
+        "overwrites it.",
+    )
     probe: ProbeParameters | None = Field(
         None, description="What the server must answer after its start: `tcp` or `http`; absent: nothing."
     )
@@ -62,6 +67,8 @@ def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
             return _left_alone(case, hands, seen, walked, starts)
         if starts >= parameters.max_attempts:
             break
+        if parameters.evidence and not starts and not evidence.gather(case, hands):
+            return End(Healed.UNKNOWN, leaving.SUPERSEDED)
         started = starting.start(case, hands, look, seen.value)
         ended = starting.end_of(started, f"start {look}")
         if ended is not None:
@@ -176,5 +183,6 @@ RESTART_STOPPED = Playbook(
         "The server was read back as Running.",
         "The server answered the probe, where the rule asks for one.",
     ),
-    parts=(journal, leaving, ordering, probing, sight, starting),
+    options={"evidence": ("console", "health")},
+    parts=(evidence, journal, leaving, ordering, probing, sight, starting),
 )
