@@ -258,6 +258,17 @@ def test_periods_that_closed_while_nobody_looked_are_made_up_for(database: Datab
         assert len(connection.execute(sa.select(INCIDENT)).all()) == 1
 
 
+def test_a_day_is_made_up_for_at_most(database: Database) -> None:
+    """What was bad three days ago and is well again rouses nobody after a long outage."""
+    site = Site(database, alarm(ONCE, minutes=60))
+    site.clock.advance(timedelta(minutes=1))
+    site.minute(10, minutes=60)
+    site.series.put(site.clock.now() - timedelta(seconds=LATE), 30)
+    site.clock.advance(timedelta(days=3))
+    assert site.alarms.tick() == 24
+    assert site.events == []
+
+
 def test_an_alarm_opens_one_incident_and_its_recovery_ends_what_has_not_begun(database: Database) -> None:
     """A rule for alarms of logs takes it up; while it is held nothing begins, and then nothing is needed."""
     rule = {**RULE, "mode": "ask"}

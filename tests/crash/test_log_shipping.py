@@ -35,7 +35,8 @@ def agent(folder: Path, centre: Place) -> subprocess.Popen[bytes]:
     document = {"logs": [LOG], "outlets": [shipping], "database": f"sqlite:///{folder / 'agent.db'}"}
     (folder / "cloudheal.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [sys.executable, "-m", "cloudheal", "logs", "ship", "--once"]
-    return Forked(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    with (folder / "said").open("wb") as said:
+        return Forked(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=said)
 
 
 def a_lease_passes(web: Place) -> int:
@@ -66,6 +67,7 @@ def test_an_agent_killed_before_it_was_answered_ships_nothing_twice(centre: Plac
     web.count(minute("requests", ((), 7, 1)), "web-1")
     centre.ship = centre.pages.ship
     assert agent(tmp_path, centre).wait(timeout=60) == 0
+    assert "Minutes and samples sent: 3." in (tmp_path / "said").read_text(encoding="utf-8")
     assert [row.count for row in centre.rows(0)] == [15]
     assert 'cloudheal_shipped_minutes_total{log="shop",outcome="known"} 2' in centre.counters.exposition()
     web.database.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from cloudheal.app.log_alarms import guarded_of
+from cloudheal.app.log_alarms import alarms_of, guarded_of
 from cloudheal.pipeline.log_alarms import LogAlarms
 from cloudheal.record.database import open_database
 from cloudheal.record.schema import migrate
@@ -80,14 +80,14 @@ def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand
     assert "not enough periods: over 20 in 1 of the last 2 periods, 2 are needed" in told
     assert "Muted until" in told
     site.minutes({("/pay",): 10})
-    assert "not over the threshold: 10 is not over 20" in at_hand.done("explain", "busy")
+    assert "the value is good: 10 is not over 20" in at_hand.done("explain", "busy")
     assert "nothing to compare with: yesterday has no data or is 0" in at_hand.done("explain", "more")
     site.clock.advance(timedelta(minutes=1))
     site.alarms.tick()
     assert "no data: there was none in the last period" in at_hand.done("explain", "busy")
     at_hand.settings(logs=[LOG], language="zh")
     assert "没有数据" in at_hand.done("explain", "busy")
-    assert "  info: 比昨天高 50 % 或以上, 一个周期即可" in at_hand.done("explain", "more")
+    assert "  info：比昨天高 50 % 或以上，一个周期即可" in at_hand.done("explain", "more")
     assert "Alarm too-many-series.web of log web watches series_left_out" not in at_hand.done("explain", "busy")
 
 
@@ -143,6 +143,18 @@ def test_an_alarm_that_was_changed_is_explained_as_not_evaluated(site: Site, at_
     assert "has not been evaluated yet" in told
     assert "outside its hours" in told
     assert "not evaluated yet" in at_hand.done("logs", "alarms", "--all")
+
+
+def test_hours_and_yesterday_are_those_of_the_operator(site: Site, at_hand: Operator) -> None:
+    """Nine o'clock is nine in the zone of the settings, and a day ends there when it is told against yesterday."""
+    hours = {**LOG["alarms"][0], "hours": [{"from": "09:00", "lasts": "1h"}]}
+    at_hand.settings(logs=[{**LOG, "alarms": [hours]}])
+    settings = load_settings(at_hand.folder / "cloudheal.yaml")
+    watched = guarded_of(settings)[0].alarm
+    moments = ("2026-03-02T09:30:00+08:00", "2026-03-02T09:30:00+00:00")
+    assert [watched.is_in_hours(datetime.fromisoformat(at)) for at in moments] == [True, False]
+    evaluated = alarms_of(settings, site.database, site.intake, "w", site.clock)
+    assert str(evaluated.zone) == "Asia/Shanghai"
 
 
 def test_an_alarm_that_does_not_exist_is_told_with_those_that_do(site: Site, at_hand: Operator) -> None:

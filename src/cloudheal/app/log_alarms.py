@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: What to do when a metric has more series than it may have.
 CAP_TEXTS = {
     "en": "The smallest series are in __other__: group by less, template URLs (urls:), or raise most.",
-    "zh": "最小的序列计入 __other__: 请减少分组字段, 归一化 URL (urls:), 或提高 most.",
+    "zh": "最小的序列计入 __other__：请减少分组字段，归一化 URL（urls:），或提高 most。",
 }
 #: The account of a log that belongs to none.
 NOBODY = "local"

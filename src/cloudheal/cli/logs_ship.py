@@ -61,28 +61,24 @@ def ship(
             served = outlets_of(settings, database, worker, clock_of(settings.clock), counters)
         with reachable():
             migrate(database)
-            failed = _once(served) if once else _until_told(served, counters)
+            sent = [_sent(one) for one in served] if once else []
+            failed = sent.count(None) if once else _until_told(served, counters)
             with database.transaction() as connection:
                 give_up_leases(connection, worker)
     finally:
         database.close()
     if once:
-        show_of(settings).say("shipped", outlets=len(served) - failed, failed=failed)
+        show_of(settings).say("shipped", outlets=len(served) - failed, failed=failed, count=sum(filter(None, sent)))
     raise typer.Exit(1 if failed else 0)
 
 
-def _once(served: Sequence[Outlet]) -> int:
-    """Send what is there; returns how many outlets failed."""
-    return sum(not _served_one(one) for one in served)
-
-
-def _served_one(outlet: Outlet) -> bool:
+def _sent(outlet: Outlet) -> int | None:
+    """Send what is there; returns how many minutes or samples that was, None when it failed."""
     try:
-        outlet.serve()
+        return outlet.serve()
     except CloudhealError as problem:
         log.warning("outlet.failed outlet=%s code=%s reason=%r", outlet.name, problem.code, problem.args[0])
-        return False
-    return True
+        return None
 
 
 def _until_told(served: Sequence[Outlet], counters: Counters) -> int:
