@@ -106,6 +106,18 @@ def test_identity_and_temporary_keys(served: RunningSimulator) -> None:
     keys = credential.Credential(issued.TmpSecretId, issued.TmpSecretKey, issued.Token)
     borrowed = StsClient(keys, "ap-guangzhou", profile(served.address))
     assert borrowed.GetCallerIdentity(sts.GetCallerIdentityRequest()).Type == "CAMRole"
+    bare = StsClient(
+        credential.Credential(issued.TmpSecretId, issued.TmpSecretKey), "ap-guangzhou", profile(served.address)
+    )
+    with pytest.raises(TencentCloudSDKException, match=r"AuthFailure\.TokenFailure"):
+        bare.GetCallerIdentity(sts.GetCallerIdentityRequest())
+    other = {**role, "RoleArn": "qcs::cam::uin/100000000002:roleName/healer"}
+    elsewhere = client.AssumeRole(asked(sts.AssumeRoleRequest(), **other)).Credentials
+    keys = credential.Credential(elsewhere.TmpSecretId, elsewhere.TmpSecretKey, elsewhere.Token)
+    identity = StsClient(keys, "ap-guangzhou", profile(served.address)).GetCallerIdentity(
+        sts.GetCallerIdentityRequest()
+    )
+    assert identity.AccountId == "100000000002", "the keys belong to the account of the role"
 
 
 def test_refusals_arrive_with_their_codes(served: RunningSimulator) -> None:

@@ -68,6 +68,7 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
         ("healer", r"expected a role such as acs:ram::1000000000000001:role/cloudheal, got 'healer'"),
         ("acs:ram::1000000000000001:user/healer", "expected a role such as"),
         ("acs:ram::1000000000000001:role/two words", "expected a role such as"),
+        ("qcs::cam::uin/1000000000000001:roleName/healer", "expected a role such as acs:ram"),
     ],
 )
 def test_a_role_must_be_one_and_of_the_account(tmp_path: Path, role: str, expected: str) -> None:
@@ -78,9 +79,13 @@ def test_a_role_must_be_one_and_of_the_account(tmp_path: Path, role: str, expect
 
 def test_a_role_of_the_account_is_taken(tmp_path: Path) -> None:
     """As the console shows it."""
-    role = "acs:ram::1000000000000001:role/healer"
-    (account,) = load_settings(written(tmp_path, GOOD.replace("timezone:", f"    role: {role}\ntimezone:"))).accounts
-    assert account.role == role
+    for text, role in (
+        (GOOD, "acs:ram::1000000000000001:role/healer"),
+        (GOOD.replace("alibaba", "tencent"), "qcs::cam::uin/1000000000000001:roleName/healer"),
+    ):
+        path = written(tmp_path, text.replace("timezone:", f"    role: {role}\ntimezone:"))
+        (account,) = load_settings(path).accounts
+        assert account.role == role
 
 
 TENCENT = GOOD.replace("alibaba", "tencent").replace("cn-hangzhou", "ap-guangzhou").replace("timezone", "#")

@@ -6,10 +6,11 @@ Whoever signs asks for the keys of the moment, every time: those of a role are o
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloudheal.errors import SettingsError
+from cloudheal.errors import CloudTransientError, SettingsError
 from cloudheal.settings.accounts import AccountSettings
 
 #: How long a call that asks for keys may wait for them, unless it says so itself.
@@ -41,6 +42,17 @@ class KeyRing(Protocol):
 
     def run_out(self, keys: Keys) -> bool:
         """Hear that the cloud took these keys for expired; says whether the next call has others."""
+
+
+def left_for(ring: KeyRing, action: str, seconds: float) -> tuple[Keys, float]:
+    """Return the keys for a call and the seconds that are left for it after waiting for them. Raises Cloud*Error."""
+    began = time.monotonic()
+    keys = ring.current(seconds)
+    left = seconds - (time.monotonic() - began)
+    if left <= 0:
+        message = f"{action} was not sent: its keys came too late"
+        raise CloudTransientError(message, vendor_code="KeysLate", refused=True)
+    return keys, left
 
 
 def keys_of(account: AccountSettings) -> Keys:

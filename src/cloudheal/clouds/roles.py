@@ -26,6 +26,8 @@ from cloudheal.settings.discretion import learn_lent
 
 log = logging.getLogger("cloudheal.roles")
 
+#: What the cloud's audit trail shows beside the role of whoever called.
+SESSION = "cloudheal"
 #: For how long keys are asked for: what every role allows unless somebody changed it.
 LIFE = timedelta(hours=1)
 #: How long after a failure the next try comes: while the old keys hold, and without any.

@@ -29,6 +29,10 @@ USUAL_VARIABLES: Mapping[tuple[Cloud | None, str | None], str] = {
 
 #: How each cloud writes a role, and an example with the account's number to be filled in.
 ROLES: Mapping[Cloud, tuple[re.Pattern[str], str]] = {
+    Cloud.TENCENT: (
+        re.compile(r"qcs::cam::uin/(?P<id>\d+):roleName/(?P<name>[A-Za-z0-9_.-]{1,128})"),
+        "qcs::cam::uin/{}:roleName/cloudheal",
+    ),
     Cloud.ALIBABA: (
         re.compile(r"acs:ram::(?P<id>\d+):role/(?P<name>[A-Za-z0-9_.-]{1,64})"),
         "acs:ram::{}:role/cloudheal",
@@ -103,8 +107,8 @@ class AccountSettings(Part):
     )
     role: str = Field(
         "",
-        description="RAM role that the keys take on, `acs:ram::UID:role/NAME`, Alibaba Cloud only: every call is then "
-        "signed by its short-lived keys, which are fetched anew before they run out. Empty: the keys themselves sign.",
+        description="Role that the keys take on, `acs:ram::UID:role/NAME` or `qcs::cam::uin/UIN:roleName/NAME`: its "
+        "short-lived keys sign every call and are fetched anew before they run out. Empty: the keys themselves sign.",
     )
     endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
     group_by: str = Field(
@@ -170,9 +174,6 @@ class AccountSettings(Part):
         cloud, id_ = info.data.get("cloud"), info.data.get("id")
         if not value or cloud is None or id_ is None:
             return value
-        if cloud not in ROLES:
-            msg = "only accounts of Alibaba Cloud can take on a role; leave it out"
-            raise ValueError(msg)
         found, form = ROLES[cloud][0].fullmatch(value), ROLES[cloud][1]
         if found is None:
             msg = f"expected a role such as {form.format(id_)}, got {value!r}"

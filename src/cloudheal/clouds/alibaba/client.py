@@ -17,7 +17,7 @@ from alibabacloud_tea_openapi.client import Client as VendorClient
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
 
-from cloudheal.clouds.keys import KeyRing, Keys
+from cloudheal.clouds.keys import KeyRing, Keys, left_for
 from cloudheal.clouds.quota import Buckets, Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.settings.discretion import discreet
@@ -64,9 +64,7 @@ class Client:
     def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
         seconds = self._pace.left(action, seconds)
-        began = time.monotonic()
-        keys = self._keys.current(seconds)
-        seconds = _rest(action, seconds, time.monotonic() - began)
+        keys, seconds = left_for(self._keys, action, seconds)
         call = openapi.Params(
             action=action,
             version=version,
@@ -124,14 +122,6 @@ class _Credential:
         keys = self._keys.current()
         kind = "sts" if keys.token else "access_key"
         return CredentialModel(keys.id, keys.secret, keys.token or None, type=kind)
-
-
-def _rest(action: str, seconds: float, waited: float) -> float:
-    """Return how many seconds are left for a call that waited for its keys. Raises CloudTransientError for none."""
-    if waited >= seconds:
-        message = f"{action} was not sent: its keys came too late"
-        raise CloudTransientError(message, vendor_code="KeysLate", refused=True)
-    return seconds - waited
 
 
 def host_of(version: str, region: str) -> str:

@@ -11,14 +11,16 @@ from importlib.util import find_spec
 
 from cloudheal.clouds.keys import Keys
 from cloudheal.clouds.quota import Buckets, Pace
+from cloudheal.clouds.roles import RoleKeys
 from cloudheal.clouds.tencent.actions import NoBackups, NoOrders, TencentCompute
 from cloudheal.clouds.tencent.balancers import TencentBalancers
 from cloudheal.clouds.tencent.client import Client
 from cloudheal.clouds.tencent.guests import TencentGuests
 from cloudheal.clouds.tencent.pollers import TencentFleet
+from cloudheal.clouds.tencent.role import key_ring
 from cloudheal.clouds.tencent.system_events import TencentSystemEvents
 from cloudheal.errors import SettingsError
-from cloudheal.ports.account import Duties
+from cloudheal.ports.account import Duties, RoleState
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.findings import Finding
@@ -45,7 +47,8 @@ class TencentAccount:
         self._login = _kafka_login(settings)
         self._now = now
         pace = Pace(Buckets(settings.calls_per_second, time.monotonic))
-        self.client = Client(keys, settings.endpoint, pace, called)
+        self._keys = key_ring(settings, keys, now, called)
+        self.client = Client(self._keys, settings.endpoint, pace, called)
 
     @cached_property
     def compute(self) -> Compute:
@@ -89,15 +92,17 @@ class TencentAccount:
 
         return KafkaQueue(self.settings.kafka, self._login)
 
-    def role(self) -> None:
-        """Return None: its keys take on no role."""
+    def role(self) -> RoleState | None:
+        """Say how the keys of its role stand; None when it has none."""
+        return self._keys.state() if isinstance(self._keys, RoleKeys) else None
 
     def examine(self, duties: Duties, clock: Clock) -> Iterator[Finding]:
         """Look whether it can be used for its duties, without touching anything."""
         from cloudheal.clouds.tencent.doctor import Patient, examine  # noqa: PLC0415 - for `check` only
 
         topic = self.settings.kafka.name if self.settings.kafka else ""
-        return examine(Patient(self.settings, self.client, duties.verbs, partial(self.queue, topic)), clock)
+        patient = Patient(self.settings, self.client, duties.verbs, partial(self.queue, topic), self._keys)
+        return examine(patient, clock)
 
 
 def _kafka_login(settings: AccountSettings) -> Login:

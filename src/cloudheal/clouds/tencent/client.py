@@ -20,7 +20,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
-from cloudheal.clouds.keys import Keys
+from cloudheal.clouds.keys import KeyRing, Keys, left_for
 from cloudheal.clouds.quota import Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.settings.discretion import discreet
@@ -45,6 +45,8 @@ _BUSY = (
 _NOT_READY = ("ResourceUnavailable.AgentStatusNotOnline",)
 #: Codes that pass by waiting; everything else that was answered does not.
 _PASSING = (*_IN_TROUBLE, *_BUSY, *_NOT_READY, THROTTLED, "LimitExceeded.LimitedAccess")
+#: The token of short-lived keys is not taken: mostly they have run out.
+RUN_OUT = "AuthFailure.TokenFailure"
 #: What an operator can do about a code.
 ADVICE: Mapping[str, str] = {
     "ResourceNotFound.RoleNotFound": "Create the service role TAT_QCSLinkedRoleInCommand: open TencentCloud Automation "
@@ -52,7 +54,7 @@ ADVICE: Mapping[str, str] = {
     "AuthFailure.SignatureExpire": "Set this machine's clock: the cloud takes calls within five minutes of its own.",
     "AuthFailure.SecretIdNotFound": "Check the account's keys.",
     "AuthFailure.SignatureFailure": "Check the account's keys.",
-    "AuthFailure.TokenFailure": "The short-lived keys have run out; fetch new ones.",
+    RUN_OUT: "The short-lived keys have run out; fetch new ones.",
     "InvalidCredential": "Check the account's keys: they are empty or hold blanks.",
 }
 #: Of the seconds for a call, the most that connecting may take.
@@ -65,7 +67,7 @@ class Client:
 
     def __init__(
         self,
-        keys: Keys,
+        keys: KeyRing,
         endpoint: str | None = None,
         pace: Pace | None = None,
         called: Callable[[str, str], object] = lambda _action, _outcome: None,
@@ -91,19 +93,26 @@ class Client:
     ) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
         seconds = self._pace.left(action, seconds)
+        keys, seconds = left_for(self._keys, action, seconds)
         try:
-            reply = self._sent(service, action, region, parameters, seconds)
+            reply = self._sent(self._client(service, region, keys), action, parameters, seconds)
         except Exception as problem:  # the vendor's client lets its transport's exceptions through
-            error = _translated(action, problem)
+            error = self._heeded(action, _translated(action, problem), keys)
             self._called(action, outcome_of(error, THROTTLED))
             raise error from problem
         self._called(action, "ok")
         return reply
 
-    def _sent(
-        self, service: Service, action: str, region: str, parameters: Mapping[str, Any], seconds: float
-    ) -> dict[str, Any]:
-        client = self._client(service, region)
+    def _heeded(
+        self, action: str, error: CloudTransientError | CloudPermanentError, keys: Keys
+    ) -> CloudTransientError | CloudPermanentError:
+        """Let keys go whose token is not taken; where there are others the call, which did nothing, comes again."""
+        if not (error.vendor_code == RUN_OUT and self._keys.run_out(keys)):
+            return error
+        message = f"{action} was put off: its keys had run out"
+        return CloudTransientError(message, vendor_code=RUN_OUT, request_id=error.request_id, refused=True)
+
+    def _sent(self, client: CommonClient, action: str, parameters: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         connecting = min(seconds / 2, CONNECT_SECONDS)
         client.request.conn.timeout = (connecting, seconds - connecting)
         reply: dict[str, Any] = client.call_json(action, dict(parameters))["Response"]
@@ -114,7 +123,7 @@ class Client:
             raise TencentCloudSDKException("ServerNetworkError", "no answer of the service")
         return reply
 
-    def _client(self, service: Service, region: str) -> CommonClient:
+    def _client(self, service: Service, region: str, keys: Keys) -> CommonClient:
         """Return the vendor's client of this thread: its connection and its time-out are one thread's."""
         known: dict[tuple[Service, str], CommonClient] = self._mine.__dict__.setdefault("clients", {})
         found = known.get((service, region))
@@ -122,10 +131,10 @@ class Client:
             scheme, _, host = (self._endpoint or "").rstrip("/").partition("://")
             http = HttpProfile(protocol=scheme or "https", endpoint=host or None)
             profile = ClientProfile(httpProfile=http, language="en-US")
-            keys = Credential(self._keys.id, self._keys.secret, self._keys.token or None)
-            found = known[service, region] = CommonClient(*service, keys, region, profile)
+            found = known[service, region] = CommonClient(*service, None, region, profile)
             # Its own reading of NO_PROXY misses a host without its port; that of the library below does not.
             found.request.conn.proxy = None
+        found.credential = Credential(keys.id, keys.secret, keys.token or None)
         return found
 
 

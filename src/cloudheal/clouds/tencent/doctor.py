@@ -13,7 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from cloudheal.clouds.keys import KeyRing
 from cloudheal.clouds.reaching import reach, skew
+from cloudheal.clouds.roles import examined
 from cloudheal.clouds.tencent.actions import PERMISSIONS
 from cloudheal.clouds.tencent.client import CLB, CVM, STS, TAT, Client, Service, host_of
 from cloudheal.clouds.tencent.pollers import PERMISSIONS as POLLING
@@ -53,8 +55,9 @@ class Patient:
     settings: AccountSettings
     client: Client
     verbs: frozenset[str]
-    queue: Callable[[], Queue | None] = lambda: None
+    queue: Callable[[], Queue | None]
     """Opens a connection to the topic of its events."""
+    keys: KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,12 @@ def examine(patient: Patient, clock: Clock) -> Iterator[Finding]:
     for name, url in endpoints:
         yield reach(name, url, SECONDS)
     yield skew(endpoints[0][1], SystemClock(), SECONDS, MOST_SKEW_SECONDS, REFUSED_SKEW_SECONDS)
-    key = _key(patient)
-    yield key
+    key = examined(patient.keys)
+    if key is not None:
+        yield key
+    if key is None or key.level is not Level.ERROR:
+        key = _key(patient)
+        yield key
     if patient.settings.kafka:
         yield _topic(patient, clock)
     if key.level is Level.ERROR:

@@ -14,8 +14,23 @@ from cloudheal.ports.account import Duties
 from cloudheal.settings.accounts import AccountSettings
 
 
-def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:  # noqa: ARG001 - policies are not narrowed
-    """Return the least CAM policy that lets an account do its duties."""
+def document_of(account: AccountSettings, duties: Duties) -> dict[str, Any]:
+    """Return the least CAM policy that lets an account do its duties; with a role, that and what leads to it."""
     verbs = {"servers", *duties.verbs}
     actions = {action for verb in verbs for action in PERMISSIONS.get(verb, ())} | set(POLLING["sweep"])
-    return {"version": "2.0", "statement": [{"effect": "allow", "action": sorted(actions), "resource": ["*"]}]}
+    policy = _written({"effect": "allow", "action": sorted(actions), "resource": ["*"]})
+    return {"role": policy, **_to_the_role(account)} if account.role else policy
+
+
+def _to_the_role(account: AccountSettings) -> dict[str, Any]:
+    """Return whom the role trusts, as its trust policy, and what the user of the keys must be allowed."""
+    taking = {"effect": "allow", "action": ["name/sts:AssumeRole"]}
+    trusted = {"qcs": [f"qcs::cam::uin/{account.id}:root"]}
+    return {
+        "role_trust": _written({**taking, "principal": trusted}),
+        "user": _written({**taking, "resource": [account.role]}),
+    }
+
+
+def _written(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"version": "2.0", "statement": [statement]}

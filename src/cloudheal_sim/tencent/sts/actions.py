@@ -34,8 +34,8 @@ def get_caller_identity(_kernel: Kernel, _request: GetCallerIdentity, exchange: 
 
 
 @SERVICE.action(AssumeRole)
-def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Reply:
-    """Issue a temporary key pair with a token, valid for the asked time."""
+def assume_role(kernel: Kernel, request: AssumeRole, _exchange: Exchange) -> Reply:
+    """Issue a temporary key pair of the role's account with a token, valid for the asked time."""
     role = _ROLE.fullmatch(request.role_arn)
     if role is None:
         raise Refused(INVALID_ROLE)
@@ -43,7 +43,7 @@ def assume_role(kernel: Kernel, request: AssumeRole, exchange: Exchange) -> Repl
     key = kernel.issue(
         Vendor.TENCENT,
         prefix="AKID",
-        account=exchange.key.account,
+        account=role["account"],
         role=request.role_session_name,
         expires=seconds * MILLIS_PER_SECOND,
     )
