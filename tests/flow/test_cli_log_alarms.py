@@ -91,6 +91,21 @@ def test_explain_says_why_an_alarm_fires_and_why_it_does_not(site: Site, at_hand
     assert "Alarm too-many-series.web of log web watches series_left_out" not in at_hand.done("explain", "busy")
 
 
+def test_the_event_of_an_alarm_is_explained_by_what_it_says(site: Site, at_hand: Operator) -> None:
+    """Alarm, series, value and level, quoted; a log is in no region, and nothing is said to be in one."""
+    told = at_hand.done("explain", site.events[0].key)
+    assert 'Alarm busy of log web url="/pay": rt was 30, and the level went from ok to warn.' in told
+    assert "log web of account" in told
+    site.alarms = site.worker("w")
+    site.alarms.tick()
+    ended = at_hand.done("explain", site.events[-1].key)
+    assert "Alarm busy of log web was at level warn and is not defined so any more." in ended
+    at_hand.settings(logs=[LOG], language="zh")
+    assert '报警 busy（日志 web） url="/pay"：rt 为 30，级别由 ok 变为 warn。' in at_hand.done(
+        "explain", site.events[0].key
+    )
+
+
 def test_whoever_sees_to_an_alarm_is_named(site: Site, at_hand: Operator) -> None:
     """In the list and in the explanation; of an alarm that does not fire nothing is acknowledged."""
     assert "series that fire: 1" in at_hand.done("logs", "acknowledge", "busy")

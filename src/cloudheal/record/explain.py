@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
+from cloudheal.model.alarm import SOURCE
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, RuleCheck
 from cloudheal.model.deed import CLAIM
 from cloudheal.model.evidence import Sign, unlisted
 from cloudheal.model.incident import RunState, StepKind
 from cloudheal.model.instant import INSTANT, localised
+from cloudheal.record.explain_alarm import alarm_said
 from cloudheal.record.explain_texts import TEXTS
 from cloudheal.record.ledger import Kind, Written
 from cloudheal.record.stories import Affair, Attempt, Made, Passed, Story
@@ -58,7 +60,7 @@ class _Teller:
     def _arrival(self, story: Story) -> Iterator[str]:
         event = story.event
         yield self._say(
-            "arrived",
+            "arrived" if event.subject.region else "arrived.nowhere",
             number=str(story.number),
             type=event.type,
             status=event.status or "-",
@@ -71,6 +73,8 @@ class _Teller:
             late=self._span(event.received - event.time),
             channel=self._word("channel", event.channel.value),
         )
+        if event.source == SOURCE:
+            yield alarm_said(event.data, self.language)
         if event.simulated:
             yield self._say("drill")
 

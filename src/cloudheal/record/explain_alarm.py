@@ -6,9 +6,10 @@ logs and are quoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 from cloudheal.logs.alarm_reasons import Reasoned, Why, reasons
 from cloudheal.logs.alarm_rounds import Line
@@ -30,6 +31,16 @@ def explain_alarm(
 ) -> list[str]:
     """Return what is to be said of an alarm, as lines; indented ones belong to the one before."""
     return list(_Teller(ALARM_TEXTS[language], zone, alarm, language).tell(stands, now, spell))
+
+
+def alarm_said(data: Mapping[str, Any], language: str) -> str:
+    """Return what an event of an alarm says: of which series, which level, and the value that made it so."""
+    facts = {name: str(data.get(name, "-")) for name in ("alarm", "definition", "before", "level", "alias")}
+    named = data.get("series") or {}
+    series = series_text(list(named), [str(one) for one in named.values()])
+    value = number(data.get("value"))
+    text = "event.changed" if data.get("why") == "changed" else "event"
+    return ALARM_TEXTS[language][text].format_map({**facts, "series": f" {series}" if series else "", "value": value})
 
 
 def number(value: float | None) -> str:

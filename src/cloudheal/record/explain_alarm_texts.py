@@ -7,6 +7,10 @@ from typing import Final
 ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "alarm": "Alarm {alarm} of log {definition} watches {alias} of metric {metric}, in periods of {minutes} min.",
+        "event": "Alarm {alarm} of log {definition}{series}: {alias} was {value}, and the level went from {before} to"
+        " {level}. cloudheal explain {alarm} says how it stands now.",
+        "event.changed": "Alarm {alarm} of log {definition}{series} was at level {before} and is not defined so any"
+        " more.",
         "only": "It watches only series in which {series}.",
         "or": " or ",
         "and": " and ",
@@ -66,6 +70,9 @@ ALARM_TEXTS: Final[dict[str, dict[str, str]]] = {
     },
     "zh": {
         "alarm": "报警 {alarm}（日志 {definition}）监视监控项 {metric} 的 {alias}，周期 {minutes} 分钟。",
+        "event": "报警 {alarm}（日志 {definition}）{series}：{alias} 为 {value}，级别由 {before} 变为 {level}。"
+        "现状见 cloudheal explain {alarm}。",
+        "event.changed": "报警 {alarm}（日志 {definition}）{series}级别曾为 {before}，定义已被修改或删除。",
         "only": "只监视满足以下条件的序列：{series}。",
         "or": " 或 ",
         "and": " 且 ",

@@ -8,6 +8,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "arrived": "Event {number}, {type} ({status}), is about {kind} {resource} in {region} of account {account}. It"
         " happened at {occurred} and reached us by {channel} at {received}, {late} later.",
+        "arrived.nowhere": "Event {number}, {type} ({status}), is about {kind} {resource} of account {account}. It"
+        " happened at {occurred} and reached us by {channel} at {received}, {late} later.",
         "drill": "It is simulated: a drill.",
         "channel.queue": "the queue",
         "channel.poll": "a look at the cloud",
@@ -198,6 +200,8 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     },
     "zh": {
         "arrived": "事件 {number}: {type} ({status}), 对象是账号 {account} 在 {region} 的 {kind} {resource}."
+        " 发生于 {occurred}, 经{channel}于 {received} 到达, 延迟 {late}.",
+        "arrived.nowhere": "事件 {number}: {type} ({status}), 对象是账号 {account} 的 {kind} {resource}."
         " 发生于 {occurred}, 经{channel}于 {received} 到达, 延迟 {late}.",
         "drill": "这是模拟事件, 属于演练.",
         "channel.queue": "消息队列",
