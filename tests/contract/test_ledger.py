@@ -17,7 +17,7 @@ from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.record.approvals import answer, ask, expire
 from cloudheal.record.database import Database
-from cloudheal.record.history import exported
+from cloudheal.record.history import STREAM_ROWS, exported
 from cloudheal.record.holds import add_hold, lift_holds
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, note_action, open_incident
@@ -362,6 +362,14 @@ def test_a_lease_has_one_holder_until_it_ends(database: Database) -> None:
         assert give_up_leases(connection, "a") == 1
         assert take_lease(connection, "seal", "b", -60_000)
         assert take_lease(connection, "seal", "a", 60_000)
+
+
+def test_a_long_ledger_is_exported_whole_and_in_order(database: Database) -> None:
+    """It is read in parts of a thousand rows, and no row is lost or told twice where they meet."""
+    filled(database, 2 * STREAM_ROWS + 1)
+    with database.snapshot() as connection:
+        told = [json.loads(line)["id"] for line in exported(connection)]
+    assert told == list(range(1, 2 * STREAM_ROWS + 2))
 
 
 def test_the_export_is_one_line_of_json_for_each_row(database: Database) -> None:

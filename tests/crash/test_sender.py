@@ -63,6 +63,7 @@ def test_every_notice_arrives_although_the_sender_is_killed(database_url: str) -
         text = "\n".join(webhook.bodies)
     told = Counter(f"w{number:02}" for number in range(NOTICES) for _ in range(text.count(f"Worker w{number:02} ")))
     assert set(told) == {f"w{number:02}" for number in range(NOTICES)}
+    assert max(told.values()) <= 1 + len(KILLS)
     with database.snapshot() as connection:
         marks = connection.execute(sa.select(DELIVERY.c.notice, DELIVERY.c.sent)).all()
     database.close()

@@ -15,6 +15,7 @@ from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.moments import moment
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
+from cloudheal.sense.triggers import trouble_of
 
 NOW = datetime(2026, 3, 2, 3, 1, tzinfo=UTC)
 INSTANCE = "i-bp1c0ffee0000000001"
@@ -128,6 +129,14 @@ def test_the_content_names_the_resource_before_the_arn() -> None:
     """An ARN about something else does not win over the content's own id."""
     event = read(envelope("Instance:PreemptibleInstanceInterruption", {"instanceId": "i-other", "action": "delete"}))
     assert (event.subject.id, event.status) == ("i-other", "delete")
+
+
+@pytest.mark.parametrize(("product", "opens"), [("ECS", True), ("ecs", True), ("RDS", False), ("Redis", False)])
+def test_an_instance_of_another_product_is_no_server_of_ours(product: str, *, opens: bool) -> None:
+    """Its stop is recorded and opens nothing, although its type is that of a server's."""
+    stopped = {**STATE, "product": product, "content": {**STATE["content"], "state": "Stopped"}}
+    event = event_of(json.dumps(stopped), NOW, Channel.QUEUE)
+    assert (trouble_of(event) is not None) is opens
 
 
 def test_a_disk_event_is_about_the_disk() -> None:

@@ -38,6 +38,8 @@ _FAILURE_TYPES = (
 )
 #: Tencent Cloud tells a fault as `1`, or `-` where it tells no recovery, and the recovery as `0`.
 _FAULT, _RECOVERY = (FAULT, "-"), (RECOVERED,)
+#: Where events come from whose instances are servers.
+SERVERS = ("alibaba.ecs", "tencent.cvm")
 PING_UNREACHABLE = "cvm:ErrorEvent:PingUnreachable"
 _GUEST_TYPES = (
     "cvm:ErrorEvent:GuestReboot",
@@ -90,6 +92,8 @@ _OF_BOTH = frozenset(one.type for one in TRIGGERS if one.recoveries)
 def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
     """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
     known = _BY_TYPE.get(event.type, ())
+    if known and event.type.startswith("Instance:") and event.source not in SERVERS:
+        known = ()  # other products of a cloud have instances, too; theirs are not servers
     for one in (*known, *more) if more else known:
         if one.matches(event):
             return one.opened_by(event)
