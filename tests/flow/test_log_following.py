@@ -392,22 +392,23 @@ def test_a_reading_says_what_is_wrong(machine: Machine) -> None:
 def test_a_worker_follows_its_logs_and_tells_what_is_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """`run` counts beside all else; a log without a file is in /healthz, and logged once; an orderly end commits."""
     live = tmp_path / "app.log"
-    live.write_text("2026-03-02T03:00:00Z batch=b0 number=7\n" * 3, encoding="utf-8")
+    live.write_text("2026-03-02T03:00:00Z batch=b0 number=7\n" * 3 + "no time\n", encoding="utf-8")
     metrics = [{"name": "lines", "by": ["batch"], "measures": ["count()"]}]
     log = {"format": {"key_value": True}, "fields": {"batch": "text"}, "metrics": metrics}
     logs = [{"name": "app", "files": [str(live)], **log}, {"name": "none", "files": [str(tmp_path / "no.log")], **log}]
     document = {"database": f"sqlite:///{tmp_path / 'cloudheal.db'}", "logs": logs, "follow": {"host": "h1"}}
     with App(Settings.model_validate(document)).running() as app:
-        until(lambda: app.following.followers["app"].reading.fed.lines == 3, what="three lines")
+        until(lambda: app.following.followers["app"].reading.fed.lines == 4, what="four lines")
         until(lambda: "log.none none" in app.watch.health()["problems"], what="the log without a file")  # type: ignore[operator]
         until(lambda: "logs.problem log.none none" in caplog.text, what="its warning")
         assert app.following.warn() == 0
         metrics_page = app.watch.metrics()
     assert 'cloudheal_log_lines_total{log="app",outcome="counted"} 3' in metrics_page
+    assert 'cloudheal_log_lines_total{log="app",outcome="time"} 1' in metrics_page
     assert 'cloudheal_log_files{log="none"} 0' in metrics_page
     database = open_database(app.settings.database)
     with database.snapshot() as connection:
-        assert standing(connection, "app", "h1").lines == 3
+        assert standing(connection, "app", "h1").lines == 4
         assert connection.scalar(sa.select(sa.func.count()).select_from(LOG_MINUTE)) == 1
     database.close()
 

@@ -7,15 +7,19 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from statistics import fmean
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from cloudheal.logs.alarm_rehearsal import rehearsed
+from cloudheal.logs.alarms import alarm_of
 from cloudheal.logs.counting import KEPT_HASHES, Distinct, Reason, Row, Values, cell_of
 from cloudheal.logs.figures import Figures, classes
 from cloudheal.logs.names import OTHER
 from cloudheal.logs.oracle import Oracle
 from cloudheal.logs.sql import sql
 from cloudheal.logs.windows import Window, capped, windows_of
+from cloudheal.settings.alarms import AlarmSettings
 from tests.unit.log_cases import MORNING, access, defined, figures_of, metric, minutes_of, points_of
 
 STATISTICS = """
@@ -307,15 +311,21 @@ def test_a_figure_that_the_application_logs_is_averaged_by_host() -> None:
 
 
 def test_a_keyword_is_counted_wherever_it_stands_in_a_line() -> None:
-    """S4.10: lines that contain ERROR, each minute."""
+    """S4.10: lines that contain ERROR, each minute; so many of them are an alarm, and one less is none."""
     text = """
     format: {regex: '(?P<time>\\S+) (?P<message>.*)', time: time}
     metrics: [{name: m, where: line contains ERROR, measures: [count() as errors]}]
     """
     words = ["ERROR a", "an ERROR", "error", "INFO", "WARN ERROR ERROR"]
     lines = [f"2026-03-02T09:0{minute}:01Z {word}".encode() for minute in range(3) for word in words]
-    found = [(start, point.value) for start, point in points_of(defined(text), lines)]
+    definition = defined(text)
+    found = [(start, point.value) for start, point in points_of(definition, lines)]
     assert found == [(MORNING, 3), (MORNING + 60, 3), (MORNING + 120, 3)]
+    for least, levels in ((3, ["warn"]), (4, [])):
+        written = {"name": "a", "metric": "m", "value": "errors", "levels": {"warn": {"at_least": least, "times": 1}}}
+        alarm = alarm_of(AlarmSettings.model_validate(written), definition.name, (), 1)
+        turns = rehearsed(definition, alarm, minutes_of(definition, lines), ZoneInfo("UTC"))
+        assert [one.after.word for one in turns] == levels
 
 
 def test_an_estimate_of_distinct_values_is_never_above_the_lines() -> None:

@@ -308,7 +308,7 @@ class App:
         if self.log_alarms is not None:
             chores["log alarms"] = self._watch_logs
         if self.following.followers:
-            chores["log problems"] = self.following.warn
+            chores["watch logs"] = self.following.warn
         listening = {f"listener {one.listener}": one.tick for one in self.tellers}
         dead_man = {"dead-man": self.dead_man.tick} if self.dead_man else {}
         outlets = {f"outlet {one.name}": one.tick for one in self.outlets}
