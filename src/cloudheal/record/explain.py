@@ -27,7 +27,8 @@ from cloudheal.record.stories import Affair, Attempt, Made, Passed, Story
 _TOLD_ELSEWHERE = frozenset({Kind.EVENT, Kind.DECISION, Kind.INCIDENT_ENDED, Kind.INCIDENT_ACTED})
 #: A word on a plan whose detail is a code or an instant.
 _ON_PLAN = re.compile(r"(no slot|missed|asked for)(?:: | )(.+)")
-_OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)")
+_OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)(?: fell)?")
+_AT = re.compile(rf"(?:newest observation|deadline|off until|last attempt) ({INSTANT.pattern})")
 
 
 def explain(story: Story, checks: Sequence[RuleCheck], language: str, zone: tzinfo) -> list[str]:
@@ -123,13 +124,12 @@ class _Teller:
         """Put the numbers of a station into the language: instants in the zone, counts as words, nothing as nothing."""
         if not numbers or numbers.endswith("None"):
             return ""
-        instant = INSTANT.search(numbers)
+        instant, counts = _AT.fullmatch(numbers), _OF.fullmatch(numbers)
         if instant:
-            return self._at(datetime.fromisoformat(instant[0]))
-        counts = _OF.search(numbers)
+            return self._at(datetime.fromisoformat(instant[1]))
         if counts:
             return self._say("of", used=counts[1], limit=counts[2])
-        return numbers.removeprefix("open incident ")
+        return localised(numbers.removeprefix("open incident "), self.zone)
 
     def _affair(self, affair: Affair) -> Iterator[str]:
         yield self._say("incident", incident=affair.id, trouble=affair.trouble)
