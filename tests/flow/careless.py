@@ -141,6 +141,7 @@ def account(name: str, id_: str, url: str, keys: str) -> dict[str, Any]:
         "endpoint": url,
         "access_key_id_env": f"{keys}ID",
         "access_key_secret_env": f"{keys}SECRET",
+        "token_env": f"{keys}TOKEN",
         "queue": {"endpoint": url, "name": QUEUE, "wait_seconds": 0},
     }
 
