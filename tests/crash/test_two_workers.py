@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 LEASE = 3.0
-INTENT = "commit incident+ledger+step+run #1 after"
+INTENT = "commit step+run+ledger+incident #1 after"
 SENDING, ANSWERED = "call StartInstance #1 before", "answer StartInstance #1 after"
 SENT = SENDING.rpartition(" ")[0]
 CONCLUDING = "commit step+ledger #1 before"
