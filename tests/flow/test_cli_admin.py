@@ -129,6 +129,21 @@ def test_what_is_refused_while_setting_up_says_what_to_do(bare: Operator, code: 
     assert "Done: 3 changed." in bare.done("setup", "alibaba", "--yes")
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"), [("EntityNotExist.Role", "Correct role: of account prod"), ("NoPermission", "sts:AssumeRole")]
+)
+def test_a_role_that_is_not_given_is_what_setting_up_speaks_of(bare: Operator, code: str, advice: str) -> None:
+    """Not of the role that CloudMonitor needs, nor of the permission to set up."""
+    bare.settings(account={"role": "acs:ram::1000000000000001:role/healer"})
+    fault = {"kind": "error", "status": 403, "code": code, "message": "no"}
+    bare.simulator.control("PUT", "faults", [{"service": "sts", "action": "AssumeRole", "fault": fault}])
+    refused = bare("setup", "alibaba", "--yes")
+    assert refused.returncode == 1
+    assert advice in refused.stderr
+    assert "AliyunCloudMonitorDefaultRole" not in refused.stderr
+    assert "policy --setup" not in refused.stderr
+
+
 def test_short_lived_keys_of_a_role_do_all_of_it(bare: Operator) -> None:
     """Setting up, looking, taking messages, starting a server: each call shows the token, and is refused without."""
     role = {"RoleArn": "acs:ram::1000000000000001:role/healer", "RoleSessionName": "worker"}

@@ -195,3 +195,21 @@ def test_lent_keys_are_secret_while_they_hold(
     assert discreet("secret-number-3 secret-number-2") == f"{MASK} {MASK}"
     assert discreet(first.secret) == first.secret
     assert sts.asked == 3
+
+
+def test_a_machine_that_has_no_thread_to_spare_renews_later(
+    keys: RoleKeys, sts: Sts, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys at hand serve, and the next call tries again: nobody waits for a renewal that never began."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert number(keys) == "1"
+    clock.advance(LIFE * 0.6)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        assert number(keys) == "1"
+    assert number(keys) == "1"
+    until(lambda: number(keys) == "2", 10, "renewed keys")
+    assert sts.given == 2

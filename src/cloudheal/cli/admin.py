@@ -41,7 +41,10 @@ def alibaba(
         try:
             _set_up(account, show, yes=yes)
         except (CloudPermanentError, CloudTransientError) as problem:
-            problem.what_to_do = show.text(f"setup.fix.{_fix_of(problem.vendor_code)}", config=config)
+            # What is said already is of the role that was not given, and more exact.
+            problem.what_to_do = problem.what_to_do or show.text(
+                f"setup.fix.{_fix_of(problem.vendor_code)}", config=config
+            )
             raise
 
 
@@ -140,9 +143,9 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
 
 
 def _row(show: Show, config: Path, subject: str, code: str, level: str, facts: Mapping[str, str]) -> FindingRow:
-    fix = "" if level == "ok" or not show.knows(f"fix.{code}") else show.text(f"fix.{code}", **facts)
-    told = fix.replace("-c FILE", f"-c {config}")
-    return FindingRow(level, code, subject, show.text(f"finding.{code}", **facts), told)
+    helped = level != "ok" and show.knows(f"fix.{code}")
+    fix = show.text(f"fix.{code}", **facts, config=config) if helped else ""
+    return FindingRow(level, code, subject, show.text(f"finding.{code}", **facts), fix)
 
 
 @app.command()

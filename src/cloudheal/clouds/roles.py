@@ -76,8 +76,8 @@ class RoleKeys:
         lent, now = self._lent, self.now()
         if lent is None or not lent.holds(now):
             return self._awaited(seconds)
-        if lent.is_old(now) and not self._rests(now, PAUSE) and self._fetching.acquire(blocking=False):
-            threading.Thread(target=self._renew_aside, name="cloudheal-role", daemon=True).start()
+        if lent.is_old(now) and not self._rests(now, PAUSE):
+            self._renew()
         return lent.keys
 
     def run_out(self, keys: Keys) -> bool:
@@ -112,6 +112,18 @@ class RoleKeys:
             return self._fetched(min(seconds, WAIT_SECONDS))
         finally:
             self._fetching.release()
+
+    def _renew(self) -> bool:
+        """Have keys fetched aside; False when somebody does, or no thread can be had: the next call tries again."""
+        if not self._fetching.acquire(blocking=False):
+            return False
+        try:
+            threading.Thread(target=self._renew_aside, name="cloudheal-role", daemon=True).start()
+        except RuntimeError as problem:
+            self._fetching.release()
+            log.warning("role.not_renewed account=%s role=%s reason=%s", self.account, self.role, problem)
+            return False
+        return True
 
     def _renew_aside(self) -> None:
         """Fetch keys, with the lock in hand; a failure is told and leaves the old ones."""
