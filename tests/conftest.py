@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def root() -> Path:
     """Hand out the root of the tree."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def log_levels_end_with_the_test() -> Iterator[None]:
+    """Put back the levels that a command run in this process chose; the next test reads its own log."""
+    loggers = (logging.getLogger(), logging.getLogger("cloudheal"))
+    before = [one.level for one in loggers]
+    yield
+    for one, level in zip(loggers, before, strict=True):
+        one.setLevel(level)
 
 
 class LeftTheMachine(AssertionError):

@@ -182,7 +182,7 @@ def test_a_receiver_that_is_away_is_told_once_and_is_ill_health_until_it_is_back
         chores.attempt("outlet out", one.tick)
         ticks[0] += 1.0
     assert ticks[0] == 13.0  # it was asked after 0, 4 and 12 seconds
-    told = [record.getMessage() for record in caplog.records if record.name == "cloudheal.outlets"]
+    told = [record.getMessage() for record in caplog.records if record.message.startswith("outlet.failed ")]
     assert len(told) == 1
     assert f"{receiver.url.removeprefix('http://')} answered 404: remote write receiver needs" in told[0]
     assert "is url right" in told[0]

@@ -134,7 +134,7 @@ def test_a_missing_urgent_queue_is_shown_while_the_other_one_works(simulator: Ru
         problem = f"queue.missing prod/{URGENT} code=QueueNotExist"
         assert problem in health["problems"]  # type: ignore[operator]  # a list, in a document
         assert {state.queue: state.problem for state in one.app.queues.all()} == {QUEUE: "", URGENT: "queue.missing"}
-        assert [row.resource for row in one.rows(INCIDENT)] == [SPOT]
+        until(lambda: [row.resource for row in one.rows(INCIDENT)] == [SPOT], what="an incident of the interruption")
         simulator.world(world([{"name": QUEUE}, {"name": URGENT}]))
         until(lambda: all(not state.problem for state in one.app.queues.all()), what="both queues well")
 
