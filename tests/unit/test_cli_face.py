@@ -9,8 +9,10 @@ import sys
 from string import Formatter
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from cloudheal.cli import app
+from cloudheal.cli import app, application
 from cloudheal.cli.texts import TEXTS
 from cloudheal.clouds.alibaba.setup import Deed
 from cloudheal.ports.findings import Code
@@ -71,6 +73,43 @@ def test_only_the_clients_of_clouds_that_are_used_are_loaded(cloud: str, other: 
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60, env=environment
     )
     assert other not in done.stdout.split()
+
+
+def test_a_command_alone_is_the_same_as_among_all_others() -> None:
+    """Only the command that is asked for is built, from its own modules; it has everything that it has among all."""
+    program = (
+        "import os\n"
+        "from typer.main import get_command\n"
+        "from cloudheal.cli import GROUPS, TOP, application\n"
+        "def shape(one):\n"
+        "    parts = {name: shape(part) for name, part in sorted(getattr(one, 'commands', {}).items())}\n"
+        "    return one.help, [(two.name, two.opts, two.required) for two in one.params], parts\n"
+        "def printed(word, words):\n"
+        "    if not (child := os.fork()):\n"
+        "        print(word, shape(get_command(application(words)).commands[word]), flush=True)\n"
+        "        os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0, word\n"
+        "for word in [one for names in TOP.values() for one in names] + [*GROUPS]:\n"
+        "    printed(word, [word])\n"
+        "whole = get_command(application(['no command']))\n"
+        "for word, one in whole.commands.items():\n"
+        "    print(word, shape(one))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    lines = done.stdout.splitlines()
+    half = len(lines) // 2
+    assert half > 30
+    assert sorted(lines[:half]) == sorted(lines[half:])
+
+
+def test_help_names_every_command_with_its_first_line() -> None:
+    """The list is made without building a command, and misses none."""
+    listed, whole = (get_command(application(words)) for words in ([], ["no command"]))
+    assert isinstance(listed, TyperGroup)
+    assert isinstance(whole, TyperGroup)
+    assert [*listed.commands] == [*whole.commands]
+    for name, command in whole.commands.items():
+        assert listed.commands[name].get_short_help_str(90) == command.get_short_help_str(90)
 
 
 def test_the_version_needs_no_command() -> None:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from cloudheal.cli.show import Show
 from cloudheal.errors import PermanentError, RefusedError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from cloudheal.ports.clock import Clock
     from cloudheal.record.database import Database
     from cloudheal.settings.schema import Settings
@@ -52,12 +53,16 @@ def settings_of(config: Path) -> Settings:
 
 def show_of(settings: Settings, *, as_json: bool = False) -> Show:
     """Return the way to print for the operator whom the settings describe."""
+    from zoneinfo import ZoneInfo
+
     return Show(settings.language, ZoneInfo(settings.timezone), as_json=as_json)
 
 
 @contextmanager
 def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
     """Open everything that a command needs; small reads and control rows, beside any number of workers."""
+    from zoneinfo import ZoneInfo
+
     from cloudheal.record.database import open_database
     from cloudheal.record.schema import migrate
     from cloudheal.sources.followed_clock import clock_of

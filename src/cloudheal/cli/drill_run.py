@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -161,6 +160,7 @@ class Signals:
 @contextmanager
 def staged(scenario: Scenario, language: str, *, as_json: bool) -> Iterator[Stage]:
     """Have the stage of a scenario until the block ends, with no keys of a real cloud about."""
+    import tempfile
     from zoneinfo import ZoneInfo
 
     from cloudheal.cli.show import Show

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 runs = typer.Typer()
-app.add_typer(runs, name="runs")
 
 
 @app.command()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -143,6 +142,8 @@ def query(
 
 def _followed(at: Desk, found: Sequence[Definition], stopping: threading.Event, *, once: bool) -> Sequence[Reading]:
     """Follow logs until told to stop; returns how each was read, in the order of their definitions."""
+    import socket
+
     from cloudheal.app.following import POLL_SECONDS, following_of
     from cloudheal.metrics.counters import Counters
     from cloudheal.record.log_rollup import Ages, SeriesKeeper

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Choice = Callable[[sa.Connection, str, str, datetime], bool]
 
 app = typer.Typer()
+app.add_typer(runs, name="runs")
 #: How often `drain` looks.
 LOOK_SECONDS = 0.5
 
