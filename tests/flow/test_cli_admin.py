@@ -298,6 +298,11 @@ def test_the_policy_is_the_least_that_the_rules_need(operator: Operator) -> None
     assert "ecs:GetInstanceConsoleOutput" not in servers["Action"]
     operator.settings(rules=[{**RULE, "with": {"evidence": True}}])
     assert "ecs:GetInstanceConsoleOutput" in json.loads(operator.done("policy"))["Statement"][0]["Action"]
+    store = {"name": "sls", "to": "sls", "url": "https://trail.cn-hangzhou.log.aliyuncs.com", "logstore": "healer"}
+    operator.settings(outlets=[{**store, "account": "prod"}])
+    written = json.loads(operator.done("policy"))["Statement"][-1]
+    assert written["Action"] == ["log:PostLogStoreLogs"]
+    assert written["Resource"] == ["acs:log:*:1000000000000001:project/trail/logstore/healer"]
     operator.settings(rules=[{**RULE, "mode": "shadow"}])
     actions = [action for one in json.loads(operator.done("policy"))["Statement"] for action in one["Action"]]
     assert "ecs:StartInstance" not in actions

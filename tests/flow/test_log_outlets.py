@@ -12,10 +12,13 @@ import pytest
 
 from cloudheal.app import App
 from cloudheal.settings.schema import Settings
+from tests.contract.ledger_receivers import SECRET, SOURCE, Hook
 from tests.contract.log_receivers import ClickHouse, Receiver, receiving
+from tests.contract.test_ledger import filled
 from tests.contract.test_log_outlets import LOG, counted
 from tests.flow.operators import until
 
+SIGNED = {"name": "audit", "to": "webhook", "source": SOURCE, "secret_env": "HOOK"}
 LOGIN = "writer:geheim-geheim-geheim"
 
 
@@ -58,3 +61,17 @@ def test_a_worker_serves_readers_and_outlets(
             receiver.answer = house.answer
             until(lambda: house.inserts == 2, 20, "the minute sent after all")
     assert LOGIN not in caplog.text
+
+
+def test_a_worker_carries_out_what_it_has_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, within moments, and goes on from there."""
+    monkeypatch.setenv("HOOK", SECRET)
+    hook = Hook()
+    with receiving(Receiver(hook.answer)) as receiver:
+        document = {"logs": [LOG], "outlets": [{**SIGNED, "url": receiver.url}]}
+        app = App(Settings.model_validate({**document, "database": f"sqlite:///{tmp_path / 'w.db'}"}))
+        with app.running():
+            for first in (1, 4):
+                filled(app.database, 3)
+                until(lambda last=first + 2: len(hook.rows) == last, 20, "the rows carried out")  # type: ignore[misc]
+    assert sorted(number for _, number in hook.rows) == [1, 2, 3, 4, 5, 6]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +17,17 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from cloudheal.app.chores import RestingError
-from cloudheal.errors import TransientError
+from cloudheal.app.serving import Serving
 from cloudheal.logs.declared import definitions_of
 from cloudheal.logs.definition import Definition, Metric
 from cloudheal.logs.figures import Figures
 from cloudheal.metrics.counters import Counters
-from cloudheal.outlets.posting import OutletAwayError, OutletRefusedError
+from cloudheal.outlets.posting import OutletRefusedError
 from cloudheal.outlets.sample import Origin, Sample, samples_of
 from cloudheal.outlets.shipment import Shipment, loads, shipped
 from cloudheal.outlets.ways import Way, way_of
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
-from cloudheal.record.leases import take_lease
 from cloudheal.record.log_outlets import Sent, hosts, note_sent, open_outlet, sent, unsent
 from cloudheal.record.log_series import windows_of
 from cloudheal.settings.schema import Settings
@@ -39,72 +36,22 @@ log = logging.getLogger("cloudheal.outlets")
 
 #: A host commits what it counted every few seconds, and an agent sends it a moment later: windows are whole after that.
 GRACE_SECONDS = 20
-#: How often it is looked for something new, and the pause after a failure, doubled up to the longest.
-LOOK_SECONDS, LONGEST_PAUSE = 2.0, 60.0
 #: How often a host's word that nothing more is awaited is passed on, while there are no minutes.
 SAY_SECONDS = 10.0
-#: Above what one post may take.
-LEASE_MILLIS = 30_000
 #: Minutes that are read at once, windows that are sent together, samples in one body.
 MINUTES_AT_ONCE, WINDOWS_AT_ONCE, SAMPLES_AT_ONCE = 200, 60, 2000
 
 
-class ServedElsewhereError(TransientError):
-    """Another process serves the outlet, or did until half a minute ago."""
+@dataclass(slots=True, kw_only=True)
+class Outlet(Serving):
+    """One receiver of log series."""
 
-    code = "outlet.served_elsewhere"
-
-
-@dataclass(slots=True)
-class Outlet:
-    """One receiver, served by one thread."""
-
-    name: str
     way: Way
-    store: Store
-    worker: str
     definitions: Sequence[Definition]
     clock: Clock
-    counters: Counters
     new_id: Callable[[], str]
-    monotonic: Callable[[], float] = time.monotonic
     _told: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     """Up to which second each host's minutes were said to be complete, and when."""
-    _due: float = 0.0
-    _pause: float = LOOK_SECONDS
-    _failed: str = ""
-    """Why the last attempt failed; empty when it did not."""
-
-    def tick(self) -> int:
-        """Send what is new, when it is time to look; returns how much that was.
-
-        Raises Outlet*Error, and RestingError while it waits after one.
-        """
-        if self.monotonic() < self._due:
-            if self._failed:
-                raise RestingError
-            return 0
-        try:
-            count = self.serve()
-        except ServedElsewhereError:
-            count = 0
-        except (OutletAwayError, OutletRefusedError) as problem:
-            self._rest(str(problem.args[0]))
-            raise
-        if self._failed:
-            log.warning("outlet.works_again outlet=%s", self.name)
-        self._failed, self._pause = "", LOOK_SECONDS
-        self._due = self.monotonic() + LOOK_SECONDS
-        return count
-
-    def _rest(self, reason: str) -> float:
-        """Count a failure, tell it unless it was told, and wait longer than before; returns how long."""
-        self.counters.count("cloudheal_outlet_failures_total", outlet=self.name)
-        if reason != self._failed:
-            log.warning("outlet.failed outlet=%s reason=%r", self.name, reason)
-        self._failed, self._pause = reason, min(self._pause * 2, LONGEST_PAUSE)
-        self._due = self.monotonic() + self._pause
-        return self._pause
 
     def serve(self) -> int:
         """Send everything that is new; returns how many minutes or samples.
@@ -117,10 +64,6 @@ class Outlet:
         if begun:
             log.info("outlet.begun outlet=%s sends_from=now", self.name)
         return sum(self._minutes() if self.way.minutes else self._windows())
-
-    def _hold(self, connection: sa.Connection) -> None:
-        if not take_lease(connection, f"outlet {self.name}", self.worker, LEASE_MILLIS):
-            raise ServedElsewhereError
 
     def _note(self, part: tuple[str, str], to: Sent, kind: str, count: int) -> int:
         with self.store.transaction() as connection:
@@ -263,6 +206,7 @@ def outlets_of(settings: Settings, store: Store, worker: str, clock: Clock, coun
             new_id=lambda: uuid.uuid4().hex,
         )
         for one in settings.outlets
+        if not one.takes_ledger
     ]
 
 

@@ -28,6 +28,7 @@ from cloudheal.app.extensions import extensions_of
 from cloudheal.app.following import POLL_SECONDS as READ_SECONDS
 from cloudheal.app.following import following_of
 from cloudheal.app.heart import BEAT_SECONDS, Heart
+from cloudheal.app.ledger_outlets import ledger_outlets_of
 from cloudheal.app.loads import loads_of, terms_with_logs
 from cloudheal.app.log_outlets import outlets_of
 from cloudheal.app.lookout import Lookout
@@ -169,7 +170,15 @@ class App:
         keep, sealer = settings.record, Sealer(self.database, self.worker)
         spans = Spans(keep.history, keep.dead_letters, keep.workflows, keep.instances)
         self.keeper = Keeper(
-            self.database, sealer, self.clock, self.worker, keep.ledger, keep.notices, spans, self.engine.forget
+            self.database,
+            sealer,
+            self.clock,
+            self.worker,
+            keep.ledger,
+            keep.notices,
+            spans,
+            self.engine.forget,
+            [one.name for one in settings.outlets if one.takes_ledger],
         )
         self.sender = Sender(
             store=self.database,
@@ -236,7 +245,8 @@ class App:
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex,
         )
-        self.outlets = outlets_of(settings, self.database, self.worker, self.clock, self.counters)
+        served = (settings, self.database, self.worker, self.clock, self.counters)
+        self.outlets = [*outlets_of(*served), *ledger_outlets_of(*served, self.accounts)]
         self.dead_man = self._dead_man(settings.watch.dead_man) if settings.watch.dead_man else None
         self.listener = self._listener(settings.listen) if settings.listen else None
 

@@ -182,4 +182,5 @@ def _duties(settings: Settings, account: AccountSettings, *, with_setup: bool, w
         metrics=any(account_of(settings, one).id == account.id for one in asked),
         setup=with_setup,
         drills=with_drills,
+        log_stores=tuple((one.url, one.logstore) for one in settings.outlets if one.account == account.name),
     )

@@ -105,6 +105,30 @@ def export(
         at.show.say("audit.exported", count=count, file=output)
 
 
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """How far one outlet of the ledger was served."""
+
+    name: str
+    to: str
+    taken: int
+    waits: int
+    seal: str
+
+
+@audit.command()
+def sent(config: Config = HERE, as_json: AsJson = False) -> None:
+    """Say how far the ledger was carried to the outlets that take it; ends with 1 when there is none."""
+    from cloudheal.record.ledger_outlets import carried
+
+    with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
+        takers = [one for one in at.settings.outlets if one.takes_ledger]
+        places = [(one, carried(connection, one.name)) for one in takers]
+        rows = [SentRow(one.name, one.to, here.last, here.waits, here.seal) for one, here in places]
+        at.show.rows("title.sent", rows, ("name", "to", "taken", "waits", "seal"))
+        raise typer.Exit(0 if rows else 1)
+
+
 def _write(lines: Iterable[str], to: Path | int) -> int:
     """Write lines of UTF-8; returns how many. A reader that goes away early ends it in peace."""
     count = 0

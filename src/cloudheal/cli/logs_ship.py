@@ -52,8 +52,10 @@ def ship(
     settings = settings_of(config)
     log_plainly()
     learn(settings, os.environ)
-    if not settings.outlets:
-        raise SettingsError("outlets: there is none", what_to_do="The page on log outlets has every kind of them.")
+    if all(one.takes_ledger for one in settings.outlets):
+        raise SettingsError(
+            "outlets: there is none of log series", what_to_do="The page on log outlets has every kind of them."
+        )
     database, counters = open_database(settings.database), Counters()
     worker = f"ship-{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
     try:

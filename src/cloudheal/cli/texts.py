@@ -87,6 +87,11 @@ _EN: Final[dict[str, str]] = {
     "audit.broken": "NOT whole: {count} findings. Keep the database as it is, and compare it with a backup.",
     "audit.head_unknown": "The head {head} is not in this chain: its history was rewritten, or it is another database.",
     "audit.exported": "{count} rows written to {file}.",
+    "title.sent": "Where the ledger goes, and how far it came",
+    "column.to": "to",
+    "column.taken": "has row",
+    "column.waits": "rows that wait",
+    "column.seal": "seal over it",
     "drain.waits": "Waiting: {at_work} runs at work, {unheeding} workers have not answered yet.",
     "drain.done": "Drained: nothing is at work, nothing begins. Stop, upgrade and start the workers, then: "
     "cloudheal drain --off",
@@ -398,6 +403,11 @@ _ZH: Final[dict[str, str]] = {
     "audit.broken": "不完整：发现 {count} 处问题。请保持数据库原样，并与备份比对。",
     "audit.head_unknown": "链头 {head} 不在这条链上：历史被改写过，或者这是另一个数据库。",
     "audit.exported": "已将 {count} 行写入 {file}。",
+    "title.sent": "账本送往哪里，已送到何处",
+    "column.to": "去处",
+    "column.taken": "已有行号",
+    "column.waits": "待送行数",
+    "column.seal": "其上的封条",
     "drain.waits": "等待中：{at_work} 个执行正在进行，{unheeding} 个工作进程尚未应答。",
     "drain.done": "已排空：没有正在进行的执行，也不会开始新的。请停止、升级并启动工作进程，然后执行："
     "cloudheal drain --off",

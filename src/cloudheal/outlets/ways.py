@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudheal.errors import SettingsError
 from cloudheal.outlets import clickhouse, otlp, remote_write
 from cloudheal.outlets.posting import OutletAwayError, OutletRefusedError, post
 from cloudheal.outlets.sample import Sample
 from cloudheal.outlets.shipment import Shipment, packed
-from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
+from cloudheal.outlets.signing import Signer, secret_of, signer_of
 from cloudheal.settings.outlets import OutletSettings
-
-#: A secret that is shorter could be guessed; the other cloudheal refuses it as well.
-SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +40,9 @@ class Way:
 def way_of(settings: OutletSettings, environment: Mapping[str, str], host: str, now: Callable[[], datetime]) -> Way:
     """Return how an outlet is served by a host. Raises SettingsError naming a variable, never its value."""
     host = settings.instance or host
-    secret = environment.get(settings.secret_env, "") if settings.secret_env else ""
-    if settings.secret_env and not secret:
-        raise SettingsError(f"outlets.{settings.name}: {settings.secret_env} is not set in the environment")
     if settings.to == "cloudheal":
-        return _cloudheal(settings, secret, now)
-    login = _login(settings, secret)
+        return _cloudheal(settings, signer_of(settings, environment, now))
+    login = _login(settings, secret_of(settings, environment))
     if settings.to == "clickhouse":
         return _clickhouse(settings, login)
     if settings.to == "otlp":
@@ -63,19 +55,12 @@ def way_of(settings: OutletSettings, environment: Mapping[str, str], host: str, 
     return Way(samples=lambda some: 0 * len(post(settings.url, remote_write.write_request(some, host), headers)))
 
 
-def _cloudheal(settings: OutletSettings, secret: str, now: Callable[[], datetime]) -> Way:
-    if len(secret) < SHORTEST_SECRET:
-        raise SettingsError(
-            f"outlets.{settings.name}: {settings.secret_env} is shorter than {SHORTEST_SECRET} characters",
-            what_to_do="Make a secret, such as with: openssl rand -hex 32",
-        )
+def _cloudheal(settings: OutletSettings, signer: Signer) -> Way:
     url = f"{settings.url.rstrip('/')}/ship/{settings.source}"
 
     def ship(shipment: Shipment) -> bytes:
-        body, moment, nonce = packed(shipment), str(int(now().timestamp())), secrets.token_hex(16)
-        signature = signature_of(secret, settings.source, moment, nonce, body)
-        signed = {TIMESTAMP: moment, NONCE: nonce, SIGNATURE: signature}
-        return post(url, body, {"Content-Type": "application/octet-stream", **signed})
+        body = packed(shipment)
+        return post(url, body, {"Content-Type": "application/octet-stream", **signer.signed(body)})
 
     return Way(minutes=ship, wants_closed=True)
 

@@ -15,6 +15,7 @@ from cloudheal.errors import CloudPermanentError
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
 from cloudheal.ports.drills import Drills
+from cloudheal.ports.excerpt import LedgerSink, Post
 from cloudheal.ports.findings import Finding
 from cloudheal.ports.fleet import Announcements, Fleet
 from cloudheal.ports.queue import Queue
@@ -57,6 +58,8 @@ class Duties:
     metrics: bool = False
     setup: bool = False
     drills: bool = False
+    log_stores: tuple[tuple[str, str], ...] = ()
+    """Stores of logs that are written: the address of the project, and the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class Account(Protocol):
 
     def queue(self, name: str) -> Queue | None:
         """Open a connection to a queue of events; None when the account has none of that name."""
+
+    def log_store(self, url: str, name: str, post: Post) -> LedgerSink | None:
+        """Return a store of logs that takes the ledger, at its project's address; None when the cloud has none."""
 
     def role(self) -> RoleState | None:
         """Say how the keys of its role stand; None when it has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.leases import take_lease
+from cloudheal.record.ledger_outlets import taken_by_all
 from cloudheal.record.retention import (
     remove_old_dead_letters,
     remove_old_drills,
@@ -58,6 +59,8 @@ class Keeper:
     """How long everything else is kept."""
     forget: Callable[[datetime], int]
     """Lets the engine forget the looks that ended before an instant of real time; returns how many."""
+    outlets: Sequence[str] = ()
+    """The outlets that take the ledger: what one of them has not had yet stays."""
     _removed: datetime | None = None
 
     def tick(self) -> int:
@@ -72,7 +75,7 @@ class Keeper:
         spans = self.spans
         history = now - spans.history
         removed = {
-            "segments": self._all(lambda connection: remove_old_segments(connection, now - self.ledger, now)),
+            "segments": self._all(lambda connection: self._remove_segments(connection, now)),
             "notices": self._all(lambda connection: remove_old_notices(connection, now - self.notices)),
             "incidents": self._all(lambda connection: remove_old_incidents(connection, history)),
             "events": self._all(lambda connection: remove_old_events(connection, history)),
@@ -86,6 +89,10 @@ class Keeper:
         }
         if any(removed.values()):
             log.info("record.removed %s", " ".join(f"{what}={count}" for what, count in removed.items()))
+
+    def _remove_segments(self, connection: sa.Connection, now: datetime) -> int:
+        carried = taken_by_all(connection, self.outlets)
+        return remove_old_segments(connection, now - self.ledger, now, carried)
 
     def _all(self, some: Callable[[sa.Connection], int]) -> int:
         """Remove slice after slice, while the lease is ours; returns how many rows in all."""

@@ -1,8 +1,9 @@
 """Retention: what is old and ended leaves, in slices, so that writers wait for a moment only.
 
 Of the ledger whole sealed segments leave when all of their rows are old enough; their heads stay. What is not sealed is
-never removed. The removal itself is a row of the ledger, in the same transaction, so that a gap which nobody recorded
-is found by verification. Messages that were told to everyone leave the outbox.
+never removed, and neither is what an outlet of the ledger has not had yet. The removal itself is a row of the ledger,
+in the same transaction, so that a gap which nobody recorded is found by verification. Messages that were told to
+everyone leave the outbox.
 
 Incidents leave with their runs, steps and answers when they have ended; events with their decisions when no incident of
 theirs is left and no listener is to be told of them. The states that servers went through, and released servers, have
@@ -44,9 +45,14 @@ NOTICES_AT_ONCE = 5000
 ROWS_AT_ONCE = 500
 
 
-def remove_old_segments(connection: sa.Connection, before: datetime, now: datetime) -> int:
-    """Remove the oldest segments whose newest row is older than `before`; returns how many, 0 when all is done."""
+def remove_old_segments(connection: sa.Connection, before: datetime, now: datetime, carried: int | None = None) -> int:
+    """Remove the oldest segments whose newest row is older than `before`; returns how many, 0 when all is done.
+
+    `carried` is the last row that every outlet of the ledger has; what follows it stays. None: there is no outlet.
+    """
     standing = sa.select(SEAL.c.number, SEAL.c.last, SEAL.c.newest, SEAL.c.hash).where(SEAL.c.removed.is_(None))
+    if carried is not None:
+        standing = standing.where(SEAL.c.last <= carried)
     oldest = connection.execute(standing.order_by(SEAL.c.number).limit(SEGMENTS_AT_ONCE)).all()
     limit = millis_of(before)
     count = next((index for index, one in enumerate(oldest) if one.newest >= limit), len(oldest))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from cloudheal.model.resource import Cloud
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.alarms import TOO_MANY
 from cloudheal.settings.durations import Duration, duration_of, written
@@ -164,7 +165,7 @@ class Settings(Part):
     rules: list[Rule] = Field([], description="The rules, in the order in which they are asked.")
     follow: FollowSettings = Field(FollowSettings(), description="How logs are followed.")
     logs: list[LogSettings] = Field([], description="Log files, and what is counted in them.")
-    outlets: list[OutletSettings] = Field([], description="Where log series go besides the database.")
+    outlets: list[OutletSettings] = Field([], description="Where log series and the ledger go besides the database.")
     notify: NotifySettings = Field(NotifySettings(), description="Who is told.")
     watch: WatchSettings = Field(WatchSettings(), description="How the healer itself is watched.")
     record: RecordSettings = Field(RecordSettings(), description="How long the record is kept.")
@@ -202,6 +203,16 @@ class Settings(Part):
         for one in outlets:
             if unknown := sorted({*one.logs} - logs):
                 raise ValueError(f"outlet {one.name}: there is no log {unknown[0]}{meant(unknown[0], logs)}")
+        return outlets
+
+    @field_validator("outlets")
+    @classmethod
+    def _outlets_of_accounts(cls, outlets: list[OutletSettings], info: ValidationInfo) -> list[OutletSettings]:
+        known = {one.name for one in info.data.get("accounts", ()) if one.cloud is Cloud.ALIBABA}
+        for one in outlets:
+            if one.to == "sls" and one.account not in known:
+                told = f"outlet {one.name}: there is no account {one.account} of Alibaba Cloud"
+                raise ValueError(f"{told}{meant(one.account, known)}")
         return outlets
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from cloudheal.clouds.alibaba.balancers import AlibabaBalancers
 from cloudheal.clouds.alibaba.client import Client
 from cloudheal.clouds.alibaba.drills import AlibabaDrills
 from cloudheal.clouds.alibaba.guests import AlibabaGuests
+from cloudheal.clouds.alibaba.log_service import LogStore
 from cloudheal.clouds.alibaba.metrics import AlibabaMetrics
 from cloudheal.clouds.alibaba.orders import AlibabaOrders
 from cloudheal.clouds.alibaba.pollers import AlibabaFleet
@@ -26,6 +27,7 @@ from cloudheal.clouds.roles import RoleKeys
 from cloudheal.ports.account import Duties, RoleState
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.excerpt import Post
 from cloudheal.ports.findings import Finding
 from cloudheal.settings.accounts import AccountSettings
 
@@ -90,6 +92,10 @@ class AlibabaAccount:
         if queue is None or name not in {queue.name, queue.urgent}:
             return None
         return MnsQueue(queue.endpoint, self.keys, name)
+
+    def log_store(self, url: str, name: str, post: Post) -> LogStore:
+        """Return a Logstore of Simple Log Service."""
+        return LogStore(url, name, self.keys, self._now, post)
 
     def role(self) -> RoleState | None:
         """Say how the keys of its role stand; None when it has none."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cloudheal.clouds.alibaba import drills, grouping, trail
+from cloudheal.clouds.alibaba import drills, grouping, log_service, trail
 from cloudheal.clouds.alibaba import metrics as cloud_metrics
 from cloudheal.clouds.alibaba.actions import PERMISSIONS
 from cloudheal.clouds.alibaba.setup import Place, places_of
@@ -54,6 +54,9 @@ def statements(account: AccountSettings, duties: Duties, places: Sequence[Place]
         yield queue_statement(account.id, places, sends=duties.canaries)
         if duties.setup:
             yield from setup_statements(account.id, places)
+    if duties.log_stores:
+        stores = [log_service.resource_of(account.id, url, name) for url, name in duties.log_stores]
+        yield _allow([log_service.PERMISSION], stores)
     if duties.drills:
         yield from drill_statements(account.id, account.regions)
 

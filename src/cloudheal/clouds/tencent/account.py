@@ -23,6 +23,7 @@ from cloudheal.errors import SettingsError
 from cloudheal.ports.account import Duties, RoleState
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Compute, Verbs
+from cloudheal.ports.excerpt import Post
 from cloudheal.ports.findings import Finding
 from cloudheal.ports.queue import Queue
 from cloudheal.settings.accounts import AccountSettings
@@ -91,6 +92,9 @@ class TencentAccount:
         from cloudheal.clouds.tencent.sources import KafkaQueue  # noqa: PLC0415 - needs an extra
 
         return KafkaQueue(self.settings.kafka, self._login)
+
+    def log_store(self, url: str, name: str, post: Post) -> None:
+        """Return None: its log service is not written."""
 
     def role(self) -> RoleState | None:
         """Say how the keys of its role stand; None when it has none."""
