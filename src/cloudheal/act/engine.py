@@ -23,14 +23,18 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
-from dbos import Serializer as DBOSSerializer
-from dbos import error as failures
 
 from cloudheal.act.outcome import EngineError
 from cloudheal.act.raising import kept, result_of
 from cloudheal.ports.hurry import hurrying
 from cloudheal.ports.store import STORE_AWAY, Store, is_away
+from cloudheal.postponed import postponed
+
+# The driver is of no use on SQLite, and comes with the first connection to PostgreSQL; sessions are not ours.
+with postponed("psycopg", "sqlalchemy.orm", "sqlalchemy.ext.asyncio"):
+    from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
+    from dbos import Serializer as DBOSSerializer
+    from dbos import error as failures
 
 #: What may be checkpointed: JSON values only, never pickled objects.
 Json: TypeAlias = Any

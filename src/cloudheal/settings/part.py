@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Part(BaseModel):
     """A part of a settings file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -11,16 +11,25 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from alibabacloud_credentials.models import CredentialModel
-from alibabacloud_tea_openapi import utils_models as openapi
-from alibabacloud_tea_openapi.client import Client as VendorClient
-from darabonba.exceptions import DaraException
-from darabonba.runtime import RuntimeOptions
-
 from cloudheal.clouds.keys import KeyRing, Keys, left_for
 from cloudheal.clouds.quota import Buckets, Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.postponed import postponed
 from cloudheal.settings.discretion import discreet
+
+# Calls from coroutines, keys that a machine is asked for, and RSA signatures: none of them is ours.
+with postponed(
+    "aiohttp",
+    "apscheduler.schedulers.background",
+    "cryptography.hazmat.primitives",
+    "cryptography.hazmat.primitives.asymmetric",
+    "cryptography.hazmat.primitives.serialization",
+):
+    from alibabacloud_credentials.models import CredentialModel
+    from alibabacloud_tea_openapi import utils_models as openapi
+    from alibabacloud_tea_openapi.client import Client as VendorClient
+    from darabonba.exceptions import DaraException
+    from darabonba.runtime import RuntimeOptions
 
 ECS, SLB, CMS, STS, ACTIONTRAIL = "2014-05-26", "2014-05-15", "2019-01-01", "2015-04-01", "2020-07-06"
 #: The service itself is in trouble: whether the call took effect cannot be known.
