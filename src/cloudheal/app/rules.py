@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from cloudheal.act.playbook import Playbook
 from cloudheal.app.extensions import extensions_of
-from cloudheal.decide.pattern import compiled
-from cloudheal.decide.rulebook import RuleBook, rule_book
+from cloudheal.decide.rulebook import RuleBook, rule_book, when_of
 from cloudheal.decide.wishes import WishTags
 from cloudheal.errors import SettingsError
 from cloudheal.model.event import Event
@@ -67,6 +66,6 @@ def _check(rule: Rule, playbooks: Mapping[str, Playbook], field: tuple[int | str
         message = f"rules.{rule.name}.with.{where}: {first['msg']}"
         raise SettingsError(message, field=(*field, "with", *first["loc"])) from problem
     try:
-        compiled(rule.when, f"rules.{rule.name}.when")
+        when_of(rule)
     except SettingsError as problem:
         raise SettingsError(str(problem.args[0]), field=(*field, "when")) from problem

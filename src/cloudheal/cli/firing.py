@@ -17,8 +17,7 @@ from cloudheal.app import Accounts, accounts_of, extensions_of, rules_for, rules
 from cloudheal.cli.desk import Desk
 from cloudheal.cli.drill_scope import known_servers
 from cloudheal.clouds.alibaba.samples import content_of, named, split, usual_status
-from cloudheal.decide.pattern import compiled
-from cloudheal.decide.rulebook import fields_of, selects
+from cloudheal.decide.rulebook import fields_of, selects, when_of
 from cloudheal.drills.scope import announced
 from cloudheal.errors import RefusedError
 from cloudheal.model.resource import Resource, ResourceId
@@ -84,7 +83,7 @@ def _fitting(at: Desk, asked: Asked, server: ResourceId) -> tuple[str, str]:
     if rule is None:
         known = ", ".join(one.name for one in at.settings.rules)
         raise NothingToFireError(at.show.text("fire.no_rule", rule=asked.rule, rules=known))
-    pattern, now = compiled(rule.when), at.clock.now()
+    pattern, now = when_of(rule), at.clock.now()
     for type_, status in _candidates(at, rule):
         event = announced(server, type_, asked.status or status, now)
         if not list(pattern.failures(fields_of(event))):

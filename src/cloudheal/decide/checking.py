@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudheal.decide.pattern import Clause, Failure, compiled
-from cloudheal.decide.rulebook import fields_of
+from cloudheal.decide.pattern import Clause, Failure
+from cloudheal.decide.rulebook import fields_of, when_of
 from cloudheal.model.decision import FailedClause, RuleCheck
 from cloudheal.model.event import Event
 from cloudheal.settings.rules import Rule
@@ -15,7 +15,7 @@ def rule_checks(rules: Iterable[Rule], event: Event) -> tuple[RuleCheck, ...]:
     """Hold an event against every rule, in the order of the file."""
     fields = fields_of(event)
     return tuple(
-        RuleCheck(rule.name, rule.digest, tuple(_failed(one) for one in compiled(rule.when).failures(fields)))
+        RuleCheck(rule.name, rule.digest, tuple(_failed(one) for one in when_of(rule).failures(fields)))
         for rule in rules
     )
 

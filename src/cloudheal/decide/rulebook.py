@@ -10,7 +10,8 @@ from typing import Any
 
 from cloudheal.decide.facts import Bounds
 from cloudheal.decide.index import PatternIndex
-from cloudheal.decide.pattern import compiled
+from cloudheal.decide.levels import graded, levels_of
+from cloudheal.decide.pattern import Pattern, compiled
 from cloudheal.decide.wishes import WishTags
 from cloudheal.model.event import Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
@@ -61,10 +62,16 @@ def rule_book(
 
     `looking` names the playbooks that only look, `planned` those whose runs wait for a slot.
     """
-    patterns = [(rule.name, compiled(rule.when, f"rules.{rule.name}.when")) for rule in rules]
+    patterns = [(rule.name, when_of(rule)) for rule in rules]
     only_look = frozenset(rule.name for rule in rules if rule.playbook in looking)
     later = frozenset(rule.name for rule in rules if rule.playbook in planned)
     return RuleBook({rule.name: rule for rule in rules}, PatternIndex(patterns), wishes or {}, only_look, later)
+
+
+def when_of(rule: Rule) -> Pattern:
+    """Return the pattern of a rule. Raises SettingsError naming the rule and the field."""
+    where = f"rules.{rule.name}.when"
+    return compiled(graded(rule.when, where), where)
 
 
 def fields_of(event: Event) -> Mapping[str, Any]:
@@ -73,6 +80,7 @@ def fields_of(event: Event) -> Mapping[str, Any]:
         "source": event.source,
         "type": event.type,
         "status": event.status,
+        "level": levels_of(event),
         "subject": event.subject.id,
         "kind": event.subject.kind,
         "cloud": str(event.subject.cloud),

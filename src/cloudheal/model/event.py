@@ -14,6 +14,8 @@ from cloudheal.model.resource import ResourceId
 DRY_RUN: Mapping[str, str] = {"cloudheal": "dry run"}
 #: What no other message holds: millions are asked.
 _MARK = next(iter(DRY_RUN))
+#: How grave whoever tells of an event says that it is, the gravest first.
+CRITICAL, WARN, INFO = LEVELS = ("CRITICAL", "WARN", "INFO")
 
 
 class Channel(StrEnum):
@@ -76,6 +78,13 @@ class Event:
     def is_dry_run(self) -> bool:
         """True when nothing happened: somebody tests the way from the cloud's rules to us."""
         return _MARK in self.data and DRY_RUN.items() <= self.data.items()
+
+    @property
+    def level(self) -> str:
+        """One of LEVELS, as whoever told of it says; empty where nobody does."""
+        said = self.data.get("level")
+        level = said.upper() if type(said) is str else ""
+        return level if level in LEVELS else ""
 
     def __post_init__(self) -> None:
         """Cut the time to milliseconds."""

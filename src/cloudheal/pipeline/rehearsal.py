@@ -10,8 +10,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
-from cloudheal.decide.pattern import compiled
-from cloudheal.decide.rulebook import RuleBook, fields_of, selects
+from cloudheal.decide.rulebook import RuleBook, fields_of, selects, when_of
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Trouble, deadline_of
@@ -43,7 +42,7 @@ def rehearse(
     """Ask every rule in the order of the file, from the tables as they are now."""
     trouble, fields, counts = trouble_of(event), fields_of(event), TableCounts(connection)
     for rule in rules.rules.values():
-        failures = tuple(str(one) for one in compiled(rule.when).failures(fields))
+        failures = tuple(str(one) for one in when_of(rule).failures(fields))
         heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
         walked = None
         if trouble is not None and heals and not failures:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import INFO, Channel, Event
 from cloudheal.model.inventory import AGENT, DELETED, RECYCLING, RUNNING, STOPPED, Change, Description, Known, Sighting
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.trigger import FAULT, RECOVERED
@@ -49,7 +49,7 @@ def found_by(changes: Iterable[Change], received: datetime) -> Iterator[Event]:
         now, before = change.now, change.before
         moved = before is not None and before.resource.as_of < now.at and before.resource.state != now.state
         if moved and now.state in LASTING and before is not None and before.resource.state:
-            data = {"resourceId": now.id.id, "state": now.state, "before": before.resource.state}
+            data = {"resourceId": now.id.id, "state": now.state, "before": before.resource.state, "level": INFO}
             yield _event(now.id, STATE_CHANGE, now.state, now.at, received, data)
         if RECYCLING in now.locks and (before is None or RECYCLING not in before.locks):
             action = "stop" if now.attributes.get("SpotInterruptionBehavior") == "Stop" else "delete"
@@ -69,7 +69,9 @@ def _agent(before: Known, now: Description, received: datetime) -> Iterator[Even
 
 def gone(subject: ResourceId, at: datetime, received: datetime) -> Event:
     """Return the event of a server that is not there any more and whose release nobody told us."""
-    return _event(subject, STATE_CHANGE, DELETED, at, received, {"resourceId": subject.id, "state": DELETED})
+    return _event(
+        subject, STATE_CHANGE, DELETED, at, received, {"resourceId": subject.id, "state": DELETED, "level": INFO}
+    )
 
 
 def _event(

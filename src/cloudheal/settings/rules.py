@@ -78,7 +78,10 @@ class Rule(Part):
     """One rule."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.-]+$", description="Stable; decisions cite it.")
-    when: dict[str, Any] = Field(description="Event pattern.")
+    when: dict[str, Any] = Field(
+        description="Event pattern: source, type, status, level (CRITICAL, WARN, INFO), subject, kind, cloud, account, "
+        "region, channel, simulated, and data with what the event holds."
+    )
     resources: Selector = Field(description="Which resources the rule may touch.")
     playbook: str = Field(min_length=1, description="What is run.")
     parameters: dict[str, Any] = Field({}, alias="with", description="Parameters of the playbook.")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cloudheal.clouds.alibaba.envelopes import Notice, notice_of
 from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_of, status_of, texts_of
+from cloudheal.clouds.alibaba.levels import usual_level
 from cloudheal.clouds.encoding import check_text, document_of
 from cloudheal.clouds.moments import moment
 from cloudheal.errors import NotAnEventError
@@ -56,6 +57,8 @@ def event_in(document: Mapping[str, Any], raw: bytes, received: datetime, channe
     text = str(resource)
     content = notice.content
     data = facts_of(content, name, status) if event_id_of(content) else content
+    if "level" not in data and (level := notice.level or usual_level(name)):
+        data = {**data, "level": level}
     check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", content)
     return Event(
         key=_key(text, name, status, happened, notice),

@@ -17,7 +17,7 @@ from cloudheal.clouds.encoding import parsed
 from cloudheal.clouds.moments import moment
 from cloudheal.clouds.tencent.names import ALARM, PRODUCT, region_of, situation_of
 from cloudheal.errors import NotAnEventError
-from cloudheal.model.event import DRY_RUN, Channel, Event
+from cloudheal.model.event import CRITICAL, DRY_RUN, INFO, WARN, Channel, Event
 from cloudheal.model.resource import Cloud, named
 
 SOURCE = "tencent.monitor"
@@ -28,6 +28,8 @@ _OBJECT, _POLICY = "alarmObjInfo", "alarmPolicyInfo"
 _IDS = ("unInstanceId", "InstanceId", "instanceId", "objId")
 _SERVER = re.compile(r"ins-[A-Za-z0-9]{1,32}")
 _STATUSES = frozenset({"0", "1"})
+#: How the monitor's own API calls levels; that a callback names one, and so, is UNVERIFIED.
+_LEVELS = {"serious": CRITICAL, "warn": WARN, "remind": INFO, "note": INFO}
 #: Names under which cloudheal keeps the facts of system events: a message cannot pass itself off as one.
 RESERVED = frozenset({"event_id", "event_type"})
 
@@ -77,6 +79,7 @@ def _facts(document: Mapping[str, Any], policy: Mapping[str, Any]) -> Mapping[st
         "alarm": _text(document.get("alarmType")),
         "policy_id": _text(policy.get("policyId")),
         "policy_name": _text(policy.get("policyName")),
+        "level": _LEVELS.get(_text(document.get("alarmLevel")).lower(), ""),
         "session": _text(document.get("sessionId")),
     }
 

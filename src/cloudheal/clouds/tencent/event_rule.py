@@ -23,7 +23,8 @@ from cloudheal.clouds.tencent.names import (
     normal_type,
     spellings_of,
 )
-from cloudheal.decide.pattern import Clause, compiled
+from cloudheal.decide.pattern import Clause
+from cloudheal.decide.rulebook import when_of
 from cloudheal.errors import SettingsError
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.accounts import AccountSettings
@@ -75,7 +76,7 @@ def pattern_of(rules: Sequence[Rule]) -> dict[str, list[Alternative]]:
 
 def _asked(number: int, rule: Rule) -> list[Alternative] | None:
     """Return the types that a rule names, none when it takes any; None when it is not about this cloud's servers."""
-    clauses = {one.path: one for one in compiled(rule.when, f"rules.{rule.name}.when").clauses}
+    clauses = {one.path: one for one in when_of(rule).clauses}
     about = {("source",): EVENT_SOURCE, ("cloud",): str(Cloud.TENCENT)}
     if any(path in clauses and not clauses[path].accepts(value) for path, value in about.items()):
         return None

@@ -1,0 +1,39 @@
+"""How grave an event is where its message does not say: as the vendor's list of events has it.
+
+Events of EventBridge, and what is read from the list of system events, name no level; a rule about levels must mean the
+same whichever way an event came. An event that is not on the list has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from cloudheal.model.event import CRITICAL, INFO, WARN
+
+#: By the beginning of the name, the longest that fits (CloudMonitor's list of events of ECS).
+_USUAL: Mapping[str, str] = {
+    "Instance:StateChange": INFO,
+    "Instance:PreemptibleInstanceInterruption": WARN,
+    "Instance:SystemMaintenance.": CRITICAL,
+    "Instance:SystemMaintenance.PerformanceImpact": WARN,
+    "Instance:SystemFailure.": CRITICAL,
+    "Instance:InstanceFailure.": CRITICAL,
+    "Instance:Security.TpmAlert": WARN,
+    "Instance:BurstablePerformanceRestricted": WARN,
+    "Instance:PerformanceModeChange": INFO,
+    "Instance:LiveMigrationAcrossDDH": INFO,
+    "Disk:Stalled": CRITICAL,
+    "Disk:ErrorDetected": CRITICAL,
+    "Disk:OverduePaymentRelease": CRITICAL,
+    "Disk:DiskOperationCompleted": INFO,
+    "Disk:ConvertToPostpaidCompleted": INFO,
+    "Snapshot:CreateSnapshotCompleted": INFO,
+}
+
+
+@lru_cache(maxsize=1024)
+def usual_level(name: str) -> str:
+    """Return the level of an event by its name without a status; empty when the list does not have it."""
+    fitting = [one for one in _USUAL if name == one or (one.endswith(".") and name.startswith(one))]
+    return _USUAL[max(fitting, key=len)] if fitting else ""
