@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 #: For all test processes of this machine.
 LOCK = Path(tempfile.gettempdir()) / f"cloudheal-postgres-{os.getuid()}.lock"
@@ -32,7 +33,18 @@ def postgres() -> Iterator[Any]:
         with LOCK.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        _hurry(server.get_uri())
         try:
             yield server
         finally:
             server.cleanup()
+
+
+def _hurry(uri: str) -> None:
+    """Leave out what only a machine that loses its power would miss: tests kill processes, never the machine."""
+    engine = sa.create_engine(sa.make_url(uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for one in ("fsync", "full_page_writes"):
+            connection.execute(sa.text(f"ALTER SYSTEM SET {one} = off"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,14 @@ def catalogue(database: Database) -> list[Any]:
     )
     with database.snapshot() as connection:
         return [tuple(row) for query in (columns, indexes, keys) for row in connection.execute(sa.text(query))]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind, with or without tables; each test makes its own."""
+    return (
+        f"sqlite:///{tmp_path / 'schema.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
 
 
 def emptied(database_url: str) -> Database:

@@ -35,6 +35,7 @@ from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings
 from tests.crash.matrix_worker import main
 from tests.crash.scenarios import Scenario
+from tests.migrated import cleared, migrated
 from tests.sim.simulator import RunningSimulator
 
 KILLED = -9
@@ -288,15 +289,14 @@ _MADE = ("i-", "s-", "c-", "t-")
 
 
 def fresh(url: str) -> None:
-    """Empty a database of what the last round left."""
+    """Take everything out of a database that the last round left; its tables are there, as those of a worker are."""
     address = open_url(url)
-    if address.get_backend_name() == "sqlite":
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{address.database}{suffix}").unlink(missing_ok=True)
+    if address.get_backend_name() != "sqlite":
+        cleared(url)
         return
-    with sa.create_engine(address, poolclass=sa.NullPool).begin() as connection:
-        for statement in ("DROP SCHEMA IF EXISTS dbos CASCADE", "DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
-            connection.execute(sa.text(statement))
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{address.database}{suffix}").unlink(missing_ok=True)
+    migrated(Path(str(address.database)))
 
 
 def keys() -> None:

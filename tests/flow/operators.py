@@ -22,6 +22,7 @@ import yaml
 
 from cloudheal.cli import main
 from tests.flow.test_restart import QUEUE, RULE
+from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator
 from tests.zygote import Forked, run
 
@@ -75,7 +76,7 @@ class Operator:
         }
         document = {
             "accounts": [account],
-            "database": f"sqlite:///{self.folder / 'c.db'}",
+            "database": f"sqlite:///{migrated(self.folder / 'c.db')}",
             "timezone": "Asia/Shanghai",
             "rules": [RULE],
             "settle_seconds": 0.5,
