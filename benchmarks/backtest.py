@@ -58,7 +58,7 @@ def events(count: int) -> Iterator[Event]:
     """Yield the same, read."""
     for message in messages(count):
         event = event_of(message, BEGIN, Channel.QUEUE)
-        yield Event(**{name: getattr(event, name) for name in Event.__slots__} | {"received": event.time})
+        yield event._replace(received=event.time)
 
 
 def fill(database: Database, count: int) -> None:

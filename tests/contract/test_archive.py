@@ -60,7 +60,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Database]:
 
 def event_of(server: str) -> Event:
     """Return the stop of a server."""
-    return replace(an_event(server), subject=replace(an_event().subject, id=server))
+    return an_event(server)._replace(subject=replace(an_event().subject, id=server))
 
 
 def rows_of(database: Database) -> dict[str, list[Any]]:

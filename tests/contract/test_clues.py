@@ -20,7 +20,7 @@ from tests.contract.test_inbox import NOON, an_event
 
 SECOND = timedelta(seconds=1)
 SUBJECT = an_event().subject
-FAILURE = replace(an_event("failure"), type="Instance:SystemFailure.Reboot", status="Executing")
+FAILURE = an_event("failure")._replace(type="Instance:SystemFailure.Reboot", status="Executing")
 
 
 def failures(database: Database, *events: Event) -> list[str]:
@@ -34,7 +34,7 @@ def failures(database: Database, *events: Event) -> list[str]:
 
 def test_a_failure_reported_near_the_stop_is_found(database: Database) -> None:
     """With its type and time, to the very edge of what is near."""
-    late = replace(FAILURE, key="late", time=NOON + 60 * SECOND, type="Instance:InstanceFailure.Reboot")
+    late = FAILURE._replace(key="late", time=NOON + 60 * SECOND, type="Instance:InstanceFailure.Reboot")
     found = failures(database, FAILURE, late)
     assert found == ["Instance:SystemFailure.Reboot 0", "Instance:InstanceFailure.Reboot 60"]
 
@@ -42,13 +42,13 @@ def test_a_failure_reported_near_the_stop_is_found(database: Database) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(FAILURE, time=NOON + 61 * SECOND),
-        replace(FAILURE, status="Avoided"),
-        replace(FAILURE, status="Canceled"),
-        replace(FAILURE, simulated=True),
-        replace(FAILURE, type="Instance:SystemMaintenance.Reboot"),
-        replace(FAILURE, subject=replace(SUBJECT, id="i-2")),
-        replace(FAILURE, subject=replace(SUBJECT, account="2000000000000002")),
+        FAILURE._replace(time=NOON + 61 * SECOND),
+        FAILURE._replace(status="Avoided"),
+        FAILURE._replace(status="Canceled"),
+        FAILURE._replace(simulated=True),
+        FAILURE._replace(type="Instance:SystemMaintenance.Reboot"),
+        FAILURE._replace(subject=replace(SUBJECT, id="i-2")),
+        FAILURE._replace(subject=replace(SUBJECT, account="2000000000000002")),
     ],
     ids=["too late", "avoided", "called off", "a drill", "maintenance", "another server", "another account"],
 )

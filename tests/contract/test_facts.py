@@ -47,7 +47,7 @@ def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database
         Windows(HOUR, HOUR),
         [replace(an_event().subject, id=f"i-{number}") for number in range(4)],
     )
-    events = [replace(an_event(f"e-{one.id}"), subject=one) for one in subjects]
+    events = [an_event(f"e-{one.id}")._replace(subject=one) for one in subjects]
     with database.transaction() as connection:
         add_events(connection, events)
         kept = Counting(connection)

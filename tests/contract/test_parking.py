@@ -26,7 +26,7 @@ def operator(database: Database, database_url: str, tmp_path: Path) -> Shell:
             open_incident(
                 connection,
                 f"inc-{run}",
-                replace(an_event(run), subject=replace(an_event().subject, id=f"i-{run}")),
+                an_event(run)._replace(subject=replace(an_event().subject, id=f"i-{run}")),
                 Trouble("stopped"),
                 "web",
                 NOON,

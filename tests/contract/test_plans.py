@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -571,7 +570,7 @@ def test_a_slot_moves_with_the_clouds_own_time(start: Callable[..., Plans]) -> N
         plans.clock.now(),
         Channel.POLL,
     )
-    plans.intake.hear([replace(event, channel=Channel.POLL)])
+    plans.intake.hear([event._replace(channel=Channel.POLL)])
     row = plans.tick().row
     assert row.begin == datetime.fromisoformat("2026-03-03T02:00:00+08:00")
     assert row.begin < first

@@ -69,7 +69,7 @@ class At:
 def stop_of(server: str, at: datetime = NOON) -> Event:
     """Return the stop of a server."""
     subject = replace(an_event().subject, id=server)
-    return replace(an_event(f"{server}|{at}"), subject=subject, time=at, received=at)
+    return an_event(f"{server}|{at}")._replace(subject=subject, time=at, received=at)
 
 
 def decided(row: int, incident: str) -> Decided:

@@ -33,14 +33,14 @@ def announced(number: int, status: str = "Scheduled", after: timedelta = timedel
         "not_before": (NOON + DAY).isoformat(),
     }
     event = an_event(f"{number} {status}", data)
-    return replace(event, type=REBOOT, status=status, time=NOON + after, received=NOON + after)
+    return event._replace(type=REBOOT, status=status, time=NOON + after, received=NOON + after)
 
 
 def recorded(database: Database) -> None:
     """Record three announced reboots, one answered after six hours, and two stops, one of them healed in a minute."""
     told = [announced(1), announced(2), announced(3)]
     told += [announced(1, "Avoided", 6 * HOUR), announced(2, "Executed", DAY)]
-    stops = [replace(an_event(f"stop {number}"), time=NOON + number * HOUR) for number in (1, 2)]
+    stops = [an_event(f"stop {number}")._replace(time=NOON + number * HOUR) for number in (1, 2)]
     with database.transaction() as connection:
         add_events(connection, [*told, *stops])
         note_system_events(connection, told, NOON)
@@ -92,7 +92,7 @@ def test_drills_are_counted_nowhere(database: Database) -> None:
     drill = [announced(11), announced(11, "Canceled", HOUR)]
     with database.transaction() as connection:
         add_events(connection, drill)
-        note_system_events(connection, [*drill, replace(announced(11), simulated=True)], NOON)
+        note_system_events(connection, [*drill, announced(11)._replace(simulated=True)], NOON)
         open_incident(connection, "inc-d", drill[0], Trouble("maintenance", "e-11"), "", NOON + HOUR)
         add_run(connection, Run("run-d", "inc-d", "r", "reboot_in_window", "d", Mode.AUTO, RunState.STARTING))
         end_incident(connection, Verdict("inc-d", Healed.NOT_NEEDED, NOON + HOUR, {}), "run-d")
@@ -124,7 +124,7 @@ def test_months_are_those_of_the_operators_zone(database: Database) -> None:
     """Late on the last evening of February in UTC it is March in Shanghai."""
     with database.transaction() as connection:
         evening = datetime.fromisoformat("2026-02-28T23:00:00+00:00")
-        add_events(connection, [replace(an_event(), time=evening)])
+        add_events(connection, [an_event()._replace(time=evening)])
     found = reviewed(database, NOON - 60 * DAY)
     assert [one.month for one in found.tallies] == ["2026-03"]
 

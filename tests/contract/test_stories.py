@@ -51,7 +51,7 @@ def decide(connection: sa.Connection, event: int, reason: Reason, incident: str 
 
 def begin(connection: sa.Connection, state: RunState = RunState.STARTING, waits_for: str = "") -> int:
     """Take an event in and open its incident with a run."""
-    event = replace(an_event(), data={"state": "Stopped", "instanceName": "网站-01"}, received=NOON + SECOND)
+    event = an_event()._replace(data={"state": "Stopped", "instanceName": "网站-01"}, received=NOON + SECOND)
     (row,) = add_events(connection, [event]).values()
     open_incident(connection, "inc", event, Trouble("stopped"), "web", NOON + SECOND)
     run = Run("run", "inc", "restart", "restart_stopped", "d", Mode.AUTO, state, next_eligible=NOON + 600 * SECOND)
@@ -164,7 +164,7 @@ def test_a_refusal_says_what_comes_next(database: Database, reason: Reason, next
 
 def test_a_server_is_explained_by_its_newest_event_that_was_decided_on(database: Database) -> None:
     """What followed from a heal (it runs again) does not hide the story of the heal; without a decision it is shown."""
-    stopped, running = an_event(), replace(an_event(), key="later", status="Running", time=NOON + SECOND)
+    stopped, running = an_event(), an_event()._replace(key="later", status="Running", time=NOON + SECOND)
     with database.transaction() as connection:
         first, second = add_events(connection, [stopped, running]).values()
         assert newest_about(connection, stopped.subject.id) == str(second)
@@ -176,12 +176,12 @@ def test_a_server_is_explained_by_its_newest_event_that_was_decided_on(database:
 def test_an_event_without_any_decision_is_explained_too(database: Database) -> None:
     """It says which clause of which rule failed, and that it was only recorded; unknown events have no story."""
     with database.transaction() as connection:
-        add_events(connection, [replace(an_event("running"), status="Running", data={"state": "Running"})])
+        add_events(connection, [an_event("running")._replace(status="Running", data={"state": "Running"})])
     told = story(database, "running")
     assert "Rule restart does not match it: data.state is 'Running', wanted was 'Stopped'." in told
     assert told[-2] == "No rule decided on it: it was recorded, and nothing else."
     with database.transaction() as connection:
-        add_events(connection, [replace(an_event("stopped"), status="Stopped", data={"state": "Stopped"})])
+        add_events(connection, [an_event("stopped")._replace(status="Stopped", data={"state": "Stopped"})])
     assert story(database, "stopped")[-2].startswith(
         "No rule decided on it: there was none for it then, or it only says"
     )
@@ -203,10 +203,10 @@ def test_the_timeline_of_an_incident_has_its_events_and_times(database: Database
     with database.transaction() as connection:
         row = begin(connection)
         decide(connection, row, Reason.ACT, "inc")
-        late = replace(an_event("again"), time=NOON + SECOND)
+        late = an_event("again")._replace(time=NOON + SECOND)
         (joined,) = add_events(connection, [late]).values()
         decide(connection, joined, Reason.JOINED, "inc")
-        other = replace(an_event("other"), subject=replace(an_event().subject, id="i-2"))
+        other = an_event("other")._replace(subject=replace(an_event().subject, id="i-2"))
         add_events(connection, [other])
         heal(connection)
     with database.snapshot() as connection:
@@ -231,7 +231,7 @@ def test_the_pace_of_a_span_counts_what_was_detected_in_it(database: Database) -
     with database.transaction() as connection:
         begin(connection)
         heal(connection)
-        elsewhere = replace(an_event("b"), subject=replace(an_event().subject, id="i-2"))
+        elsewhere = an_event("b")._replace(subject=replace(an_event().subject, id="i-2"))
         open_incident(connection, "open", elsewhere, Trouble("stopped"), "web", NOON + 5 * SECOND)
     with database.snapshot() as connection:
         found = pace(connection, NOON, NOON + timedelta(hours=1))

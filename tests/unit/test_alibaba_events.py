@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,6 +146,18 @@ def test_a_disk_event_is_about_the_disk() -> None:
     content = {"diskId": "d-bp1d15c", "ecsInstanceId": INSTANCE, "eventId": "e-1"}
     event = read(envelope("Disk:Stalled:Executing", content, resourceId=arn))
     assert (event.subject.kind, event.subject.id, event.status) == ("disk", "d-bp1d15c", "Executing")
+
+
+def test_what_a_stranger_names_is_not_kept_however_much_it_is() -> None:
+    """Names are remembered because a fleet repeats them; a hundred of a region of 60,000 letters leave nothing."""
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            read(STATE | {"regionId": f"{number}{'r' * 60_000}"})
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_type_hints
 
 from cloudheal.act.playbook import Playbook
@@ -26,16 +26,18 @@ class Library:
     """Playbooks by name, with where each came from, and the triggers that they bring."""
 
     found: Mapping[str, Found[Playbook]]
+    triggers: tuple[Trigger, ...] = field(init=False)
+    """The triggers that playbooks bring, each once; every event is held against them."""
+
+    def __post_init__(self) -> None:
+        """Gather the triggers."""
+        brought = (one for found in self.found.values() for one in found.thing.triggers)
+        object.__setattr__(self, "triggers", tuple(dict.fromkeys(brought)))
 
     @property
     def playbooks(self) -> Mapping[str, Playbook]:
         """The playbooks by name."""
         return {name: one.thing for name, one in self.found.items()}
-
-    @property
-    def triggers(self) -> tuple[Trigger, ...]:
-        """The triggers that playbooks bring, each once."""
-        return tuple(dict.fromkeys(one for found in self.found.values() for one in found.thing.triggers))
 
 
 def library_of(found: Iterable[Found[Playbook]], known: Sequence[Trigger]) -> Library:

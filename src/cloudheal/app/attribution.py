@@ -6,13 +6,14 @@ be meant by several is refused, so that no account's event is handled with anoth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cloudheal.clouds.reading import event_of
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
+from cloudheal.model.resource import Cloud, ResourceId, named
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import discreet
 
@@ -22,6 +23,13 @@ class Attribution:
     """Reads messages as events of the accounts of the settings."""
 
     accounts: Sequence[AccountSettings]
+    _named: Mapping[tuple[Cloud, str], AccountSettings] = field(init=False, repr=False, compare=False)
+    """By what messages call an account; every event is looked up."""
+
+    def __post_init__(self) -> None:
+        """File the accounts under their names; the first one listed goes first."""
+        names = {(one.cloud, name): one for one in reversed(self.accounts) for name in (one.id, one.app_id) if name}
+        object.__setattr__(self, "_named", names)
 
     def read(self, body: bytes, received: datetime, channel: Channel) -> Event:
         """Read a message. Raises NotAnEventError, also for events of accounts that the settings do not list."""
@@ -44,22 +52,25 @@ class Attribution:
 
     def owned(self, event: Event) -> Event:
         """Return an event under the number of the account that it belongs to. Raises NotAnEventError."""
-        owner = self.owner_of(event)
-        region = event.subject.region or (owner.regions[0] if len(owner.regions) == 1 else "")
-        if (owner.id, region) == (event.subject.account, event.subject.region):
+        owner, subject = self.owner_of(event), event.subject
+        region = subject.region or (owner.regions[0] if len(owner.regions) == 1 else "")
+        if owner.id == subject.account and region == subject.region:
             return event
-        return replace(event, subject=replace(event.subject, account=owner.id, region=region))
+        return event._replace(subject=named(subject.cloud, owner.id, region, subject.kind, subject.id))
 
     def owner_of(self, event: Event) -> AccountSettings:
         """Return the account that an event belongs to. Raises NotAnEventError."""
         subject = event.subject
-        listed = [one for one in self.accounts if one.cloud is subject.cloud]
-        meant = [one for one in listed if subject.account in {one.id, one.app_id or one.id}]
-        if not subject.account:
-            meant = [one for one in listed if subject.region in {"", *one.regions}]
-            if len(meant) > 1:
-                names = ", ".join(one.name for one in meant)
-                raise NotAnEventError(f"the message names no account, and several could be meant: {names}")
+        found = self._named.get((subject.cloud, subject.account))
+        return self._only_one_of(subject) if found is None else found
+
+    def _only_one_of(self, subject: ResourceId) -> AccountSettings:
+        """Return the account that is meant where none is named; a name that is not known here is refused."""
+        listed = () if subject.account else [one for one in self.accounts if one.cloud is subject.cloud]
+        meant = [one for one in listed if subject.region in {"", *one.regions}]
+        if len(meant) > 1:
+            names = ", ".join(one.name for one in meant)
+            raise NotAnEventError(f"the message names no account, and several could be meant: {names}")
         if not meant:
             raise NotAnEventError(discreet(f"account {subject.account or '(none)'} is not in the settings"))
         return meant[0]

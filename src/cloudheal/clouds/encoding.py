@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64Error
+from binascii import a2b_base64
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,8 @@ MOST_BYTES = 256 * 1024
 #: Documented events are nested four deep; the parser's stack must never be the limit.
 MOST_DEPTH = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
+#: Bytes from which on what is strictly Base64 is Base64 to the pattern, too: eight, and two that fill up.
+_LEAST_STRICT = 10
 
 
 def document_of(body: bytes | str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def parsed(text: str) -> Any:
 
 def check_text(words: str, content: Mapping[str, Any]) -> None:
     """Refuse text that no database keeps: half characters anywhere, zero bytes in what becomes a column."""
-    if words.isascii() and "\0" not in words and all(map(_is_plain, content.items())):
+    if words.isascii() and "\0" not in words and _is_plain(content):
         return
     try:
         words.encode()
@@ -65,7 +68,14 @@ def check_text(words: str, content: Mapping[str, Any]) -> None:
 
 
 def _unwrapped(raw: bytes) -> bytes:
-    if raw.lstrip()[:1] in (b"{", b"[") or not _BASE64.fullmatch(raw):
+    if raw.lstrip()[:1] in (b"{", b"["):
+        return raw
+    try:  # most are strictly Base64, and tried sooner than asked
+        if len(raw) >= _LEAST_STRICT:
+            return a2b_base64(raw, strict_mode=True)
+    except NotBase64Error:
+        pass
+    if not _BASE64.fullmatch(raw):
         return raw
     try:
         return b64decode(raw, validate=False)
@@ -74,6 +84,18 @@ def _unwrapped(raw: bytes) -> bytes:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
+    if raw.count(b"{") + raw.count(b"[") <= MOST_DEPTH:  # nearly always; what is odd goes the long way
+        try:
+            document = from_json(raw)
+        except (ValueError, TypeError):
+            document = None
+        if type(document) is dict:
+            return document
+    return _object_of_odd(raw)
+
+
+def _object_of_odd(raw: bytes) -> dict[str, Any]:
+    """Read it in steps that each say what is wrong."""
     try:
         text = raw.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as problem:
@@ -107,6 +129,9 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _is_plain(item: tuple[str, Any]) -> bool:
-    name, value = item
-    return name.isascii() and isinstance(value, str) and value.isascii()
+def _is_plain(content: Mapping[str, Any]) -> bool:
+    """Say whether all of it is ASCII text, of which nothing needs to be asked."""
+    for name, value in content.items():
+        if type(value) is not str or not (value.isascii() and name.isascii()):
+            return False
+    return True

@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
+#: Characters of a name that is remembered: what a stranger writes there must not fill the memory.
+MOST_REMEMBERED = 512
+
 
 class Cloud(StrEnum):
     """The clouds that cloudheal knows."""
@@ -34,9 +37,15 @@ class ResourceId:
         return f"{self.cloud}/{self.account}/{self.region}/{self.kind}/{self.id}"
 
 
-@lru_cache(maxsize=100_000)
 def named(cloud: str, account: str, region: str, kind: str, id_: str) -> ResourceId:
     """Return a full name, the same object each time: among millions of events servers are told apart faster so."""
+    if len(account) + len(region) + len(kind) + len(id_) > MOST_REMEMBERED:
+        return ResourceId(Cloud(cloud), account, region, kind, id_)
+    return _remembered(cloud, account, region, kind, id_)
+
+
+@lru_cache(maxsize=100_000)
+def _remembered(cloud: str, account: str, region: str, kind: str, id_: str) -> ResourceId:
     return ResourceId(Cloud(cloud), account, region, kind, id_)
 
 

@@ -7,7 +7,7 @@ event. Unknown keys are kept out and never an error; a missing one is, with its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cloudheal.clouds.encoding import document_of, parsed
@@ -15,6 +15,8 @@ from cloudheal.errors import NotAnEventError
 
 #: An MNS message inside an EventBridge event inside an MNS message is more than anyone configures.
 MOST_LAYERS = 3
+#: What CloudMonitor's envelope says in texts.
+_TEXTS = ("product", "name", "id", "resourceId", "regionId", "userId", "status", "level")
 
 
 class Notice(NamedTuple):
@@ -45,17 +47,18 @@ def notice_of(document: Mapping[str, Any], layers: int = MOST_LAYERS) -> Notice:
 
 
 def _of_cloud_monitor(document: Mapping[str, Any]) -> Notice:
+    product, name, id_, arn, region, account, status, level = _texts(document, _TEXTS)
     return Notice(
-        product=_text(document, "product", required=True),
-        name=_text(document, "name", required=True),
-        content=_content(document.get("content"), "content"),
-        id=_text(document, "id") or _text(document, "traceId"),
-        arn=_text(document, "resourceId"),
-        region=_text(document, "regionId"),
-        account=_text(document, "userId"),
-        status=_text(document, "status"),
-        level=_text(document, "level").upper(),
-        time=document.get("eventTime", document.get("time")),
+        product or _text(document, "product", required=True),
+        name or _text(document, "name", required=True),
+        _content(document.get("content"), "content"),
+        id_ or _text(document, "traceId"),
+        arn,
+        region,
+        account,
+        status,
+        level.upper(),
+        document.get("eventTime", document.get("time")),
     )
 
 
@@ -99,10 +102,13 @@ def _of_subscription(document: Mapping[str, Any]) -> Notice:
     )
 
 
+def _texts(document: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Read several texts; nearly all of them are texts in the document, too."""
+    return [value if type(value := document.get(name)) is str else _text(document, name) for name in names]
+
+
 def _text(document: Mapping[str, Any], name: str, *, required: bool = False) -> str:
     value = document.get(name)
-    if type(value) is str and value:
-        return value
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
         return str(value)
     if required:
@@ -113,6 +119,8 @@ def _text(document: Mapping[str, Any], name: str, *, required: bool = False) -> 
 
 def _content(value: object, name: str) -> Mapping[str, Any]:
     """Take an object, or text that holds one."""
+    if type(value) is dict:
+        return value
     if isinstance(value, str):
         try:
             value = parsed(value)

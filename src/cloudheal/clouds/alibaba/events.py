@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from cloudheal.clouds.alibaba.envelopes import Notice, notice_of
 from cloudheal.clouds.alibaba.facts import SIMULATED_REASON, event_id_of, facts_of, status_of, texts_of
@@ -17,8 +18,8 @@ from cloudheal.clouds.alibaba.levels import usual_level
 from cloudheal.clouds.encoding import check_text, document_of
 from cloudheal.clouds.moments import moment
 from cloudheal.errors import NotAnEventError
-from cloudheal.model.event import DRY_RUN, Channel, Event
-from cloudheal.model.resource import Cloud, named
+from cloudheal.model.event import Channel, Event, is_test
+from cloudheal.model.resource import MOST_REMEMBERED, Cloud, ResourceId, named
 from cloudheal.model.system_event import STATUSES
 from cloudheal.settings.discretion import discreet
 
@@ -27,15 +28,8 @@ STATE_CHANGE = "Instance:StateChange"
 _ARN = re.compile(r"acs:(?P<product>[a-z]+):(?P<region>[^:]*):(?P<account>\d*):(?P<kind>[a-z-]+)/(?P<id>[\w.-]{1,128})")
 _ID = re.compile(r"[A-Za-z][\w.-]{1,127}")
 _OWN_IDS = {"Instance": ("instanceId", "resourceId"), "Disk": ("diskId",), "Snapshot": ("snapshotId",)}
-
-
-class Subject(NamedTuple):
-    """What an event is about, before the account and region are known."""
-
-    kind: str
-    id: str
-    region: str
-    account: str
+#: Servers whose names are put together once for many events.
+_MOST_SUBJECTS = 20_000
 
 
 def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
@@ -47,21 +41,19 @@ def event_of(body: bytes | str, received: datetime, channel: Channel) -> Event:
 def event_in(document: Mapping[str, Any], raw: bytes, received: datetime, channel: Channel) -> Event:
     """Read the document of a message into an Event. Raises NotAnEventError with the reason for the dead letter."""
     notice = notice_of(document)
-    status = _status(notice)
-    subject, name = _subject(notice), _bare_name(notice.name, status)
+    content, status = notice.content, _status(notice)
+    (resource, text), name = _subject(notice), _bare_name(notice.name, status)
     happened = moment(notice.time)
     if happened is None:
         message = f"the envelope's time is in no documented form: {discreet(str(notice.time))[:40]!r}"
         raise NotAnEventError(message)
-    resource = named(Cloud.ALIBABA, subject.account, subject.region, subject.kind, subject.id)
-    text = str(resource)
-    content = notice.content
-    data = facts_of(content, name, status) if event_id_of(content) else content
+    is_dry, event_id = is_test(content), event_id_of(content)
+    data = facts_of(content, name, status) if event_id else content
     if "level" not in data and (level := notice.level or usual_level(name)):
         data = {**data, "level": level}
-    check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", content)
+    check_text(f"{text}{name}{status}{notice.id}{notice.product}{texts_of(data)}", data)
     return Event(
-        key=_key(text, name, status, happened, notice),
+        key=_dry_key(text, name, status, happened, notice) if is_dry else _key(text, name, status, happened, event_id),
         id=notice.id,
         source=f"alibaba.{notice.product.lower()}",
         type=name,
@@ -71,22 +63,36 @@ def event_in(document: Mapping[str, Any], raw: bytes, received: datetime, channe
         status=status,
         data=data,
         channel=channel,
-        simulated=content.get("reason") == SIMULATED_REASON or DRY_RUN.items() <= content.items(),
+        simulated=is_dry or content.get("reason") == SIMULATED_REASON,
         raw=raw,
     )
 
 
-def _subject(notice: Notice) -> Subject:
-    kind = notice.name.partition(":")[0]
-    arn = _ARN.fullmatch(notice.arn)
+def _subject(notice: Notice) -> tuple[ResourceId, str]:
+    """Return what an event is about, and its whole name as text."""
+    kind, arn, region, account = notice.name.partition(":")[0], notice.arn, notice.region, notice.account
     own = _own_id(kind, notice.content)
-    id_ = own or (arn["id"] if arn else notice.arn if _ID.fullmatch(notice.arn) else "")
-    if not id_:
+    is_short = len(kind) + len(own) + len(arn) + len(region) + len(account) <= MOST_REMEMBERED
+    found = (_remembered if is_short else _named)(kind, own, arn, region, account)
+    if found is None:
         message = f"{notice.name} names no resource, neither in its content nor in resourceId"
         raise NotAnEventError(message)
-    region = notice.region or (arn["region"] if arn else "")
-    account = notice.account or (arn["account"] if arn else "")
-    return Subject(arn["kind"] if arn else kind.lower(), id_, region, account)
+    return found
+
+
+def _named(kind: str, own: str, arn: str, region: str, account: str) -> tuple[ResourceId, str] | None:
+    """Put a name together out of what an envelope and its content say; None when neither names anything."""
+    told = _ARN.fullmatch(arn)
+    id_ = own or (told["id"] if told else arn if _ID.fullmatch(arn) else "")
+    if not id_:
+        return None
+    region, account = region or (told["region"] if told else ""), account or (told["account"] if told else "")
+    resource = named(Cloud.ALIBABA, account, region, told["kind"] if told else kind.lower(), id_)
+    return resource, str(resource)
+
+
+#: The same; a fleet says the same names again and again.
+_remembered = lru_cache(_MOST_SUBJECTS)(_named)
 
 
 def _own_id(kind: str, content: Mapping[str, Any]) -> str:
@@ -112,11 +118,13 @@ def _status(notice: Notice) -> str:
     return status_of(content, notice.name.rpartition(":")[2], notice.status)
 
 
-def _key(resource: str, name: str, status: str, happened: datetime, notice: Notice) -> str:
+def _dry_key(resource: str, name: str, status: str, happened: datetime, notice: Notice) -> str:
+    """Say what makes two test messages the same: each is one of its own, unless it comes again."""
+    return f"dry_run|{resource}|{name}|{status}|{notice.id or happened.isoformat()}"
+
+
+def _key(resource: str, name: str, status: str, happened: datetime, event_id: str) -> str:
     """Say what makes two messages the same event (DESIGN section 3)."""
-    if DRY_RUN.items() <= notice.content.items():
-        return f"dry_run|{resource}|{name}|{status}|{notice.id or happened.isoformat()}"
-    event_id = event_id_of(notice.content)
     if event_id:
         cloud, account, _ = resource.split("/", 2)
         return f"system|{cloud}|{account}|{event_id}|{status}"
