@@ -55,5 +55,5 @@ def ground(staging: tuple[Stage, Settings]) -> Iterator[Ground]:
     """The ground of a drill on that stage, with nothing held."""
     stage, settings = staging
     database = open_database(settings.database)
-    yield ground_of(settings, database, clock_of(settings.clock), lambda: False, stage)
+    yield ground_of(settings, database, clock_of(settings.clock), lambda: False, stage, who="tests")
     database.close()

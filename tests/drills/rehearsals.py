@@ -83,7 +83,7 @@ def rehearsed(
     with staged(trusting(scenario, settings), cloud, document, HandlerInside(settings), folder) as stage:
         database = open_database(settings.database)
         try:
-            ground = ground_of(settings, database, clock_of(settings.clock), told, stage)
+            ground = ground_of(settings, database, clock_of(settings.clock), told, stage, who="tests")
             return run_drill(ground, scenario, Watcher())
         finally:
             database.close()

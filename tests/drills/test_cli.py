@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
 import signal
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from cloudheal.cli import app
-from cloudheal.cli.drill_run import Signals
+from cloudheal.cli.desk import desk
+from cloudheal.cli.drill_run import Signals, ground_on
 from cloudheal.drills.files import library
 from cloudheal.drills.preflight import PreflightError
 from cloudheal.errors import SettingsError
@@ -80,3 +84,19 @@ def test_a_wrong_file_is_told_by_its_line(tmp_path: Path) -> None:
     assert isinstance(result.exception, SettingsError)
     assert f"{file}:2: steps" in str(result.exception)
     assert "nowhere" not in str(result.exception)
+
+
+def test_whoever_drills_is_on_record_as_the_user_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for every other command: variables of the environment, which anybody can set, make nobody another one."""
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "li")
+    for variable in ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
+        monkeypatch.setenv(variable, "testid-of-nobody")
+    config = tmp_path / "cloudheal.yaml"
+    account = {"name": "prod", "cloud": "alibaba", "id": "1000000000000001", "regions": ["cn-hangzhou"]}
+    config.write_text(
+        yaml.safe_dump({"accounts": [account], "database": f"sqlite:///{tmp_path / 'd.db'}"}), encoding="utf-8"
+    )
+    with desk(config) as at:
+        assert ground_on(at, Signals(), None).who == pwd.getpwuid(os.getuid()).pw_name

@@ -78,7 +78,7 @@ def test_a_drill_fails_at_the_step_that_a_killed_handler_missed(simulator: Runni
     handler = HandlerProcess(tmp_path, document)
     with staged(scenario, cloud, document, handler, handler.config) as stage:
         database = open_database(settings.database)
-        ground = ground_of(settings, database, clock_of(settings.clock), lambda: False, stage)
+        ground = ground_of(settings, database, clock_of(settings.clock), lambda: False, stage, who="tests")
         report = run_drill(ground, scenario, Watcher())
         database.close()
     assert not report.passed

@@ -98,6 +98,22 @@ def test_an_old_backlog_meets_the_storm_guard_as_one() -> None:
     assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
 
 
+@pytest.mark.parametrize(("together", "begun"), [(1, 4), (2, 4), (3, 3), (6, 0)])
+def test_an_old_backlog_is_counted_over_its_commits(together: int, begun: int) -> None:
+    """However few come in one commit: fewer than make a storm are begun, and of what comes in one commit none is."""
+    cloud = FakeCloud()
+    servers = [cloud.server(f"i-{number}", tags=PROD) for number in range(10)]
+    messages = [cloud.power_off(one) for one in servers[:6]]
+    cloud.clock.advance(timedelta(hours=8))
+    scene = Scene(cloud, rules=[RULE | {"limits": STORM}])
+    for number, message in enumerate(messages):
+        scene.later(timedelta(seconds=1 + 30 * (number // together)), lambda one=message: one)  # type: ignore[misc]
+    told = scene.play()
+    assert told.actions == tuple(f"start i-{number}" for number in range(begun))
+    assert set(told.waits.values()) == {"storm"}
+    assert told.notices.count("storm") == 1
+
+
 def test_a_start_that_takes_an_hour_is_a_row_and_the_server_is_healed() -> None:
     """The look ends after a minute; the run goes on when the server runs, with the attempt that it had made."""
     cloud = FakeCloud(boot=timedelta(hours=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 import urllib.request
 import uuid
@@ -29,9 +28,18 @@ _ANSWER_SECONDS = 2.0
 
 
 def ground_of(
-    settings: Settings, database: Database, clock: Clock, told: Callable[[], bool], stage: Stage | None = None
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    told: Callable[[], bool],
+    stage: Stage | None = None,
+    *,
+    who: str,
 ) -> Ground:
-    """Return the ground of a drill on these settings; with a `stage` its handler and its time are the drill's own."""
+    """Return the ground of a drill on these settings; with a `stage` its handler and its time are the drill's own.
+
+    `who` is the person who drills, for the record.
+    """
     accounts = accounts_of(settings, now=clock.now)
     id_ = uuid.uuid4().hex[:12]
     return Ground(
@@ -48,7 +56,7 @@ def ground_of(
         pause=time.sleep,
         new_id=lambda: uuid.uuid4().hex[:8],
         holder=f"{holder()}/{id_}",
-        who=getpass.getuser(),
+        who=who,
         cloud=stage.cloud if stage else simulator_of(settings),
         handler=stage.handler if stage else None,
     )

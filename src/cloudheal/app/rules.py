@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,7 +28,8 @@ def rules_of(settings: Settings) -> RuleBook:
         _check(rule, playbooks, ("rules", number))
     looking = [name for name, one in playbooks.items() if one.only_looks]
     later = [name for name, one in playbooks.items() if one.planned]
-    return rule_book(settings.rules, wishes_of(settings), looking, later)
+    book = rule_book(settings.rules, wishes_of(settings), looking, later)
+    return replace(book, approvers=settings.approvers)
 
 
 def rules_in(path: Path, settings: Settings) -> RuleBook:

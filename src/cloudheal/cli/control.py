@@ -95,9 +95,9 @@ def approvals(config: Config = HERE, as_json: AsJson = False) -> None:
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = open_questions(connection, at.clock.now())
-        at.show.rows("title.approvals", rows, ("id", "question", "asked", "expires"))
-        if rows and at.settings.approvers:
-            at.show.say("approvers", names=", ".join(at.settings.approvers))
+        at.show.rows("title.approvals", rows, ("id", "question", "may_answer", "asked", "expires"))
+        if not all(one.may_answer for one in rows):
+            at.show.say("approvals.anybody")
 
 
 @app.command()
@@ -130,7 +130,7 @@ def _said(at: Desk, question: Approval, said: str) -> bool:
     from cloudheal.model.control import Answer
     from cloudheal.record.approvals import answer
 
-    who = approver(at, question.run)
+    who = approver(at, question.run, question.may_answer, "of this question")
     with at.database.transaction() as connection:
         return answer(connection, question.id, Answer(said), who, at.clock.now())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,16 +105,17 @@ def operator() -> str:
         return f"uid {user}"
 
 
-def approver(at: Desk, run: str) -> str:
-    """Return who is about to answer for a run. Raises NotAnApproverError, and records it, when they may not."""
+def approver(at: Desk, run: str, may: Sequence[str], whose: str) -> str:
+    """Return who is about to answer for a run. Raises NotAnApproverError, and records it, when they may not.
+
+    `may` is who may, none for everybody; `whose` says where that stands.
+    """
     from cloudheal.record.approvals import refuse
 
-    who, may = operator(), at.settings.approvers
+    who = operator()
     if not may or who in may:
         return who
     with at.database.transaction() as connection:
         refuse(connection, run, who, at.clock.now())
     advice = "Ask one of them. The attempt is on record, and nothing else has changed."
-    raise NotAnApproverError(
-        f"{who} may not answer; approvers in the settings are: {', '.join(may)}", what_to_do=advice
-    )
+    raise NotAnApproverError(f"{who} may not answer; approvers {whose} are: {', '.join(may)}", what_to_do=advice)

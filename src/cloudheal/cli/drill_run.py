@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from cloudheal.cli.desk import Desk, desk
+from cloudheal.cli.desk import Desk, desk, operator
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def ground_on(at: Desk, signals: Signals, stage: Stage | None) -> Ground:
     """Return the ground of a drill: the operator's own, or a stage."""
     from cloudheal.app.drilling import ground_of
 
-    return ground_of(at.settings, at.database, at.clock, signals.told, stage)
+    return ground_of(at.settings, at.database, at.clock, signals.told, stage, who=operator())
 
 
 def drilled_on(ground: Ground, at: Desk, scenario: Scenario, *, allow_real: bool = False) -> DrillReport:

@@ -155,6 +155,6 @@ def _choose(config: Path, run: str, choose: Choice, said: str) -> None:
 
 def _chosen(at: Desk, run: str, choose: Choice) -> bool:
     """Do what whoever may answer for a parked run wants; False when another was quicker."""
-    who = approver(at, run)
+    who = approver(at, run, at.settings.approvers, "in the settings")
     with at.database.transaction() as connection:
         return choose(connection, run, who, at.clock.now())

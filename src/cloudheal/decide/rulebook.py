@@ -36,6 +36,9 @@ class RuleBook:
     planned: frozenset[str] = frozenset()
     """The rules whose playbooks wait for a slot."""
 
+    approvers: tuple[str, ...] = ()
+    """Who may answer what rules ask; empty: whoever can run the commands."""
+
     bounds: Mapping[str, Bounds] = field(init=False)
     """The limits of each rule, as the walk compares with them."""
 

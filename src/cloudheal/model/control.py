@@ -26,6 +26,12 @@ class Approval:
     expires: datetime
     answer: Answer | None = None
     answered_by: str = ""
+    may_answer: tuple[str, ...] = ()
+    """Who may, as it stood in the settings when it was asked; empty: whoever can run the commands."""
+
+    def may(self, who: str) -> bool:
+        """Say whether somebody may answer it."""
+        return not self.may_answer or who in self.may_answer
 
 
 @dataclass(frozen=True, slots=True)

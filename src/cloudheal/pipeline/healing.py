@@ -229,7 +229,8 @@ class Healer:
                 return False
             self._decide(connection, found, refusal.reason, refusal, until)
             if state is RunState.ASKING:
-                asked = Asked(found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
+                about = (found.run, found.rule, found.playbook, found.resource, found.trouble, found.group)
+                asked = Asked(*about, self.rules.approvers)
                 ask(connection, *question_of(asked, refusal.code, self.new_id(), now, refusal.question))
             playbook = self.playbooks.get(found.playbook)
             is_planned = playbook is not None and playbook.planned and state is RunState.WAITING

@@ -23,7 +23,7 @@ from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.pipeline.recoveries import follow_recoveries
 from cloudheal.pipeline.system_events import follow
 from cloudheal.pipeline.table_counts import TableCounts
-from cloudheal.pipeline.weighing import RUN_STATES, Told, backlog, usable, weighed
+from cloudheal.pipeline.weighing import FRESH, RUN_STATES, Told, backlog, usable, weighed
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
@@ -308,8 +308,8 @@ class Intake:
                 fared[key] = Fared(Fate.DONE if informs else Fate.IGNORED)
                 continue
             patients.add(event.subject)
-            known, fell = resources.get(event.subject), old.get(key, 0)
-            one = Told(event, troubles[key], known, newest.get(key), fell)
+            known = resources.get(event.subject)
+            one = Told(event, troubles[key], known, newest.get(key), old.get(key, FRESH))
             decisions, fared[key] = self._decide(connection, one, rows[key], rules[key], now, counts)
             if any(one.incident for one in decisions):
                 opened.append(event)
@@ -373,7 +373,8 @@ class Intake:
         if starts and not owner:
             self.looks.enqueue(connection, run, 0)
         if state is RunState.ASKING:
-            asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group)
+            who = self.rules.approvers
+            asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group, who)
             ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
 

@@ -185,7 +185,7 @@ class Planner:
             return True
         when = slot.begin.isoformat(timespec="minutes")
         text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at {when}, before {slot.deadline.isoformat()}?"
-        ask(connection, Approval(self.new_id(), row.run, text, now, slot.begin))
+        ask(connection, self._question(row, text, now, slot.begin))
         return True
 
     def _ask_without(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
@@ -194,8 +194,11 @@ class Planner:
         if none.then is not TooLate.ASK or asked or row.not_before is None or row.not_before <= now:
             return True
         text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at once? No slot: {none.binding}"
-        ask(connection, Approval(self.new_id(), row.run, text, now, row.not_before))
+        ask(connection, self._question(row, text, now, row.not_before))
         return True
+
+    def _question(self, row: PlanRow, text: str, now: datetime, expires: datetime) -> Approval:
+        return Approval(self.new_id(), row.run, text, now, expires, may_answer=self.rules.approvers)
 
 
 def schedule_of(rows: Iterable[PlanRow]) -> Schedule:

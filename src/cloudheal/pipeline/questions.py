@@ -24,6 +24,8 @@ class Asked:
     subject: ResourceId
     trouble: Trouble
     group: str
+    approvers: tuple[str, ...] = ()
+    """Who may answer; empty: whoever can run the commands."""
 
 
 def question_of(about: Asked, code: str, id_: str, now: datetime, said: str = "") -> tuple[Approval, str]:
@@ -34,6 +36,10 @@ def question_of(about: Asked, code: str, id_: str, now: datetime, said: str = ""
     if code == Reason.STORM:
         text = f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
         scope = f"{Reason.STORM}|{about.rule}|{about.group}|{about.trouble}"
-        return Approval(id_, about.run, text, now, now + ASK_EXPIRES), scope
+        return _question(about, text, id_, now), scope
     text = said or f"{about.playbook} on {about.subject.id} ({about.trouble})? held back by {code}"
-    return Approval(id_, about.run, text, now, now + ASK_EXPIRES), ""
+    return _question(about, text, id_, now), ""
+
+
+def _question(about: Asked, text: str, id_: str, now: datetime) -> Approval:
+    return Approval(id_, about.run, text, now, now + ASK_EXPIRES, may_answer=about.approvers)

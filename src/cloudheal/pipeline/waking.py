@@ -56,7 +56,7 @@ class Waker:
         now = self.clock.now()
         with self.store.transaction(check) as connection:
             lock_budget(connection)
-            expire(connection, now)
+            expire(connection, now, self.rules.approvers)
             woken = self._wake(connection, due(connection, now), now)
             while woken >= FOREMOST and (more := self._wake(connection, due(connection, now), now)):
                 woken += more
@@ -175,7 +175,8 @@ class Waker:
         until = now if planned else again.next_eligible
         kept = keep_waiting(connection, patient.run, state, again.reason, until, now)
         if kept and state is RunState.ASKING:
-            asked = Asked(patient.run, patient.rule, patient.playbook, patient.subject, patient.trouble, patient.group)
+            about = (patient.run, patient.rule, patient.playbook, patient.subject, patient.trouble, patient.group)
+            asked = Asked(*about, self.rules.approvers)
             ask(connection, *question_of(asked, again.reason, self.new_id(), now))
         event = event_of(connection, patient.incident)
         if kept and event is not None:

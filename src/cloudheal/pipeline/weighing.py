@@ -93,6 +93,19 @@ class Before(NamedTuple):
     """It waits for a slot."""
 
 
+class Fell(NamedTuple):
+    """Members of a group that fell in an old backlog, as far as one commit shows it."""
+
+    together: int = 0
+    """All that came with an event."""
+    ahead: int = 0
+    """It, and those that are not decided on yet; the others, and those of commits before, are counted as incidents."""
+
+
+#: Of fresh news.
+FRESH = Fell()
+
+
 class Told(NamedTuple):
     """A new event to decide on, with what is known of its resource and until when its trouble was known before."""
 
@@ -100,8 +113,8 @@ class Told(NamedTuple):
     trouble: Trouble
     resource: Resource | None
     newest: datetime | None
-    fell: int
-    """Members of its group that fell with it in an old backlog; 0 for fresh news."""
+    fell: Fell = FRESH
+    """Of an old backlog; none for fresh news."""
 
 
 class Weighed(NamedTuple, Generic[W]):
@@ -162,17 +175,22 @@ def weighed_again(
     return Weighed(rule, facts, through(patient.occurred, now, facts, count))
 
 
-def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, int]:
-    """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole."""
+def backlog(new: Sequence[Event], resources: Mapping[ResourceId, Resource], now: datetime) -> Mapping[str, Fell]:
+    """Count by the keys of old events how many of their group fell with them: a backlog meets the storm guard whole.
+
+    A long one comes in several commits. Each counts what it brings beside the incidents that those before it opened.
+    """
     old = {event.key: event.subject for event in new if now - event.time > BACKLOG_AGE}
     if not old:
         return {}
     groups: dict[tuple[str, str], set[ResourceId]] = {}
-    for subject in old.values():
+    ahead: dict[str, tuple[set[ResourceId], int]] = {}
+    for key, subject in reversed(old.items()):
         known = resources.get(subject)
-        groups.setdefault((subject.account, known.group if known else ""), set()).add(subject)
-    sizes = {one: len(group) for group in groups.values() for one in group}
-    return {key: sizes[subject] for key, subject in old.items()}
+        group = groups.setdefault((subject.account, known.group if known else ""), set())
+        group.add(subject)
+        ahead[key] = group, len(group)
+    return {key: Fell(len(group), left) for key, (group, left) in ahead.items()}
 
 
 def gathered(
@@ -213,14 +231,16 @@ def gathered(
 
 
 def crowd(
-    counts: Counts, rule: Rule, subject: ResourceId, trouble: Trouble, group: str, now: datetime, *, fell: int = 0
+    counts: Counts, rule: Rule, subject: ResourceId, trouble: Trouble, group: str, now: datetime, *, fell: Fell = FRESH
 ) -> Group:
-    """Count a group; of its members so many are known to have fallen lately, at least."""
+    """Count a group; of its members those have fallen lately, too, that an old backlog brings."""
     members, unhealthy = counts.size(subject, group, rule.resources if group == f"rule:{rule.name}" else None)
     under_action, fallen = counts.crowd(group, trouble, now, rule.limits.storm_window)
     # One more trouble of a server that is under action already takes no further server away from its group.
     under_action -= bool(under_action) and counts.is_touched(subject)
-    return Group(group, members, unhealthy if members else fallen, under_action, max(fallen, fell))
+    return Group(
+        group, members, unhealthy if members else fallen, under_action, max(fallen + fell.ahead, fell.together)
+    )
 
 
 def tag_held(facts: Facts, wishes: WishTags, resource: Resource | None, now: datetime) -> Facts:

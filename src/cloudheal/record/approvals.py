@@ -1,9 +1,17 @@
-"""Questions to people and their answers. An unanswered question expires; expiry is an answer that somebody must see."""
+"""Questions to people and their answers. An unanswered question expires; expiry is an answer that somebody must see.
+
+A question carries who may answer it. That stands until it expires, whatever settings say by then: settings of one's own
+make nobody an approver of what is asked already. When it has expired, and a run still waits, those may answer whom the
+settings of the worker name by then: else nobody could when all who were named have left.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,10 +45,13 @@ def _ask(connection: sa.Connection, approval: Approval, scope: str) -> str:
         "question": approval.question,
         "asked": millis_of(approval.asked),
         "expires": millis_of(approval.expires),
+        "may_answer": json.dumps(approval.may_answer, ensure_ascii=False),
     }
     connection.execute(sa.insert(APPROVAL).values(row))
     resource, incident = about_run(connection, approval.run)
-    body = {"id": approval.id, "question": approval.question, "expires": row["expires"]}
+    body: dict[str, Any] = {"id": approval.id, "question": approval.question, "expires": row["expires"]}
+    if approval.may_answer:
+        body["may_answer"] = list(approval.may_answer)
     asked = Entry(
         Kind.APPROVAL_ASKED, approval.asked, resource=resource, incident=incident, run=approval.run, body=body
     )
@@ -53,12 +64,13 @@ def _ask(connection: sa.Connection, approval: Approval, scope: str) -> str:
 
 
 def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: datetime) -> bool:
-    """Write an answer; False when there is no such open question.
+    """Write an answer; False when there is no such open question, or another one may answer it and not this one.
 
     One that expired may still be answered while a run waits for it: the run looks afresh before it does anything.
     """
     open_ = (APPROVAL.c.id == id_) & _is_open(now)
-    return _answered(connection, open_, said, who, now) == 1
+    found = connection.execute(sa.select(APPROVAL).where(open_)).one_or_none()
+    return found is not None and _approval(found).may(who) and _answered(connection, open_, said, who, now) == 1
 
 
 def refuse(connection: sa.Connection, run: str, who: str, now: datetime) -> int:
@@ -67,10 +79,13 @@ def refuse(connection: sa.Connection, run: str, who: str, now: datetime) -> int:
     return append(connection, [Entry(Kind.APPROVAL_REFUSED, now, resource, name=who, incident=incident, run=run)])
 
 
-def expire(connection: sa.Connection, now: datetime) -> int:
-    """Answer every question that is over with `expired`; returns how many."""
+def expire(connection: sa.Connection, now: datetime, approvers: Sequence[str] | None = None) -> int:
+    """Answer every question that is over with `expired`; returns how many.
+
+    Whoever is named then may still answer it; None leaves it to those whom it was asked of.
+    """
     over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= millis_of(now))
-    return _answered(connection, over, Answer.EXPIRED, "", now)
+    return _answered(connection, over, Answer.EXPIRED, "", now, approvers)
 
 
 def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
@@ -91,14 +106,24 @@ def _is_open(now: datetime) -> sa.ColumnElement[bool]:
     return waits | (APPROVAL.c.answer.in_(("", Answer.EXPIRED.value)) & asking)
 
 
-def _answered(connection: sa.Connection, which: sa.ColumnElement[bool], said: Answer, who: str, now: datetime) -> int:
-    values = {"answer": said.value, "answered_by": who, "answered": millis_of(now)}
+def _answered(
+    connection: sa.Connection,
+    which: sa.ColumnElement[bool],
+    said: Answer,
+    who: str,
+    now: datetime,
+    approvers: Sequence[str] | None = None,
+) -> int:
+    values: dict[str, Any] = {"answer": said.value, "answered_by": who, "answered": millis_of(now)}
+    named = {} if approvers is None else {"may_answer": list(approvers)}
+    if approvers is not None:
+        values["may_answer"] = json.dumps(approvers, ensure_ascii=False)
     answered = sa.update(APPROVAL).where(which).values(values).returning(APPROVAL.c.id, APPROVAL.c.run)
     rows = connection.execute(answered).all()
     for row in rows:
         resource, incident = about_run(connection, row.run)
         told = Entry(Kind.APPROVAL_ANSWERED, now, resource, result=said.value, name=who, incident=incident, run=row.run)
-        append(connection, [replace(told, body={"id": row.id})])
+        append(connection, [replace(told, body={"id": row.id, **named})])
     return len(rows)
 
 
@@ -112,4 +137,5 @@ def _approval(row: sa.Row[tuple[object, ...]]) -> Approval:
         expires=moment_of(known["expires"]),
         answer=Answer(known["answer"]) if known["answer"] else None,
         answered_by=known["answered_by"],
+        may_answer=tuple(json.loads(known["may_answer"])),
     )

@@ -159,7 +159,9 @@ class _Teller:
         if entry.kind == Kind.RUN_PLANNED:
             return self._on_plan(entry, body)
         said = _calls_nothing(entry) or f"entry.{entry.kind}"
-        return self.texts.get(said, self.texts["entry"]).format_map(facts)
+        may = entry.body.get("may_answer")
+        names = self._say("may_answer", names=", ".join(may)) if isinstance(may, list) else ""
+        return self.texts.get(said, self.texts["entry"]).format_map(facts) + names
 
     def _on_plan(self, entry: Written, body: Mapping[str, str]) -> str:
         """Say a word on the plan: a slot that was given, that there is none, or what an operator asked for."""

@@ -248,6 +248,7 @@ APPROVAL = sa.Table(
     sa.Column("scope", sa.Text, nullable=False, server_default=""),  # what it is about beyond its run, such as a storm
     sa.Column("asked", sa.BigInteger, nullable=False),
     sa.Column("expires", sa.BigInteger, nullable=False),
+    sa.Column("may_answer", sa.Text, nullable=False, server_default="[]"),
     sa.Column("answer", sa.Text, nullable=False, server_default=""),
     sa.Column("answered_by", sa.Text, nullable=False, server_default=""),
     sa.Column("answered", sa.BigInteger),

@@ -24,7 +24,7 @@ from cloudheal.pipeline.backtest.memory import Memory
 from cloudheal.pipeline.backtest.recoveries import Recoveries
 from cloudheal.pipeline.backtest.runs import Run, Step
 from cloudheal.pipeline.backtest.servers import latest
-from cloudheal.pipeline.weighing import Told, backlog, usable, weighed
+from cloudheal.pipeline.weighing import FRESH, Fell, Told, backlog, usable, weighed
 from cloudheal.record.history import Arrived
 from cloudheal.record.ledger import Written
 from cloudheal.sense.triggers import tells_recovery
@@ -40,7 +40,7 @@ _Asked: TypeAlias = tuple[Trouble, Sequence[Rule]]
 _New: TypeAlias = tuple[Arrived, _Asked | None]
 #: An event that a rule wants, and its trouble.
 _Wanted: TypeAlias = tuple[Event, Trouble]
-_NONE_FELL: Mapping[str, int] = {}
+_NONE_FELL: Mapping[str, Fell] = {}
 _NOTHING_KNOWN: Mapping[str, datetime | None] = {}
 _NONE_JOINED: Mapping[str, Run] = {}
 
@@ -151,7 +151,7 @@ class Replay:
                 self._pass_on(one, joined)
                 continue
             known = self._memory.known.get(event.subject)
-            told = Told(event, asked[0], known, newest[event.key], fell.get(event.key, 0))
+            told = Told(event, asked[0], known, newest[event.key], fell.get(event.key, FRESH))
             begun = self._ask(one, told, asked[1])
             if begun is not None and self._recoveries.opened(begun, event):
                 opened.append((begun, event))
@@ -188,7 +188,7 @@ class Replay:
     def _joined(self, news: Sequence[_New]) -> Mapping[str, Run]:
         return {one.event.key: run for one, _ in news if (run := self.machine.follows(one.event)) is not None}
 
-    def _before(self, wanted: Sequence[_Wanted]) -> tuple[Mapping[str, int], Mapping[str, datetime | None]]:
+    def _before(self, wanted: Sequence[_Wanted]) -> tuple[Mapping[str, Fell], Mapping[str, datetime | None]]:
         """Return, by the keys of events, how many fell with each, and until when its trouble was known before."""
         fell = backlog([event for event, _ in wanted], self._memory.known, self.machine.now)
         return fell, {event.key: self._newest(event, trouble) for event, trouble in wanted}

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.Text(), server_default="", nullable=False),
         sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.Column("may_answer", sa.Text(), server_default="[]", nullable=False),
         sa.Column("answer", sa.Text(), server_default="", nullable=False),
         sa.Column("answered_by", sa.Text(), server_default="", nullable=False),
         sa.Column("answered", sa.BigInteger(), nullable=True),
