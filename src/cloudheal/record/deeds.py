@@ -21,6 +21,14 @@ from cloudheal.record.tables import EVENT, INCIDENT, LEDGER, RUN, STEP
 
 #: Outcomes of what was not done.
 _NOT_DONE = ("transient", "permanent", "refused")
+#: Asked at every look of a run that watches its server; built once.
+_STATES_TOLD = (
+    sa.select(EVENT.c.status)
+    .where(*(EVENT.c[one] == sa.bindparam(one) for one in ("cloud", "account", "region", "kind", "resource")))
+    .where(EVENT.c.type == sa.bindparam("of_type"), EVENT.c.occurred >= sa.bindparam("since"))
+    .where(EVENT.c.simulated.is_(False))
+    .order_by(EVENT.c.occurred, EVENT.c.id)
+)
 _JOINED = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
 
 
@@ -71,9 +79,8 @@ def has_begun(connection: sa.Connection, run: str) -> bool:
 
 def states_told(connection: sa.Connection, subject: ResourceId, type_: str, since: datetime) -> list[str]:
     """Return the states that messages told of a resource since an instant, in order."""
-    told = (EVENT.c.type == type_) & (EVENT.c.occurred >= millis_of(since)) & EVENT.c.simulated.is_(False)
-    chosen = sa.select(EVENT.c.status).where(*_is(EVENT, subject), told).order_by(EVENT.c.occurred, EVENT.c.id)
-    return list(connection.scalars(chosen))
+    asked = {**_named(subject), "of_type": type_, "since": millis_of(since)}
+    return list(connection.scalars(_STATES_TOLD, asked))
 
 
 def recent_entries(connection: sa.Connection, subject: ResourceId, limit: int) -> list[str]:
@@ -103,5 +110,9 @@ def _deed(row: sa.Row[tuple[object, ...]]) -> Deed:
 
 
 def _is(table: sa.Table, subject: ResourceId) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in _named(subject).items()]
+
+
+def _named(subject: ResourceId) -> dict[str, str]:
     names = {"cloud": str(subject.cloud), "account": subject.account, "region": subject.region, "kind": subject.kind}
-    return [table.c[name] == value for name, value in {**names, "resource": subject.id}.items()]
+    return {**names, "resource": subject.id}
