@@ -58,6 +58,8 @@ class Asked(NamedTuple):
     now: datetime
     facts: Facts
     group: Group
+    bounded: bool
+    """The blast radius is a question: not where minutes count, and not where nothing is touched."""
 
 
 class Question(NamedTuple):
@@ -78,23 +80,25 @@ def walk(event_time: datetime, now: datetime, facts: Facts, count: Count | None 
 
 def verdict(event_time: datetime, now: datetime, facts: Facts, count: Count | None = None) -> Verdict:
     """Return how the same walk ends."""
-    asked = Asked(event_time, now, facts, facts.group)
-    for one in _questions(facts):
-        if one.counts and count is not None and _is_bounded(facts):
-            asked, count = Asked(event_time, now, facts, count()), None
-        reason = one.refuses(asked)
+    bounded = _is_bounded(facts)
+    asked = Asked(event_time, now, facts, facts.group, bounded)
+    for _, refuses, _, until, counts in _questions(facts):
+        if counts and bounded and count is not None:
+            asked, count = Asked(event_time, now, facts, count(), bounded), None
+        reason = refuses(asked)
         if reason is not None:
-            return Verdict(reason, one.until(facts))
+            return Verdict(reason, until(facts))
     return Verdict(_trust(facts))
 
 
 def _stations(event_time: datetime, now: datetime, facts: Facts, count: Count | None) -> Iterator[Station]:
-    asked = Asked(event_time, now, facts, facts.group)
-    for one in _questions(facts):
-        if one.counts and count is not None and _is_bounded(facts):
-            asked, count = Asked(event_time, now, facts, count()), None
-        reason = one.refuses(asked)
-        yield Station(one.name, reason, one.numbers(asked), None if reason is None else one.until(facts))
+    bounded = _is_bounded(facts)
+    asked = Asked(event_time, now, facts, facts.group, bounded)
+    for name, refuses, numbers, until, counts in _questions(facts):
+        if counts and bounded and count is not None:
+            asked, count = Asked(event_time, now, facts, count(), bounded), None
+        reason = refuses(asked)
+        yield Station(name, reason, numbers(asked), None if reason is None else until(facts))
         if reason is not None:
             return
     yield Station("trusted", _trust(facts), facts.mode)
@@ -160,16 +164,18 @@ def _cools_until(facts: Facts) -> datetime | None:
 
 
 def _storm(asked: Asked) -> Reason | None:
+    if not asked.bounded:
+        return None
     group, bounds = asked.group, asked.facts.bounds
     # A group of one or two is not a storm when all of it falls; three that fall together may be.
     many = max(3, math.ceil(group.known * bounds.storm_share)) if group.known else bounds.storm_members
-    return Reason.STORM if _is_bounded(asked.facts) and group.fell_lately >= min(many, bounds.storm_members) else None
+    return Reason.STORM if group.fell_lately >= min(many, bounds.storm_members) else None
 
 
 def _shared(asked: Asked) -> Reason | None:
     group = asked.group
     crowded = group.under_action >= 1 and group.under_action + group.unhealthy > _allowed(asked)
-    return Reason.BUDGET_SHARE if crowded and _is_bounded(asked.facts) else None
+    return Reason.BUDGET_SHARE if crowded and asked.bounded else None
 
 
 def _allowed(asked: Asked) -> int:
@@ -183,21 +189,20 @@ def _allowed(asked: Asked) -> int:
 
 
 def _taken(asked: Asked) -> Reason | None:
-    return Reason.BUDGET_RESOURCE if asked.facts.busy.here and _is_bounded(asked.facts) else None
+    return Reason.BUDGET_RESOURCE if asked.facts.busy.here and asked.bounded else None
 
 
 def _many_at_once(asked: Asked) -> Reason | None:
     full = asked.facts.busy.at_once >= asked.facts.bounds.at_once
-    return Reason.BUDGET_AT_ONCE if full and _is_bounded(asked.facts) else None
+    return Reason.BUDGET_AT_ONCE if full and asked.bounded else None
 
 
 def _many_this_hour(asked: Asked) -> Reason | None:
     full = asked.facts.busy.per_hour >= asked.facts.bounds.per_hour
-    return Reason.BUDGET_RATE if full and _is_bounded(asked.facts) else None
+    return Reason.BUDGET_RATE if full and asked.bounded else None
 
 
 def _is_bounded(facts: Facts) -> bool:
-    """Say whether the blast radius is a question: not where minutes count, and not where nothing is touched."""
     return facts.deadline is None and not facts.only_looks
 
 

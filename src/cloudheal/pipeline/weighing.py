@@ -204,29 +204,22 @@ def gathered(
     before: Before,
 ) -> Facts:
     """Count the facts that one rule's walk looks at, but those of the group: see `crowd`."""
-    limits = rule.limits
-    own = f"rule:{rule.name}"
-    group = before.group or (resource.group if resource else "") or own
-    counted = counts.counted(subject, trouble, now, Windows(limits.within, limits.flap_window))
+    selected, bounds, group, deadline, newest, only_looks, planned = before
+    group = group or (resource.group if resource else "") or f"rule:{rule.name}"
+    open_, attempts, oldest, last, heals, oldest_heal, at_once, in_last_hour, at_work = counts.counted(
+        subject, trouble, now, Windows(bounds.within, bounds.flap_window)
+    )
     return Facts(
-        selected=before.selected,
-        deadline=before.deadline,
-        past=Past(
-            newest=before.newest,
-            open=counted.open_incident,
-            attempts=counted.attempts,
-            oldest_attempt=counted.oldest_attempt,
-            last_attempt=counted.last_attempt,
-            heals=counted.heals,
-            oldest_heal=counted.oldest_heal,
-        ),
-        will=_will(counts, rule, subject, group, now),
-        busy=Busy(counted.at_once, counted.in_last_hour, here=counted.at_work),
-        group=Group(group, 0, 0, 0, 0),
-        bounds=before.bounds,
-        mode=counts.mode_of(rule),
-        planned=before.planned,
-        only_looks=before.only_looks,
+        selected,
+        deadline,
+        Past(open_, newest, attempts, oldest, last, heals, oldest_heal),
+        _will(counts, rule, subject, group, now),
+        Busy(at_once, in_last_hour, at_work),
+        Group(group, 0, 0, 0, 0),
+        bounds,
+        counts.mode_of(rule),
+        planned,
+        only_looks,
     )
 
 

@@ -77,9 +77,11 @@ TRIGGERS = (
 )
 #: Recoveries that are told as another type than the fault; they open nothing.
 _ENDINGS = (Trigger(UNREACHABLE, "Agent_Status_Running", recoveries=("running",)),)
-#: By type, because every event is asked about.
-_BY_TYPE: Mapping[str, tuple[Trigger, ...]] = {
-    one.type: tuple(other for other in TRIGGERS if other.type == one.type) for one in TRIGGERS
+#: By type and status, because every event is asked about; each of them names its statuses.
+_BY_STATUS: Mapping[tuple[str, str], tuple[Trigger, ...]] = {
+    (one.type, status): tuple(other for other in TRIGGERS if other.type == one.type and status in other.statuses)
+    for one in TRIGGERS
+    for status in one.statuses
 }
 _RECOVERIES: Mapping[tuple[str, str], Trigger] = {
     (one.type, status): one for one in reversed((*TRIGGERS, *_ENDINGS)) for status in one.recoveries
@@ -87,11 +89,12 @@ _RECOVERIES: Mapping[tuple[str, str], Trigger] = {
 #: Troubles that a recovery can belong to.
 RECOVERABLE = frozenset(one.trouble for one in (*TRIGGERS, *_ENDINGS) if one.recoveries)
 _OF_BOTH = frozenset(one.type for one in TRIGGERS if one.recoveries)
+_MEASURED = frozenset(one.type for one in TRIGGERS if one.measured)
 
 
 def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
     """Return the trouble that an event opens, by the built-in triggers and `more`; None when it only informs."""
-    known = _BY_TYPE.get(event.type, ())
+    known = _BY_STATUS.get((event.type, event.status), ())
     if known and event.type.startswith("Instance:") and event.source not in SERVERS:
         known = ()  # other products of a cloud have instances, too; theirs are not servers
     for one in (*known, *more) if more else known:
@@ -116,4 +119,4 @@ def tells_recovery(type_: str) -> bool:
 
 def is_measured(type_: str) -> bool:
     """Say whether the recovery from a fault of this type is measured, and not only a hint."""
-    return any(one.measured for one in _BY_TYPE.get(type_, ()))
+    return type_ in _MEASURED

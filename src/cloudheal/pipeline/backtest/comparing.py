@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from cloudheal.pipeline.backtest.tally import Reasons
 from cloudheal.record.history import Arrived
@@ -16,6 +17,8 @@ from cloudheal.record.ledger import Kind, Written
 
 #: Events whose recorded decisions may still be about to come.
 MOST_OPEN = 10_000
+#: So many more are held against the record at once.
+AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +116,25 @@ class AgainstRecord:
     differences: Differences
     was: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What was decided on events, by rule and reason."""
-    _open: deque[Arrived] = field(default_factory=deque)
-    _would: dict[int, Reasons] = field(default_factory=dict)
+    _open: dict[int, tuple[Arrived, Reasons]] = field(default_factory=dict)
+    """What the rules would do, by the number of the event, in order."""
     _was: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def would(self, arrived: Arrived, made: Reasons) -> None:
         """Take what the rules would do; an event that was never in the record is held against nothing."""
         if arrived.recorded:
-            self._open.append(arrived)
-            self._would[arrived.number] = made
-            if len(self._open) > MOST_OPEN:
-                self._close()
+            self._open[arrived.number] = (arrived, made)
+            if len(self._open) > MOST_OPEN + AT_ONCE:
+                self._close(AT_ONCE)
 
     def would_too(self, arrived: Arrived, made: Reasons) -> None:
         """Take what they would do, too, as turns out later."""
-        if arrived.recorded and arrived.number in self._would:
-            self._would[arrived.number] += made
+        if arrived.recorded and arrived.number in self._open:
+            self._open[arrived.number] = (arrived, self._open[arrived.number][1] + made)
 
     def recorded(self, row: Written) -> None:
         """Take what was decided."""
-        if row.kind != Kind.DECISION or row.event not in self._would:
+        if row.kind != Kind.DECISION or row.event not in self._open:
             return
         was = self._was.setdefault(row.event, {})
         if row.name not in was:
@@ -141,17 +143,18 @@ class AgainstRecord:
 
     def finish(self) -> None:
         """Hold what is left against what was recorded."""
-        while self._open:
-            self._close()
+        self._close(len(self._open))
 
-    def _close(self) -> None:
-        arrived = self._open.popleft()
-        made = self._would.pop(arrived.number)
-        was = self._was.pop(arrived.number, None) if self._was else None
-        if made or was:
-            self.differences.pair(arrived, made, tuple(was.items()) if was else ())
-        else:
-            self.differences.compared += 1
+    def _close(self, count: int) -> int:
+        """Hold the oldest of them against what was recorded."""
+        for number in list(islice(self._open, count)):
+            arrived, made = self._open.pop(number)
+            was = self._was.pop(number, None)
+            if made or was:
+                self.differences.pair(arrived, made, tuple(was.items()) if was else ())
+            else:
+                self.differences.compared += 1
+        return count
 
 
 def _told(made: Reasons) -> tuple[str, ...]:

@@ -117,15 +117,14 @@ class Machine:
             return None
         event, name, reason = told.event, f"{next(self._numbers):08}", weighed.walked.reason
         waits = "" if state is RunState.STARTING else reason.value
-        patient = Patient(
-            *(name, name, state, 0, weighed.rule.name, weighed.rule.playbook, waits, 0),
-            *(event.subject, told.trouble, weighed.group, event.time),
-        )
+        rule, subject, trouble, group = weighed.rule, event.subject, told.trouble, weighed.group
+        about = (subject, trouble, group, event.time)
+        patient = Patient(name, name, state, 0, rule.name, rule.playbook, waits, 0, *about)
         run = self._runs[name] = Run(patient, event, number, state, waits)
-        self._about.setdefault(event.subject, {})[name] = run
-        if told.trouble.kind in _OF_EVENTS:
+        self._about.setdefault(subject, {})[name] = run
+        if trouble.kind in _OF_EVENTS:
             self._by_event[_event_of(run)] = run
-        self.memory.opened(name, event.subject, told.trouble, weighed.group, self.now)
+        self.memory.opened(name, subject, trouble, group, self.now)
         if state is RunState.STARTING:
             self._start(run)
         else:

@@ -82,15 +82,15 @@ class Memory:
         heals = server.healed(trouble.kind, now - windows.flap) if server.heals else ()
         self._forget_acted(now - HOUR)
         return Counted(
-            open_incident=self._open(server, trouble),
-            attempts=len(tried),
-            oldest_attempt=min(tried) if tried else None,
-            last_attempt=max(tried) if tried else None,
-            heals=len(heals),
-            oldest_heal=min(heals) if heals else None,
-            at_once=len(self._grants),
-            in_last_hour=len(self._acted) + len(self._idle),
-            at_work=bool(self._at_work.get(subject)),
+            self._open(server, trouble),
+            len(tried),
+            min(tried, default=None),
+            max(tried, default=None),
+            len(heals),
+            min(heals, default=None),
+            len(self._grants),
+            len(self._acted) + len(self._idle),
+            bool(self._at_work.get(subject)),
         )
 
     def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
