@@ -1,8 +1,9 @@
 """Heal runs: restarts of stopped servers per second, beside bare DBOS doing as many steps and commits.
 
 Our side goes through the whole pipeline: decision, incident, run, grant, look, intent, call, verdict, ledger; its cloud
-answers at once. The baseline is a DBOS workflow of the three steps that such a run has (look, intent, call), which
-commits a row in a transaction of its own as often as ours does: the enqueueing one, claim, intent, conclusion, verdict.
+answers at once. The baseline is a DBOS workflow of the four steps that such a run has (look, intent, call, look again),
+which commits a row in a transaction of its own as often as ours does: the enqueueing one, claim, intent, conclusion,
+verdict.
 Both are queued in one transaction each, on a queue polled as often, with as many places, each in a process of its own,
 on SQLite and on PostgreSQL from the wheel.
 
@@ -106,6 +107,7 @@ def bare(url: str, runs: int) -> tuple[float, float]:
         DBOS.run_step({"name": "look"}, lambda: name)
         DBOS.run_step({"name": "intent"}, lambda: commit(f"{name} intended"))
         DBOS.run_step({"name": "call"}, lambda: commit(f"{name} concluded"))
+        DBOS.run_step({"name": "seen"}, lambda: name)
         commit(f"{name} ended")
 
     DBOS(

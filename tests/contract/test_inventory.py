@@ -10,7 +10,7 @@ import pytest
 from cloudheal.model.inventory import Description, Sighting
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.database import Database
-from cloudheal.record.inventory import Sizes, describe, known, not_described, release, retag, sight
+from cloudheal.record.inventory import Sizes, are_news, describe, known, not_described, release, retag, sight
 from cloudheal.settings.rules import Selector
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -157,9 +157,9 @@ def test_tags_that_a_fresh_look_showed_are_taken_in(database: Database) -> None:
     """Unless they were known, or a later description stands; state and name are left as they are."""
     with database.transaction() as connection:
         describe(connection, [Description(WEB, at(5), "Running", name="web", tags={"env": "prod"})])
-        assert not retag(connection, WEB, {"env": "prod"}, at(6))
-        assert not retag(connection, WEB, {"env": "old"}, at(4))
-        assert not retag(connection, named("i-unknown"), {"env": "prod"}, at(6))
-        assert retag(connection, WEB, {"env": "prod", "cloudheal:hold": "爱丽丝"}, at(6))
+        old = [(WEB, {"env": "prod"}, at(6)), (WEB, {"env": "old"}, at(4)), (named("i-unknown"), {"env": "x"}, at(6))]
+        for ask in (are_news, retag):
+            assert [ask(connection, *one) for one in old] == [False] * 3
+            assert ask(connection, WEB, {"env": "prod", "cloudheal:hold": "爱丽丝"}, at(6))
         (now,) = known(connection, [WEB]).values()
     assert (now.resource.state, now.resource.tags) == ("Running", {"env": "prod", "cloudheal:hold": "爱丽丝"})

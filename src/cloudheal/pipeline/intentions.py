@@ -23,7 +23,7 @@ from cloudheal.ports.cloud import Server
 from cloudheal.ports.store import Store
 from cloudheal.ports.trail import Trail
 from cloudheal.record.clues import failures_near, own_operations, own_requests
-from cloudheal.record.inventory import retag
+from cloudheal.record.inventory import are_news, retag
 from cloudheal.settings.rules import PowerSchedule
 
 log = logging.getLogger("cloudheal.intentions")
@@ -51,8 +51,12 @@ class Intentions:
 
     def of(self, stop: Stop, server: Server) -> Evidence:
         """Return what speaks for purpose and for accident, of a server that was just read. Raises nothing."""
-        with self.store.transaction() as connection:
-            retag(connection, stop.resource, server.tags, self.clock.now())
+        shown = (stop.resource, server.tags, self.clock.now())
+        with self.store.snapshot() as connection:
+            news = are_news(connection, *shown)
+        if news:
+            with self.store.transaction() as connection:
+                retag(connection, *shown)
         return self.of_known(stop, server, trail=self.trail_of(stop.resource))
 
     def of_known(self, stop: Stop, server: Server, trail: Trail | None = None) -> Evidence:

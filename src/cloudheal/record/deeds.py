@@ -17,6 +17,7 @@ from cloudheal.model.deed import CLAIM, EVIDENCE, ORDER, Deed
 from cloudheal.model.incident import RunState, StepKind
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.moments import millis_of, moment_of
+from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import EVENT, INCIDENT, LEDGER, RUN, STEP
 
 #: Outcomes of what was not done.
@@ -24,8 +25,7 @@ _NOT_DONE = ("transient", "permanent", "refused")
 #: Asked at every look of a run that watches its server; built once.
 _STATES_TOLD = (
     sa.select(EVENT.c.status)
-    .where(*(EVENT.c[one] == sa.bindparam(one) for one in ("cloud", "account", "region", "kind", "resource")))
-    .where(EVENT.c.type == sa.bindparam("of_type"), EVENT.c.occurred >= sa.bindparam("since"))
+    .where(about(EVENT), EVENT.c.type == sa.bindparam("of_type"), EVENT.c.occurred >= sa.bindparam("since"))
     .where(EVENT.c.simulated.is_(False))
     .order_by(EVENT.c.occurred, EVENT.c.id)
 )
@@ -79,7 +79,7 @@ def has_begun(connection: sa.Connection, run: str) -> bool:
 
 def states_told(connection: sa.Connection, subject: ResourceId, type_: str, since: datetime) -> list[str]:
     """Return the states that messages told of a resource since an instant, in order."""
-    asked = {**_named(subject), "of_type": type_, "since": millis_of(since)}
+    asked = {**names_of(subject), "of_type": type_, "since": millis_of(since)}
     return list(connection.scalars(_STATES_TOLD, asked))
 
 
@@ -110,9 +110,5 @@ def _deed(row: sa.Row[tuple[object, ...]]) -> Deed:
 
 
 def _is(table: sa.Table, subject: ResourceId) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in _named(subject).items()]
-
-
-def _named(subject: ResourceId) -> dict[str, str]:
     names = {"cloud": str(subject.cloud), "account": subject.account, "region": subject.region, "kind": subject.kind}
-    return {**names, "resource": subject.id}
+    return [table.c[name] == value for name, value in {**names, "resource": subject.id}.items()]

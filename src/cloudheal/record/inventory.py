@@ -35,6 +35,10 @@ NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
 _PLACES = tuple(RESOURCE.c[name] for name in _NAME)
 _ONE = sa.select(RESOURCE).where(about(RESOURCE, "id"))
+_OLDER = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= sa.bindparam("at"))
+_OTHERWISE_TAGGED = about(RESOURCE, "id") & _OLDER & (RESOURCE.c.tags != sa.bindparam("written"))
+_RETAG = sa.update(RESOURCE).where(_OTHERWISE_TAGGED).values(tags=sa.bindparam("written"))
+_ARE_NEWS = sa.select(RESOURCE.c.id).where(_OTHERWISE_TAGGED)
 _OF_GRANTS = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
 _OF_ACCOUNT = (INCIDENT.c.cloud == sa.bindparam("of_cloud")) & (INCIDENT.c.account == sa.bindparam("of_account"))
 _HELPED = sa.select(INCIDENT.c.resource).select_from(_OF_GRANTS).where(_OF_ACCOUNT)
@@ -91,12 +95,18 @@ def fill_in(connection: sa.Connection, descriptions: Iterable[Description]) -> i
     return sum(_write_description(connection, replace(one, locks=()), stated=False) for one in ordered)
 
 
+def are_news(connection: sa.Connection, subject: ResourceId, tags: Mapping[str, str], at: datetime) -> bool:
+    """Say whether the tags that a fresh look showed were not known, and nothing newer is."""
+    return connection.execute(_ARE_NEWS, _shown(subject, tags, at)).first() is not None
+
+
 def retag(connection: sa.Connection, subject: ResourceId, tags: Mapping[str, str], at: datetime) -> bool:
     """Take in the tags that a fresh look showed; False when they were known, or something newer is."""
-    written = json.dumps(dict(tags), ensure_ascii=False)
-    older = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= millis_of(at))
-    changed = _is(subject) & older & (RESOURCE.c.tags != written)
-    return connection.execute(sa.update(RESOURCE).where(changed).values(tags=written)).rowcount == 1
+    return connection.execute(_RETAG, _shown(subject, tags, at)).rowcount == 1
+
+
+def _shown(subject: ResourceId, tags: Mapping[str, str], at: datetime) -> dict[str, Any]:
+    return {**names_of(subject), "at": millis_of(at), "written": json.dumps(dict(tags), ensure_ascii=False)}
 
 
 def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datetime) -> list[ResourceId]:
