@@ -32,12 +32,12 @@ def body(server: str, state: str, at: datetime) -> bytes:
     return base64.b64encode(json.dumps(document).encode())
 
 
-def feed(count: int, servers: int = 2_000, copies: int = 50) -> Iterator[bytes]:
+def feed(count: int, servers: int = 2_000, copies: int = 50, begin: datetime = BEGIN) -> Iterator[bytes]:
     """Yield so many messages of a fleet; every `copies`-th is delivered twice, as queues do."""
     made = number = 0
     while made < count:
         server = f"i-bp1{number % servers:06d}"
-        message = body(server, STATES[(number // servers) % len(STATES)], BEGIN + timedelta(milliseconds=37 * number))
+        message = body(server, STATES[(number // servers) % len(STATES)], begin + timedelta(milliseconds=37 * number))
         number += 1
         for _ in range(2 if number % copies == 0 else 1):
             made += 1

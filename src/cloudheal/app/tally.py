@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,12 +18,14 @@ class Tally:
 
     def note(self, facts: Sequence[object]) -> int:
         """Count what one transaction wrote; returns how many of it are counted."""
-        return sum(self._counted(one) for one in facts if isinstance(one, Entry))
+        told = [one for one in facts if isinstance(one, Entry)]
+        decisions = Counter((one.name, one.result) for one in told if one.kind is Kind.DECISION)
+        for (rule, reason), times in decisions.items():
+            self.counters.count("cloudheal_decisions_total", times, rule=rule, reason=reason)
+        return decisions.total() + sum(self._counted(one) for one in told if one.kind is not Kind.DECISION)
 
     def _counted(self, entry: Entry) -> bool:
         match entry.kind:
-            case Kind.DECISION:
-                self.counters.count("cloudheal_decisions_total", rule=entry.name, reason=entry.result)
             case Kind.INCIDENT_ENDED:
                 self.counters.count("cloudheal_verdicts_total", playbook=entry.name, verdict=entry.result)
             case Kind.STEP_CONCLUDED:

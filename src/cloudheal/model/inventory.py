@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudheal.model.resource import Resource, ResourceId
 
@@ -17,8 +17,7 @@ RECYCLING = "recycling"
 AGENT = "cloudheal:agent"
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What an event says of a resource: its state, or a lock, at a time. An empty state says nothing of it."""
 
     id: ResourceId

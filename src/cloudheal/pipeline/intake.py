@@ -30,6 +30,7 @@ from cloudheal.record.approvals import ask
 from cloudheal.record.budget import grant, lock_budget
 from cloudheal.record.inbox import DeadLetter, add_dead_letter, add_events, unknown_among
 from cloudheal.record.incidents import (
+    Cited,
     Decided,
     Opened,
     add_decisions,
@@ -146,7 +147,7 @@ class Intake:
         now = self.clock.now()
         found = read(messages, self.reader, now)
         check()
-        resources = self.lookup(sorted({event.subject for event in found.events if self.trouble_of(event)}))
+        resources = self.lookup(_subjects(event for event in found.events if self.trouble_of(event)))
         with self.store.transaction(check) as connection:
             for bad in found.unreadable:
                 origin = bad.message
@@ -197,7 +198,7 @@ class Intake:
         now = self.clock.now()
         with self.store.snapshot() as connection:
             new = unknown_among(connection, events)
-        resources = self.lookup(sorted({event.subject for event in new if self.trouble_of(event)}))
+        resources = self.lookup(_subjects(event for event in new if self.trouble_of(event)))
         with self.store.transaction() as connection:
             also(connection)
             taken = self._commit(connection, events, resources, now)
@@ -317,7 +318,8 @@ class Intake:
             else:
                 refused += decisions
         recovered = follow_recoveries(connection, new, rows, opened, self.rules, now)
-        add_decisions(connection, [*refused, *recovered])
+        cited = {rows[event.key]: Cited(event.subject.id, event.key) for event in new} if refused else {}
+        add_decisions(connection, [*refused, *recovered], cited)
         heard = {one.event for one in recovered}
         fared |= {event.key: Fared(Fate.DONE) for event in new if rows[event.key] in heard}
         return fared
@@ -377,6 +379,11 @@ class Intake:
             asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group, who)
             ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
+
+
+def _subjects(events: Iterable[Event]) -> list[ResourceId]:
+    """Return what events are about, each once, in their order."""
+    return list(dict.fromkeys(event.subject for event in events))
 
 
 def tested(row: int, rule: Rule, subject: ResourceId, resource: Resource | None, now: datetime) -> Decided:

@@ -28,7 +28,7 @@ from cloudheal.ports.clock import Clock
 from cloudheal.ports.cloud import Place
 from cloudheal.ports.fleet import Announcements, Fleet
 from cloudheal.ports.store import Store
-from cloudheal.record.inventory import known, not_described, not_seen_since
+from cloudheal.record.inventory import described, known, not_described, not_seen_since
 from cloudheal.record.leases import take_lease
 from cloudheal.record.memberships import replace_memberships
 from cloudheal.record.polls import COMPLETE, HANDED_OVER, due_polls, plan_poll
@@ -100,15 +100,18 @@ class Poller:
     def lookup(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
         """Find what is known of resources; those never described are looked at once, by the hundred."""
         with self.store.snapshot() as connection:
-            found = {name: row for name, row in known(connection, subjects).items() if row.described}
-        for watched, region, ids in self._places([one for one in subjects if one not in found]):
+            found = described(connection, subjects)
+        missing = [one for one in subjects if one not in found]
+        if not missing:
+            return found
+        for watched, region, ids in self._places(missing):
             try:
                 self.intake.learn(list(watched.fleet.look(region, ids)))
             except (CloudTransientError, CloudPermanentError) as problem:
                 log.warning("lookup.failed region=%s code=%s", region, problem.vendor_code)
         with self.store.snapshot() as connection:
-            rows = known(connection, [one for one in subjects if one not in found])
-        return {name: row.resource for name, row in {**found, **rows}.items()}
+            rows = known(connection, missing)
+        return {**found, **{name: row.resource for name, row in rows.items()}}
 
     def _polls(self) -> Iterator[tuple[str, timedelta, Callable[[], str]]]:
         for one in self.watched:

@@ -22,7 +22,13 @@ from cloudheal.record.turns import Turns, in_turn, write_in_turns
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
 #: Of files, which cost little: as many as threads may want at once.
-_CONNECTIONS: Mapping[str, Any] = {"poolclass": sa.pool.QueuePool, "pool_size": 8, "max_overflow": 72}
+#: The one that was used last is used next, because what it read is still in its memory.
+_CONNECTIONS: Mapping[str, Any] = {
+    "poolclass": sa.pool.QueuePool,
+    "pool_size": 8,
+    "max_overflow": 72,
+    "pool_use_lifo": True,
+}
 _NOTED, _CHECK = "cloudheal.noted", "cloudheal.check"
 #: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
 #: keep its rows locked, and its heir waiting, for hours.
@@ -30,6 +36,9 @@ SILENT_SECONDS = 10
 #: Steps of SQLite's machine after which a transaction that may be undone is asked again: about a millisecond.
 STEPS_UNASKED = 50_000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
+#: A large batch changes thousands of pages. A writer keeps them in memory to its commit (KiB), and the log carries a
+#: few batches (pages) before they are copied into the file: a page that each of them changed is copied once.
+_WRITING = ("cache_size=-32768", "wal_autocheckpoint=8192")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,7 @@ def _sqlite(address: sa.URL, *, writing: bool) -> sa.Engine:
     def prepare(connection: Any, _record: object) -> None:
         # The workflow engine shares the writing engine and expects the driver to begin its transactions.
         connection.isolation_level = "IMMEDIATE" if writing else None
-        for pragma in (*_PRAGMAS, *(() if writing else ("query_only=ON",))):
+        for pragma in (*_PRAGMAS, *(_WRITING if writing else ("query_only=ON",))):
             connection.execute(f"PRAGMA {pragma}")
 
     if not writing:

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import AT_ONCE
+from cloudheal.record.bulk import among, texts
 from cloudheal.record.incidents import attempts_where
 from cloudheal.record.moments import millis_of
 from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import GRANT, INCIDENT, RUN, STEP
 
 HOUR = timedelta(hours=1)
-#: Names in one statement, below every dialect's limit.
+#: Names in one statement.
 SLICE = 1000
 _NONE: tuple[int, int | None, int | None] = (0, None, None)
 
@@ -45,7 +46,7 @@ _HEALS = sa.select(sa.func.count(), sa.func.min(INCIDENT.c.ended)).where(
     INCIDENT.c.verdict == Healed.HEALED.value,
     INCIDENT.c.ended >= _SINCE,
 )
-_HEARD = sa.select(INCIDENT.c.resource).where(INCIDENT.c.resource.in_(sa.bindparam("ids", expanding=True))).distinct()
+_HEARD = sa.select(INCIDENT.c.resource).where(among(INCIDENT.c.resource, "ids")).distinct()
 _GRANTS = sa.select(sa.func.count()).where(GRANT.c.scope == AT_ONCE)
 _TOUCHING = (
     sa.select(RUN.c.id)
@@ -109,10 +110,10 @@ class Counting:
 
     def expect(self, subjects: Iterable[ResourceId]) -> int:
         """Learn at one go which of these never had an incident: there is nothing to count of them; returns how many."""
-        asked = sorted(set(subjects))
+        asked = list(set(subjects))
         for start in range(0, len(asked), SLICE):
             part = asked[start : start + SLICE]
-            names = set(self._connection.scalars(_HEARD, {"ids": sorted({one.id for one in part})}))
+            names = set(self._connection.scalars(_HEARD, {"ids": texts(one.id for one in part)}))
             self._unheard.update(one for one in part if one.id not in names)
         return len(self._unheard)
 

@@ -6,28 +6,38 @@ it is on disk. A key that is already there makes a duplicate, whichever process 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from itertools import islice
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.resource import Cloud, ResourceId
-from cloudheal.record.bulk import as_json, write
-from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.bulk import Bulk, Row, among, as_json, texts
+from cloudheal.record.ledger import Entry, Kind, append, append_rows
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 
-#: Rows in one statement: below every dialect's limit of parameters (17 columns a row, 32,766 on SQLite).
+#: Rows in one statement: below PostgreSQL's limit of parameters (16 columns a row).
 SLICE = 1000
-_INSERT = sa.insert(EVENT)
+_quoted = json.encoder.encode_basestring
+_INSERT = {
+    "sqlite": sqlite.insert(EVENT).on_conflict_do_nothing(index_elements=["key"]),
+    "postgresql": postgresql.insert(EVENT)
+    .on_conflict_do_nothing(index_elements=["key"])
+    .returning(EVENT.c.key, EVENT.c.id),
+}
+#: SQLite's rows are numbered by us, PostgreSQL's by itself.
+_NUMBERED, _BULK = Bulk.of(EVENT), Bulk.of(EVENT, "id")
+_KNOWN = sa.select(EVENT.c.key).where(among(EVENT.c.key, "keys"))
+_STORED = sa.select(EVENT.c.id).where(EVENT.c.id > sa.bindparam("last"))
+_TOLD = str(Kind.EVENT)
 _LAST = sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name").bindparams(name=EVENT.name)
 
 
@@ -44,7 +54,7 @@ class DeadLetter:
     @property
     def digest(self) -> str:
         """What makes two dead letters the same: where they came from and their bytes."""
-        return hashlib.sha256(b"\0".join((self.channel.encode(), self.origin.encode(), self.raw))).hexdigest()
+        return sha256(b"\0".join((self.channel.encode(), self.origin.encode(), self.raw))).hexdigest()
 
 
 def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, int]:
@@ -54,13 +64,9 @@ def add_events(connection: sa.Connection, events: Iterable[Event]) -> dict[str, 
         first.setdefault(event.key, event)
     added: dict[str, int] = {}
     for part in _slices(first.values()):
-        known = _known(connection, [event.key for event in part])
-        rows = [_row(event) for event in part if event.key not in known]
-        if rows:
-            numbers = _stored(connection, rows)
-            new = [event for event in part if event.key in numbers]
-            added.update((event.key, numbers[event.key]) for event in new)
-            append(connection, [_entry(event, numbers[event.key]) for event in new])
+        numbers = _stored(connection, part)
+        append_rows(connection, [_told(first[key], number) for key, number in numbers.items()])
+        added.update(numbers)
     return added
 
 
@@ -68,22 +74,26 @@ def unknown_among(connection: sa.Connection, events: Iterable[Event]) -> list[Ev
     """Return the events whose keys are not stored yet."""
     found: list[Event] = []
     for part in _slices(events):
-        known = _known(connection, [event.key for event in part])
+        known = set(connection.scalars(_KNOWN, {"keys": texts(event.key for event in part)}))
         found += [event for event in part if event.key not in known]
     return found
 
 
-def _stored(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
-    """Store events that were not there a moment ago; returns the row numbers of those that still were not, by key."""
+def _stored(connection: sa.Connection, events: Sequence[Event]) -> Mapping[str, int]:
+    """Store events unless their keys are there; returns the row numbers of those that were not, by key, in order."""
+    statement = _INSERT[connection.dialect.name]
     if connection.dialect.name == "sqlite":
-        # The one writer holds the lock since before it asked which keys are known, so it numbers the rows itself,
-        # on from the highest number ever given: one that retention has freed is never used again.
+        # The one writer numbers the rows itself, on from the highest number ever given: one that retention has freed
+        # is never used again.
         last = connection.scalar(_LAST) or 0
-        write(connection, _INSERT, [{"id": number, **row} for number, row in enumerate(rows, last + 1)])
-        return {row["key"]: number for number, row in enumerate(rows, last + 1)}
-    statement = postgresql.insert(EVENT).on_conflict_do_nothing(index_elements=["key"])
-    stored = connection.execute(statement.returning(EVENT.c.key, EVENT.c.id), rows)
-    return {row.key: row.id for row in stored}
+        numbered = {event.key: number for number, event in enumerate(events, last + 1)}
+        rows = [(number, *_row(event)) for number, event in enumerate(events, last + 1)]
+        if _NUMBERED.write(connection, statement, rows) == len(rows):
+            return numbered
+        stored = set(connection.scalars(_STORED, {"last": last}))
+        return {key: number for key, number in numbered.items() if number in stored}
+    found = {row.key: row.id for row in connection.execute(statement, _BULK.named(map(_row, events)))}
+    return {event.key: found[event.key] for event in events if event.key in found}
 
 
 def add_dead_letter(connection: sa.Connection, letter: DeadLetter, topic: Topic = Topic.DEAD_LETTER) -> int:
@@ -101,7 +111,7 @@ def add_dead_letter(connection: sa.Connection, letter: DeadLetter, topic: Topic 
         index_elements=["digest"], set_={"copies": DEAD_LETTER.c.copies + 1, "replayed": None}
     )
     number = int(connection.execute(statement.returning(DEAD_LETTER.c.id), [row]).scalar_one())
-    body = {"number": number, "channel": letter.channel.value, "sha256": hashlib.sha256(letter.raw).hexdigest()}
+    body = {"number": number, "channel": letter.channel.value, "sha256": sha256(letter.raw).hexdigest()}
     entry = Entry(Kind.DEAD_LETTER, letter.received, result=letter.reason, name=letter.origin, body=body)
     append(connection, [entry])
     # One key per origin: a queue full of garbage is one notice with a count, not thousands.
@@ -141,52 +151,27 @@ def event_by_key(connection: sa.Connection, key: str) -> Event | None:
     )
 
 
-def _row(event: Event) -> dict[str, object]:
+def _row(event: Event) -> Row:
+    """Return a row in the order of the columns, without its number."""
     subject = event.subject
-    return {
-        "key": event.key,
-        "envelope_id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "status": event.status,
-        "cloud": subject.cloud.value,
-        "account": subject.account,
-        "region": subject.region,
-        "kind": subject.kind,
-        "resource": subject.id,
-        "occurred": millis_of(event.time),
-        "received": millis_of(event.received),
-        "channel": event.channel.value,
-        "simulated": event.simulated,
-        "data": as_json(event.data),
-        "raw": event.raw,
-    }
+    place = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
+    what = (event.key, event.id, event.source, event.type, event.status, *place)
+    when = (millis_of(event.time), millis_of(event.received))
+    return *what, *when, str(event.channel), event.simulated, as_json(event.data), event.raw
 
 
-def _entry(event: Event, row: int) -> Entry:
-    """Return the ledger's row: what the event says in a few words, and the digest of the message as received."""
-    body = {
-        "key": event.key,
-        "occurred": millis_of(event.time),
-        "channel": event.channel.value,
-        "simulated": event.simulated,
-        "sha256": hashlib.sha256(event.raw).hexdigest(),
-    }
-    name = event.data.get("instanceName")
-    return Entry(
-        Kind.EVENT,
-        event.received,
-        resource=event.subject.id,
-        type=event.type,
-        result=event.status,
-        name=name if isinstance(name, str) else "",
-        event=row,
-        body=body,
+def _told(event: Event, row: int) -> Row:
+    """Return the ledger's row: what the event says in a few words, and the digest of the message as received.
+
+    The body is written out, because events come by the thousand: `key` is the only text in it that strangers chose.
+    """
+    body = (
+        f'{{"key":{_quoted(event.key)},"occurred":{millis_of(event.time)},"channel":"{event.channel}",'
+        f'"simulated":{"true" if event.simulated else "false"},"sha256":"{sha256(event.raw).hexdigest()}"}}'
     )
-
-
-def _known(connection: sa.Connection, keys: list[str]) -> set[str]:
-    return set(connection.scalars(sa.select(EVENT.c.key).where(EVENT.c.key.in_(keys))))
+    called = event.data.get("instanceName")
+    what = (_TOLD, event.subject.id, event.type, event.status, called if isinstance(called, str) else "")
+    return millis_of(event.received), *what, row, "", "", body
 
 
 def _insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,7 +19,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import FAILURE, INTERRUPTION, Healed, Mode, Run, RunState, StepKind, Trouble, Verdict
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.budget import give_back
-from cloudheal.record.bulk import write
+from cloudheal.record.bulk import Bulk, Row, as_json, write
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.naming import about, names_of
@@ -31,7 +33,11 @@ SLICE = 1000
 
 _OF: sa.BindParameter[str] = sa.bindparam("of")
 _ABOUT = about(INCIDENT)
-_DECIDE = sa.insert(DECISION).returning(DECISION.c.id, sort_by_parameter_order=True)
+_DECIDE = sa.insert(DECISION)
+#: SQLite's rows are numbered by us, PostgreSQL's by itself.
+_NUMBERED, _DECIDED = Bulk.of(DECISION), Bulk.of(DECISION, "id")
+_NUMBERS = _DECIDE.returning(DECISION.c.id, sort_by_parameter_order=True)
+_LAST = sa.select(sa.func.max(DECISION.c.id))
 _CITED = sa.select(EVENT.c.id, EVENT.c.resource, EVENT.c.key).where(EVENT.c.id.in_(sa.bindparam("ids", expanding=True)))
 _OPEN = {
     "sqlite": sqlite.insert(INCIDENT).on_conflict_do_nothing().returning(INCIDENT.c.id),
@@ -101,6 +107,13 @@ class OpenRun:
     last_attempt: datetime | None = None
 
 
+class Cited(NamedTuple):
+    """The event that a decision is about: its resource and its key."""
+
+    resource: str
+    key: str
+
+
 class Opened(NamedTuple):
     """What a run takes from its incident."""
 
@@ -115,20 +128,42 @@ def add_decision(connection: sa.Connection, decided: Decided) -> int:
     return number
 
 
-def add_decisions(connection: sa.Connection, made: Sequence[Decided]) -> list[int]:
-    """Store decisions, refusals included, in this order; returns their row numbers."""
+def add_decisions(
+    connection: sa.Connection, made: Sequence[Decided], about: Mapping[int, Cited] = MappingProxyType({})
+) -> list[int]:
+    """Store decisions, refusals included, in this order; returns their row numbers.
+
+    Which events they are `about` is looked up where the caller does not know.
+    """
     numbers: list[int] = []
     for start in range(0, len(made), SLICE):
         part = made[start : start + SLICE]
-        new = connection.scalars(_DECIDE, [_decision_row(one) for one in part]).all()
-        cited = {row.id: row for row in connection.execute(_CITED, {"ids": sorted({one.event for one in part})})}
+        new = _stored(connection, part)
+        cited = {**about, **_cited(connection, {one.event for one in part} - about.keys())}
         told = zip(part, new, strict=True)
-        append(connection, [_decision_entry(one, number, *cited[one.event][1:]) for one, number in told])
+        append(connection, [_decision_entry(one, number, cited[one.event]) for one, number in told])
         for one in part:
             if OUTCOMES[one.reason] is Outcome.TELL and not _is_told(connection, one):
                 tell(connection, _escalation(one, cited[one.event].resource))
         numbers += new
     return numbers
+
+
+def _stored(connection: sa.Connection, made: Sequence[Decided]) -> Sequence[int]:
+    """Store decisions; returns their row numbers. SQLite's one writer numbers them itself."""
+    rows = list(map(_decision_row, made))
+    if connection.dialect.name != "sqlite":
+        return connection.scalars(_NUMBERS, _DECIDED.named(rows)).all()
+    first = (connection.scalar(_LAST) or 0) + 1
+    numbers = range(first, first + len(rows))
+    _NUMBERED.write(connection, _DECIDE, [(number, *row) for number, row in zip(numbers, rows, strict=True)])
+    return numbers
+
+
+def _cited(connection: sa.Connection, events: AbstractSet[int]) -> Mapping[int, Cited]:
+    if not events:
+        return {}
+    return {row.id: Cited(row.resource, row.key) for row in connection.execute(_CITED, {"ids": sorted(events)})}
 
 
 def open_incident(
@@ -297,18 +332,11 @@ def note_action(connection: sa.Connection, incident: str, at: datetime) -> bool:
     return True
 
 
-def _decision_row(decided: Decided) -> dict[str, Any]:
-    return {
-        "event": decided.event,
-        "rule": decided.rule,
-        "rule_digest": decided.rule_digest,
-        "reason": decided.reason.value,
-        "detail": decided.detail,
-        "stations": json.dumps([dict(station) for station in decided.stations], ensure_ascii=False),
-        "decided": millis_of(decided.decided),
-        "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
-        "incident": decided.incident,
-    }
+def _decision_row(decided: Decided) -> Row:
+    """Return a row in the order of the columns, without its number."""
+    eligible = None if decided.next_eligible is None else millis_of(decided.next_eligible)
+    what = (decided.event, decided.rule, decided.rule_digest, str(decided.reason), decided.detail)
+    return *what, as_json(decided.stations), millis_of(decided.decided), eligible, decided.incident
 
 
 def _is_told(connection: sa.Connection, decided: Decided) -> bool:
@@ -320,20 +348,20 @@ def _is_told(connection: sa.Connection, decided: Decided) -> bool:
     return (connection.scalar(sharing) or 0) > 1
 
 
-def _decision_entry(decided: Decided, number: int, resource: str, key: str) -> Entry:
+def _decision_entry(decided: Decided, number: int, cited: Cited) -> Entry:
     body = {
         "number": number,
-        "key": key,
+        "key": cited.key,
         "rule_digest": decided.rule_digest,
         "detail": decided.detail,
-        "stations": [dict(station) for station in decided.stations],
+        "stations": decided.stations,
         "next_eligible": None if decided.next_eligible is None else millis_of(decided.next_eligible),
     }
     return Entry(
         Kind.DECISION,
         decided.decided,
-        resource=resource,
-        result=decided.reason.value,
+        resource=cited.resource,
+        result=str(decided.reason),
         name=decided.rule,
         event=decided.event,
         incident=decided.incident,

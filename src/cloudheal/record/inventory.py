@@ -17,11 +17,12 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Change, Description, Known, Sighting
 from cloudheal.model.resource import Cloud, Resource, ResourceId, named
-from cloudheal.record.bulk import write
+from cloudheal.record.bulk import Bulk, Row, among, texts, write
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.naming import about, names_of
 from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
@@ -29,12 +30,21 @@ from cloudheal.settings.rules import Selector
 
 #: A cloud's read may be as old as this.
 STALE_READ = timedelta(seconds=60)
-#: Names in one statement: five parameters each, far below every dialect's limit.
-SLICE = 500
+#: Names in one statement.
+SLICE = 1000
 NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
 _PLACES = tuple(RESOURCE.c[name] for name in _NAME)
-_ONE = sa.select(RESOURCE).where(about(RESOURCE, "id"))
+_ONE, _SOME = sa.select(RESOURCE).where(about(RESOURCE, "id")), sa.select(RESOURCE).where(among(RESOURCE.c.id, "ids"))
+_DESCRIBED = sa.select(*_PLACES, *(RESOURCE.c[name] for name in ("as_of", "state", "name", "zone", "group", "tags")))
+_DESCRIBED = _DESCRIBED.where(among(RESOURCE.c.id, "ids"), RESOURCE.c.described.is_not(None))
+_OF_PLACE = ("of_cloud", "of_account", "of_region", "of_kind")
+_AT: sa.BindParameter[int] = sa.bindparam("at", type_=sa.BigInteger)
+_IN_PLACE = [RESOURCE.c[name] == sa.bindparam(f"of_{name}") for name in _NAME[:-1]]
+_IS_THERE = sa.and_(*_IN_PLACE, among(RESOURCE.c.id, "ids"), RESOURCE.c.released.is_(None), RESOURCE.c.as_of <= _AT)
+#: Rows are locked in one order before they are changed; SQLite has one writer and needs no locks.
+_THERE = sa.select(RESOURCE.c.id).where(_IS_THERE).order_by(RESOURCE.c.id).with_for_update()
+_RELEASE = sa.update(RESOURCE).where(_IS_THERE).values(state=DELETED, since=_AT, as_of=_AT, released=_AT)
 _OLDER = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= sa.bindparam("at"))
 _OTHERWISE_TAGGED = about(RESOURCE, "id") & _OLDER & (RESOURCE.c.tags != sa.bindparam("written"))
 _RETAG = sa.update(RESOURCE).where(_OTHERWISE_TAGGED).values(tags=sa.bindparam("written"))
@@ -54,12 +64,23 @@ _RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
 def known(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[ResourceId, Known]:
     """Return what is known of resources; those never seen are absent."""
     found: dict[ResourceId, Known] = {}
-    for part in _slices(sorted(set(subjects))):
-        # One is asked for with every run that is walked again, and building a statement costs more than executing it.
+    wanted = set(subjects)
+    for part in _slices(sorted(wanted, key=_order)):
+        # One is asked for with every run that is walked again.
         one = len(part) == 1
-        asked = (_ONE, names_of(part[0])) if one else (sa.select(RESOURCE).where(_among(part)), {})
-        rows = connection.execute(*asked)
-        found.update((one.resource.id, one) for one in map(_known, rows))
+        asked: tuple[sa.Select[Any], dict[str, Any]]
+        asked = (_ONE, names_of(part[0])) if one else (_SOME, {"ids": texts(subject.id for subject in part)})
+        rows = ((_id(row), row) for row in connection.execute(*asked))
+        found.update((name, _known(row, name)) for name, row in rows if name in wanted)
+    return found
+
+
+def described(connection: sa.Connection, subjects: Iterable[ResourceId]) -> dict[ResourceId, Resource]:
+    """Return resources that their cloud has described; asked for every event that tells of a trouble."""
+    wanted, found = set(subjects), dict[ResourceId, Resource]()
+    for part in _slices(list(wanted)):
+        rows = connection.execute(_DESCRIBED, {"ids": texts(subject.id for subject in part)})
+        found.update((name, _resource(row, name)) for row in rows if (name := _id(row)) in wanted)
     return found
 
 
@@ -71,7 +92,7 @@ def everything(connection: sa.Connection) -> Iterator[Known]:
 
 def sight(connection: sa.Connection, sightings: Iterable[Sighting]) -> int:
     """Take in what events say; returns how many resources are known better now."""
-    ordered = sorted(sightings, key=lambda one: (one.id, one.at, _RANKS.get(one.state, 0)))
+    ordered = sorted(sightings, key=lambda one: (*_order(one.id), one.at, _RANKS.get(one.state, 0)))
     before = known(connection, (one.id for one in ordered if one.lock))
     better = 0
     for locks, some in groupby(ordered, key=lambda one: bool(one.lock)):
@@ -111,12 +132,14 @@ def _shown(subject: ResourceId, tags: Mapping[str, str], at: datetime) -> dict[s
 
 def release(connection: sa.Connection, subjects: Iterable[ResourceId], at: datetime) -> list[ResourceId]:
     """Say that resources are gone, as of `at`; returns those that were thought to be there."""
-    gone = []
-    for one in sorted(set(subjects)):
-        there = _is(one) & RESOURCE.c.released.is_(None) & (RESOURCE.c.as_of <= millis_of(at))
-        values = {"state": DELETED, "since": millis_of(at), "as_of": millis_of(at), "released": millis_of(at)}
-        if connection.execute(sa.update(RESOURCE).where(there).values(values)).rowcount:
-            gone.append(one)
+    gone: list[ResourceId] = []
+    ordered = sorted(set(subjects), key=lambda one: (one.cloud, one.account, one.region, one.kind, one.id))
+    for place, some in groupby(ordered, key=lambda one: (str(one.cloud), one.account, one.region, one.kind)):
+        there = {**dict(zip(_OF_PLACE, place, strict=True)), "at": millis_of(at)}
+        for part in _slices(list(some)):
+            ids = connection.scalars(_THERE, {**there, "ids": texts(one.id for one in part)}).all()
+            connection.execute(_RELEASE, {**there, "ids": texts(ids)})
+            gone += [named(*place, id_) for id_ in ids]
     return gone
 
 
@@ -221,12 +244,14 @@ def _sight_lock(connection: sa.Connection, seen: Sighting, before: Mapping[Resou
 
 def _sight_states(connection: sa.Connection, seen: Iterable[Sighting]) -> int:
     """Take in what events say of states: one statement for all, because they come by the thousand."""
-    return write(connection, _STATES[connection.dialect.name], [_state_row(one) for one in seen])
+    return _STATED.write(connection, _STATES[connection.dialect.name], [_state_row(one) for one in seen])
 
 
-def _state_row(seen: Sighting) -> dict[str, object]:
-    at = millis_of(seen.at)
-    return {**_first(seen.id, at), "state": seen.state, "released": at if seen.state == DELETED else None}
+def _state_row(seen: Sighting) -> Row:
+    """Return a row in the order of `_STATED`."""
+    named, at = seen.id, millis_of(seen.at)
+    place = (str(named.cloud), named.account, named.region, named.kind, named.id)
+    return *place, seen.state, at, at, at, at if seen.state == DELETED else None
 
 
 def _states(insert: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
@@ -252,6 +277,8 @@ def _constant(text: str) -> sa.ColumnElement[Any]:
     return sa.literal_column(text)
 
 
+#: What an event tells of a resource.
+_STATED = Bulk((*_NAME, "state", "since", "as_of", "first_seen", "released"))
 _STATES = {"sqlite": _states(sqlite.insert(RESOURCE)), "postgresql": _states(postgresql.insert(RESOURCE))}
 
 
@@ -350,30 +377,30 @@ def _is(subject: ResourceId) -> sa.ColumnElement[bool]:
     return sa.and_(*(RESOURCE.c[column] == value for column, value in zip(_NAME, name, strict=True)))
 
 
-def _among(subjects: Sequence[ResourceId]) -> sa.ColumnElement[bool]:
-    names = [(str(one.cloud), one.account, one.region, one.kind, one.id) for one in subjects]
-    return sa.tuple_(*(RESOURCE.c[column] for column in _NAME)).in_(names)
+def _order(subject: ResourceId) -> tuple[str, str, str, str]:
+    """Return by what resources are put in order; all writers lock them in the same one."""
+    return subject.id, subject.account, subject.region, subject.kind
 
 
-def _known(row: sa.Row[Any]) -> Known:
-    resource = Resource(
-        id=_id(row),
-        as_of=moment_of(row.as_of),
-        state=row.state,
-        name=row.name,
-        zone=row.zone,
-        group=row.group,
-        tags=json.loads(row.tags),
-    )
+def _known(row: sa.Row[Any], name: ResourceId | None = None) -> Known:
     return Known(
-        resource=resource,
+        resource=_resource(row, name or _id(row)),
         since=moment_of(row.since),
         first_seen=moment_of(row.first_seen),
-        locks=tuple(json.loads(row.locks)),
-        attributes=json.loads(row.attributes),
+        locks=tuple(_read(row.locks)),
+        attributes=_read(row.attributes),
         described=None if row.described is None else moment_of(row.described),
         released=None if row.released is None else moment_of(row.released),
     )
+
+
+def _resource(row: sa.Row[Any], name: ResourceId) -> Resource:
+    return Resource(name, moment_of(row.as_of), row.state, row.name, row.zone, row.group, _read(row.tags))
+
+
+def _read(text: str) -> Any:
+    """Read a column of JSON; each time a new document."""
+    return {"{}": dict, "[]": list}[text]() if text in {"{}", "[]"} else from_json(text)
 
 
 def _id(row: sa.Row[Any]) -> ResourceId:

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.inventory import Known
 from cloudheal.model.resource import ResourceId
-from cloudheal.record.bulk import write
+from cloudheal.record.bulk import Bulk, Row
 from cloudheal.record.inventory import instances_called
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import LIFECYCLE
 
-_INSERT = sa.insert(LIFECYCLE)
+_INSERT, _BULK = sa.insert(LIFECYCLE), Bulk.of(LIFECYCLE, "id")
 #: The states in which an instance begins.
 _BORN = frozenset({"Pending", "Created"})
 
@@ -51,7 +51,7 @@ class Life:
 
 def add_transitions(connection: sa.Connection, events: Iterable[Event], rows: Mapping[str, int]) -> int:
     """Write the states that new events tell of; `rows` are the row numbers of the new events by key."""
-    return write(connection, _INSERT, [_row(event, rows[event.key]) for event in events])
+    return _BULK.write(connection, _INSERT, [_row(event, rows[event.key]) for event in events])
 
 
 def lives(connection: sa.Connection, called: str) -> list[Life]:
@@ -79,16 +79,7 @@ def _is_told_by_another(every: list[Transition], number: int) -> bool:
     )
 
 
-def _row(event: Event, number: int) -> dict[str, object]:
+def _row(event: Event, number: int) -> Row:
     subject = event.subject
-    return {
-        "cloud": str(subject.cloud),
-        "account": subject.account,
-        "region": subject.region,
-        "kind": subject.kind,
-        "resource": subject.id,
-        "state": event.status,
-        "at": millis_of(event.time),
-        "event": number,
-        "channel": event.channel.value,
-    }
+    place = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
+    return *place, event.status, millis_of(event.time), number, str(event.channel)

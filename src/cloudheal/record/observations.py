@@ -10,16 +10,31 @@ import sqlalchemy as sa
 
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import Healed, Trouble
-from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.resource import ResourceId, named
 from cloudheal.model.system_event import rank
+from cloudheal.record.bulk import among, texts
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.recoveries import told_otherwise
 from cloudheal.record.system_events import known_events, name_of
 from cloudheal.record.tables import EVENT, INCIDENT
 
-#: Names in one statement, below every dialect's limit.
-SLICE = 500
+#: Names in one statement.
+SLICE = 1000
 _NAME = ("cloud", "account", "region", "kind", "resource")
+_SEEN = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel", "source")]
+#: What is simulated, or a test message, says nothing of how a resource is.
+_OBSERVED = (
+    sa.select(*_SEEN, sa.func.max(EVENT.c.occurred))
+    .where(among(EVENT.c.resource, "ids"), EVENT.c.simulated.is_(False))
+    .where(EVENT.c.occurred >= sa.bindparam("since", type_=sa.BigInteger))
+    .group_by(*_SEEN)
+)
+_OF_INCIDENT = [INCIDENT.c[name] for name in (*_NAME, "trouble")]
+_GIVEN_UP = (
+    sa.select(*_OF_INCIDENT, sa.func.max(INCIDENT.c.ended))
+    .where(among(INCIDENT.c.resource, "ids"), INCIDENT.c.verdict == Healed.NOT_HEALED.value)
+    .group_by(*_OF_INCIDENT)
+)
 
 
 def newest_known(
@@ -84,29 +99,22 @@ def _observed(
     connection: sa.Connection, events: Sequence[Event]
 ) -> Mapping[tuple[ResourceId, str], Mapping[tuple[str, str, str], int]]:
     """Return the newest times by resource and type, then by status and way; older ones than `events` are left."""
-    columns = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel", "source")]
-    # What is simulated, or a test message, says nothing of how a resource is.
-    named = EVENT.c.resource.in_(sorted({event.subject.id for event in events})) & EVENT.c.simulated.is_(False)
-    recent = EVENT.c.occurred >= min(millis_of(event.time) for event in events)
-    newest = sa.select(*columns, sa.func.max(EVENT.c.occurred)).where(named, recent).group_by(*columns)
+    since = millis_of(min(event.time for event in events))
+    asked = {"ids": texts(event.subject.id for event in events), "since": since}
     found: dict[tuple[ResourceId, str], dict[tuple[str, str, str], int]] = {}
-    for row in connection.execute(newest):
+    for row in connection.execute(_OBSERVED, asked):
         found.setdefault((_subject(row), row[5]), {})[row[6], row[7], row[8]] = row[9]
     return found
 
 
 def _given_up(connection: sa.Connection, told: Sequence[tuple[Event, Trouble]]) -> Mapping[tuple[ResourceId, str], int]:
-    columns = [INCIDENT.c[name] for name in (*_NAME, "trouble")]
-    named = INCIDENT.c.resource.in_(sorted({event.subject.id for event, _ in told}))
-    ended = sa.select(*columns, sa.func.max(INCIDENT.c.ended)).where(
-        named, INCIDENT.c.verdict == Healed.NOT_HEALED.value
-    )
-    return {(_subject(row), row[5]): row[6] for row in connection.execute(ended.group_by(*columns))}
+    ids = texts(event.subject.id for event, _ in told)
+    return {(_subject(row), row[5]): row[6] for row in connection.execute(_GIVEN_UP, {"ids": ids})}
 
 
 def _subject(row: sa.Row[*tuple[Any, ...]]) -> ResourceId:
     cloud, account, region, kind, id_ = row[:5]
-    return ResourceId(Cloud(cloud), account, region, kind, id_)
+    return named(cloud, account, region, kind, id_)
 
 
 def _slices(told: Sequence[tuple[Event, Trouble]]) -> Iterator[Sequence[tuple[Event, Trouble]]]:

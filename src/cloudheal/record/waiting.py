@@ -17,6 +17,7 @@ from cloudheal.model.inventory import DELETED
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.budget import give_back
+from cloudheal.record.bulk import among, texts
 from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
@@ -31,12 +32,13 @@ RECOVERIES = {"Running": "stopped"}
 _WELL = (*RECOVERIES, RECOVERED)
 #: States of which an event tells that a look is worth while.
 _TELLING = frozenset({"Running", "Stopped"})
+_AT_REST = frozenset({*_TELLING, DELETED})
 #: Runs that wait for the same: so many are looked at in one go, and so many where the first that is refused speaks for
 #: all behind it.
 SAME, FOREMOST = 200, 20
 _FULL = (Reason.BUDGET_AT_ONCE.value, Reason.BUDGET_RATE.value)
 _ROOM = (*_FULL, Reason.BUDGET_SHARE.value)
-#: Names in one statement, below every dialect's limit.
+#: Names in one statement.
 SLICE = 1000
 
 _CAME = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= sa.bindparam("now", type_=sa.BigInteger))
@@ -51,6 +53,12 @@ _IN_LINE = (
     .order_by(sa.desc(INCIDENT.c.trouble == INTERRUPTION), INCIDENT.c.occurred, RUN.c.id)
 )
 _NAMED = _IN_LINE.where(RUN.c.id.in_(sa.bindparam("runs", expanding=True)))
+_PATIENTS = (
+    sa.select(*(INCIDENT.c[name] for name in ("cloud", "account", "region", "kind", "resource")))
+    .join(RUN, RUN.c.incident == INCIDENT.c.id)
+    .where(among(INCIDENT.c.resource, "ids"), RUN.c.state.in_(_PATIENT))
+    .distinct()
+)
 _BEGIN = (
     sa.update(RUN)
     .where(RUN.c.id == sa.bindparam("of"), RUN.c.state.in_(_PATIENT))
@@ -240,13 +248,10 @@ def end_unbegun(connection: sa.Connection, run: str, verdict: Verdict) -> bool:
 
 def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[ResourceId]:
     """Return the resources that events show to have come to rest and that have a run which waits or asks."""
-    well = sorted({event.subject for event in events if event.status in {*_TELLING, DELETED}})
+    ids = sorted({event.subject.id for event in events if event.status in _AT_REST})
     found: set[ResourceId] = set()
-    for start in range(0, len(well), SLICE):
-        ids = [one.id for one in well[start : start + SLICE]]
-        columns = [INCIDENT.c[name] for name in ("cloud", "account", "region", "kind", "resource")]
-        chosen = sa.select(*columns).join(RUN, RUN.c.incident == INCIDENT.c.id).distinct()
-        rows = connection.execute(chosen.where(INCIDENT.c.resource.in_(ids), RUN.c.state.in_(_PATIENT)))
+    for start in range(0, len(ids), SLICE):
+        rows = connection.execute(_PATIENTS, {"ids": texts(ids[start : start + SLICE])})
         found.update(ResourceId(Cloud(row[0]), *row[1:]) for row in rows)
     return found
 

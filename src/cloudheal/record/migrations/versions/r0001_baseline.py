@@ -232,7 +232,6 @@ def upgrade() -> None:
         sa.Column("event", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event"),
     )
     op.create_index("lifecycle_by_resource", "lifecycle", ["resource", "at"], unique=False)
     op.create_table(
@@ -430,10 +429,9 @@ def upgrade() -> None:
         sa.Column("released", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("cloud", "account", "region", "kind", "id"),
     )
-    op.create_index("resource_by_group", "resource", ["cloud", "account", "group", "state"], unique=False)
+    op.create_index("resource_by_group", "resource", ["cloud", "account", "group"], unique=False)
     op.create_index("resource_by_id", "resource", ["id"], unique=False)
     op.create_index("resource_by_release", "resource", ["released"], unique=False)
-    op.create_index("resource_by_state", "resource", ["cloud", "account", "state"], unique=False)
     op.create_table(
         "run",
         sa.Column("id", sa.Text(), nullable=False),
