@@ -140,6 +140,17 @@ def _event(row: sa.Row[Any], received: datetime) -> Event:
     key, envelope, source, type_, status, cloud, account, region, kind, id_, occurred, channel, simulated, data = row[
         _KEY:_AT
     ]
-    subject, time = named(cloud, account, region, kind, id_), moment_of(occurred)
-    told = (from_json(data), _CHANNELS[channel], bool(simulated), b"")
-    return Event(key, envelope, source, type_, subject, time, received, status, *told)
+    return Event(
+        key,
+        envelope,
+        source,
+        type_,
+        named(cloud, account, region, kind, id_),
+        moment_of(occurred),
+        received,
+        status,
+        from_json(data),
+        _CHANNELS[channel],
+        bool(simulated),
+        b"",
+    )

@@ -7,7 +7,6 @@ same whichever way an event came. An event that is not on the list has none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from cloudheal.model.event import CRITICAL, INFO, WARN
 
@@ -30,10 +29,13 @@ _USUAL: Mapping[str, str] = {
     "Disk:ConvertToPostpaidCompleted": INFO,
     "Snapshot:CreateSnapshotCompleted": INFO,
 }
+#: The beginnings among them, the longest first.
+_FAMILIES = sorted((one for one in _USUAL if one.endswith(".")), key=len, reverse=True)
 
 
-@lru_cache(maxsize=1024)
 def usual_level(name: str) -> str:
     """Return the level of an event by its name without a status; empty when the list does not have it."""
-    fitting = [one for one in _USUAL if name == one or (one.endswith(".") and name.startswith(one))]
-    return _USUAL[max(fitting, key=len)] if fitting else ""
+    found = _USUAL.get(name)
+    if found is not None:
+        return found
+    return next((_USUAL[one] for one in _FAMILIES if name.startswith(one)), "")

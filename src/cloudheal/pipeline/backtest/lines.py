@@ -85,18 +85,19 @@ def _row(text: bytes) -> dict[str, Any] | None:
 def _event(row: Mapping[str, Any], received: datetime) -> Event:
     body, contents = row["body"], row["contents"]
     cloud, account, region, kind, id_ = contents["subject"]
-    subject, time = named(cloud, account, region, kind, id_), moment_of(body["occurred"])
-    told = (contents["data"], _CHANNELS[body["channel"]], body["simulated"], b"")
     return Event(
         body["key"],
         contents["id"],
         contents["source"],
         row["type"],
-        subject,
-        time,
+        named(cloud, account, region, kind, id_),
+        moment_of(body["occurred"]),
         received,
         row.get("result", ""),
-        *told,
+        contents["data"],
+        _CHANNELS[body["channel"]],
+        body["simulated"],
+        b"",
     )
 
 

@@ -15,7 +15,7 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.decide.rulebook import RuleBook
 from cloudheal.decide.walk import verdict
 from cloudheal.model.decision import Reason
-from cloudheal.model.event import Event
+from cloudheal.model.event import Event, is_test
 from cloudheal.model.incident import Trouble
 from cloudheal.model.inventory import Known
 from cloudheal.pipeline.backtest.following import Following
@@ -113,7 +113,7 @@ class Replay:
         if isinstance(one, Arrived):
             if self._batch and self._batch[0].at != one.at:
                 self._decide()
-            if not one.event.is_dry_run:
+            if not is_test(one.event.data):
                 self._batch.append(one)
             return
         if self._batch:
@@ -148,7 +148,8 @@ class Replay:
             event = one.event
             self.machine.hears(event)
             if asked is None:
-                self._pass_on(one, joined)
+                run = joined.get(event.key) if joined else None
+                self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
                 continue
             known = self._memory.known.get(event.subject)
             told = Told(event, asked[0], known, newest[event.key], fell.get(event.key, FRESH))
@@ -157,12 +158,6 @@ class Replay:
                 opened.append((begun, event))
         self._follow_recoveries(news, opened)
         self.machine.changed()
-
-    def _pass_on(self, one: Arrived, joined: Mapping[str, Run]) -> bool:
-        """Tell of an event that no rule wants; True when it belongs to a run all the same."""
-        run = joined.get(one.event.key) if joined else None
-        self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
-        return run is not None
 
     def _follow_recoveries(self, news: Sequence[_New], opened: Sequence[tuple[Run, Event]]) -> int:
         """Let recoveries join their incidents, those of this batch and those that came before their fault."""
