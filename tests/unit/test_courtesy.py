@@ -27,6 +27,14 @@ class Plain:
         return result
 
 
+def begun(steps: Plain, courtesy: Courtesy) -> Orderly:
+    """Return the steps of a look that does not hurry and has done its first one."""
+    orderly = Orderly(Plain(), courtesy, hurries=False)
+    orderly.step("look", lambda: None)
+    orderly.steps = steps
+    return orderly
+
+
 def in_a_thread(orderly: Orderly, name: str) -> threading.Thread:
     """Do a step in a thread of its own."""
     thread = threading.Thread(target=orderly.step, args=(name, lambda: None), daemon=True)
@@ -37,24 +45,39 @@ def in_a_thread(orderly: Orderly, name: str) -> threading.Thread:
 def test_a_step_stands_back_until_what_is_new_is_committed() -> None:
     """It is done after the last of those that go first, and not before."""
     courtesy, steps = Courtesy(LONG), Plain()
+    patient = begun(steps, courtesy)
     with courtesy.first():
         with courtesy.first():
-            waits = in_a_thread(Orderly(steps, courtesy, hurries=False), "patient")
+            waits = in_a_thread(patient, "patient")
         steps.done.append("committed")
         assert waits.is_alive()
     waits.join(LONG)
     assert steps.done == ["committed", "patient"]
 
 
+def test_a_look_begins_while_messages_are_committed_and_after_what_is_urgent() -> None:
+    """Its first step is what the newest message is waiting for; only what is urgent goes before it."""
+    courtesy, steps = Courtesy(LONG, beginning=0), Plain()
+    with courtesy.first():
+        in_a_thread(Orderly(steps, courtesy, hurries=False), "look").join(LONG)
+        assert steps.done == ["look"]
+    with courtesy.urgent():
+        waits = in_a_thread(Orderly(steps, courtesy, hurries=False), "another")
+        steps.done.append("urgent")
+        assert waits.is_alive()
+    waits.join(LONG)
+    assert steps.done == ["look", "urgent", "another"]
+
+
 def test_what_hurries_stands_back_for_nobody() -> None:
     """A step of an interruption is done while messages are committed, and others stand back for it meanwhile."""
     courtesy, steps = Courtesy(LONG), Plain()
-    patient = Orderly(steps, courtesy, hurries=False)
-    begun: list[threading.Thread] = []
+    patient = begun(steps, courtesy)
+    waits: list[threading.Thread] = []
     with courtesy.first():
-        Orderly(steps, courtesy, hurries=True).step("urgent", lambda: begun.append(in_a_thread(patient, "patient")))
+        Orderly(steps, courtesy, hurries=True).step("urgent", lambda: waits.append(in_a_thread(patient, "patient")))
         assert steps.done == ["urgent"]
-    begun[0].join(LONG)
+    waits[0].join(LONG)
     assert steps.done == ["urgent", "patient"]
 
 
@@ -82,7 +105,7 @@ def test_a_moment_has_an_end() -> None:
     courtesy, steps = Courtesy(SHORT), Plain()
     with courtesy.first():
         assert not courtesy.stand_back()
-        assert Orderly(steps, courtesy, hurries=False).step("patient", lambda: 7) == 7
+        assert begun(steps, courtesy).step("patient", lambda: 7) == 7
     assert courtesy.stand_back()
 
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
+from cloudheal.app.ahead import go_ahead
 from cloudheal.app.attribution import Attribution
 from cloudheal.app.chores import Chores
 from cloudheal.app.dead_man import DeadMan
@@ -370,6 +371,14 @@ class App:
         """See to what waits and has its time: a worker does every second, and who has no second to lose at once."""
         with self._tending:
             self.chores.attempt("tend", self._tend_once)
+
+    def go_ahead(self) -> bool:
+        """Do once ahead of time what an interruption waits for; False when that failed, or when nothing begins here."""
+
+        def rehearse() -> int:
+            return go_ahead(self.intake, self.engine, self.settings.accounts, self.clock.now())
+
+        return self.engine.begins_here and self.chores.attempt("ahead of time", rehearse)
 
     def consume(self, account: AccountSettings, *, once: bool = False) -> int:
         """Take messages from an account's queues until told to stop; returns how many. A poor queue is waited for."""

@@ -40,6 +40,8 @@ log = logging.getLogger("cloudheal.run")
 BATCH = 500
 #: How often `--once` looks whether everything has ended.
 LOOK_SECONDS = 0.2
+#: For how long what is done ahead of time is waited for by a worker that is told to stop at once.
+JOIN_SECONDS = 5.0
 #: For how long a thread that computes keeps the interpreter while others want it. A thread asks for it after each
 #: statement of the database; with the usual 5 ms an interruption would wait for dozens of them.
 SWITCH_SECONDS = 0.0005
@@ -138,7 +140,12 @@ class _Shift:
                 log.warning("run.no_queue add=accounts.queue")
             for thread in threads:
                 thread.start()
+            ahead = threading.Thread(target=self._app.go_ahead, name="cloudheal-ahead", daemon=True)
+            if not self._once:
+                ahead.start()
             self._until_over(threads)
+            if not self._once:
+                ahead.join(timeout=JOIN_SECONDS)
         self._end_at_once_if_cut_off()
         orderly = self._told or self._once
         log.info("run.ended worker=%s orderly=%s", self._app.worker, orderly and not self._failed.is_set())

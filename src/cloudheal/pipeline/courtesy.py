@@ -2,7 +2,8 @@
 
 Runs by the hundred share an interpreter with the threads that take messages in, and each of them gets as much of it as
 any other: in a mass outage an interruption would be read only after the runs of thousands had their turns. So a step of
-a run that does not hurry stands back while messages are committed, or while a run that hurries does a step. And before
+a run that does not hurry, unless it is a look's first, stands back while messages are committed, or while a run that
+hurries does a step. And before
 an urgent message even transactions that have begun give way: the commit of other messages, the end of a look, a page of
 a sweep. In the middle of its work each is undone, and done again afterwards, because nobody has been told of it yet.
 Everyone stands back for a moment only, however long the others take: nothing starves, and nothing that is decided
@@ -128,7 +129,8 @@ class Polite:
 class Orderly:
     """The steps of one look, done before or behind those of others.
 
-    The first step of one that hurries waits for nothing; a later one lets what has come meanwhile begin.
+    The first step, which looks at the resource, waits for nothing where the look hurries, and for what is urgent
+    elsewhere: whoever is about to begin is new too. Later ones let what has come meanwhile begin.
     """
 
     steps: Steps
@@ -138,11 +140,11 @@ class Orderly:
 
     def step(self, name: str, do: Callable[[], Any]) -> Any:
         """Do one thing, checkpointed."""
-        if self.hurries:
-            if self._has_begun:
-                self.courtesy.give_way()
-            self._has_begun = True
-            with self.courtesy.first():
-                return self.steps.step(name, do)
-        self.courtesy.stand_back()
-        return self.steps.step(name, do)
+        begins, self._has_begun = not self._has_begun, True
+        if not self.hurries:
+            self.courtesy.give_way() if begins else self.courtesy.stand_back()
+            return self.steps.step(name, do)
+        if not begins:
+            self.courtesy.give_way()
+        with self.courtesy.first():
+            return self.steps.step(name, do)

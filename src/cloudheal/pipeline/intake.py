@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -62,12 +63,19 @@ class Looks(Protocol):
     def begins_here(self) -> bool:
         """True when this process runs looks itself."""
 
-    def start_at_once(self, run: str, look: int) -> str:
+    def has_place(self) -> bool:
+        """Promise a place here to one look, at once; False when it is to be queued."""
+
+    def start_at_once(self, run: str, look: int, *, hurries: bool) -> str:
         """Begin a look without the queue; one that has begun is not begun again."""
 
 
 #: Finds what is known of resources, reading the cloud for those never seen; before the transaction, by the batch.
 Lookup = Callable[[Sequence[ResourceId]], Mapping[ResourceId, Resource]]
+
+
+class _UndoneError(Exception):
+    """A transaction did what it was for, and is not committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,19 @@ class Intake:
         others = {Unreadable: Fared(Fate.DEAD_LETTER), Canary: Fared(Fate.CANARY)}
         return Taken(tuple(next(fared) if isinstance(one, Event) else others[type(one)] for one in found.items))
 
+    def rehearse(self, messages: Sequence[Message]) -> int:
+        """Take messages in and undo it, so that the next ones find everything ready; returns how many were read."""
+        now = self.clock.now()
+        events = read(messages, self.reader, now).events
+
+        def undone(check: Callable[[], None]) -> int:
+            with suppress(_UndoneError), self.store.transaction(check) as connection:
+                self._commit(connection, events, {}, now)
+                raise _UndoneError
+            return len(events)
+
+        return self.courtesy.politely(undone)
+
     def bury(self, message: Message, reason: str) -> int:
         """Keep a message that can be read and cannot be stored; returns the number of its dead letter."""
         letter = DeadLetter(self.clock.now(), message.channel, message.origin, reason, message.body)
@@ -208,13 +229,13 @@ class Intake:
         return taken
 
     def begin_stranded(self) -> int:
-        """Begin the runs that hurry, which are not queued: right after their commit, and whenever one was left over."""
+        """Begin what is not queued, those that hurry first: after their commit, and when one is left over."""
         if not self.looks.begins_here:
             return 0
         with self.store.snapshot() as connection:
             left = stranded(connection, self.worker)
         for one in left:
-            self.looks.start_at_once(one.run, one.look)
+            self.looks.start_at_once(one.run, one.look, hurries=one.hurries)
         return len(left)
 
     def learn(self, described: Sequence[Description]) -> int:
@@ -362,7 +383,8 @@ class Intake:
         new = Run(run, incident, rule.name, rule.playbook, digest, rule.mode, state, next_eligible=until)
         starts = state is RunState.STARTING
         hurries = starts and deadline_of(event.subject, opening.trouble, event.time) is not None
-        owner = self.worker if hurries and self.looks.begins_here else ""
+        is_ours = starts and (self.looks.begins_here if hurries else self.looks.has_place())
+        owner = self.worker if is_ours else ""
         waits_for = "" if starts else walked.reason
         opened = Opened(event.subject.id, opening.group, event.time)
         add_run(connection, new, waits_for, now, owner, opened=opened)

@@ -15,13 +15,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloudheal.model.incident import Parked, RunState
+from cloudheal.model.incident import INTERRUPTION, Parked, RunState
 from cloudheal.record.budget import give_back
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import database_millis, database_now, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import RUN, WORKER
+from cloudheal.record.tables import INCIDENT, RUN, WORKER
 
 #: A worker that has not been heard of for so long is dead; beats come every second.
 LEASE_MILLIS = 10_000
@@ -41,8 +41,10 @@ _CLAIM = (
 _MINE = (RUN.c.id == _OF) & (RUN.c.owner == sa.bindparam("holder")) & (RUN.c.epoch == sa.bindparam("held"))
 _STILL_HOLDS = sa.select(RUN.c.id).where(_MINE).with_for_update()
 _RELEASE = sa.update(RUN).where(_MINE).values(owner="", state=sa.bindparam("then"))
-_STRANDED = sa.select(RUN.c.id, RUN.c.look, RUN.c.recoveries).where(
-    RUN.c.owner == _OF, RUN.c.state == RunState.STARTING.value
+_STRANDED = (
+    sa.select(RUN.c.id, RUN.c.look, INCIDENT.c.trouble)
+    .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    .where(RUN.c.owner == _OF, RUN.c.state == RunState.STARTING.value)
 )
 
 
@@ -53,6 +55,15 @@ class Taken:
     run: str
     look: int
     recoveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A run that its worker is to begin itself, because it was not queued."""
+
+    run: str
+    look: int
+    hurries: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +113,11 @@ def listed(connection: sa.Connection) -> set[str]:
     return set(connection.scalars(sa.select(WORKER.c.id)))
 
 
-def stranded(connection: sa.Connection, worker: str) -> list[Taken]:
-    """Return the runs that a worker owns and has not begun: they were never queued, so nobody else begins them."""
+def stranded(connection: sa.Connection, worker: str) -> list[Stranded]:
+    """Return the runs that a worker owns and has not begun, those that hurry first: nobody else begins them."""
     rows = connection.execute(_STRANDED, {"of": worker})
-    return [Taken(row.id, row.look, row.recoveries) for row in rows]
+    found = [Stranded(row.id, row.look, row.trouble == INTERRUPTION) for row in rows]
+    return sorted(found, key=lambda one: not one.hurries)
 
 
 def is_anyone_alive(connection: sa.Connection, lease_millis: int = LEASE_MILLIS) -> bool:

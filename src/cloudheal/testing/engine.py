@@ -56,14 +56,18 @@ class Engine:
 
     def enqueue(self, connection: sa.Connection, run: str, look: int) -> str:  # noqa: ARG002 - the scene never rolls back
         """Queue a look."""
-        return self.start_at_once(run, look)
+        return self.start_at_once(run, look, hurries=False)
 
     @property
     def begins_here(self) -> bool:
         """This process runs looks itself."""
         return True
 
-    def start_at_once(self, run: str, look: int) -> str:
+    def has_place(self) -> bool:
+        """Say that a look is to be queued: a scene does one at a time."""
+        return False
+
+    def start_at_once(self, run: str, look: int, *, hurries: bool) -> str:  # noqa: ARG002 - the scene does one at a time
         """Queue a look that has not begun."""
         if (run, look) not in self.begun and (run, look) not in self.queued:
             self.queued.append((run, look))
