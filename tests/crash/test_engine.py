@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -104,3 +105,14 @@ def test_an_engine_says_at_its_end_whether_a_look_is_left(database_url: str, lef
     assert begun.wait(30)
     assert engine.stop() is not left
     database.close()
+
+
+def test_an_engine_that_could_not_start_leaves_room_for_another(tmp_path: Path) -> None:
+    """A database that is not there is an error of that start alone."""
+    gone = open_database(f"sqlite:///{tmp_path / 'gone' / 'c.db'}")
+    with pytest.raises(sa.exc.OperationalError):
+        Engine(gone, "first", lambda _run, _look: None).start()
+    gone.close()
+    there = open_database(f"sqlite:///{tmp_path / 'c.db'}")
+    assert Engine(there, "second", lambda _run, _look: None).start().stop()
+    there.close()

@@ -130,6 +130,15 @@ class Engine:
             if Engine._present is not None:
                 raise EngineError("one process runs one engine, and this one has one already")
             Engine._present = self
+        try:
+            self._launch()
+        except BaseException:
+            DBOS.destroy()
+            self._make_room()
+            raise
+        return self
+
+    def _launch(self) -> None:
         DBOS(
             config={
                 "name": "cloudheal",
@@ -145,11 +154,11 @@ class Engine:
         if not any(isinstance(one, _Seldom) for one in library.filters):
             library.addFilter(_Seldom())
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=0 if held else CONCURRENCY, polling_interval_sec=POLL_SECONDS)
+        places = 0 if self._held else CONCURRENCY
+        DBOS.register_queue(QUEUE, worker_concurrency=places, polling_interval_sec=POLL_SECONDS)
         self._client = DBOSClient(
             system_database_engine=self._store.writing, serializer=_JsonSerializer(), application_name="cloudheal"
         )
-        return self
 
     def hold(self, *, held: bool) -> bool:
         """Begin no look any more, or begin them again; what has begun goes on. False when nothing changed.
@@ -167,14 +176,21 @@ class Engine:
 
     def stop(self, seconds: float = 10) -> bool:
         """Take no more looks, give those at work `seconds` to end, and close; False when it leaves looks begun."""
-        # The library looks for the first time after a second, which is wasted where nothing is at work.
-        DBOS.destroy(workflow_completion_timeout_sec=round(seconds) if self._leaves_looks() else 0)
         try:
+            # The library looks for the first time after a second, which is wasted where nothing is at work.
+            DBOS.destroy(workflow_completion_timeout_sec=round(seconds) if self._leaves_looks() else 0)
             return not self._leaves_looks()
+        except STORE_AWAY:
+            log.warning("engine.ended_without_store worker=%s", self._worker, exc_info=True)
+            return False
         finally:
-            self.disconnect()
-            with Engine._guard:
-                Engine._present = None
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Let this process run another engine."""
+        self.disconnect()
+        with Engine._guard:
+            Engine._present = None
 
     def _leaves_looks(self) -> bool:
         """Say whether another worker has something to resume; a database that does not answer may hold anything."""
