@@ -11,12 +11,10 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import islice
-from secrets import SystemRandom
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from cloudheal.act.engine import Engine, LookLeft
 from cloudheal.app.accounts import accounts_of
@@ -34,6 +32,7 @@ from cloudheal.app.loads import loads_of, terms_with_logs
 from cloudheal.app.log_outlets import outlets_of
 from cloudheal.app.lookout import Lookout
 from cloudheal.app.outage import Outage
+from cloudheal.app.parts import Site, keeper_of, poller_of, sender_of, series_keeper_of
 from cloudheal.app.queue_state import QueueStates
 from cloudheal.app.queues import Receivers
 from cloudheal.app.rules import rules_of
@@ -41,34 +40,27 @@ from cloudheal.app.succession import Succession
 from cloudheal.app.tally import Tally
 from cloudheal.app.watch import Watch
 from cloudheal.clouds.entrances import parts_of
-from cloudheal.clouds.reading import answer_to, document_for
+from cloudheal.clouds.reading import document_for
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Fate, most_telling
-from cloudheal.notifiers.sender import Pace, Sender
-from cloudheal.notifiers.wording import Wording
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.group_commit import FEW_TOGETHER, MOST_TOGETHER, GroupCommit
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Patrol, Teller
 from cloudheal.pipeline.plans import Planner
-from cloudheal.pipeline.polling import Cadence, Poller, Watched
 from cloudheal.pipeline.waits import Waits
 from cloudheal.ports.clock import Clock
-from cloudheal.ports.notify import Target
 from cloudheal.ports.probes import Probes
 from cloudheal.probes.http import http
 from cloudheal.probes.tcp import tcp
 from cloudheal.record.database import open_database
 from cloudheal.record.inbox import mark_replayed
-from cloudheal.record.keeping import Keeper, Spans
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.log_alarms import marks
-from cloudheal.record.log_rollup import Ages, SeriesKeeper
-from cloudheal.record.nonces import spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.record.seal import Sealer
 from cloudheal.record.sole import sole_engine
@@ -78,7 +70,6 @@ from cloudheal.sense.reading import Message, read
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import learn
 from cloudheal.settings.listen import ListenSettings
-from cloudheal.settings.notify import NotifySettings
 from cloudheal.settings.schema import Settings
 from cloudheal.settings.watch import DeadManSettings
 from cloudheal.sources.followed_clock import clock_of
@@ -168,42 +159,15 @@ class App:
         self.group = GroupCommit(self.intake, self.counters, courtesy=courtesy, most=most)
         self.urgent = GroupCommit(self.intake, self.counters, courtesy=courtesy, is_urgent=True)
         self.queues = QueueStates(self.clock.now)
-        keep, sealer = settings.record, Sealer(self.database, self.worker)
-        spans = Spans(keep.history, keep.dead_letters, keep.workflows, keep.instances)
-        self.keeper = Keeper(
-            self.database,
-            sealer,
-            self.clock,
-            self.worker,
-            keep.ledger,
-            keep.notices,
-            spans,
-            self.engine.forget,
-            [one.name for one in settings.outlets if one.takes_ledger],
-        )
-        self.sender = Sender(
-            store=self.database,
-            worker=self.worker,
-            targets=_targets(settings.notify),
-            wording=Wording(settings.language, ZoneInfo(settings.timezone)),
-            clock=self.clock,
-            pace=Pace(settings.notify.gather, settings.notify.mute),
-            second=frozenset(one.name for one in settings.notify.targets if one.second),
-        )
-        self.poller = Poller(
-            store=self.database,
-            intake=self.intake,
-            worker=self.worker,
-            watched=[self._watched(one) for one in settings.accounts],
-            cadence=Cadence(settings.poll.sweep, settings.poll.reclaimed, settings.poll.system_events),
-            clock=self.clock,
-            chance=SystemRandom().random,
-        )
+        site = Site(settings, self.database, self.worker, self.clock)
+        sealer = Sealer(self.database, self.worker)
+        self.keeper = keeper_of(site, sealer, self.engine.forget)
+        self.sender = sender_of(site)
+        self.poller = poller_of(site, self.intake, self.accounts, self.extensions)
         self.log_alarms = self._log_alarms(settings) if any(one.is_watched for one in settings.logs) else None
         self.definitions = definitions_of(settings)
         self.following = following_of(settings, self.database, self.definitions, self.clock, self.counters)
-        ages = Ages(keep.series.minutes, keep.series.quarters, keep.series.hours)
-        self.series = SeriesKeeper(self.database, self.worker, self.clock, ages)
+        self.series = series_keeper_of(site)
         self.chores = Chores(self.stopping, self.outage, self.counters)
         self.heart = Heart(
             database=self.database,
@@ -249,7 +213,7 @@ class App:
         served = (settings, self.database, self.worker, self.clock, self.counters)
         self.outlets = [*outlets_of(*served), *ledger_outlets_of(*served, self.accounts)]
         self.dead_man = self._dead_man(settings.watch.dead_man) if settings.watch.dead_man else None
-        self.listener = self._listener(settings.listen) if settings.listen else None
+        self.listener = self._listener(site, settings.listen) if settings.listen else None
 
     @contextmanager
     def running(self) -> Iterator[App]:
@@ -405,24 +369,15 @@ class App:
         except (CloudTransientError, CloudPermanentError) as problem:
             log.warning("poll.failed error=%s", type(problem).__name__)
 
-    def _listener(self, settings: ListenSettings) -> Listener:
+    def _listener(self, site: Site, listen: ListenSettings) -> Listener:
         from cloudheal.app.log_pages import LogPages  # noqa: PLC0415 - a web server, which most do without
-        from cloudheal.sources.readers import readers_of  # noqa: PLC0415 - same
-        from cloudheal.sources.webhook import Desk, Listener, sources_of  # noqa: PLC0415 - same
+        from cloudheal.app.pushes import listener_of  # noqa: PLC0415 - same
 
-        desk = Desk(
-            read=self.attribution.read,
-            parts=parts_of,
-            answer=answer_to,
-            take=lambda bodies, origin: self.take(bodies, origin, Channel.WEBHOOK),
-            spend=self._spend,
-            now=self.clock.now,
-            health=self.watch.health,
-            metrics=self.watch.metrics,
-            logs=LogPages(self.database, self.definitions, self.clock, self.counters).desk(),
-        )
-        sources, readers = sources_of(settings.sources, os.environ), readers_of(settings, os.environ)
-        return Listener(settings.host, settings.port, sources, readers, desk, self.counters)
+        logs = LogPages(self.database, self.definitions, self.clock, self.counters)
+        return listener_of(site, listen, self.attribution.read, self._take_pushed, self.watch, logs)
+
+    def _take_pushed(self, bodies: Sequence[bytes], origin: str) -> Taken:
+        return self.take(bodies, origin, Channel.WEBHOOK)
 
     def _log_alarms(self, settings: Settings) -> LogAlarms:
         from cloudheal.app.log_alarms import alarms_of  # noqa: PLC0415 - most installations have none
@@ -440,19 +395,6 @@ class App:
 
     def _dead_man(self, settings: DeadManSettings) -> DeadMan:
         return DeadMan(self.database, self.worker, settings, self.watch.health, self.clock)
-
-    def _spend(self, source: str, nonce: str, until: datetime) -> bool:
-        with self.database.transaction() as connection:
-            return spend_nonce(connection, source, nonce, until, self.clock.now())
-
-    def _watched(self, account: AccountSettings) -> Watched:
-        verbs = {
-            verb for rule in self.settings.rules for verb in self.extensions.library.playbooks[rule.playbook].verbs
-        }
-        balanced = "memberships" in verbs or account.group_by == "server_group"
-        cloud = self.accounts.account(account.cloud, account.id)
-        regions = tuple(account.regions)
-        return Watched(account.cloud, account.id, regions, cloud.fleet(), cloud.announcements(), balanced)
 
     def _look(self, run: str, look: int) -> None:
         self.healer.look(run, look)
@@ -486,11 +428,3 @@ class App:
 
 def _new_id() -> str:
     return uuid.uuid4().hex
-
-
-def _targets(settings: NotifySettings) -> Sequence[Target]:
-    if not settings.targets:
-        return ()
-    from cloudheal.notifiers.apprise_target import targets_of  # noqa: PLC0415 - loads a hundred plugins
-
-    return targets_of(settings.targets)
