@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
@@ -170,8 +171,9 @@ class _Receiver:
         again = sum(one.dequeue_count > 1 for one in messages)
         if again:
             self.among.counters.count("cloudheal_queue_redelivered_total", again, queue=queue)
+        for outcome, number in Counter(fates).items():
+            self.among.counters.count("cloudheal_queue_messages_total", number, queue=queue, outcome=outcome)
         for message, fate in zip(messages, fates, strict=True):
-            self.among.counters.count("cloudheal_queue_messages_total", queue=queue, outcome=fate)
             level = logging.DEBUG if fate is Fate.DONE else logging.INFO
             seen = (queue, message.message_id, fate, message.dequeue_count)
             log.log(level, "queue.message queue=%s message=%s outcome=%s dequeue_count=%d", *seen)

@@ -14,6 +14,7 @@ from mns.auth import Credentials, CredentialsProvider
 from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
 from mns.queue import Message
 
+from cloudheal.clouds.alibaba.mns_client import QuickClient
 from cloudheal.clouds.keys import KeyRing, Keys
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.queue import QueuedMessage, QueueProblem
@@ -59,7 +60,7 @@ class MnsQueue:
         self.name = queue
         self._provider = Provider(keys)
         account = Account(endpoint, credentials_provider=self._provider)
-        self._client = account.mns_client
+        account.mns_client = self._client = QuickClient(endpoint, credentials_provider=self._provider)
         limit = MOST_WAIT_SECONDS + CALL_SECONDS
         self._client.http.conn.timeout = self._client.http.conn.connection_timeout = limit
         self._queue = account.get_queue(queue)
