@@ -188,7 +188,7 @@ def test_backup_and_restore_on_the_command_line(
     assert again.code == 1
     assert "none is overwritten" in again.text
     other = shell(tmp_path, str(elsewhere.writing.url))
-    assert "1 runs are parked" in other.done("restore", path)
+    assert "1 run is parked" in other.done("restore", path)
     assert "Whole" in other.done("audit", "verify")
     assert [row["id"] for row in other.json("runs", "--open")] == ["at-work"]
 

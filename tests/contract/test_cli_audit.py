@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.cli.kind_texts import KIND_EN, KIND_ZH
 from cloudheal.record.database import Database
+from cloudheal.record.ledger import Kind
 from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import LEDGER, SEAL
 from tests.contract.shell import Shell, shell
@@ -32,14 +34,14 @@ def test_a_whole_ledger_is_proven_and_a_changed_one_is_not(healed: Shell, databa
     assert document["head_known"]
     assert rows > 5
     printed = healed.done("audit", "verify", "--head", document["head"])
-    assert f"{rows} rows in 1 segments" in printed
+    assert f"{rows} rows in 1 segment," in printed
     assert document["head"] in printed
     with database.transaction() as connection:
         connection.execute(sa.update(LEDGER).where(LEDGER.c.id == 3).values(name="somebody else"))
     broken = healed("audit", "verify")
     assert broken.code == 1
     assert "altered: row 3 of segment 1" in broken.text
-    assert "NOT whole: 1 findings" in broken.text
+    assert "NOT whole: 1 finding." in broken.text
     with database.transaction() as connection:
         connection.execute(sa.update(SEAL).values(hash="0" * 64))
     assert "chain broken: the seal of segment 1" in healed("audit", "verify").text
@@ -67,7 +69,26 @@ def test_the_ledger_is_searched_by_everything_it_has(healed: Shell) -> None:
     first = healed.json("audit", "search", "--limit", "2")
     rest = healed.json("audit", "search", "--before", str(first[-1]["id"]))
     assert [row["id"] for row in first + rest] == [row["id"] for row in everything]
-    assert "incident.ended" in healed.done("audit", "search", "--id", "inc")
+    assert "incident ended" in healed.done("audit", "search", "--id", "inc")
+    assert [row["kind"] for row in healed.json("audit", "search", "--kind", "incident ended")] == ["incident.ended"]
+
+
+def test_what_rows_tell_is_said_in_the_operators_language(healed: Shell, database_url: str, tmp_path: Path) -> None:
+    """People read words and may search by them; programs read codes, whatever the language."""
+    chinese = shell(tmp_path, database_url, language="zh")
+    for words in (("audit", "search"), ("timeline", "inc")):
+        shown = chinese.done(*words)
+        assert "故障结束" in shown
+        assert "incident.ended" not in shown
+    assert [row["kind"] for row in chinese.json("audit", "search", "--kind", "故障结束")] == ["incident.ended"]
+    assert chinese.json("timeline", "inc")["entries"][-1]["kind"] == "incident.ended"
+
+
+def test_every_kind_of_row_has_words_of_its_own_in_both_languages() -> None:
+    """None is missing, and none is said like another: a search by words would find the wrong one."""
+    for texts in (KIND_EN, KIND_ZH):
+        assert texts.keys() == {f"kind.{one.value}" for one in Kind}
+        assert len({*texts.values()}) == len(texts)
 
 
 def test_the_ledger_is_exported_as_json_lines(healed: Shell, tmp_path: Path) -> None:
@@ -96,6 +117,6 @@ def test_pace_says_how_fast(healed: Shell) -> None:
     found = healed.json("pace", "--since", "2026-03-01")
     assert (found["incidents"], found["healed"], found["to_heal"]["median"]) == (1, 1, 9.0)
     printed = healed.done("pace", "--since", "2026-03-01")
-    assert "1 incidents, 1 healed." in printed
+    assert "1 incident, 1 healed." in printed
     assert "9.0s" in printed
     assert "0 incidents, 0 healed." in healed.done("pace", "--since", "1h")

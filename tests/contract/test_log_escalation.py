@@ -117,8 +117,8 @@ def test_people_are_told_in_chinese(usual_database: Database) -> None:
     """Thresholds and periods too, and no number has a plural."""
     room = Room(usual_database, "zh")
     room.minutes(4, 30)
-    assert "警告 slow: rt 为 30 (大于 20), 最近 1 分钟. 日志 web." in room.first.letters[0].body
-    assert "已升级 slow: 已触发 3m, 级别 warn, 1 个序列, 无人确认." in room.second.letters[0].body
+    assert "警告 slow：rt 为 30（大于 20），最近 1 分钟。日志 web。" in room.first.letters[0].body
+    assert "已升级 slow：已触发 3m，级别 warn，1 个序列，无人确认。" in room.second.letters[0].body
 
 
 def test_somebody_has_to_be_told_first() -> None:

@@ -263,7 +263,7 @@ def test_mail_is_sent_in_chinese(database: Database, clock: HandClock) -> None:
     mail = message_from_bytes(server.received[0], policy=policy.default)
     text = mail.get_body(("plain", "html"))
     assert text is not None
-    assert "未能恢复: attempts_used" in text.get_content()
+    assert "未能恢复：attempts_used" in text.get_content()
     assert "未能恢复" in str(mail["subject"])
 
 

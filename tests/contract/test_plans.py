@@ -360,9 +360,9 @@ def test_a_slot_that_cannot_be_kept_is_told_with_what_is_in_the_way(start: Calla
         ),
         (
             "zh",
-            "下一步: 在时段 2026-03-04 02:00:00 CST 开始. 如需更改, 请执行 cloudheal plan.",
-            "alice 要求时段 2026-03-02 13:00:00 CST.",
-            "已安排时段 2026-03-04 02:00:00 CST. 要求的时段无法保留 [no_window].",
+            "下一步：在时段 2026-03-04 02:00:00 CST 开始。如需更改，请执行 cloudheal plan。",
+            "alice 要求时段 2026-03-02 13:00:00 CST。",
+            "已安排时段 2026-03-04 02:00:00 CST。要求的时段无法保留 [no_window]。",
         ),
     ],
 )

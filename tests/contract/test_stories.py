@@ -127,7 +127,7 @@ def test_the_same_story_in_chinese_has_no_english_sentence(database: Database) -
     english, chinese = story(database), story(database, language="zh")
     assert len(english) == len(chinese)
     assert all(any("\u4e00" <= letter <= "\u9fff" for letter in line) for line in chinese)
-    assert "于 2026-03-02 20:01:30 CST 结束: 已恢复 [running]. 证据: attempts 1." in chinese
+    assert "于 2026-03-02 20:01:30 CST 结束：已恢复 [running]。证据：attempts 1。" in chinese
 
 
 def test_what_waits_says_why_and_until_when(database: Database) -> None:

@@ -71,7 +71,7 @@ def test_a_restored_run_goes_on_at_a_persons_word_only(operator: Operator) -> No
         operator.done("backup", "backup.zip")
         assert worker.stop() == 0
     operator.settings(database=f"sqlite:///{operator.folder / 'new.db'}")
-    assert "1 runs are parked" in operator.done("restore", "backup.zip")
+    assert "1 run is parked" in operator.done("restore", "backup.zip")
     operator.done("resume")
     with operator.worker() as worker:
         operator.chaos("power_off", "i-bp1web02")

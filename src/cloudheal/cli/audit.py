@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +15,10 @@ from cloudheal.cli.desk import desk
 from cloudheal.cli.options import HERE, AsJson, Config, Limit, Since, moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cloudheal.cli.show import Show
+    from cloudheal.record.ledger import Kind, Written
     from cloudheal.record.timelines import Spread, Timeline
     from cloudheal.record.verifying import Verified
 
@@ -66,7 +67,7 @@ def search(
     id_: Annotated[str, typer.Option("--id", help="The id of a server, an incident or a run.")] = "",
     since: Since = "",
     until: Until = "",
-    kind: Annotated[str, typer.Option(help="What happened, such as decision or step.intended.")] = "",
+    kind: Annotated[str, typer.Option(help="What happened: a code such as step.intended, or its words.")] = "",
     type_: Annotated[str, typer.Option("--type", help="An event's type, a trouble, a playbook or a step.")] = "",
     result: Annotated[str, typer.Option(help="A status, reason, verdict or outcome.")] = "",
     name: Annotated[str, typer.Option(help="Part of a server's, rule's or person's name.")] = "",
@@ -81,9 +82,29 @@ def search(
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         now = at.clock.now()
         span = (moment_of(since, now, at.zone, "--since"), moment_of(until, now, at.zone, "--until"))
-        query = Query(id_, *span, kind, type_, result, name, before, limit)
+        query = Query(id_, *span, _code_of(at.show, kind), type_, result, name, before, limit)
         rows = found(connection, query)
-        at.show.rows("title.ledger", rows, ("id", "at", "kind", "resource", "type", "result", "name"))
+        shown = _in_words(at.show, rows)
+        at.show.rows("title.ledger", shown, ("id", "at", "kind", "resource", "type", "result", "name"))
+
+
+def _in_words(show: Show, rows: Sequence[Written]) -> Sequence[Written]:
+    """Return rows with what they tell in words for people, and as it is for programs."""
+    if show.as_json:
+        return rows
+    return [replace(one, kind=show.text(f"kind.{one.kind}")) if show.knows(f"kind.{one.kind}") else one for one in rows]
+
+
+def _code_of(show: Show, kind: str) -> str:
+    """Return the code of a kind that is given by its code or by the word of the operator's language."""
+    codes = {show.text(f"kind.{one.value}"): one.value for one in _kinds() if show.knows(f"kind.{one.value}")}
+    return codes.get(kind, kind)
+
+
+def _kinds() -> Iterable[Kind]:
+    from cloudheal.record.ledger import Kind
+
+    return Kind
 
 
 @audit.command()
@@ -173,7 +194,7 @@ def _tell(show: Show, found: Timeline) -> None:
         entries = [asdict(one) for one in found.entries]
         show.document({"entries": entries, "times": asdict(found.times) if found.times else None})
         return
-    show.rows("title.timeline", found.entries, ("at", "kind", "type", "result", "name", "run"))
+    show.rows("title.timeline", _in_words(show, found.entries), ("at", "kind", "type", "result", "name", "run"))
     if found.times:
         show.say("timeline.times", **asdict(found.times))
 

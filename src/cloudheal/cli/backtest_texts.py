@@ -14,8 +14,10 @@ BACKTEST_EN: Final[dict[str, str]] = {
     "column.would": "would",
     "column.other": "was",
     "column.event": "event",
-    "backtest.read": "{events} events from {first} to {last}; {duplicates} came twice, {unreadable} could not be read.",
-    "backtest.without_contents": "{count} events are only known by name, because the inbox has let them go: left out.",
+    "backtest.read": "{events:event|events} from {first} to {last}; {duplicates} came twice, {unreadable} could not be"
+    " read.",
+    "backtest.without_contents": "{count:event is|events are} only known by name, because the inbox let go of"
+    " what was said: left out.",
     "backtest.began": "{began} runs would begin, at most {most_at_once} at one time.",
     "backtest.assumed": "Assumed of runs that the record does not have: each heals within {heal_time}.",
     "backtest.same": "No difference from what is recorded, in {compared} events.",
@@ -25,7 +27,7 @@ BACKTEST_EN: Final[dict[str, str]] = {
     "backtest.differs_later_rules": "Both files decide alike in all {compared} events; what becomes of runs that had"
     " waited differs, and `was` is what --against would do.",
     "backtest.no_record": "Messages say nothing of what was done: there is nothing to compare with.",
-    "backtest.listed": "{count} decisions written to {file}.",
+    "backtest.listed": "{count:decision|decisions} written to {file}.",
 }
 
 BACKTEST_ZH: Final[dict[str, str]] = {

@@ -20,7 +20,7 @@ LOG_ALARM_EN: Final[dict[str, str]] = {
     "column.before": "before",
     "column.told": "people told",
     "title.log_rehearsal": "What the alarms would have made of it",
-    "log_rehearsal": "{counted} of {lines} lines were counted, in {minutes} minutes.",
+    "log_rehearsal": "{counted} of {lines:line was|lines were} counted, in {minutes:minute|minutes}.",
     "log_rehearsal.sum": "Alarms: {alarms}. Times that one would have begun to fire: {fired}; messages: {told}.",
     "column.seen_to": "acknowledged by",
     "log_alarms.acknowledged": "{alarm} is yours (series that fire: {count}); a second group is not told of it.",

@@ -42,7 +42,7 @@ LOGS_EN: Final[dict[str, str]] = {
     "logs.reason.MINUTES": "is of a minute for which there is no room",
     "logs.reason.AHEAD": "is of a time that is not yet: see to that machine's clock, or say the zone of the log",
     "logs.good": "Every definition can be counted by.",
-    "logs.bad": "{count} logs have no file, or none of their last lines can be read: see cloudheal logs preview NAME.",
+    "logs.bad": "{count:log has|logs have} no file, or no last line that can be read: see cloudheal logs preview NAME.",
     "finding.logs.ok": "{metrics} metrics of {log} are understood",
     "finding.logs.bad": "{problem}",
     "fix.logs.bad": "Mend the line named; cloudheal logs preview NAME shows how the last lines are read.",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudheal.cli.texts import TEXTS
 from cloudheal.model.instant import localised
+from cloudheal.model.words import told
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -65,7 +66,7 @@ class Show:
 
     def text(self, key: str, **facts: object) -> str:
         """Return a sentence in the operator's language."""
-        return self._texts[key].format(**{name: self._cell(value) for name, value in facts.items()})
+        return self._texts[key].format_map(told({name: self._cell(value) for name, value in facts.items()}))
 
     def knows(self, key: str) -> bool:
         """Say whether there is a sentence of that name."""

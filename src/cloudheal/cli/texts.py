@@ -7,6 +7,7 @@ from typing import Final
 from cloudheal.cli.backtest_texts import BACKTEST_EN, BACKTEST_ZH
 from cloudheal.cli.drill_run_texts import DRILL_RUN_EN, DRILL_RUN_ZH
 from cloudheal.cli.drill_texts import DRILL_EN, DRILL_ZH
+from cloudheal.cli.kind_texts import KIND_EN, KIND_ZH
 from cloudheal.cli.log_alarm_texts import LOG_ALARM_EN, LOG_ALARM_ZH
 from cloudheal.cli.log_series_texts import LOG_SERIES_EN, LOG_SERIES_ZH
 from cloudheal.cli.logs_texts import LOGS_EN, LOGS_ZH
@@ -15,7 +16,7 @@ _EN: Final[dict[str, str]] = {
     "none": "Nothing found.",
     "yes": "yes",
     "no": "no",
-    "caption": "{count} rows, times in {zone}",
+    "caption": "{count:row|rows}, times in {zone}",
     "title.events": "Events",
     "title.incidents": "Incidents",
     "title.runs": "Runs",
@@ -77,32 +78,32 @@ _EN: Final[dict[str, str]] = {
     "column.calls": "API calls",
     "column.worked": "at work",
     "column.longest": "longest",
-    "audit.sealed": "sealed    {rows} rows in {segments} segments, numbers {first} to {last}",
-    "audit.unsealed": "unsealed  {rows} rows, numbers {first} to {last}; a worker seals them within seconds",
-    "audit.removed": "removed   {rows} rows by retention, numbers {first} to {last}",
+    "audit.sealed": "sealed    {rows:row|rows} in {segments:segment|segments}, numbers {first} to {last}",
+    "audit.unsealed": "unsealed  {rows:row|rows}, numbers {first} to {last}; a worker seals them within seconds",
+    "audit.removed": "removed   {rows:row|rows} by retention, numbers {first} to {last}",
     "audit.head": "head      {head}",
     "audit.finding": "{fault}: row {row} of segment {segment}",
     "audit.finding_seal": "{fault}: the seal of segment {segment} does not follow, or says what its rows do not",
     "audit.whole": "Whole: nothing that was sealed has changed.",
-    "audit.broken": "NOT whole: {count} findings. Keep the database as it is, and compare it with a backup.",
+    "audit.broken": "NOT whole: {count:finding|findings}. Keep the database as it is, and compare it with a backup.",
     "audit.head_unknown": "The head {head} is not in this chain: its history was rewritten, or it is another database.",
-    "audit.exported": "{count} rows written to {file}.",
+    "audit.exported": "{count:row|rows} written to {file}.",
     "title.sent": "Where the ledger goes, and how far it came",
     "column.to": "to",
     "column.taken": "has row",
     "column.waits": "rows that wait",
     "column.seal": "seal over it",
-    "drain.waits": "Waiting: {at_work} runs at work, {unheeding} workers have not answered yet.",
+    "drain.waits": "Waiting: {at_work:run|runs} at work, {unheeding:worker has|workers have} not answered yet.",
     "drain.done": "Drained: nothing is at work, nothing begins. Stop, upgrade and start the workers, then: "
     "cloudheal drain --off",
-    "drain.late": "Not drained in time: {at_work} runs are still at work. The workers stay draining; undo it with: "
-    "cloudheal drain --off",
+    "drain.late": "Not drained in time: {at_work:run is|runs are} still at work. The workers stay draining; undo it"
+    " with: cloudheal drain --off",
     "drain.off": "Workers go on.",
     "drain.was_off": "Nothing was draining.",
-    "backup.done": "{rows} rows written to {file}; head of the ledger {head}",
+    "backup.done": "{rows:row|rows} written to {file}; head of the ledger {head}",
     "backup.not_whole": "The ledger is NOT whole; cloudheal audit verify names the rows.",
-    "restore.done": "{rows} rows restored from the backup of {made}; {parked} runs are parked, each waits for: "
-    "cloudheal runs restart RUN, or abandon RUN",
+    "restore.done": "{rows:row|rows} restored from the backup of {made}; {parked:run is parked, which|runs are"
+    " parked, each} waits for: cloudheal runs restart RUN, or abandon RUN",
     "runs.restarted": "Run {run} is walked again within a second, with the playbook as it is now.",
     "runs.abandoned": "Run {run} is abandoned; its incident has ended as unknown.",
     "runs.not_parked": "No single parked run {run}; cloudheal runs --open lists them.",
@@ -110,7 +111,7 @@ _EN: Final[dict[str, str]] = {
     "pace.to_detect": "from the event to detection",
     "pace.to_act": "from detection to the first action",
     "pace.to_heal": "from the event to healed",
-    "pace.sum": "{incidents} incidents, {healed} healed.",
+    "pace.sum": "{incidents:incident|incidents}, {healed} healed.",
     "evidence.none": "No evidence is kept about {id}.",
     "evidence.written": "The evidence was written to {file}.",
     "unread.broken": "INCOMPLETE: reading {region} of account {account} broke off at {at} ({code}); there may be more.",
@@ -194,7 +195,7 @@ _EN: Final[dict[str, str]] = {
     ' an id: cloudheal hold ID --why "..."',
     "no_event": "No event, resource or alarm is called {event}. cloudheal events lists events with their numbers,"
     " cloudheal logs alarms --all the alarms on logs.",
-    "packaged": "Wrote {folder}: code.zip ({files} files), {beside}. README.txt says what to do.",
+    "packaged": "Wrote {folder}: code.zip ({files:file|files}), {beside}. README.txt says what to do.",
     "packaged.variables": "The function reads these variables: {variables}",
     "no_playbook": "There is no playbook {name}; known are {known}.",
     "playbook.summary": "{name} ({origin}): {summary}",
@@ -212,7 +213,8 @@ _EN: Final[dict[str, str]] = {
     "approvals.anybody": "Where nobody is named, whoever can run the commands may answer.",
     "no_question": "No single open question {question}; cloudheal approvals lists them.",
     "shipped": "Minutes and samples sent: {count}. Outlets served: {outlets}; failed: {failed}.",
-    "fed": "{messages} messages: {new} new events, {duplicates} duplicates, {dead} unreadable, {acting} runs begun.",
+    "fed": "{messages:message|messages}: {new:new event|new events}, {duplicates:duplicate|duplicates}, {dead}"
+    " unreadable, {acting:run|runs} begun.",
     "replayed": "Dead letter {number} was read and taken in.",
     "not_replayed": "Dead letter {number} cannot be read: {reason}",
     "promoted": "Rule {rule} may now go as far as {mode}.",
@@ -259,7 +261,7 @@ _EN: Final[dict[str, str]] = {
     " of the bus in place of {bus} and that of the rule in place of {made}.\n"
     "  Do the second again when the rules in the settings name other types of events.",
     "check.good": "Everything needed is in place.",
-    "check.bad": "{count} findings must be mended before cloudheal can work here.",
+    "check.bad": "{count:finding|findings} must be mended before cloudheal can work here.",
     "finding.settings.ok": "the settings can be read; {rules} rules compile",
     "finding.settings.bad": "{problem}",
     "fix.settings.bad": "Mend the line named.",
@@ -642,6 +644,6 @@ _ZH: Final[dict[str, str]] = {
 
 #: By language; the settings' `language` chooses.
 TEXTS: Final[dict[str, dict[str, str]]] = {
-    "en": {**_EN, **BACKTEST_EN, **DRILL_EN, **DRILL_RUN_EN, **LOGS_EN, **LOG_ALARM_EN, **LOG_SERIES_EN},
-    "zh": {**_ZH, **BACKTEST_ZH, **DRILL_ZH, **DRILL_RUN_ZH, **LOGS_ZH, **LOG_ALARM_ZH, **LOG_SERIES_ZH},
+    "en": {**_EN, **BACKTEST_EN, **DRILL_EN, **DRILL_RUN_EN, **LOGS_EN, **LOG_ALARM_EN, **LOG_SERIES_EN, **KIND_EN},
+    "zh": {**_ZH, **BACKTEST_ZH, **DRILL_ZH, **DRILL_RUN_ZH, **LOGS_ZH, **LOG_ALARM_ZH, **LOG_SERIES_ZH, **KIND_ZH},
 }

@@ -8,6 +8,7 @@ from datetime import tzinfo
 from typing import Final
 
 from cloudheal.model.instant import localised
+from cloudheal.model.words import told
 from cloudheal.ports.notify import Letter, Severity
 from cloudheal.record.outbox import Notice, Topic
 from cloudheal.settings.discretion import discreet
@@ -58,7 +59,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "approval.asked": "An answer is wanted before {expires}: {question} Say cloudheal approve {id} or"
         " cloudheal deny {id}.",
         "run.parked": "A run on {resource} is parked [{reason}]: a person must restart or abandon run {run}.",
-        "worker.dead": "Worker {worker} is dead; {heir} took over {runs} of its runs.",
+        "worker.dead": "Worker {worker} is dead; {heir} took over {runs:run|runs} of it.",
         "dead_letter": "A message from {origin} could not be read (dead letter {number}): {reason}",
         "listener.failed": "The {origin} failed on an event for good: {reason}. Once it is mended, tell it again with"
         " cloudheal dead-letters replay {number}.",
@@ -89,48 +90,48 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "queue.late": "The oldest message of queue {queue} waits longer than {limit}: workers do not keep up.",
         "queue.current": "Queue {queue} is emptied in time again.",
         "run.waits_long": "{resource} has waited for {limit} ({reason}, rule {rule}): nothing is done until that ends.",
-        "repeats": "{line} ({count} times since {since})",
+        "repeats": "{line} ({count:time|times} since {since})",
         "more": "and {count} more",
         "title": "cloudheal: {line}",
-        "title.many": "cloudheal: {count} notices",
+        "title.many": "cloudheal: {count:notice|notices}",
         "time": "{at}  {line}",
     },
     "zh": {
-        "incident.not_healed": "{resource} ({trouble}) 未能恢复: {code}. {advice}",
-        "incident.unknown": "无法确定 {resource} ({trouble}) 是否已恢复: {code}. 请人工查看. {advice}",
-        "failure.survived": "{resource} 或其宿主机发生故障, 现已恢复运行: {advice}.",
-        "storm": "同一分组有大量服务器同时发生故障 (规则 {rule}, 当前 {resource}). 其余操作已暂停, 等待人工确认.",
-        "escalated": "{resource} 需要人工处理: 规则 {rule} 的结论是 {reason}.",
-        "approval.asked": "请在 {expires} 之前答复: {question} 执行 cloudheal approve {id} 或 cloudheal deny {id}.",
-        "run.parked": "{resource} 上的执行已搁置 [{reason}]: 请人工重新开始或放弃执行 {run}.",
-        "worker.dead": "工作进程 {worker} 已失联; {heir} 接管了它的 {runs} 个执行.",
-        "dead_letter": "来自 {origin} 的消息无法解读 (死信 {number}): {reason}",
-        "listener.failed": "{origin} 处理某个事件最终失败: {reason}. 修复之后, 执行 cloudheal dead-letters replay"
-        " {number} 让它重新处理.",
-        "plan.no_slot": "{resource} 的维护 ({event}) 在云平台自行开始之前没有可用时段: {binding}. 随后: {then}.",
-        "plan.missed": "{resource} 的时段已过而未开始 ({reason}); 计划程序正在寻找其他时段.",
-        "alarm.critical": "严重 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}."
-        " {advice}",
-        "alarm.warn": "警告 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}. {advice}",
-        "alarm.info": "提示 {alarm}: {alias} 为 {value} ({threshold}), {lasting}. 日志 {definition}{series}. {advice}",
-        "alarm.no_data": "无数据 {alarm}: 已有 {missing} 分钟没有 {alias}. 日志 {definition}{series}. {advice}",
-        "alarm.again": "{alarm} 自上次通知以来又触发 {times}, 当前级别 {level}: {alias} 为 {value}. 日志"
-        " {definition}{series}. {advice}",
-        "alarm.still": "{alarm} 仍在触发, 级别 {level}: {alias} 为 {value} ({threshold}). 日志 {definition}{series}."
-        " {advice}",
-        "alarm.recovered": "已恢复 {alarm}: {alias} 为 {value}. 日志 {definition}{series}.",
-        "alarm.changed": "{alarm} 触发期间定义已被修改或删除; 将重新开始判断. 日志 {definition}{series}.",
-        "alarm.escalated": "已升级 {alarm}: 已触发 {limit}, 级别 {level}, {count} 个序列, 无人确认. 日志 {definition}."
-        " 原因见 cloudheal explain {alarm}; 确认: cloudheal logs acknowledge {alarm}. {advice}",
-        "alarm.calmed": "已恢复 {alarm}: 不再触发. 日志 {definition}.",
-        "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来: 事件可能也收不到.",
-        "canary.back": "经队列 {queue} 的自检消息恢复正常.",
-        "source.silent": "账号 {account} 已有 {limit} 没有事件. 请检查事件规则及其投递目标: cloudheal check.",
-        "source.back": "账号 {account} 的事件恢复正常.",
-        "queue.late": "队列 {queue} 中最早的消息等待已超过 {limit}: 处理跟不上.",
-        "queue.current": "队列 {queue} 的消息恢复及时处理.",
-        "run.waits_long": "{resource} 已等待 {limit} ({reason}, 规则 {rule}): 原因消除之前不会执行任何操作.",
-        "repeats": "{line} (自 {since} 起共 {count} 次)",
+        "incident.not_healed": "{resource}（{trouble}）未能恢复：{code}。{advice}",
+        "incident.unknown": "无法确定 {resource}（{trouble}）是否已恢复：{code}。请人工查看。{advice}",
+        "failure.survived": "{resource} 或其宿主机发生故障，现已恢复运行：{advice}。",
+        "storm": "同一分组有大量服务器同时发生故障（规则 {rule}，当前 {resource}）。其余操作已暂停，等待人工确认。",
+        "escalated": "{resource} 需要人工处理：规则 {rule} 的结论是 {reason}。",
+        "approval.asked": "请在 {expires} 之前答复：{question} 执行 cloudheal approve {id} 或 cloudheal deny {id}。",
+        "run.parked": "{resource} 上的执行已搁置 [{reason}]：请人工重新开始或放弃执行 {run}。",
+        "worker.dead": "工作进程 {worker} 已失联；{heir} 接管了它的 {runs} 个执行。",
+        "dead_letter": "来自 {origin} 的消息无法解读（死信 {number}）：{reason}",
+        "listener.failed": "{origin} 处理某个事件最终失败：{reason}。修复之后，执行 cloudheal dead-letters replay"
+        " {number} 让它重新处理。",
+        "plan.no_slot": "{resource} 的维护（{event}）在云平台自行开始之前没有可用时段：{binding}。随后：{then}。",
+        "plan.missed": "{resource} 的时段已过而未开始（{reason}）；计划程序正在寻找其他时段。",
+        "alarm.critical": "严重 {alarm}：{alias} 为 {value}（{threshold}），{lasting}。日志 {definition}{series}。"
+        "{advice}",
+        "alarm.warn": "警告 {alarm}：{alias} 为 {value}（{threshold}），{lasting}。日志 {definition}{series}。{advice}",
+        "alarm.info": "提示 {alarm}：{alias} 为 {value}（{threshold}），{lasting}。日志 {definition}{series}。{advice}",
+        "alarm.no_data": "无数据 {alarm}：已有 {missing} 分钟没有 {alias}。日志 {definition}{series}。{advice}",
+        "alarm.again": "{alarm} 自上次通知以来又触发 {times}，当前级别 {level}：{alias} 为 {value}。日志"
+        " {definition}{series}。{advice}",
+        "alarm.still": "{alarm} 仍在触发，级别 {level}：{alias} 为 {value}（{threshold}）。日志 {definition}{series}。"
+        "{advice}",
+        "alarm.recovered": "已恢复 {alarm}：{alias} 为 {value}。日志 {definition}{series}。",
+        "alarm.changed": "{alarm} 触发期间定义已被修改或删除；将重新开始判断。日志 {definition}{series}。",
+        "alarm.escalated": "已升级 {alarm}：已触发 {limit}，级别 {level}，{count} 个序列，无人确认。日志 {definition}。"
+        "原因见 cloudheal explain {alarm}；确认：cloudheal logs acknowledge {alarm}。{advice}",
+        "alarm.calmed": "已恢复 {alarm}：不再触发。日志 {definition}。",
+        "canary.missing": "经队列 {queue} 发出的自检消息在 {limit} 内没有回来：事件可能也收不到。",
+        "canary.back": "经队列 {queue} 的自检消息恢复正常。",
+        "source.silent": "账号 {account} 已有 {limit} 没有事件。请检查事件规则及其投递目标：cloudheal check。",
+        "source.back": "账号 {account} 的事件恢复正常。",
+        "queue.late": "队列 {queue} 中最早的消息等待已超过 {limit}：处理跟不上。",
+        "queue.current": "队列 {queue} 的消息恢复及时处理。",
+        "run.waits_long": "{resource} 已等待 {limit}（{reason}，规则 {rule}）：原因消除之前不会执行任何操作。",
+        "repeats": "{line}（自 {since} 起共 {count} 次）",
         "more": "另有 {count} 条",
         "title": "cloudheal: {line}",
         "title.many": "cloudheal: {count} 条通知",
@@ -174,7 +175,7 @@ class Wording:
     def _say(self, text: str, **facts: str) -> str:
         """Fill a text; a fact that is a phrase itself may be there in other languages under its name and theirs."""
         mine = {name: facts.get(f"{name}_{self.language}", value) for name, value in facts.items()}
-        return TEXTS[self.language][text].format_map(mine)
+        return TEXTS[self.language][text].format_map(told(mine))
 
     def _clock(self, notice: Notice) -> str:
         return notice.at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -65,7 +65,7 @@ def _lasting(turn: Turn, rule: Rule | None) -> Mapping[str, str]:
         return {"lasting": f"in the last {alarm.minutes} min", "lasting_zh": f"最近 {alarm.minutes} 分钟"}
     return {
         "lasting": f"in {bad} of the last {rule.of} periods of {alarm.minutes} min",
-        "lasting_zh": f"最近 {rule.of} 个周期 (每个 {alarm.minutes} 分钟) 中有 {bad} 个异常",
+        "lasting_zh": f"最近 {rule.of} 个周期（每个 {alarm.minutes} 分钟）中有 {bad} 个异常",
     }
 
 

@@ -160,7 +160,7 @@ class _Teller:
             return self._on_plan(entry, body)
         said = _calls_nothing(entry) or f"entry.{entry.kind}"
         may = entry.body.get("may_answer")
-        names = self._say("may_answer", names=", ".join(may)) if isinstance(may, list) else ""
+        names = self._say("may_answer", names=self.texts["list"].join(may)) if isinstance(may, list) else ""
         return self.texts.get(said, self.texts["entry"]).format_map(facts) + names
 
     def _on_plan(self, entry: Written, body: Mapping[str, str]) -> str:
@@ -179,7 +179,9 @@ class _Teller:
 
     def _end(self, affair: Affair, ended: datetime) -> Iterator[str]:
         code = affair.evidence.get("code", "-")
-        facts = ", ".join(self._fact(key, value) for key, value in affair.evidence.items() if key != "code")
+        facts = self.texts["list"].join(
+            self._fact(key, value) for key, value in affair.evidence.items() if key != "code"
+        )
         verdict = self._word("verdict", affair.verdict)
         yield self._say("ended", at=self._at(ended), verdict=verdict, code=code, evidence=facts or "-")
         times = affair.timeline.times

@@ -17,6 +17,7 @@ from cloudheal.logs.alarm_telling import quoted, series_text
 from cloudheal.logs.alarms import Alarm, Rule
 from cloudheal.model.alarm import Level
 from cloudheal.model.window import next_opening
+from cloudheal.model.words import told
 from cloudheal.record.explain_alarm_texts import ALARM_TEXTS
 from cloudheal.record.log_alarms import Standings
 from cloudheal.record.log_escalation import Spell
@@ -170,7 +171,7 @@ class _Teller:
         return self._say(one if number == 1 and one in self.texts else text, **facts)
 
     def _say(self, text: str, **facts: str) -> str:
-        return self.texts[text].format_map(facts)
+        return self.texts[text].format_map(told(facts))
 
     def _at(self, moment: datetime) -> str:
         return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
