@@ -194,6 +194,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "drain": "摘除之前权重为 0 的时间；0s 表示立即摘除。",
                 "remove_last": "即使是分组中最后一台健康的服务器也摘除。",
                 "confirm": "只处理云上显示正在回收的服务器。",
+                "evidence": "在服务器消失之前保存当时的一切情况，包括控制台输出的末尾；摘出分组之后才读取，不耽误步骤。",
                 "replace": "订购另一台服务器并加入相同分组。",
                 "candidates": "按顺序可订购的配置。",
                 "pay_as_you_go": "抢占式无货时按全价订购。",

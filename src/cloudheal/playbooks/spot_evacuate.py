@@ -6,6 +6,10 @@ success for members that it did not find (S0.12, S0.15). The last server that se
 says `remove_last: true`; once a replacement serves there, it goes after all. A server that the cloud will only stop
 (S0.13, Q32) keeps its membership with weight 0, since somebody may start it again.
 
+With `evidence: true` how everything was is kept as well (Q30), but only once the server is out of its groups: the notice
+is minutes, nothing that is done here changes what the server would show, and what it shows goes with it. Reading
+it holds up nothing but the wait for the replacement, which boots meanwhile.
+
 What was and was not reached stands in the verdict's evidence, group by group.
 """
 
@@ -21,7 +25,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Risk
 from cloudheal.model.incident import Healed
-from cloudheal.playbooks import leaving, replacing
+from cloudheal.playbooks import evidence, leaving, replacing
 from cloudheal.playbooks.leaving import Groups, Home, Homes, SupersededError
 from cloudheal.playbooks.replacing import Candidate, Purchase, offers_of, order_of_json, order_to_json
 from cloudheal.ports.cloud import Health, Reclaim
@@ -50,6 +54,11 @@ class EvacuateParameters(BaseModel):
     drain: Duration = Field(duration_of("30s"), description="Weight 0 for so long before removal; 0s removes at once.")
     remove_last: bool = Field(default=False, description="Remove even the last healthy server of a group.")
     confirm: bool = Field(default=True, description="Act only on a server that the cloud shows as being reclaimed.")
+    evidence: bool = Field(
+        default=False,
+        description="Keep how everything was, the end of the console included, before the server is gone; read once it "
+        "is out of its groups, so that it delays nothing.",
+    )
     replace: bool = Field(default=False, description="Order another server and put it into the same groups.")
     candidates: tuple[Candidate, ...] = Field(
         (Candidate(),), description="What may be ordered, in order.", min_length=1
@@ -128,6 +137,8 @@ def _evacuate(case: Case, hands: Hands, story: _Story) -> tuple[Healed, str]:
     late = tuple(one for one in rest or () if one.place not in known)
     story.homes += late
     _leave(case, hands, groups, late, story)
+    if parameters.evidence and not evidence.gather(case, hands):
+        raise SupersededError
 
     story.replacement = purchase.order(TRIES_AFTER)
     if purchase.unclear:
@@ -287,5 +298,6 @@ SPOT_EVACUATE = Playbook(
         "No group lost its last healthy server, unless the rule says remove_last.",
         "With replace: the new server runs, is in the same groups, ports and weights as before, and passes its checks.",
     ),
-    parts=(leaving, replacing),
+    options={"evidence": ("console", "health")},
+    parts=(evidence, leaving, replacing),
 )
