@@ -58,6 +58,23 @@ def evacuation() -> Scene:
     return Scene(cloud, rules=[EVACUATE], events=[cloud.reclaim(web)])
 
 
+def test_a_server_that_is_in_a_group_after_all_is_no_success() -> None:
+    """Somebody puts it back on another port after it was removed: what is read back counts, not the calls."""
+    cloud = FakeCloud(boot=timedelta(minutes=1))
+    web = cloud.server("i-web", order=SPOT)
+    cloud.server("i-peer")
+    place = cloud.group("lb-1", "g-1", Member("i-web", 8080, 30), Member("i-peer", 8080, 55))
+    scene = Scene(cloud, rules=[EVACUATE | {"with": {"replace": True, "drain": "0s"}}], events=[cloud.reclaim(web)])
+
+    def put_back() -> None:
+        cloud.balancers.groups[place].append(Member("i-web", 9090, 30))
+
+    told = scene.later(timedelta(seconds=30), put_back).play()
+    assert (told.verdicts["i-web"], told.evidence["i-web"]["code"]) == ("not healed", "still_in_group")
+    assert told.evidence["i-web"]["still_in"] == "lb-1/g-1"
+    assert told.notices.count("incident.not_healed") == 1
+
+
 def test_a_mass_reclaim_buys_no_more_than_the_hour_allows() -> None:
     """Three are taken away and leave; two are replaced, and people are told why the third is not."""
     cloud = FakeCloud()

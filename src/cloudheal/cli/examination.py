@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -34,6 +35,7 @@ def examine(settings: Settings, config: Path) -> Iterator[Seen]:
     """Look at settings, rules, database and every account."""
     yield from _rules(settings, config)
     yield from _unused(settings)
+    yield from in_clear(settings)
     yield from _logs(settings, config)
     yield from _database(settings)
     for account in settings.accounts:
@@ -47,6 +49,14 @@ def _unused(settings: Settings) -> Iterator[Seen]:
     for account in settings.accounts:
         if account.vsever_group_id:
             yield account.name, "settings.unused", "warning", {"field": "vsever_group_id"}
+
+
+def in_clear(settings: Settings) -> Iterator[Seen]:
+    """Name the vendor's addresses that are spoken to without encryption, as the vendor's old sample does."""
+    for account in settings.accounts:
+        parts = urlsplit(account.queue.endpoint if account.queue else "")
+        if parts.scheme == "http" and (parts.hostname or "").endswith(".aliyuncs.com"):
+            yield account.name, "settings.in_clear", "warning", {"field": "queue.endpoint", "host": str(parts.hostname)}
 
 
 def _traffic(settings: Settings) -> Iterator[Seen]:

@@ -6,8 +6,8 @@ success for members that it did not find (S0.12, S0.15). The last server that se
 says `remove_last: true`; once a replacement serves there, it goes after all. A server that the cloud will only stop
 (S0.13, Q32) keeps its membership with weight 0, since somebody may start it again.
 
-With `evidence: true` how everything was is kept as well (Q30), but only once the server is out of its groups: the notice
-is minutes, nothing that is done here changes what the server would show, and what it shows goes with it. Reading
+With `evidence: true` how everything was is kept too (Q30), but only once the server is out of its groups: the notice is
+minutes, nothing that is done here changes what the server would show, and what it shows goes with it. Reading
 it holds up nothing but the wait for the replacement, which boots meanwhile.
 
 What was and was not reached stands in the verdict's evidence, group by group.
