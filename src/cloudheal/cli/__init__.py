@@ -19,6 +19,8 @@ from typer.main import solve_typer_info_help
 from typer.models import CommandInfo, TyperInfo
 
 if TYPE_CHECKING:
+    from cloudheal.errors import CloudhealError
+
     app: typer.Typer
 
 #: The modules whose commands and groups stand at the top, each with their names, in the order of the help.
@@ -81,13 +83,22 @@ def main() -> None:
     except CloudhealError as problem:
         from cloudheal.settings.discretion import discreet
 
-        print(discreet(f"cloudheal: {problem}"), file=sys.stderr)
+        print(discreet(f"cloudheal: {_said(problem)}"), file=sys.stderr)
         sys.exit(2 if isinstance(problem, SettingsError) else 1)
     except Exception as problem:  # noqa: BLE001 - by itself it would be printed with whatever it holds
         from cloudheal.settings.discretion import told
 
         print(told(problem), file=sys.stderr)
         sys.exit(1)
+
+
+def _said(problem: CloudhealError) -> str:
+    """Return an error as it is told: one of the settings in the language that they name, as far as that is known."""
+    from cloudheal.cli.settings_texts import in_chinese, wants_chinese
+    from cloudheal.errors import SettingsError
+
+    is_for_chinese = isinstance(problem, SettingsError) and wants_chinese(sys.argv[1:])
+    return in_chinese(str(problem)) if is_for_chinese else str(problem)
 
 
 def _made(commands: list[CommandInfo], groups: list[TyperInfo]) -> typer.Typer:
