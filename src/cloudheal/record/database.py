@@ -36,9 +36,10 @@ SILENT_SECONDS = 10
 #: Steps of SQLite's machine after which a transaction that may be undone is asked again: about a millisecond.
 STEPS_UNASKED = 50_000
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON")
-#: A large batch changes thousands of pages. A writer keeps them in memory to its commit (KiB), and the log carries a
-#: few batches (pages) before they are copied into the file: a page that each of them changed is copied once.
-_WRITING = ("cache_size=-32768", "wal_autocheckpoint=8192")
+#: A large batch changes thousands of pages. A writer keeps them in memory to its commit and no longer, because there
+#: are dozens of connections. The log carries a few batches (pages) before they are copied into the file: a page that
+#: each of them changed is copied once.
+_WRITING = ("cache_spill=OFF", "wal_autocheckpoint=8192")
 
 
 @dataclass(frozen=True, slots=True)
