@@ -10,7 +10,8 @@ import pytest
 from cloudheal.model.inventory import Description, Sighting
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.database import Database
-from cloudheal.record.inventory import Sizes, are_news, describe, known, not_described, release, retag, sight
+from cloudheal.record.inventory import are_news, describe, known, not_described, release, retag, sight
+from cloudheal.record.sizes import Sizes
 from cloudheal.settings.rules import Selector
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

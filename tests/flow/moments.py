@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudheal.record.database import Database
-from cloudheal.record.inventory import NOT_RUNNING
+from cloudheal.record.sizes import NOT_RUNNING
 
 _COLUMNS = "run, part, trouble, at_once, in_hour, helped, down, known, fell"
 _TABLE = """CREATE TABLE moment (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from cloudheal.app.chores import MOST_FAILURES, Chores
 from cloudheal.app.outage import Outage
+from cloudheal.clouds.encoding import parsed
 from cloudheal.metrics.counters import Counters
 
 PATIENCE = 20
@@ -80,9 +82,17 @@ def test_a_chore_that_keeps_failing_is_an_illness_until_it_works(chores: Chores)
     chores.attempt("keep", raising(ValueError()))
     (ill,) = chores.ill()
     assert (ill.chore, ill.times) == ("keep", MOST_FAILURES)
-    assert ill.reason.startswith("ValueError at test_chores.py:")
+    assert ill.reason.startswith("ValueError at unit/test_chores.py:")
     chores.attempt("keep", lambda: None)
     assert chores.ill() == []
+
+
+def test_a_failure_in_a_library_names_the_line_of_ours_that_led_there(chores: Chores) -> None:
+    """A line of a library alone would not say what the chore was about."""
+    for _ in range(MOST_FAILURES):
+        chores.attempt("keep", lambda: parsed("{"))
+    (ill,) = chores.ill()
+    assert re.fullmatch(r"JSONDecodeError at json/decoder.py:\d+ from clouds/encoding.py:\d+", ill.reason)
 
 
 def test_a_database_that_fails_is_one_outage_and_not_many_sick_chores(chores: Chores) -> None:

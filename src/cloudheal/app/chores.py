@@ -23,6 +23,8 @@ from cloudheal.record.blame import blame
 
 log = logging.getLogger("cloudheal.chores")
 
+#: Where this package is.
+OURS = Path(__file__).parent.parent
 #: Failures of a chore in a row that are an illness; one may be a message or a moment.
 MOST_FAILURES = 3
 
@@ -123,5 +125,11 @@ def raised_at(problem: BaseException) -> str:
 
 
 def _place(problem: BaseException) -> str:
+    """Name the line that raised, and where it is in a library the line of ours that led there."""
     frames = traceback.extract_tb(problem.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+    ours = [one for one in frames if one.filename != __file__ and Path(one.filename).is_relative_to(OURS)]
+    return " from ".join(dict.fromkeys(map(_line, [*frames[-1:], *ours[-1:]]))) or "nowhere"
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"

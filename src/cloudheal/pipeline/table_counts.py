@@ -12,8 +12,8 @@ from cloudheal.model.incident import Mode, Trouble
 from cloudheal.model.resource import ResourceId
 from cloudheal.record.facts import Counted, Counting, Windows
 from cloudheal.record.holds import holds_in_force
-from cloudheal.record.inventory import Sizes
 from cloudheal.record.promotions import effective_mode
+from cloudheal.record.sizes import Sizes
 from cloudheal.settings.rules import Rule, Selector
 
 

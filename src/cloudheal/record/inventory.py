@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -25,14 +24,12 @@ from cloudheal.model.resource import Cloud, Resource, ResourceId, named
 from cloudheal.record.bulk import Bulk, Row, among, texts, write
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.naming import about, names_of
-from cloudheal.record.tables import GRANT, INCIDENT, RESOURCE, RUN
-from cloudheal.settings.rules import Selector
+from cloudheal.record.tables import RESOURCE
 
 #: A cloud's read may be as old as this.
 STALE_READ = timedelta(seconds=60)
 #: Names in one statement.
 SLICE = 1000
-NOT_RUNNING = ("Pending", "Created", "Starting", "Stopping", STOPPED)
 _NAME = ("cloud", "account", "region", "kind", "id")
 _PLACES = tuple(RESOURCE.c[name] for name in _NAME)
 _ONE, _SOME = sa.select(RESOURCE).where(about(RESOURCE, "id")), sa.select(RESOURCE).where(among(RESOURCE.c.id, "ids"))
@@ -49,14 +46,6 @@ _OLDER = RESOURCE.c.described.is_(None) | (RESOURCE.c.described <= sa.bindparam(
 _OTHERWISE_TAGGED = about(RESOURCE, "id") & _OLDER & (RESOURCE.c.tags != sa.bindparam("written"))
 _RETAG = sa.update(RESOURCE).where(_OTHERWISE_TAGGED).values(tags=sa.bindparam("written"))
 _ARE_NEWS = sa.select(RESOURCE.c.id).where(_OTHERWISE_TAGGED)
-_OF_GRANTS = GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-_OF_ACCOUNT = (INCIDENT.c.cloud == sa.bindparam("of_cloud")) & (INCIDENT.c.account == sa.bindparam("of_account"))
-_HELPED = sa.select(INCIDENT.c.resource).select_from(_OF_GRANTS).where(_OF_ACCOUNT)
-_GRANTS_OF = (
-    sa.select(sa.func.count())
-    .select_from(_OF_GRANTS)
-    .where(_OF_ACCOUNT, INCIDENT.c.resource == sa.bindparam("of_resource"))
-)
 #: What wins when two observations bear the same instant: the end of a movement over the movement.
 _RANKS = {DELETED: 2, RUNNING: 1, STOPPED: 1}
 
@@ -160,73 +149,6 @@ def not_described(connection: sa.Connection, cloud: Cloud, account: str, most: i
     wanting = there & (RESOURCE.c.kind == "instance") & (RESOURCE.c.described.is_(None) | restarted)
     rows = connection.execute(sa.select(RESOURCE).where(wanting).order_by(RESOURCE.c.first_seen).limit(most))
     return [_known(row) for row in rows]
-
-
-class Sizes:
-    """How large groups are, within one transaction: each is counted once, and kept true while runs are granted.
-
-    Counting looks at every member; of thousands that fall in one batch most belong to the same few groups.
-    """
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
-        self._counted: dict[tuple[str, str, str], _Size] = {}
-        self._helped: set[ResourceId] = set()
-
-    def of(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
-        """Return how many members a group of the subject's account has, and how many of them nobody helps yet.
-
-        A group that is a rule's own, and named for it, has the members that its `selector` selects.
-        """
-        name = (str(subject.cloud), subject.account, group)
-        if name not in self._counted:
-            self._counted[name] = _size(self.connection, subject, group, selector)
-        size = self._counted[name]
-        return size.total, size.down
-
-    def helped(self, subject: ResourceId) -> int:
-        """Take in that a run was granted for a resource; returns in how many groups it was waited for."""
-        if subject in self._helped:
-            return 0
-        self._helped.add(subject)
-        waited = [size for size in self._counted.values() if self._waited(subject, size)]
-        for size in waited:
-            size.down -= 1
-        return len(waited)
-
-    def _waited(self, subject: ResourceId, size: _Size) -> bool:
-        """Say whether a resource, which has a grant now, was counted as one that nobody helps."""
-        down = sa.select(RESOURCE.c.id).where(size.needing, _is(subject)).exists()
-        granted = self.connection.scalar(_GRANTS_OF, {"of_resource": subject.id, **_place(subject)}) or 0
-        return granted <= 1 and bool(self.connection.scalar(sa.select(down)))
-
-
-@dataclass(slots=True)
-class _Size:
-    """How large a group is; `needing` selects its members that need help, whether or not they get it."""
-
-    total: int
-    down: int
-    needing: sa.ColumnElement[bool]
-
-
-def _size(connection: sa.Connection, subject: ResourceId, group: str, selector: Selector | None) -> _Size:
-    """Count the members, and those that need help which nobody gives yet.
-
-    Only described members count, so that an event about a server that does not exist cannot make a group look larger.
-    """
-    chosen = RESOURCE.c.group == group if selector is None else _selected(connection, selector)
-    same = (RESOURCE.c.cloud == str(subject.cloud)) & (RESOURCE.c.account == subject.account)
-    there = same & chosen & RESOURCE.c.released.is_(None) & RESOURCE.c.described.is_not(None)
-    fallen = RESOURCE.c.state.in_(NOT_RUNNING)
-    down = sa.func.count().filter(fallen, RESOURCE.c.id.not_in(_HELPED))
-    counted = sa.select(sa.func.count(), down).select_from(RESOURCE).where(there)
-    total, down_now = connection.execute(counted, _place(subject)).one()
-    return _Size(total, down_now, there & fallen)
-
-
-def _place(subject: ResourceId) -> dict[str, str]:
-    return {"of_cloud": str(subject.cloud), "of_account": subject.account}
 
 
 def instances_called(connection: sa.Connection, called: str) -> list[Known]:
@@ -339,42 +261,10 @@ def _upsert(
     return len(connection.execute(statement.returning(RESOURCE.c.id)).all())
 
 
-def _selected(connection: sa.Connection, selector: Selector) -> sa.ColumnElement[bool]:
-    """Say in SQL what a selector selects; name patterns are read the way of the shell, in either database."""
-    if selector.selects_nothing:
-        return sa.false()
-    wanted: list[sa.ColumnElement[bool]] = [
-        RESOURCE.c[column].in_(values)
-        for column, values in (("id", selector.ids), ("region", selector.regions), ("group", selector.groups))
-        if values
-    ]
-    if selector.names:
-        every = connection.scalars(sa.select(RESOURCE.c.name).distinct())
-        matching = [name for name in every if any(fnmatchcase(name, one) for one in selector.names)]
-        wanted.append(RESOURCE.c.name.in_(matching))
-    wanted += [_tagged(connection, key, values) for key, values in selector.tags.items()]
-    return sa.and_(sa.true(), *wanted)
-
-
 def groups_of_servers(connection: sa.Connection) -> list[str]:
     """Return the names of all groups that described servers are in."""
     column = RESOURCE.c.group
     return list(connection.scalars(sa.select(column).where(column != "").distinct().order_by(column)))
-
-
-def _tagged(connection: sa.Connection, key: str, values: Sequence[str]) -> sa.ColumnElement[bool]:
-    if connection.dialect.name == "sqlite":
-        if not {'"', "\\"} & set(key):  # a path cannot name such a key
-            return sa.func.json_extract(RESOURCE.c.tags, f'$."{key}"').in_(values)
-        each = sa.func.json_each(RESOURCE.c.tags).table_valued("key", "value")
-        return sa.exists().where(each.c.key == key, each.c.value.in_(values))
-    tag: sa.ColumnElement[str] = sa.cast(RESOURCE.c.tags, postgresql.JSONB)[key].astext
-    return tag.in_(values)
-
-
-def _is(subject: ResourceId) -> sa.ColumnElement[bool]:
-    name = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
-    return sa.and_(*(RESOURCE.c[column] == value for column, value in zip(_NAME, name, strict=True)))
 
 
 def _order(subject: ResourceId) -> tuple[str, str, str, str]:

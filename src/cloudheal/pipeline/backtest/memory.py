@@ -20,7 +20,7 @@ from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.model.system_event import rank
 from cloudheal.pipeline.backtest.servers import KEYS, Members, Server, latest
 from cloudheal.record.facts import HOUR, Counted, Windows
-from cloudheal.record.inventory import NOT_RUNNING
+from cloudheal.record.sizes import NOT_RUNNING
 from cloudheal.record.system_events import Name, name_of
 from cloudheal.sense.inventory import STATE_CHANGE
 from cloudheal.sense.triggers import tells_recovery
