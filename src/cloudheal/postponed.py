@@ -5,7 +5,9 @@ not be there. Together they would be a fifth of a worker's start and of its memo
 stand-in takes the place of each; whoever uses anything of a stand-in gets it from the real package, which is loaded
 then. Whoever imports the package later gets it without a detour, and one that was loaded before is left alone.
 
-Not for what somebody derives a class from or catches: both want a real class, and say so at once.
+Not for what somebody derives a class from or catches: both want a real class, and say so at once. And not for what
+changes something elsewhere when it is loaded, as SQLAlchemy's object mapper does: whoever loads it late may be one of
+many threads, and the others would meet it half made.
 """
 
 from __future__ import annotations

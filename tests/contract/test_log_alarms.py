@@ -325,7 +325,7 @@ def test_alarms_are_evaluated_without_numpy(database: Database, monkeypatch: pyt
     assert statuses(site) == ["firing", "recovered"]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "WARN slow: rt is 30 (over 20)"), ("zh", "警告 slow: rt 为 30")])
+@pytest.mark.parametrize(("language", "said"), [("en", "WARN slow: rt is 30 (over 20)"), ("zh", "警告 slow：rt 为 30")])
 def test_people_are_told_in_their_language_what_to_do(database: Database, desk: Desk, language: str, said: str) -> None:
     """The numbers, the log and the words of the settings."""
     site = Site(database, alarm(ONCE, text="Look at {x} first."))

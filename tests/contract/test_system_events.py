@@ -83,7 +83,8 @@ def test_a_time_that_was_moved_is_learned_from_a_look(database: Database) -> Non
     note(database, told("e-1", "Scheduled", notBefore="2026-03-04T03:00:00Z"), at=NOW + HOUR)
     with database.snapshot() as connection:
         names = [(Cloud.ALIBABA, ACCOUNT, id_) for id_ in ("e-1", "e-2")]
-        moved, other = known_events(connection, names).values()
+        found = known_events(connection, names)
+        moved, other = (found[one] for one in names)
         assert [one.id for one in list_system_events(connection, Narrow())] == ["e-1", "e-2"]
     assert (moved.changed, other.changed) == (NOW + HOUR, NOW)
     assert moved.event.not_before == NOW + timedelta(days=3)

@@ -106,7 +106,7 @@ def test_an_error_that_a_command_did_not_foresee_is_shown_without_secrets(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The traceback is there, for whoever reports it; it ends with 1."""
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "application", lambda _words: fail)
     with pytest.raises(SystemExit) as end:
         cli.main()
     shown = capsys.readouterr().err

@@ -113,7 +113,7 @@ def test_a_worker_loads_nothing_that_it_never_uses() -> None:
     program = (
         "import sys\n"
         "import cloudheal.act.engine, cloudheal.clouds.alibaba.client\n"
-        "idle = ('aiohttp', 'apscheduler', 'cryptography', 'psycopg', 'sqlalchemy.orm')\n"
+        "idle = ('aiohttp', 'apscheduler', 'cryptography', 'psycopg')\n"
         "print(*[one for one in idle if one in sys.modules])\n"
         "import darabonba.core, dbos._sys_db, alibabacloud_tea_openapi.utils\n"
         "import alibabacloud_credentials.provider.ecs_ram_role as role\n"
@@ -125,3 +125,10 @@ def test_a_worker_loads_nothing_that_it_never_uses() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.splitlines() == ["", "1 BackgroundScheduler", "False", "sha256", "aiohttp.client True"], done
+
+
+def test_the_object_mapper_is_loaded_before_there_are_threads() -> None:
+    """Loading it changes how SQLAlchemy looks at every object: in a thread, others would meet it half made."""
+    program = "import sys, cloudheal.act.engine; print('sqlalchemy.orm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"

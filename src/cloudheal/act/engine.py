@@ -32,8 +32,8 @@ from cloudheal.ports.hurry import hurrying
 from cloudheal.ports.store import STORE_AWAY, Store, is_away
 from cloudheal.postponed import postponed
 
-# The driver is of no use on SQLite, and comes with the first connection to PostgreSQL; sessions are not ours.
-with postponed("psycopg", "sqlalchemy.orm", "sqlalchemy.ext.asyncio"):
+# The driver is of no use on SQLite, and comes with the first connection to PostgreSQL.
+with postponed("psycopg"):
     from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
     from dbos import Serializer as DBOSSerializer
     from dbos import error as failures
