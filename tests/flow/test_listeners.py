@@ -167,7 +167,7 @@ def test_no_chore_dies_of_an_error_that_nobody_foresaw(
         clock.broken = True
         until(lambda: {each.chore for each in app.chores.ill()} == FAILING, 60, "failing chores")
         assert all(
-            f"chore.failed chore={name} reason='RuntimeError at test_listeners" in caplog.text for name in FAILING
+            f"chore.failed chore={name} reason='RuntimeError at flow/test_listeners" in caplog.text for name in FAILING
         )
         assert caplog.text.count("chore.failed chore=keep") == 1
         clock.broken = False
