@@ -164,7 +164,8 @@ def test_a_locked_server_is_not_started(healing: Healing) -> None:
     assert (run.state, run.look, run.owner) == ("waiting", 1, "")
     assert run.next_eligible > healing.app.clock.now().timestamp() * 1000
     assert healing.rows(GRANT) == healing.starts() == []
-    assert healing.reasons() == ["act", "locked"]
+    # The first sweep may find the same stop, before or after the message: one of both is stale then.
+    assert [one for one in healing.reasons() if one != "stale"] == ["act", "locked"]
 
 
 def test_a_start_that_always_fails_is_given_up(healing: Healing) -> None:

@@ -141,7 +141,8 @@ def test_an_unexplained_stop_is_asked_about_even_under_auto(begin: Callable[...,
     say(healing, Answer.APPROVED)
     (incident,) = healing.until_ended(1)
     assert (incident.verdict, healing.starts()) == ("healed", ["i-bp1web01"])
-    assert healing.reasons() == ["act", "unexplained"]
+    # The first sweep may find the same stop, before or after the message: one of both is stale then.
+    assert [one for one in healing.reasons() if one != "stale"] == ["act", "unexplained"]
     (run,) = healing.rows(RUN)
     assert (run.look, run.approved_by) == (1, "ops")
 
