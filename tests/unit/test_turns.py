@@ -134,3 +134,32 @@ def test_a_transaction_that_fails_ends_its_turn(tmp_path: Path) -> None:
         assert database.turns.take(0, hurries=False)
         database.turns.give()
     database.close()
+
+
+def test_however_many_wait_with_a_connection_whoever_has_the_turn_gets_one(tmp_path: Path) -> None:
+    """A hundred transactions of a library that wait for their turn, each with a connection, do not stop ours."""
+    database = open_database(f"sqlite:///{tmp_path / 'c.db'}")
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE told (name TEXT)")
+
+    def library() -> None:
+        with database.writing.begin() as connection:
+            connection.execute(sa.text("INSERT INTO told VALUES ('theirs')"))
+
+    threads = [threading.Thread(target=library, daemon=True) for _ in range(100)]
+    assert database.turns.take(LONG, hurries=False)
+    for number, one in enumerate(threads, start=1):
+        one.start()
+        while len(database.turns._others) < number:  # noqa: SLF001 - as above
+            assert one.is_alive(), "this one found no connection to wait with"
+            threading.Event().wait(0.001)
+    ours = database.writing.connect()
+    ours.execute(sa.text("INSERT INTO told VALUES ('ours')"))
+    ours.commit()
+    ours.close()
+    database.turns.give()
+    for one in threads:
+        one.join(LONG)
+    with database.snapshot() as connection:
+        assert connection.scalar(sa.text("SELECT COUNT(*) FROM told")) == 101
+    database.close()

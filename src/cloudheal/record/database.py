@@ -21,12 +21,12 @@ from cloudheal.record.turns import Turns, in_turn, write_in_turns
 
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
-#: Of files, which cost little: as many as threads may want at once.
-#: The one that was used last is used next, because what it read is still in its memory.
+#: Of files, which cost little: without a limit, because a thread that waits for its turn to write may hold one, and
+#: whose turn it is must find one. The one that was used last is used next, because what it read is still in its memory.
 _CONNECTIONS: Mapping[str, Any] = {
     "poolclass": sa.pool.QueuePool,
-    "pool_size": 8,
-    "max_overflow": 72,
+    "pool_size": 32,
+    "max_overflow": -1,
     "pool_use_lifo": True,
 }
 _NOTED, _CHECK = "cloudheal.noted", "cloudheal.check"
