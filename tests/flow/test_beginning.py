@@ -96,14 +96,14 @@ def test_runs_beyond_the_few_are_queued(worker: Watching, monkeypatch: pytest.Mo
     assert began.count(engine.QUEUE) >= 2
 
 
-def test_a_worker_that_begins_nothing_queues_everything(worker: Watching) -> None:
-    """While an operator drains it, whatever comes is left to others, or for later."""
+def test_a_worker_that_is_drained_queues_everything(worker: Watching) -> None:
+    """Whatever comes then is left to others, or for later; a poll of the queue that was under way may take one more."""
     worker.app.engine.hold(held=True)
     worker.chaos("power_off", SERVERS[0])
     worker.advance(1)
     until(lambda: worker.drain() == 0 and bool(worker.rows(RUN)), what="a run")
     (run,) = worker.rows(RUN)
-    assert (run.state, run.owner, looks(worker)[run.id][0]) == ("starting", "", engine.QUEUE)
+    assert looks(worker)[run.id][0] == engine.QUEUE
     assert not worker.app.go_ahead()
 
 
