@@ -140,8 +140,8 @@ def planning() -> Account:
     cloud.server(ALIBABA.web)
 
     def happens(server: str) -> str:
-        cloud.plans_repair(cloud.id_of(server))
-        return cloud.announced(cloud.id_of(server))[0]
+        cloud.maintenance.plans_repair(cloud.id_of(server))
+        return cloud.maintenance.announced(cloud.id_of(server))[0]
 
     return replace(fake(), verbs=cloud.verbs, happens=happens)
 
@@ -155,8 +155,8 @@ def fake() -> Account:
     cloud.group(ALIBABA.group.balancer, ALIBABA.group.group, *ALIBABA.members)
 
     def happens(server: str) -> str:
-        cloud.fails(cloud.id_of(server))
-        return cloud.announced(cloud.id_of(server))[0]
+        cloud.maintenance.fails(cloud.id_of(server))
+        return cloud.maintenance.announced(cloud.id_of(server))[0]
 
     def commands() -> list[tuple[str, str, str]]:
         return [(one.text, one.user, one.directory) for one in cloud.guests.commands]

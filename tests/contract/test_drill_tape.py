@@ -73,7 +73,7 @@ def test_a_plan_is_read_as_it_stands(database: Database) -> None:
     """The slot was given and used, though the run is over by now; a rehearsed reboot is an action that was taken."""
     cloud = FakeCloud()
     web = cloud.server(WEB)
-    announced = cloud.announces(web, "SystemMaintenance.Reboot", status="Scheduled", simulated=True)
+    announced = cloud.maintenance.announces(web, "SystemMaintenance.Reboot", status="Scheduled", simulated=True)
     Scene(cloud, rules=[REBOOT], events=[announced]).play_on(database)
     assert fitting(database, {"decision": {"reason": "plan"}})
     assert fitting(database, {"plan": {"policy": "handle", "slot": True, "alone": True}})

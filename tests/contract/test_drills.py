@@ -186,7 +186,7 @@ def test_rows_stand_before_the_cloud_is_asked(tables: Database) -> None:
     at.cloud.drills.create = looking(at.cloud.drills.create)  # type: ignore[method-assign]
     rows = at.order()
     assert seen == [("creating", "")] * 3
-    assert {one.event for one in rows} == set(at.cloud.announcements())
+    assert {one.event for one in rows} == set(at.cloud.maintenance.events())
     assert at.states() == ["open"] * 3
 
 
@@ -225,7 +225,7 @@ def test_a_lost_answer_is_looked_for_in_the_list(tables: Database) -> None:
     at = Rehearsing(tables)
     at.cloud.loses_the_answer("create_drills")
     rows = at.order()
-    assert {one.event for one in rows} == set(at.cloud.announcements())
+    assert {one.event for one in rows} == set(at.cloud.maintenance.events())
     assert {one.state for one in rows} == {DrillState.OPEN}
 
 
@@ -236,7 +236,7 @@ def test_of_two_drills_that_wait_for_the_same_event_neither_takes_it(tables: Dat
     with tables.transaction() as connection:
         add_drill(connection, order(*at.servers, id="dr-dry", real=False))
     (row,) = at.order()
-    (event,) = at.cloud.announcements().values()
+    (event,) = at.cloud.maintenance.events().values()
     assert (row.state, row.event) == (DrillState.CREATING, "")
     assert at.desk.allowance(at.servers[0], event) is Allowance.DRY
     assert at.desk.rows("dr-dry")[0].event == ""
@@ -256,24 +256,24 @@ def test_taking_back_leaves_finished_ones_alone_and_says_why(tables: Database) -
     """One ran to its end meanwhile, one is gone from the list, one is taken back."""
     at = Rehearsing(tables)
     rows = at.order()
-    at.cloud.moves(next(one.event for one in rows if one.resource == at.servers[0]), "Executed")
+    at.cloud.maintenance.moves(next(one.event for one in rows if one.resource == at.servers[0]), "Executed")
     told = at.desk.take_back(rows)
     assert [one.resource for one in told.cancelled] == at.servers[1:]
     assert [(one.row.resource, one.why) for one in told.kept] == [(at.servers[0], "Executed")]
     assert sorted(at.states()) == ["cancelled", "cancelled", "over"]
-    assert {one.status for one in at.cloud.announcements().values()} == {"Executed", "Canceled"}
+    assert {one.status for one in at.cloud.maintenance.events().values()} == {"Executed", "Canceled"}
 
 
 def test_a_real_event_is_never_taken_back(tables: Database) -> None:
     """By its id, beside a simulated one."""
     at = Rehearsing(tables, servers=1)
-    at.cloud.announces(at.servers[0])
-    (real,) = at.cloud.announced(at.servers[0])
+    at.cloud.maintenance.announces(at.servers[0])
+    (real,) = at.cloud.maintenance.announced(at.servers[0])
     (row,) = at.order()
     refused = at.desk.cancel_events([PLACE], [real, row.event, "e-none"])
     assert refused == {real: "not_simulated", "e-none": "not_shown"}
-    assert at.cloud.announcements()[real].status == "Scheduled"
-    assert at.cloud.announcements()[row.event].status == "Canceled"
+    assert at.cloud.maintenance.events()[real].status == "Scheduled"
+    assert at.cloud.maintenance.events()[row.event].status == "Canceled"
 
 
 def test_a_cloud_that_does_not_answer_leaves_everything_as_it_is(tables: Database) -> None:
@@ -301,4 +301,4 @@ def test_a_list_that_cannot_be_read_after_a_lost_answer_is_asked_again_later(tab
     assert (row.state, row.event) == (DrillState.CREATING, "")
     told = at.desk.take_back([row])
     (cancelled,) = told.cancelled
-    assert cancelled.event in at.cloud.announcements()
+    assert cancelled.event in at.cloud.maintenance.events()

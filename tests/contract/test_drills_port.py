@@ -67,8 +67,8 @@ def _fake() -> Account:
         cloud.server(one)
 
     def announces(server: str) -> str:
-        cloud.announces(cloud.id_of(server))
-        return cloud.announced(cloud.id_of(server))[-1]
+        cloud.maintenance.announces(cloud.id_of(server))
+        return cloud.maintenance.announced(cloud.id_of(server))[-1]
 
     return Account(cloud.drills, cloud.clock.now, lambda: cloud.loses_the_answer("create_drills"), announces)
 

@@ -146,9 +146,11 @@ class Night:
             content = {"eventId": f"e-{number}", "instanceId": server.id, "eventStatus": what}
             return message(server, f"Instance:SystemMaintenance.Reboot:{what}", content, now, what)
         if what == "news":
-            known = self.cloud.announced(server)
-            return self.cloud.bulletin(known[-1]) if known else None
-        deed = {"fall": self.cloud.power_off, "reclaim": self.cloud.reclaim, "fails": self.cloud.fails}.get(what)
+            known = self.cloud.maintenance.announced(server)
+            return self.cloud.maintenance.bulletin(known[-1]) if known else None
+        deed = {"fall": self.cloud.power_off, "reclaim": self.cloud.reclaim, "fails": self.cloud.maintenance.fails}.get(
+            what
+        )
         return None if deed is None else deed(server)
 
 

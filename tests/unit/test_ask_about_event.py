@@ -24,7 +24,7 @@ RULE: dict[str, Any] = {
 def asked(type_: str = "SystemMaintenance.Redeploy", answer: Answer | None = None, **announced: Any) -> Scene:
     """Return a scene in which something is announced that nobody here answers."""
     cloud = FakeCloud()
-    scene = Scene(cloud, rules=[RULE], events=[cloud.announces(cloud.server(WEB), type_, **announced)])
+    scene = Scene(cloud, rules=[RULE], events=[cloud.maintenance.announces(cloud.server(WEB), type_, **announced)])
     return scene.answering(answer) if answer else scene
 
 
@@ -53,14 +53,14 @@ def test_a_person_is_asked_and_nothing_is_done(type_: str, status: str) -> None:
 def test_the_end_of_the_event_ends_an_unanswered_question() -> None:
     """The platform did it."""
     scene = asked()
-    scene.later(timedelta(minutes=5), lambda: scene.cloud.moves(EVENT, "Executed"))
+    scene.later(timedelta(minutes=5), lambda: scene.cloud.maintenance.moves(EVENT, "Executed"))
     assert ended(scene.play()) == ("not needed", "event_executed")
 
 
 def test_after_an_approval_the_end_is_waited_for_and_recorded() -> None:
     """Somebody dealt with it; the verdict is what became of the event."""
     scene = asked(answer=Answer.APPROVED)
-    scene.later(timedelta(hours=2), lambda: scene.cloud.moves(EVENT, "Avoided"))
+    scene.later(timedelta(hours=2), lambda: scene.cloud.maintenance.moves(EVENT, "Avoided"))
     told = scene.play()
     assert (ended(told), told.actions) == (("not needed", "event_avoided"), ())
 
@@ -69,7 +69,7 @@ def test_an_event_that_never_ends_is_unknown_in_the_end() -> None:
     """An hour after its time it is still open: it is not waited for without an end."""
     cloud = FakeCloud()
     web, type_ = cloud.server(WEB), "SystemMaintenance.IsolateErrorDisk"
-    announced = cloud.announces(web, type_, status="Inquiring", within=timedelta(hours=1))
+    announced = cloud.maintenance.announces(web, type_, status="Inquiring", within=timedelta(hours=1))
     scene = Scene(cloud, rules=[{**RULE, "with": {"within": "1h"}}], events=[announced]).answering(Answer.APPROVED)
     assert ended(scene.play()) == ("unknown", "still_open")
 

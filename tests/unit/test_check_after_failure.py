@@ -31,12 +31,12 @@ def failure(
     """Return a scene in which the host of a server fails."""
     cloud = FakeCloud()
     web = cloud.server("i-web")
-    first = cloud.fails(web, type_, down=down)
+    first = cloud.maintenance.fails(web, type_, down=down)
     change(cloud)
     scene = Scene(cloud, rules=[RULE | rule], events=[first])
-    (event,) = cloud.announced(web)
+    (event,) = cloud.maintenance.announced(web)
     if told_of_the_end:
-        scene.later(down + timedelta(seconds=1), lambda: cloud.bulletin(event))
+        scene.later(down + timedelta(seconds=1), lambda: cloud.maintenance.bulletin(event))
     return scene
 
 
@@ -79,7 +79,7 @@ def test_a_server_that_stays_down_is_told_and_not_started() -> None:
 
 def test_an_unhealthy_server_is_not_up() -> None:
     """Running and Impaired is not well; it is given its time, and told."""
-    told = failure(lambda cloud: cloud.is_unwell(cloud.id_of("i-web"), "Impaired")).play()
+    told = failure(lambda cloud: cloud.maintenance.is_unwell(cloud.id_of("i-web"), "Impaired")).play()
     assert ended(told) == ("not healed", "unhealthy")
 
 
@@ -109,8 +109,8 @@ def test_a_second_failure_is_a_second_trouble() -> None:
     """Another event id is another incident, also of the same type on the same server."""
     cloud = FakeCloud()
     web = cloud.server("i-web")
-    scene = Scene(cloud, rules=[RULE], events=[cloud.fails(web)])
-    scene.later(timedelta(minutes=10), lambda: cloud.fails(web, "SystemFailure.Reboot"))
+    scene = Scene(cloud, rules=[RULE], events=[cloud.maintenance.fails(web)])
+    scene.later(timedelta(minutes=10), lambda: cloud.maintenance.fails(web, "SystemFailure.Reboot"))
     told = scene.play()
     assert [one.reason for one in told.decisions if one.reason == "act"] == ["act", "act"]
     assert told.notices == ("failure.survived", "failure.survived")

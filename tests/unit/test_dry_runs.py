@@ -81,8 +81,8 @@ def test_a_test_message_wakes_and_ends_nothing() -> None:
     """A reboot waits for its slot; a test says that its event is over and the server runs: it is done all the same."""
     cloud = FakeCloud()
     web = cloud.server("i-web")
-    announced = cloud.announces(web, within=timedelta(hours=6))
-    (event,) = cloud.announced(web)
+    announced = cloud.maintenance.announces(web, within=timedelta(hours=6))
+    (event,) = cloud.maintenance.announced(web)
     content = {**content_of("Instance:SystemMaintenance.Reboot", "Canceled", web.id, "x", cloud.clock.now())}
     lie = {**content, "eventId": event, **TEST_MARKS}
     canceled = message(web, "Instance:SystemMaintenance.Reboot:Canceled", lie, cloud.clock.now(), "Canceled")

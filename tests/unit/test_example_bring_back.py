@@ -25,7 +25,7 @@ def told(cloud: FakeCloud, web: ResourceId, type_: str) -> bytes:
     if type_ == "Agent_Status_Stopped":
         return cloud.loses_contact(web)
     if type_.startswith("Instance:"):
-        return cloud.fails(web, type_.partition(":")[2])
+        return cloud.maintenance.fails(web, type_.partition(":")[2])
     content = {"situation": type_.rpartition(":")[2]}
     return message(web, type_, content, cloud.clock.now(), "1")
 

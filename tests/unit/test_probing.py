@@ -192,7 +192,7 @@ def test_what_was_answered_is_not_asked_again() -> None:
     """Looks that only wait for the event leave the server in peace."""
 
     def change(cloud: FakeCloud) -> None:
-        cloud.avoiding = timedelta(minutes=4)
+        cloud.maintenance.avoiding = timedelta(minutes=4)
 
     scene = probed(change, tcp=22)
     told = scene.play()

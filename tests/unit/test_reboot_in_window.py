@@ -49,7 +49,7 @@ def maintained(
     if grouped:
         cloud.group("lb-1", "rsp-1", Member(WEB, 8080, 30), Member(WEB, 9090, 0), Member(PEER, 8080, 55))
         cloud.group("lb-2", "", Member(WEB, 0, 100), Member(PEER, 0, 100))
-    announced = cloud.announces(web, type_, status=status, simulated=simulated)
+    announced = cloud.maintenance.announces(web, type_, status=status, simulated=simulated)
     change(cloud)
     rule = {**RULE, "with": parameters, "when": {"type": [f"Instance:{type_}"]}}
     return Scene(cloud, rules=[rule], playbooks=[AT_ONCE], events=[announced])
@@ -99,7 +99,7 @@ def test_the_server_leaves_its_balancers_and_comes_back_as_it_was() -> None:
 
 def test_what_somebody_takes_out_after_that_stays_out() -> None:
     """It was put back, and its event is waited for: an operator who drains it meanwhile is not undone."""
-    scene = maintained(lambda cloud: setattr(cloud, "avoiding", None), grouped=True)
+    scene = maintained(lambda cloud: setattr(cloud.maintenance, "avoiding", None), grouped=True)
     drained = [Member(WEB, 0, 0), Member(PEER, 0, 100)]
     place = Place("lb-2", "")
 
@@ -239,8 +239,8 @@ def test_force_follows_only_when_the_rule_says_so_and_the_soft_attempt_failed() 
     [
         lambda cloud: cloud.lock(cloud.id_of(WEB), "security"),
         lambda cloud: cloud.tag(cloud.id_of(WEB), {"cloudheal:hold": "alice"}),
-        lambda cloud: cloud.tells(EVENT, simulated=True),
-        lambda cloud: cloud.moves(EVENT, "Executing"),
+        lambda cloud: cloud.maintenance.tells(EVENT, simulated=True),
+        lambda cloud: cloud.maintenance.moves(EVENT, "Executing"),
     ],
     ids=["locked", "held", "a drill that allows nothing real any more", "executing"],
 )
@@ -285,7 +285,7 @@ def test_what_a_person_approves_is_rebooted_after_all() -> None:
 def test_the_end_of_the_event_answers_the_question_whether_it_was_rebooted() -> None:
     """Nobody answered, but the cloud tells that the event is avoided: somebody rebooted the server."""
     scene = maintained(lambda cloud: cloud.loses_the_call("reboot"), reboot_timeout="2m")
-    scene.later(10 * MINUTE, lambda: scene.cloud.moves(EVENT, "Avoided"))
+    scene.later(10 * MINUTE, lambda: scene.cloud.maintenance.moves(EVENT, "Avoided"))
     assert ended(scene.play()) == ("healed", "avoided")
 
 
@@ -306,8 +306,8 @@ def test_a_throttled_reboot_is_asked_for_again() -> None:
 )
 def test_each_end_of_the_event_after_the_reboot_has_a_code(status: str, verdict: tuple[str, str]) -> None:
     """What the event came to names the verdict."""
-    scene = maintained(lambda cloud: setattr(cloud, "avoiding", None))
-    scene.later(3 * MINUTE, lambda: scene.cloud.moves(EVENT, status))
+    scene = maintained(lambda cloud: setattr(cloud.maintenance, "avoiding", None))
+    scene.later(3 * MINUTE, lambda: scene.cloud.maintenance.moves(EVENT, status))
     told = scene.play()
     assert ended(told) == verdict
     assert told.actions == (REBOOTED,)
@@ -315,16 +315,16 @@ def test_each_end_of_the_event_after_the_reboot_has_a_code(status: str, verdict:
 
 def test_an_event_that_is_executed_for_long_is_not_called_scheduled() -> None:
     """The platform takes longer than our patience: nothing is concluded before the event is over."""
-    scene = maintained(lambda cloud: setattr(cloud, "avoiding", None))
-    scene.later(3 * MINUTE, lambda: scene.cloud.moves(EVENT, "Executing"))
-    scene.later(20 * MINUTE, lambda: scene.cloud.moves(EVENT, "Executed"))
+    scene = maintained(lambda cloud: setattr(cloud.maintenance, "avoiding", None))
+    scene.later(3 * MINUTE, lambda: scene.cloud.maintenance.moves(EVENT, "Executing"))
+    scene.later(20 * MINUTE, lambda: scene.cloud.maintenance.moves(EVENT, "Executed"))
     told = scene.play()
     assert (ended(told), told.actions) == (("not healed", "overtaken"), (REBOOTED,))
 
 
 def test_an_event_that_stays_scheduled_is_a_failure_that_is_told() -> None:
     """Five minutes after the reboot nothing has changed: no second reboot, people are told."""
-    told = maintained(lambda cloud: setattr(cloud, "avoiding", None)).play()
+    told = maintained(lambda cloud: setattr(cloud.maintenance, "avoiding", None)).play()
     assert ended(told) == ("not healed", "still_scheduled")
     assert told.actions == (REBOOTED,)
     assert told.notices == ("incident.not_healed",)
@@ -380,14 +380,14 @@ def test_an_event_that_can_be_read_again_is_acted_on() -> None:
 )
 def test_only_a_scheduled_event_is_acted_on(status: str, verdict: tuple[str, str]) -> None:
     """What the cloud shows now counts, not what the message said."""
-    told = maintained(lambda cloud: cloud.moves(EVENT, status)).play()
+    told = maintained(lambda cloud: cloud.maintenance.moves(EVENT, status)).play()
     assert (ended(told), told.actions) == (verdict, ())
 
 
 def test_an_event_that_is_canceled_during_the_drain_is_left_alone() -> None:
     """Read once more just before the reboot: nothing is rebooted, and the weights are as they were."""
     scene = maintained(grouped=True, drain="50s")
-    scene.later(timedelta(seconds=30), lambda: scene.cloud.moves(EVENT, "Canceled") and None)
+    scene.later(timedelta(seconds=30), lambda: scene.cloud.maintenance.moves(EVENT, "Canceled") and None)
     told = scene.play()
     assert ended(told) == ("not needed", "event_canceled")
     assert REBOOTED not in told.actions
@@ -400,12 +400,12 @@ def test_what_the_platform_reboots_during_the_drain_comes_back_when_it_is_well()
     cloud, out = scene.cloud, list[tuple[str, int, int]]()
 
     def strikes() -> bytes:
-        cloud.moves(EVENT, "Executing")
+        cloud.maintenance.moves(EVENT, "Executing")
         return cloud.changes(cloud.id_of(WEB), "Starting")
 
     def is_up() -> bytes:
         out.extend(weights(cloud)["lb-2/default"])
-        cloud.moves(EVENT, "Executed")
+        cloud.maintenance.moves(EVENT, "Executed")
         return cloud.changes(cloud.id_of(WEB), "Running")
 
     told = scene.later(timedelta(seconds=30), strikes).later(4 * MINUTE, is_up).play()
@@ -420,7 +420,7 @@ def test_the_evidence_holds_no_secret_wherever_it_came_from() -> None:
     def leaks(cloud: FakeCloud) -> None:
         cloud.guests.consoles[WEB] = "app[1]: connecting with password=hunter2console"
         cloud.tag(cloud.id_of(WEB), {"db_password": "hunter2tag"})
-        cloud.tells(EVENT, reason="host of token: hunter2reason")
+        cloud.maintenance.tells(EVENT, reason="host of token: hunter2reason")
 
     with stage() as database:
         assert maintained(leaks).play_on(database).verdicts[WEB] == "healed"
@@ -464,7 +464,7 @@ def test_a_server_that_does_not_come_back_is_not_put_back() -> None:
 
 def test_a_server_in_bad_health_is_not_put_back() -> None:
     """Running is not enough."""
-    told = maintained(lambda cloud: cloud.is_unwell(cloud.id_of(WEB), "Impaired"), grouped=True).play()
+    told = maintained(lambda cloud: cloud.maintenance.is_unwell(cloud.id_of(WEB), "Impaired"), grouped=True).play()
     assert ended(told) == ("not healed", "unhealthy")
     assert "still_out" in told.evidence[WEB]
 
@@ -472,7 +472,7 @@ def test_a_server_in_bad_health_is_not_put_back() -> None:
 def test_two_events_of_one_server_share_one_reboot() -> None:
     """Both are avoided by it; the second run only waits for its own event."""
     scene = maintained()
-    second = scene.cloud.announces(scene.cloud.id_of(WEB))
+    second = scene.cloud.maintenance.announces(scene.cloud.id_of(WEB))
     told = scene.later(timedelta(), lambda: second).play()
     assert told.actions == (REBOOTED,)
     assert ended(told) == ("healed", "avoided")
@@ -481,7 +481,7 @@ def test_two_events_of_one_server_share_one_reboot() -> None:
 def test_an_event_that_came_after_the_reboot_needs_its_own() -> None:
     """What was published later cannot have been answered by it."""
     scene = maintained()
-    scene.later(timedelta(minutes=20), lambda: scene.cloud.announces(scene.cloud.id_of(WEB)))
+    scene.later(timedelta(minutes=20), lambda: scene.cloud.maintenance.announces(scene.cloud.id_of(WEB)))
     told = scene.play()
     assert told.actions == (REBOOTED, REBOOTED)
     assert ended(told) == ("healed", "avoided")
@@ -521,7 +521,7 @@ def test_a_death_at_any_step_leaves_the_balancers_as_they_were(*, lost: bool) ->
 def test_in_its_slot_it_begins_and_not_before() -> None:
     """The playbook as it comes: planned first, then one reboot, and the event is avoided."""
     cloud = FakeCloud()
-    announced = cloud.announces(cloud.server(WEB), "SystemMaintenance.Reboot")
+    announced = cloud.maintenance.announces(cloud.server(WEB), "SystemMaintenance.Reboot")
     told = Scene(cloud, rules=[RULE | {"playbook": "reboot_in_window"}], events=[announced]).play()
     assert told.reasons[0] == "plan"
     assert told.actions.count(REBOOTED) == 1

@@ -41,7 +41,7 @@ def planned(
     web = cloud.server(WEB)
     cloud.server(PEER)
     cloud.group("lb-1", "lbl-1", Member(WEB, 8080, 30), Member(WEB, 9090, 0), Member(PEER, 8080, 55))
-    told = cloud.plans_repair(web, consent=consent)
+    told = cloud.maintenance.plans_repair(web, consent=consent)
     change(cloud)
     rule = {
         "name": "repairs",
@@ -107,7 +107,7 @@ def test_what_it_does_not_authorise_is_asked_about_with_the_reason(consent: Cons
 def test_an_approval_never_authorises_what_may_lose_data(mode: str) -> None:
     """Somebody dealt with it; the end of the task is waited for and told. A slot's approval is no answer to that."""
     scene = planned(consent=Consent.LOSSY, mode=mode).answering(Answer.APPROVED)
-    scene.later(30 * MINUTE, lambda: scene.cloud.moves(TASK, "Executed"))
+    scene.later(30 * MINUTE, lambda: scene.cloud.maintenance.moves(TASK, "Executed"))
     told = scene.play()
     assert (ended(told), told.actions) == (("not needed", "event_executed"), ())
 
@@ -148,22 +148,22 @@ def test_a_lost_call_is_sent_again_after_the_task_was_read_as_waiting() -> None:
 )
 def test_a_task_that_is_over_is_not_authorised(status: str, verdict: str) -> None:
     """Each end has its own code."""
-    told = planned(lambda cloud: cloud.moves(TASK, status)).play()
+    told = planned(lambda cloud: cloud.maintenance.moves(TASK, status)).play()
     assert (ended(told), told.actions) == (("not needed", verdict), ())
 
 
 @pytest.mark.parametrize(("status", "code"), [("Avoided", "avoided"), ("Canceled", "canceled")])
 def test_a_task_that_ends_otherwise_after_the_authorisation_is_told_apart(status: str, code: str) -> None:
     """The server gets its weights back; it is no repair."""
-    scene = planned(lambda cloud: setattr(cloud, "repairs", False))
-    scene.later(2 * MINUTE, lambda: scene.cloud.moves(TASK, status))
+    scene = planned(lambda cloud: setattr(cloud.maintenance, "repairs", False))
+    scene.later(2 * MINUTE, lambda: scene.cloud.maintenance.moves(TASK, status))
     told = scene.play()
     assert (ended(told), weights(scene)) == (("not needed", code), BEFORE)
 
 
 def test_an_accepted_authorisation_that_nothing_follows_is_not_sent_again() -> None:
     """The task waits still after ten minutes: people are told, and the server serves."""
-    scene = planned(lambda cloud: setattr(cloud, "repairs", False))
+    scene = planned(lambda cloud: setattr(cloud.maintenance, "repairs", False))
     told = scene.play()
     assert (ended(told), weights(scene)) == (("not healed", "not_begun"), BEFORE)
     assert told.actions.count(AUTHORISED) == 1
@@ -172,8 +172,8 @@ def test_an_accepted_authorisation_that_nothing_follows_is_not_sent_again() -> N
 def test_a_repair_that_the_platform_began_first_is_followed_and_told() -> None:
     """While the server was drained the platform began by itself: not authorised, followed to its end, put back."""
     scene = planned(drain="5m")
-    scene.later(2 * MINUTE, lambda: scene.cloud.moves(TASK, "Executing"))
-    scene.later(20 * MINUTE, lambda: scene.cloud.moves(TASK, "Executed"))
+    scene.later(2 * MINUTE, lambda: scene.cloud.maintenance.moves(TASK, "Executing"))
+    scene.later(20 * MINUTE, lambda: scene.cloud.maintenance.moves(TASK, "Executed"))
     told = scene.play()
     assert (ended(told), weights(scene)) == (("not healed", "overtaken"), BEFORE)
     assert AUTHORISED not in told.actions

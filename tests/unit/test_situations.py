@@ -175,7 +175,7 @@ def test_failures_that_another_cloud_tells_of_open_the_same_playbooks() -> None:
     cloud = FakeCloud()
     web = cloud.server(WEB)
     told = Scene(
-        cloud, rules=[_failure("machine_rebooted")], events=[cloud.fails(web, "InstanceFailure.Reboot")]
+        cloud, rules=[_failure("machine_rebooted")], events=[cloud.maintenance.fails(web, "InstanceFailure.Reboot")]
     ).play()
     assert ended(told) == ("healed", "restored")
 
@@ -185,7 +185,7 @@ def test_a_simulated_failure_is_answered_dryly(playbook: str) -> None:
     """It is fetched by its id first, and nothing runs inside the server (law 10)."""
     cloud = FakeCloud()
     web = cloud.server(WEB)
-    told = Scene(cloud, rules=[_failure(playbook)], events=[cloud.fails(web, simulated=True)]).play()
+    told = Scene(cloud, rules=[_failure(playbook)], events=[cloud.maintenance.fails(web, simulated=True)]).play()
     assert (ended(told), told.actions) == (("not needed", "simulated"), ())
 
 
@@ -194,7 +194,7 @@ def test_a_failure_that_cannot_be_read_is_no_reason_to_act(playbook: str) -> Non
     """It is asked for until the time is over, and then a person."""
     cloud = FakeCloud()
     web = cloud.server(WEB)
-    scene = Scene(cloud, rules=[_failure(playbook)], events=[cloud.fails(web)])
+    scene = Scene(cloud, rules=[_failure(playbook)], events=[cloud.maintenance.fails(web)])
     cloud.refuses("system_events", "Forbidden.RAM", 10_000)
     told = scene.play()
     assert (told.waits, told.actions) == ({WEB: "unknown_state"}, ())

@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
 
 from cloudheal.errors import CloudPermanentError
 from cloudheal.model.inventory import RECYCLING, RUNNING, STOPPED
 from cloudheal.model.resource import Cloud, Resource, ResourceId
-from cloudheal.model.system_event import FINAL, Consent, Cycle, SystemEvent
 from cloudheal.ports.cloud import Member, Order, Ordered, Place, Server, Verbs
 from cloudheal.testing.backups import FakeBackups
 from cloudheal.testing.balancers import FakeBalancers
 from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.drills import FakeDrills
-from cloudheal.testing.faults import Kind, Line
+from cloudheal.testing.faults import Kind, Line, in_time
 from cloudheal.testing.guests import FakeGuests
+from cloudheal.testing.maintenance import FakeMaintenance
 from cloudheal.testing.messages import message
 from cloudheal.testing.services import FakeServices
 
@@ -52,21 +50,16 @@ class FakeCloud:
         self.balancers = FakeBalancers(self.line, self.actions)
         self.backups = FakeBackups(self.clock, self.line, self.actions)
         self.guests = FakeGuests(self.clock, self.line, self.actions, self._as_it_is)
+        self.maintenance = FakeMaintenance(self)
         self.drills = FakeDrills(self)
         self.services = FakeServices(self.clock, self._running_at)
-        self._boot = boot
+        self.boot = boot
         self._histories: dict[str, list[tuple[datetime, Server | None]]] = {}
         self._orders: dict[str, Order] = {}
         self._bought: dict[str, tuple[Order, str]] = {}
         self._falls_back: dict[str, int] = {}
         self._deaf: dict[str, int] = {}
         self._behind = timedelta()
-        self._announced: dict[str, SystemEvent] = {}
-        self._unwell: dict[str, str] = {}
-        #: From a reboot until the event that it answers is avoided; None: no event is answered.
-        self.avoiding: timedelta | None = timedelta(seconds=5)
-        #: Whether a repair begins when it is authorised; if not, the cloud accepts that and does nothing.
-        self.repairs = True
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -116,7 +109,7 @@ class FakeCloud:
             orders=self,
             backups=self.backups,
             guests=self.guests,
-            system_events=self,
+            system_events=self.maintenance,
         )
 
     def described(self, subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
@@ -142,97 +135,20 @@ class FakeCloud:
         content = {"instanceId": server.id, "action": action}
         return message(server, "Instance:PreemptibleInstanceInterruption", content, self.clock.now())
 
-    def fails(
-        self,
-        server: ResourceId,
-        type_: str = "SystemFailure.Reboot",
-        *,
-        down: timedelta = timedelta(minutes=2),
-        simulated: bool = False,
-    ) -> bytes:
-        """Let a server's host fail, with a restart by the cloud after so long; returns the message about it.
+    def restarts(self, id_: str) -> None:
+        """Let the cloud take a server down and up again by itself; it does not say when it is up."""
+        self._change(id_, state=STARTING)
 
-        A simulated failure touches nothing.
-        """
-        now, id_ = self.clock.now(), f"e-{server.id}-{len(self._announced) + 1}"
-        event = SystemEvent(id_, f"Instance:{type_}", server, Cycle.EXECUTING.value, published=now, disk="")
-        self._announced[id_] = replace(event, simulated=simulated)
-        if simulated:
-            return self.bulletin(id_)
-        self._change(server.id, state=STARTING)
-        self.clock.plan(down, lambda: self._mended(server, id_))
-        return self.bulletin(id_)
-
-    def announces(
-        self,
-        server: ResourceId,
-        type_: str = "SystemMaintenance.Reboot",
-        *,
-        within: timedelta = timedelta(hours=24),
-        status: str = Cycle.SCHEDULED.value,
-        simulated: bool = False,
-    ) -> bytes:
-        """Announce maintenance of a server that the cloud does by itself after so long; returns the message about it.
-
-        A reboot that its owner asks for answers an announced reboot within seconds. A simulated event touches nothing.
-        """
-        now, id_ = self.clock.now(), f"e-{server.id}-{len(self._announced) + 1}"
-        event = SystemEvent(id_, f"Instance:{type_}", server, status, now, now + within, simulated=simulated)
-        self._announced[id_] = event
-        self.clock.plan(within, lambda: self._maintained(id_))
-        return self.bulletin(id_)
-
-    def plans_repair(
-        self,
-        server: ResourceId,
-        kind: str = "InstanceRunningRisks",
-        *,
-        within: timedelta = timedelta(hours=48),
-        consent: Consent = Consent.OPEN,
-    ) -> bytes:
-        """Plan a repair of a server that its owner may authorise; returns the message about it.
-
-        It takes the server down and up again; without a word of the owner the cloud begins after so long.
-        """
-        now, id_ = self.clock.now(), f"rep-{server.id}-{len(self._announced) + 1}"
-        type_ = f"cvm:ErrorEvent:{kind}"
-        event = SystemEvent(id_, type_, server, Cycle.SCHEDULED.value, now, now + within, consent=consent)
-        self._announced[id_] = event
-        self.clock.plan(within, lambda: self._maintained(id_))
-        return self.bulletin(id_)
-
-    def moves(self, id_: str, status: str) -> bytes:
-        """Let a system event take a status; returns the message about it."""
-        over = self.clock.now() if status in FINAL else None
-        event = self._announced[id_]
-        consent = event.consent if status == event.status else Consent.NONE
-        self._announced[id_] = replace(event, status=status, finished=over, consent=consent)
-        return self.bulletin(id_)
-
-    def tells(self, id_: str, **changes: Any) -> None:
-        """Let the cloud show other facts of an event from now on, such as that it is simulated."""
-        self._announced[id_] = replace(self._announced[id_], **changes)
-
-    def bulletin(self, id_: str) -> bytes:
-        """Return the message about a system event as it is now."""
-        event = self._announced[id_]
-        type_ = event.type.partition(":")[2]
-        content = {"eventId": id_, "instanceId": event.resource.id, "eventType": type_, "eventStatus": event.status}
-        if event.not_before is not None and type_.startswith(("SystemMaintenance.", "ErrorEvent:")):
-            content["notBefore"] = event.not_before.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return message(event.resource, f"{event.type}:{event.status}", content, self.clock.now(), event.status)
-
-    def announced(self, server: ResourceId) -> list[str]:
-        """Return the ids of the system events about a server, in order."""
-        return [one.id for one in self._announced.values() if one.resource == server]
-
-    def announcements(self) -> Mapping[str, SystemEvent]:
-        """Return every system event that there was, by id."""
-        return dict(self._announced)
-
-    def is_unwell(self, server: ResourceId, health: str) -> None:
-        """Let the cloud show another health for a server than Ok."""
-        self._unwell[server.id] = health
+    def has_booted(self, id_: str) -> None:
+        """Let a server that starts be up, or fall back if it is to."""
+        server = self.now(id_)
+        if server is None or server.state != STARTING:
+            return
+        if self._falls_back.get(id_, 0) > 0:
+            self._falls_back[id_] -= 1
+            self._change(id_, state=STOPPED)
+        else:
+            self._change(id_, state=RUNNING, started=self.clock.now().isoformat())
 
     def loses_contact(self, server: ResourceId) -> bytes:
         """Return the message that CloudMonitor hears nothing from inside a server any more."""
@@ -299,12 +215,12 @@ class FakeCloud:
 
     def start(self, region: str, id_: str, seconds: float) -> str:
         """Start a stopped server."""
-        _in_time(seconds)
+        in_time(seconds)
         return self.line.call("start", lambda: self._started(region, id_))[1]
 
     def reboot(self, region: str, id_: str, seconds: float, *, force: bool = False) -> str:
         """Restart a running server."""
-        _in_time(seconds)
+        in_time(seconds)
         return self.line.call("reboot", lambda: self._rebooted(region, id_, force=force))[1]
 
     def like(self, region: str, server: str) -> Order | None:
@@ -314,37 +230,9 @@ class FakeCloud:
 
     def order(self, region: str, order: Order, token: str, seconds: float) -> Ordered:
         """Order one server; the same token brings the same server."""
-        _in_time(seconds)
+        in_time(seconds)
         server, request = self.line.call("order", lambda: self._ordered(region, order, token))
         return Ordered(server, request)
-
-    def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
-        """Read system events by id; one that was never announced is absent."""
-        found = {one: self._announced[one] for one in ids if region == self.region and one in self._announced}
-        return self.line.call("system_events", lambda: found)[0]
-
-    def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the health of servers; one that does not exist is absent."""
-        found = {one: self._unwell.get(one, "Ok") for one in ids if region == self.region and self.now(one)}
-        return self.line.call("health", lambda: found)[0]
-
-    def authorise(self, region: str, server: str, id_: str, seconds: float) -> str:
-        """Let a repair that waits begin now."""
-        _in_time(seconds)
-        return self.line.call("authorise", lambda: self._authorised(region, server, id_))[1]
-
-    def _authorised(self, region: str, server: str, id_: str) -> None:
-        event = self._announced.get(id_) if region == self.region else None
-        waits = event is not None and event.resource.id == server and event.consent not in {"", Consent.GIVEN}
-        if not waits:
-            raise CloudPermanentError(f"{id_} does not wait", vendor_code="InvalidParameter")
-        self.actions.append(f"authorise {id_}")
-        if self.repairs:
-            self._maintained(id_)
-
-    def _mended(self, server: ResourceId, event: str) -> None:
-        self._announced[event] = replace(self._announced[event], status=Cycle.EXECUTED.value, finished=self.clock.now())
-        self._booted(server.id)
 
     def _started(self, region: str, id_: str) -> None:
         server = self.now(id_) if region == self.region else None
@@ -354,7 +242,7 @@ class FakeCloud:
             raise CloudPermanentError(f"{id_} is {server.state}", vendor_code="IncorrectInstanceStatus")
         self.actions.append(f"start {id_}")
         self._change(id_, state=STARTING)
-        self.clock.plan(self._boot, lambda: self._booted(id_))
+        self.clock.plan(self.boot, lambda: self.has_booted(id_))
 
     def _rebooted(self, region: str, id_: str, *, force: bool) -> None:
         server = self.now(id_) if region == self.region else None
@@ -368,47 +256,15 @@ class FakeCloud:
         if not force and self._deaf.get(id_, 0) > 0:
             self._deaf[id_] -= 1
             return
-        self._answer(id_)
+        self.maintenance.answered_by_reboot(id_)
         self._change(id_, state=STOPPING)
         self.clock.plan(GOING_DOWN, lambda: self._went_down(id_))
-
-    def _answer(self, id_: str) -> None:
-        """Let what a reboot answers be avoided in a while."""
-        for event in self._announced.values():
-            fits = event.type == "Instance:SystemMaintenance.Reboot" and event.status == Cycle.SCHEDULED
-            if fits and event.resource.id == id_ and self.avoiding is not None:
-                self.clock.plan(self.avoiding, partial(self._avoided, event.id))
-
-    def _avoided(self, id_: str) -> None:
-        if self._announced[id_].status == Cycle.SCHEDULED:
-            self.moves(id_, Cycle.AVOIDED.value)
-
-    def _maintained(self, id_: str) -> None:
-        """Do by itself what was announced and nobody answered."""
-        event = self._announced[id_]
-        if event.status != Cycle.SCHEDULED:
-            return
-        self.moves(id_, Cycle.EXECUTING.value)
-        server = self.now(event.resource.id)
-        if server is not None and server.state == RUNNING and not event.simulated:
-            self._change(server.id.id, state=STARTING)
-        self.clock.plan(self._boot, lambda: self._mended(event.resource, id_))
 
     def _went_down(self, id_: str) -> None:
         server = self.now(id_)
         if server is not None and server.state == STOPPING:
             self._change(id_, state=STARTING)
-            self.clock.plan(self._boot, lambda: self._booted(id_))
-
-    def _booted(self, id_: str) -> None:
-        server = self.now(id_)
-        if server is None or server.state != STARTING:
-            return
-        if self._falls_back.get(id_, 0) > 0:
-            self._falls_back[id_] -= 1
-            self._change(id_, state=STOPPED)
-        else:
-            self._change(id_, state=RUNNING, started=self.clock.now().isoformat())
+            self.clock.plan(self.boot, lambda: self.has_booted(id_))
 
     def _ordered(self, region: str, order: Order, token: str) -> str:
         if region != self.region:
@@ -422,7 +278,7 @@ class FakeCloud:
         self._bought[token] = (order, server)
         self.server(server, state=STARTING, name=order.name, tags=order.tags, order=order)
         self.actions.append(f"order {server}")
-        self.clock.plan(self._boot, lambda: self._booted(server))
+        self.clock.plan(self.boot, lambda: self.has_booted(server))
         return server
 
     def _taken(self, id_: str, action: str) -> None:
@@ -462,8 +318,3 @@ class FakeCloud:
         at = self.clock.now() - self._behind
         known = [server for since, server in self._histories.get(id_, ()) if since <= at]
         return known[-1] if known else None
-
-
-def _in_time(seconds: float) -> None:
-    if seconds <= 0:
-        raise ValueError("a call needs time to be sent in")

@@ -48,12 +48,14 @@ class FakeDrills:
 
     def simulated(self, region: str) -> Sequence[SystemEvent]:
         """List the simulated events of the region that are not over."""
-        open_ones = [one for one in self._cloud.announcements().values() if one.simulated and one.status not in FINAL]
+        open_ones = [
+            one for one in self._cloud.maintenance.events().values() if one.simulated and one.status not in FINAL
+        ]
         return self._cloud.line.call("simulated", lambda: open_ones if region == self._cloud.region else [])[0]
 
     def events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
         """Read events by id."""
-        return self._cloud.system_events(region, ids)
+        return self._cloud.maintenance.system_events(region, ids)
 
     def fire(self, resource: ResourceId, name: str, content: Mapping[str, Any], token: str) -> str:  # noqa: ARG002
         """Send one test message, which then stands in `fired`."""
@@ -83,20 +85,20 @@ class FakeDrills:
         within, first = not_before - self._cloud.clock.now(), type_ in PLANNED
         status = Cycle.SCHEDULED if first else Cycle.EXECUTING
         name = type_.removeprefix("Instance:")
-        self._cloud.announces(server, name, within=within, status=status.value, simulated=True)
-        id_ = self._cloud.announced(server)[-1]
+        self._cloud.maintenance.announces(server, name, within=within, status=status.value, simulated=True)
+        id_ = self._cloud.maintenance.announced(server)[-1]
         if not first:
             self._cloud.clock.plan(within, partial(self._executed, id_))
         return id_
 
     def _executed(self, id_: str) -> None:
-        if self._cloud.announcements()[id_].status == Cycle.EXECUTING:
-            self._cloud.moves(id_, Cycle.EXECUTED.value)
+        if self._cloud.maintenance.events()[id_].status == Cycle.EXECUTING:
+            self._cloud.maintenance.moves(id_, Cycle.EXECUTED.value)
 
     def _cancelled(self, region: str, id_: str) -> None:
-        event = self._cloud.announcements().get(id_) if region == self._cloud.region else None
+        event = self._cloud.maintenance.events().get(id_) if region == self._cloud.region else None
         if event is None or event.status in FINAL:
             raise CloudPermanentError(f"no event {id_}", vendor_code="InvalidEventId.NotFound")
         if not event.simulated:
             raise CloudPermanentError(f"{id_} is real", vendor_code="CannotCancelSystemEvent.NotSimulated")
-        self._cloud.moves(id_, Cycle.CANCELED.value)
+        self._cloud.maintenance.moves(id_, Cycle.CANCELED.value)

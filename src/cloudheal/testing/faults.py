@@ -68,3 +68,9 @@ class Line:
 
     def _matching(self, verb: str) -> Iterator[_Fault]:
         return (one for one in self._faults if one.verb == verb and one.times > 0)
+
+
+def in_time(seconds: float) -> None:
+    """Check that a call has time to be sent in. Raises ValueError."""
+    if seconds <= 0:
+        raise ValueError("a call needs time to be sent in")
