@@ -276,7 +276,7 @@ def unheard(watched: Watching, journal: Sequence[dict[str, Any]]) -> Iterator[st
     stored = {row.envelope_id for row in events}
     keys = {(row.resource, row.status) for row in events}
     for entry in journal:
-        if entry["kind"] == "delivery" and entry["status"] == 201 and entry["details"]["event"] not in stored:
+        if entry["kind"] == "delivery" and entry.get("status") == 201 and entry["details"]["event"] not in stored:
             details = next(
                 one["details"] for one in journal if one.get("details", {}).get("event") == entry["details"]["event"]
             )
