@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.sim.simulator import RunningSimulator, started
+
 #: The root of the tree, for tests that read files of the project.
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +41,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def root() -> Path:
     """Hand out the root of the tree."""
     return ROOT
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[RunningSimulator]:
+    """One simulator for the tests of a module that ask for one; each begins with a reset."""
+    running = started()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -18,18 +18,10 @@ from cloudheal.record.inventory import everything
 from cloudheal.record.tables import RUN
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 ONE, OTHER, UNSELECTED = "i-bp1web01", "i-bp1web02", "i-bp1test1"
 LIMITS = {"cool_down": "1s", "at_once": 1, "share": 1.0, "storm_share": 1.0, "attempts": 2}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

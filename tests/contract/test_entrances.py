@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cloudheal.record.database import open_database
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, LIFECYCLE, METADATA, RESOURCE, RUN
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
 from cloudheal.settings import Settings
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 ACCOUNT = "1000000000000001"
 SECRET = "correct-horse-battery-staple"
@@ -68,14 +68,6 @@ OWN = {
     "event",
 }
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +21,7 @@ from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RUN, WORKER
 from cloudheal.settings import Settings, load_settings
 from tests.flow.tencent import RULE as PING_RULE
 from tests.flow.tencent import account_of, pushed
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 ACCOUNT = "1000000000000001"
 ARN = f"acs:ecs:cn-hangzhou:{ACCOUNT}:instance/i-web"
@@ -39,14 +38,6 @@ RULE: dict[str, Any] = {
     "mode": "auto",
 }
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from cloudheal.record.schema import migrate
 from cloudheal.settings import load_settings
 from tests.conftest import ROOT
 from tests.contract.test_function import ACCOUNT, RULE, stopped
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 #: What the platform does: it imports the entrance from the unpacked code and calls it.
 PLATFORM = """
@@ -43,14 +42,6 @@ LOG = {
     "metrics": [{"name": "qps", "measures": ["countps()"]}],
 }
 TIMER = '{"triggerTime":"2026-03-02T03:01:00Z","triggerName":"minute","payload":""}'
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 def written(folder: Path, **changes: Any) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from cloudheal.settings import load_settings
 from tests.contract.scf import KEYS, instance, serving, unpacked
 from tests.contract.test_function import ACCOUNT as OTHER_ACCOUNT
 from tests.contract.test_function import rows
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 ACCOUNT, WEB = "100000000001", "ins-web00001"
 RULE: dict[str, Any] = {
@@ -40,14 +39,6 @@ TIMER = {"Type": "Timer", "TriggerName": "minute", "Time": "2026-03-02T03:01:00Z
 RESPONSE, ERROR = "/runtime/invocation/response", "/runtime/invocation/error"
 NOWHERE = "http://127.0.0.1:9"
 NOTHING = {"new": 0, "duplicates": 0, "dead": 0, "acting": 0}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 def lost(id_: str, type_: str = "cvm:ErrorEvent:ping_unreachable") -> dict[str, Any]:

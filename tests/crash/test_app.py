@@ -19,18 +19,10 @@ import sqlalchemy as sa
 from cloudheal.record.database import open_database
 from cloudheal.record.tables import INCIDENT
 from tests.flow.test_restart import PROD, QUEUE, WORLD
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 from tests.zygote import Forked
 
 SERVERS = [f"i-bp1kill{n}" for n in range(6)]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all rounds; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 from tests.zygote import Forked
 
 SERVERS = [f"i-bp1crash{n}" for n in range(8)]
@@ -31,14 +31,6 @@ FAULTS = [
     {"service": "ecs", "action": "RebootInstance", "probability": 0.2, "fault": "throttle"},
     {"service": "ecs", "action": "RebootInstance", "probability": 0.2, "fault": "5xx"},
 ]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all rounds; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from cloudheal.act.playbook import Playbook
 from cloudheal.plugins import in_package, of_kind
 from tests.crash.rounds import Round, Seen, fresh, keys
 from tests.crash.scenarios import ALIKE, SCENARIOS, Scenario
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 #: Points of one playbook that `make test` takes on each database.
 SAMPLE = 1
@@ -35,14 +35,6 @@ TOLD_EVERY = 25
 ON_BOTH = frozenset({"restart_stopped", "spot_evacuate"})
 #: Every playbook that comes with cloudheal.
 BUILT_IN = sorted(found.thing.name for found in of_kind(in_package(playbooks), Playbook))
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all rounds; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @dataclass

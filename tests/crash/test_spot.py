@@ -18,7 +18,7 @@ from cloudheal.clouds.alibaba.events import INTERRUPTION
 from tests.crash.spot_worker import URGENT
 from tests.crash.test_app import verdicts
 from tests.flow.test_spot import PEERS, SPOT, WORLD
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 from tests.zygote import Forked
 
 #: What is taken away is told in either queue; a worker may die between them.
@@ -38,14 +38,6 @@ FAULTS = [
     {"service": "ecs", "action": "RunInstances", "probability": 0.3, "fault": "effect-then-5xx"},
     {"service": "slb", "action": "AddVServerGroup*", "probability": 0.3, "fault": "5xx"},
 ]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all rounds; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from tests.crash.cable import Cable
 from tests.crash.rounds import Round, effects, fresh, keys, known_ids, open_url
 from tests.crash.scenarios import RESTART, WEB
 from tests.sim.signing import ECS, HandSigned
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -40,14 +40,6 @@ SENDING, ANSWERED = "call StartInstance #1 before", "answer StartInstance #1 aft
 SENT = SENDING.rpartition(" ")[0]
 CONCLUDING = "commit step+ledger #1 before"
 BEGUN = "commit run+ledger #1 after"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all rounds; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

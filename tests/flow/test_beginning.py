@@ -14,7 +14,7 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import METADATA, RUN
 from tests.flow.operators import until
 from tests.flow.watching import Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 SERVERS = [f"i-bp1web{number}" for number in range(4)]
 SPOT = "i-bp1spot1"
@@ -38,14 +38,6 @@ RULES = [
 ]
 #: What was put into the engine's table by a worker: by which queue, if any, a run began.
 LOOKS = sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("queue_name"), sa.column("status"))
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, LEDG
 from cloudheal.record.verifying import verify
 from tests.flow.watching import QUEUE, Watching, settings_of, watching, world_of
 from tests.sim.signing import ECS, HandSigned
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 MEANT_TO_RUN = ["i-prod0", "i-prod1", "i-prod2"]
 #: A rule selects it, but does not declare that it is meant to run: a stop without evidence is left alone.
@@ -291,14 +291,6 @@ def unheard(watched: Watching, journal: Sequence[dict[str, Any]]) -> Iterator[st
             yield f"law 9: no decision for event {row.id} of {row.resource}"
     if any(not row.reason for row in watched.rows(DEAD_LETTER)):
         yield "law 9: a dead letter without a reason"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all histories; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from tests.flow.maintenance_laws import Agreed, Known, broken_laws
 from tests.flow.test_chaos_histories import FREE, Deed, Evening, held_back
 from tests.flow.watching import QUEUE, REGION, Watching, settings_of, watching, world_of
 from tests.sim.signing import ECS, HandSigned
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 HANDLED = ["i-web0", "i-web1", "i-web2"]
 LEFT, ASKED = "i-leave0", "i-ask0"
@@ -245,14 +245,6 @@ def world() -> dict[str, Any]:
 
 
 Judge = Callable[..., list[str]]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for all histories; each begins with a reset."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -31,12 +31,11 @@ from tests.flow.test_reboot_in_window import (
     WEIGHTS,
     Maintaining,
     Start,
-    simulator,
     start,
     world,
 )
 
-__all__ = ["postgres_url", "simulator", "start", "usual_database_url"]
+__all__ = ["postgres_url", "start", "usual_database_url"]
 
 REBOOT = "Instance:SystemMaintenance.Reboot"
 AT = datetime(2099, 1, 1, tzinfo=UTC)

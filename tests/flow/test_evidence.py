@@ -22,7 +22,7 @@ from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, RUN
 from cloudheal.record.workers import claim
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 NOW = "2026-03-02T04:00:00Z"  # noon in Shanghai
 SHOP = {"app": "shop"}
@@ -38,14 +38,6 @@ RULE: dict[str, Any] = {
     "limits": {"cool_down": "1s", "at_once": 50, "share": 1.0, "storm_members": 100, "storm_share": 1.0},
 }
 Worker = Callable[..., Watching]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

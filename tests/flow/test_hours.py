@@ -13,17 +13,9 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, RUN
 from tests.flow.test_inventory import RULE
 from tests.flow.watching import Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 NIGHT: dict[str, Any] = {"from": "22:00", "lasts": "8h", "timezone": "Asia/Shanghai"}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

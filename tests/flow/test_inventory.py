@@ -12,7 +12,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, RESOURCE
 from tests.flow.watching import Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 RULE: dict[str, Any] = {
     "name": "restart",
@@ -25,14 +25,6 @@ RULE: dict[str, Any] = {
 }
 SHOP = {"app": "shop"}
 Watcher = Callable[..., Watching]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

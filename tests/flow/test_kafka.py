@@ -24,18 +24,10 @@ from tests.broker.broker import Broker
 from tests.flow.operators import until
 from tests.flow.tencent import PING, pushed, settings_of
 from tests.flow.watching import Watching, watching
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 WEB, PEER = "ins-heal0001", "ins-heal0002"
 PASSWORD = "correct-horse-battery"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

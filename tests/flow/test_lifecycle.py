@@ -15,15 +15,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.tables import DECISION, RESOURCE, RUN
 from tests.flow.operators import AtHand
 from tests.flow.watching import ACCOUNT, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
+from tests.sim.simulator import RunningSimulator
 
 
 @pytest.fixture

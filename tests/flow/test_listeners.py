@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.flow.operators import until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import RULE
 from tests.flow.watching import Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 WEB = "i-bp1web01"
 #: Chores that ask the clock.
@@ -49,14 +49,6 @@ BRISK = """
 
     listeners = Listeners().register(Brisk())
 """
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

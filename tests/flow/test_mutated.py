@@ -15,7 +15,7 @@ from cloudheal.app import App
 from cloudheal.model.event import Channel
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from tests.flow.watching import ACCOUNT, Watching, settings_of, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 ROUNDS, BATCH = 10_000, 250
 ARN = f"acs:ecs:cn-hangzhou:{ACCOUNT}:instance/i-web"
@@ -105,14 +105,6 @@ def mutated(chance: Random) -> bytes:
         lambda: chance.randbytes(chance.randrange(200)),
     ]
     return chance.choice([*damage[:2], *damage])()
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 def resident_kilobytes() -> int:

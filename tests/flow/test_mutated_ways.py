@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from tests.flow.test_mutated import ENVELOPES, mutated, resident_kilobytes
 from tests.flow.watching import QUEUE, settings_of, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 FEW, MANY = 400, 10_000
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -31,14 +31,6 @@ LISTEN = {
 GROWTH = 1.3
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

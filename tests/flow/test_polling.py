@@ -18,7 +18,7 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEASE, POLL, RESOURCE
 from cloudheal.settings import load_settings
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 RULE: dict[str, Any] = {
     "name": "restart",
@@ -32,14 +32,6 @@ RULE: dict[str, Any] = {
 }
 LOST = {"service": "cms", "fault": "lost-event"}
 PROD = {"env": "prod"}
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -27,15 +27,7 @@ from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import QUEUE
 from tests.flow.watching import Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
+from tests.sim.simulator import RunningSimulator
 
 
 @pytest.fixture(autouse=True)

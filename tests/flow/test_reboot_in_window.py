@@ -27,7 +27,7 @@ from cloudheal.settings.schema import Settings
 from tests.contract.conftest import postgres_url, usual_database_url
 from tests.crash.scenarios import FREE, PLAYBOOKS
 from tests.flow.test_restart import QUEUE, Healing
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 __all__ = ["postgres_url", "usual_database_url"]
 
@@ -96,14 +96,6 @@ class Maintaining(Healing):
 
 
 Start = Callable[..., Maintaining]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from cloudheal.settings.schema import Settings
 from tests.contract.receivers import Webhook, serving
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
 from tests.migrated import migrated
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 SECRET = "geheim4711"
 
@@ -30,14 +30,6 @@ def webhook() -> Iterator[Webhook]:
     """A receiver of notices."""
     with serving(Webhook()) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

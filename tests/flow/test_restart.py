@@ -20,7 +20,7 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, GRANT, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
 from tests.migrated import migrated
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 T = TypeVar("T")
 QUEUE = "ecs-cms-event"
@@ -50,14 +50,6 @@ RULE: dict[str, Any] = {
     "mode": "auto",
     "limits": {"cool_down": "1s"},
 }
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 class Healing:

@@ -28,7 +28,7 @@ from cloudheal.settings.schema import Settings
 from tests.flow.operators import until
 from tests.flow.test_restart import Healing
 from tests.migrated import migrated
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 QUEUE, REGION = "ecs-cms-event", "cn-hangzhou"
 SPOT, PEER = "i-bp1spot01", "i-bp1peer01"
@@ -111,14 +111,6 @@ class Evacuating(Healing):
 
 
 Start = Callable[..., Evacuating]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEDGER, OUTBOX, P
 from cloudheal.settings import load_settings
 from tests.contract.conftest import postgres_url, usual_database_url
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 __all__ = ["postgres_url", "usual_database_url"]
 
@@ -33,14 +33,6 @@ FAILURES = {
 LOST = {"service": "cms", "fault": "lost-event"}
 HISTORY = "DescribeInstanceHistoryEvents"
 Worker = Callable[..., Watching]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

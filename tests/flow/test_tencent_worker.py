@@ -20,7 +20,7 @@ from cloudheal.record.tables import DECISION, EVENT, INCIDENT, SYSTEM_EVENT
 from tests.flow.leaks import Leaks
 from tests.flow.tencent import PING, RULE, account_of, pushed, settings_of
 from tests.flow.watching import Watching, watching
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 WEB, PEER = "ins-heal0001", "ins-heal0002"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -35,14 +35,6 @@ RULES: list[dict[str, Any]] = [
         "mode": "auto",
     },
 ]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 def world(simulator: RunningSimulator, **more: Any) -> None:

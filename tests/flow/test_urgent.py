@@ -18,7 +18,7 @@ from cloudheal.settings.schema import Settings
 from tests.flow.operators import until
 from tests.flow.test_cli_work import message
 from tests.flow.watching import QUEUE, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 URGENT, SPOT = "ecs-urgent", "i-bp1spot1"
 WAITING = 2000
@@ -29,14 +29,6 @@ RULE = {
     "playbook": "spot_evacuate",
     "mode": "auto",
 }
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

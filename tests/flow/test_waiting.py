@@ -21,15 +21,7 @@ from cloudheal.record.tables import APPROVAL, GRANT, INCIDENT, OUTBOX, RUN
 from cloudheal.settings.schema import Settings
 from tests.flow.test_restart import QUEUE, RULE, WORLD, Healing
 from tests.migrated import migrated
-from tests.sim.simulator import RunningSimulator, started
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
+from tests.sim.simulator import RunningSimulator
 
 
 @pytest.fixture

@@ -26,18 +26,10 @@ from tests.flow.operators import until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import RULE
 from tests.flow.watching import QUEUE, Watching, settings_of, watching, world_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 PLACE = f"prod/{QUEUE}"
 SECRET = "geheim-geheim-geheim"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

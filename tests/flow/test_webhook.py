@@ -22,7 +22,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
 from tests.flow.watching import ACCOUNT, Watching, settings_of
-from tests.sim.simulator import RunningSimulator, started
+from tests.sim.simulator import RunningSimulator
 
 SECRET = "correct-horse-battery-staple"
 BASIC = "aliyun:another-long-secret-word"
@@ -78,14 +78,6 @@ class Hook:
         signature = signature_of(secret, "ours", timestamp, nonce, body if over is None else over)
         shown = {TIMESTAMP: timestamp, NONCE: nonce, SIGNATURE: signature}
         return self.ask("POST", "/ingest/ours", body, shown)[0]
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[RunningSimulator]:
-    """One simulator for the module."""
-    running = started()
-    yield running
-    running.stop()
 
 
 @pytest.fixture
