@@ -93,7 +93,7 @@ class Round:
             if died:
                 dead, second = self.workers(), self.worker("second")
                 try:
-                    self.until(lambda: not dead & self.workers() and self.over())
+                    self.until(lambda: self._is_taken_over(dead) and self.over())
                 finally:
                     self.ended(second)
             return self.seen(died=died)
@@ -121,6 +121,11 @@ class Round:
             if self.scenario.somebody_approves and approve_all(connection):
                 self._deal_with_it()
             return not unfinished(connection) and not self._queued()
+
+    def _is_taken_over(self, dead: set[str]) -> bool:
+        """Say whether somebody is there instead of the dead; who died while signing off is on no list."""
+        alive = self.workers()
+        return bool(alive) and not dead & alive
 
     def workers(self) -> set[str]:
         """Return the workers on the list."""

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.control import Hold
+from cloudheal.model.incident import StepKind
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.ledger import Kind
 from cloudheal.record.promotions import promote
@@ -201,9 +202,11 @@ def broken_laws(evening: Evening) -> Iterator[str]:
 
 
 def held_back(ledger: Sequence[sa.Row[Any]]) -> Iterator[str]:
-    """Law 8: no intent is committed for what is held, or while everything is paused."""
+    """Law 8: no intent is committed for what is held, or while everything is paused; what is only noted is none."""
     held: set[str] = set()
     for row in sorted(ledger, key=lambda one: one.id):
+        if row.kind == Kind.STEP_INTENDED and json.loads(row.body).get("kind") == StepKind.READ:
+            continue
         about = json.loads(row.body).get("scope", row.resource) if row.kind.startswith("hold.") else row.resource
         if row.kind == Kind.HOLD_ADDED:
             held.add(about)

@@ -13,7 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.app import App
+from cloudheal.ports.store import Store
 from cloudheal.record.history import exported
+from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.seal import Sealer
 from cloudheal.record.tables import METADATA
 from cloudheal.record.verifying import verify
 from cloudheal.settings.schema import Settings
@@ -79,6 +82,43 @@ def test_a_worker_seals_what_happened_and_tells_people_without_any_secret(
     for secret in (SECRET, "testsecret"):
         assert secret not in caplog.text
         assert not [row for row in rows if secret in row]
+
+
+class Died(Exception):
+    """The process ended here."""
+
+
+class Dying(Sealer):
+    """Dies when it is to seal, with a row that is new."""
+
+    def seal(self) -> int:
+        """Write a row, and die."""
+        write_row(self.store)
+        raise Died
+
+
+def write_row(store: Store) -> None:
+    """Write a row into the ledger."""
+    with store.transaction() as connection:
+        append(connection, [Entry(Kind.DRAIN_BEGUN, None)])
+
+
+def sealing_until_it_dies(app: App) -> None:
+    """Be a worker that has sealed something, signs off, and dies before it seals the rest."""
+    with app.running():
+        write_row(app.database)
+        assert until_sealed(app) == 1
+        app.heart.sealer = Dying(app.database, app.worker)
+
+
+def test_what_a_worker_left_unsealed_at_its_end_the_next_one_seals_at_once(settings: Settings) -> None:
+    """Who dies between signing off and sealing leaves no lease behind, though nobody inherits from it any more."""
+    app = App(settings)
+    with pytest.raises(Died):
+        sealing_until_it_dies(app)
+    assert verify(app.database).unsealed.rows == 1
+    assert Sealer(app.database, "next").seal() == 1
+    app.database.close()
 
 
 def until_sealed(app: App, seconds: float = 20) -> int:

@@ -72,6 +72,8 @@ class Heart:
         try:
             with self.database.transaction() as connection:
                 leave(connection, self.worker, all_done=all_done)
+                # Who dies between this and the seal is on no list, and nobody would take its leases over.
+                give_up_leases(connection, self.worker)
             self.sealer.seal()
             with self.database.transaction() as connection:
                 give_up_leases(connection, self.worker)
