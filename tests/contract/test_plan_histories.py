@@ -137,11 +137,13 @@ class Life:
         windows = self.plans.windows
         for row in planned:
             assert row.begin is not None
-            assert row.begin.timestamp() % 300 == 0 or row.why["choice"] == "earliest"
+            assert row.begin.timestamp() % 300 == 0
             if row.then == "" and row.deadline is not None and not row.stale:
-                assert row.begin < row.deadline or row.policy == "handle"
+                assert row.begin < row.deadline, row
             if windows and row.why["choice"] == "window":
-                assert any(is_in(one, row.begin) for one in windows), row
+                assert row.end is not None
+                last = row.end - timedelta(seconds=1)
+                assert any(is_in(one, row.begin) and is_in(one, last) for one in windows), row
         slots = sorted(
             {(one.begin, one.end, one.subject) for one in planned if one.begin and one.end and not one.stale}
         )

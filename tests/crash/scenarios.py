@@ -147,6 +147,12 @@ REBOOT = Scenario(
     effects={},
     somebody_approves=True,
 )
+#: The same with the plan in it: no slot is left in a quarter of an hour, so it is planned to begin at once.
+PLANNED = replace(
+    REBOOT,
+    rule={**REBOOT.rule, "playbook": "reboot_in_window", "with": {**REBOOT.rule["with"], "too_late": "act_now"}},
+    options={"in_seconds": 900},
+)
 ASK = Scenario(
     playbook="ask_about_event",
     world={**RESTART.world, "alibaba": _QUICK},
@@ -277,3 +283,5 @@ ALIKE = frozenset(
     }
 )
 SCENARIOS: Mapping[str, Scenario] = {one.playbook: one for one in _ALL}
+#: Everything that the matrix goes through, by its name there.
+EVERY: Mapping[str, Scenario] = {**SCENARIOS, "planned_reboot": PLANNED}

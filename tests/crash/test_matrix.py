@@ -21,7 +21,7 @@ from cloudheal import playbooks
 from cloudheal.act.playbook import Playbook
 from cloudheal.plugins import in_package, of_kind
 from tests.crash.rounds import Round, Seen, fresh, keys
-from tests.crash.scenarios import ALIKE, SCENARIOS, Scenario
+from tests.crash.scenarios import ALIKE, EVERY, SCENARIOS, Scenario
 from tests.sim.simulator import RunningSimulator
 
 #: Points of one playbook that `make test` takes on each database.
@@ -32,7 +32,7 @@ RANDOM_ROUNDS = 100
 #: Rounds of a long run after which it says how it goes.
 TOLD_EVERY = 25
 #: Playbooks of which `make test` takes a point on PostgreSQL too.
-ON_BOTH = frozenset({"restart_stopped", "spot_evacuate"})
+ON_BOTH = frozenset({"restart_stopped", "spot_evacuate", "planned_reboot"})
 #: Every playbook that comes with cloudheal.
 BUILT_IN = sorted(found.thing.name for found in of_kind(in_package(playbooks), Playbook))
 
@@ -123,7 +123,7 @@ def sample(points: Sequence[str], count: int) -> list[str]:
     return list(points[random.Random(38).randrange(stride) :: stride])[:count]
 
 
-@pytest.fixture(params=BUILT_IN)
+@pytest.fixture(params=sorted(EVERY))
 def matrix(
     request: pytest.FixtureRequest,
     simulator: RunningSimulator,
@@ -132,14 +132,14 @@ def matrix(
     record_property: Callable[[str, object], None],
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Matrix]:
-    """A matrix for each playbook that comes with cloudheal, on each database."""
+    """A matrix for each playbook that comes with cloudheal, planned or not, on each database."""
     keys()
 
     def say(text: str) -> None:
         with capsys.disabled():
             print(f"\n{text}", flush=True)
 
-    rounds = Matrix(simulator, database_url, tmp_path / "round", SCENARIOS[request.param], say)
+    rounds = Matrix(simulator, database_url, tmp_path / "round", EVERY[request.param], say)
     yield rounds
     record_property("summary", rounds.summary)
 
@@ -161,7 +161,7 @@ def test_every_playbook_has_a_scenario() -> None:
 
 def _sampled() -> Iterator[object]:
     """Yield every playbook but the alike on SQLite, those that act most differently on PostgreSQL too; else `soak`."""
-    for name in BUILT_IN:
+    for name in sorted(EVERY):
         yield pytest.param(name, "sqlite", id=f"{name}-sqlite", marks=(pytest.mark.soak,) if name in ALIKE else ())
         marks = () if name in ON_BOTH else (pytest.mark.soak,)
         yield pytest.param(name, "postgresql", id=f"{name}-postgresql", marks=marks)

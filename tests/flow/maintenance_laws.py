@@ -261,7 +261,7 @@ def _problem(row: sa.Row[Any], agreed: Agreed) -> str:
     begin, grid = row.begin, STEP_OF_PLAN // timedelta(milliseconds=1)
     if begin % grid or row.end - begin < agreed.lasts // timedelta(milliseconds=1):
         return "is off the grid or too short"
-    return "begins after its deadline" if begin > row.deadline else ""
+    return "does not begin before its deadline" if begin >= row.deadline else ""
 
 
 _INTENTS = (LEDGER.c.kind == Kind.STEP_INTENDED.value, LEDGER.c.type.like("reboot%"))
