@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cloudheal.decide.rulebook import selects
+from cloudheal.decide.checking import never_matches
+from cloudheal.decide.rulebook import FIELDS, fields_of, selects, when_of
+from cloudheal.errors import SettingsError
 from cloudheal.model.incident import Mode
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.model.trigger import Trigger
+from cloudheal.sense.triggers import examples
 from cloudheal.settings.durations import duration_of, written
 from cloudheal.settings.rules import Rule, RuleFile, Selector
+from tests.contract.test_inbox import an_event
 
 RULE: dict[str, Any] = {
     "name": "restart-unexpected-stop",
@@ -116,3 +121,43 @@ def test_a_duration_without_a_unit_is_refused(value: object) -> None:
 def test_a_duration_is_handed_through() -> None:
     """Defaults are durations already."""
     assert duration_of(timedelta(hours=1)) == timedelta(hours=1)
+
+
+def test_a_field_that_no_event_has_is_refused_with_what_was_meant() -> None:
+    """A misspelt field would never match, and nobody would know."""
+    misspelt = Rule.model_validate(RULE | {"when": {"typ": ["Instance:StateChange"]}})
+    with pytest.raises(SettingsError, match=r"when\.typ: no event has this field; did you mean type\?"):
+        when_of(misspelt)
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ({"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}}, ""),
+        ({"type": [{"prefix": "Instance:"}]}, ""),
+        ({"data": {"instanceName": ["web"]}}, ""),
+        ({"region": ["cn-nowhere"]}, ""),
+        ({"type": ["Instance:StateChanged"]}, "type is 'Instance:StateChange', wanted 'Instance:StateChanged'"),
+        ({"source": ["alibaba.esc"]}, "source is 'alibaba.ecs', wanted 'alibaba.esc'"),
+        ({"data": {"state": ["Stoped"]}}, "data.state is 'Stopped', wanted 'Stoped'"),
+        ({"type": ["Instance:SystemFailure.Reboot"]}, "type is 'Instance:StateChange', wanted"),
+    ],
+)
+def test_a_rule_that_no_event_of_its_playbook_can_match_is_found(when: dict[str, Any], reason: str) -> None:
+    """By what is known beforehand: type, status, source, state. What only an event can say is not judged."""
+    rule = Rule.model_validate(RULE | {"when": when})
+    assert never_matches(rule, examples({"stopped"})).startswith(reason)
+    assert bool(never_matches(rule, examples({"stopped"}))) is bool(reason)
+
+
+def test_a_playbook_of_several_troubles_needs_one_that_matches() -> None:
+    """Also one whose trigger its author brought, whatever the status."""
+    rule = Rule.model_validate(RULE | {"when": {"type": ["mine:Event"], "status": ["anything"]}})
+    mine = Trigger("trouble-of-mine", "mine:Event")
+    assert never_matches(rule, examples({"stopped", "trouble-of-mine"}, [mine])) == ""
+    assert never_matches(rule, examples({"stopped"}, [mine]))
+
+
+def test_every_field_that_a_pattern_may_name_is_one_of_an_event() -> None:
+    """And the other way round."""
+    assert set(FIELDS) == set(fields_of(an_event()))

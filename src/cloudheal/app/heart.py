@@ -10,7 +10,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -22,7 +22,9 @@ from cloudheal.record.database import Database
 from cloudheal.record.draining import heed, is_draining
 from cloudheal.record.leases import give_up_leases
 from cloudheal.record.seal import Sealer
+from cloudheal.record.versions import note_rules
 from cloudheal.record.workers import beat, enlist, leave
+from cloudheal.settings.rules import Rule
 
 log = logging.getLogger("cloudheal.app")
 
@@ -42,6 +44,8 @@ class Heart:
     chores: Chores
     outage: Outage
     stopping: threading.Event
+    rules: Sequence[Rule]
+    """As they stood in the settings file when the worker started."""
     lease_seconds: float
     is_tending: Callable[[], bool]
     draining: bool = False
@@ -54,6 +58,7 @@ class Heart:
         """Put the worker on the list and begin to beat; returns the thread, which ends when the worker stops."""
         with self.database.transaction() as connection:
             enlist(connection, self.worker, socket.gethostname())
+            note_rules(connection, self.worker, self.rules)
         self._heard = time.monotonic()
         if not self.database.is_sqlite:  # there nobody else takes the work, and it goes on when the disk does
             threading.Thread(target=self._listen, name="cloudheal-silence", daemon=True).start()

@@ -31,6 +31,7 @@ from cloudheal.app.ledger_outlets import ledger_outlets_of
 from cloudheal.app.loads import loads_of, terms_with_logs
 from cloudheal.app.log_outlets import outlets_of
 from cloudheal.app.lookout import Lookout
+from cloudheal.app.narrator import narrate
 from cloudheal.app.outage import Outage
 from cloudheal.app.parts import Site, keeper_of, poller_of, sender_of, series_keeper_of
 from cloudheal.app.queue_state import QueueStates
@@ -104,7 +105,7 @@ class App:
         self.attribution = Attribution(settings.accounts)
         self.database = open_database(settings.database)
         self.counters = Counters()
-        self.database.observers.append(Tally(self.counters).note)
+        self.database.observers.extend((Tally(self.counters).note, narrate))
         self.accounts = accounts_of(settings, self.counters, self.clock.now)
         self.engine = Engine(self.database, self.worker, self._look)
         self.succession = Succession(self.database, self.engine, self.worker, self.clock, settings.lease_seconds)
@@ -177,6 +178,7 @@ class App:
             chores=self.chores,
             outage=self.outage,
             stopping=self.stopping,
+            rules=settings.rules,
             lease_seconds=settings.lease_seconds,
             is_tending=self._tending.locked,
         )

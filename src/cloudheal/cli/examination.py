@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cloudheal.app import App, accounts_of, extensions_of, open_account, rules_of
 from cloudheal.app.loads import loads_of, named_loads
 from cloudheal.cli.plan_texts import why_no_load
+from cloudheal.decide.checking import never_matches
 from cloudheal.errors import SettingsError
 from cloudheal.logs.declared import definitions_of
 from cloudheal.model.incident import Mode
@@ -20,6 +21,8 @@ from cloudheal.record.inventory import groups_of_servers
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.schema import SchemaError, migrate
 from cloudheal.record.tables import PROMOTION
+from cloudheal.record.versions import outdated
+from cloudheal.sense.triggers import examples
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.loader import located
 from cloudheal.settings.schema import Settings
@@ -122,6 +125,21 @@ def _rules(settings: Settings, config: Path) -> Iterator[Seen]:
     yield "settings", "settings.ok", "ok", {"rules": str(len(settings.rules))}
     if not settings.rules:
         yield "rules", "rules.none", "warning", {}
+    yield from idle(settings)
+
+
+def idle(settings: Settings) -> Iterator[Seen]:
+    """Name the rules that never act, whatever comes, and say when nobody is told of what they need a person for."""
+    library = extensions_of(settings).library
+    for rule in settings.rules:
+        about = {"rule": rule.name, "playbook": rule.playbook}
+        failed = never_matches(rule, examples(library.playbooks[rule.playbook].troubles, library.triggers))
+        if failed:
+            yield rule.name, "rules.never", "warning", {**about, "failed": failed}
+        if rule.resources.selects_nothing:
+            yield rule.name, "rules.selects_nothing", "warning", about
+    if settings.rules and not settings.notify.targets:
+        yield "notify", "notify.nobody", "warning", {}
 
 
 def _logs(settings: Settings, config: Path) -> Iterator[Seen]:
@@ -182,6 +200,9 @@ def _trust(settings: Settings, database: Database) -> Iterator[Seen]:
         for rule in settings.rules:
             if rule.mode is not Mode.SHADOW and effective_mode(connection, rule) is Mode.SHADOW:
                 yield rule.name, "rules.shadow", "warning", {"rule": rule.name, "mode": rule.mode.value}
+        for one in outdated(connection, settings.rules, round(settings.lease_seconds * 1000)):
+            facts = {"worker": one.worker, "rule": one.rule, "mode": one.mode or "-"}
+            yield one.rule, "rules.outdated", "warning", facts
 
 
 def _account(settings: Settings, account: AccountSettings) -> Iterator[Seen]:

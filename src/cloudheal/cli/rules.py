@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,8 @@ class RuleRow:
     effective: str
     promoted_by: str
     promoted_at: datetime | None
+    workers: Mapping[str, str]
+    """The workers that still have another version of it, and the mode in force there; empty where they have none."""
 
 
 @app.command("list")
@@ -42,6 +44,7 @@ def list_(config: Config = HERE, as_json: AsJson = False) -> None:
     with desk(config, as_json=as_json) as at:
         rows = list(_rows(at))
         at.show.rows("title.rules", rows, ("name", "playbook", "mode", "effective", "promoted_by", "promoted_at"))
+        _tell_of_workers(at, rows)
 
 
 @app.command()
@@ -62,6 +65,7 @@ def promote(name: Annotated[str, typer.Argument(help="The rule's name.")], confi
         with at.database.transaction() as connection:
             write(connection, [rule], operator(), at.clock.now())
         at.show.say("promoted", rule=name, mode=rule.mode)
+        _tell_of_workers(at, [one for one in _rows(at) if one.name == name])
 
 
 @app.command()
@@ -216,12 +220,26 @@ class _Trial:
 
 def _rows(at: Desk) -> Iterator[RuleRow]:
     from cloudheal.record.promotions import effective_mode, promotion_of
+    from cloudheal.record.versions import outdated
 
     with at.database.snapshot() as connection:
+        elsewhere: dict[str, dict[str, str]] = {}
+        for one in outdated(connection, at.settings.rules, round(at.settings.lease_seconds * 1000)):
+            elsewhere.setdefault(one.rule, {})[one.worker] = one.mode or ""
         for rule in at.settings.rules:
             found, mode = promotion_of(connection, rule), effective_mode(connection, rule)
             who, when = (found.who, found.at) if found else ("", None)
-            yield RuleRow(rule.name, rule.playbook, rule.mode, mode, who, when)
+            yield RuleRow(rule.name, rule.playbook, rule.mode, mode, who, when, elsewhere.pop(rule.name, {}))
+        for name, workers in elsewhere.items():
+            yield RuleRow(name, "", "", "", "", None, workers)
+
+
+def _tell_of_workers(at: Desk, rows: Sequence[RuleRow]) -> int:
+    """Say which workers go by another version of a rule than the file; returns how many were named."""
+    differing = [(row.name, worker, mode) for row in rows for worker, mode in row.workers.items()]
+    for rule, worker, mode in differing:
+        at.show.say("rules.outdated" if mode else "rules.unheard", rule=rule, worker=worker, mode=mode)
+    return len(differing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _USUAL = "cloudheal.yaml"
 #: A sentence by its form, and what it is in Chinese; `{0}` is what the first pair of brackets holds.
 SENTENCES: Final[tuple[tuple[str, str], ...]] = (
     (r"Field required", "必填"),
+    (r"no event has this field", "事件没有这个字段"),
     (r"Extra inputs are not permitted", "没有这个字段"),
     (r"Input should be a valid string", "应为文本"),
     (r"Input should be a valid integer.*", "应为整数"),

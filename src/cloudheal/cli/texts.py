@@ -101,6 +101,9 @@ _EN: Final[dict[str, str]] = {
     " unreadable, {acting:run|runs} begun.",
     "replayed": "Dead letter {number} was read and taken in.",
     "not_replayed": "Dead letter {number} cannot be read: {reason}",
+    "rules.outdated": "Worker {worker} still has another version of rule {rule}, with {mode} in force: start it anew,"
+    " or: cloudheal pause",
+    "rules.unheard": "Worker {worker} does not have rule {rule} yet: start it anew.",
     "promoted": "Rule {rule} may now go as far as {mode}.",
     "promote.no_rule": "The file has no rule {rule}; it has: {rules}",
     "promote.shadow": "Rule {rule} says mode: shadow in the file; write ask or auto there first.",
@@ -202,6 +205,9 @@ _ZH: Final[dict[str, str]] = {
     "fed": "共 {messages} 条消息：新事件 {new}，重复 {duplicates}，无法读取 {dead}，开始执行 {acting}。",
     "replayed": "死信 {number} 已读取并入库。",
     "not_replayed": "死信 {number} 无法读取：{reason}",
+    "rules.outdated": "工作进程 {worker} 仍在使用规则 {rule} 的其他版本，在那里生效的是 {mode}：请重新启动它，"
+    "或执行 cloudheal pause",
+    "rules.unheard": "工作进程 {worker} 还没有规则 {rule}：请重新启动它。",
     "promoted": "规则 {rule} 现在最多可按 {mode} 模式执行。",
     "promote.no_rule": "文件中没有规则 {rule}；现有规则：{rules}",
     "promote.shadow": "规则 {rule} 在文件中的模式是 shadow；请先改为 ask 或 auto。",

@@ -113,6 +113,11 @@ def value_at(fields: Mapping[str, Any], path: Sequence[str]) -> object:
     return value
 
 
+def is_there(value: object) -> bool:
+    """Say whether `value_at` found something."""
+    return value is not _MISSING
+
+
 def _clauses(document: Mapping[str, Any], path: tuple[str, ...], where: str) -> Iterator[Clause]:
     if not document:
         raise _bad(path, where, "an empty pattern selects nothing; name at least one field")

@@ -13,12 +13,19 @@ from cloudheal.decide.index import PatternIndex
 from cloudheal.decide.levels import graded, levels_of
 from cloudheal.decide.pattern import Pattern, compiled
 from cloudheal.decide.wishes import WishTags
+from cloudheal.errors import SettingsError
 from cloudheal.model.event import Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.model.window import HORIZON, is_in_any, next_opening
+from cloudheal.settings.part import meant
 from cloudheal.settings.rules import Limits, Rule, Selector
 
 _USUAL_WISHES = WishTags()
+#: What a pattern may name, as `fields_of` returns it.
+FIELDS = (
+    *("source", "type", "status", "level", "subject", "kind"),
+    *("cloud", "account", "region", "channel", "simulated", "data"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,9 @@ def rule_book(
 def when_of(rule: Rule) -> Pattern:
     """Return the pattern of a rule. Raises SettingsError naming the rule and the field."""
     where = f"rules.{rule.name}.when"
+    unknown = next((name for name in rule.when if name not in FIELDS), None)
+    if unknown is not None:
+        raise SettingsError(f"{where}.{unknown}: no event has this field{meant(str(unknown), FIELDS)}")
     return compiled(graded(rule.when, where), where)
 
 

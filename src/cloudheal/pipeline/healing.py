@@ -240,7 +240,6 @@ class Healer:
             self.freed(connection, found.group, now)
             return True
 
-        log.info("look.ended run=%s state=%s reason=%s", found.run, state, refusal.code)
         return self._committed(write)
 
     def _until(self, connection: sa.Connection, found: OpenRun, refusal: Refusal, now: datetime) -> datetime | None:
@@ -294,7 +293,6 @@ class Healer:
             self.freed(connection, found.group, verdict.at)
             return ended
 
-        log.info("incident.ended incident=%s verdict=%s code=%s", found.incident, end.healed, end.code)
         return self._committed(write)
 
     def _park(self, held: Claim, found: OpenRun, why: Parked, spell: _Spell) -> bool:

@@ -58,7 +58,11 @@ def promote(connection: sa.Connection, rules: Iterable[Rule], who: str, at: date
 
 def promotion_of(connection: sa.Connection, rule: Rule) -> Promotion | None:
     """Return the newest promotion of exactly this version of a rule."""
-    row = connection.execute(_NEWEST, {"of": rule.name, "version": rule.digest}).one_or_none()
+    return _promoted(connection, rule.name, rule.digest)
+
+
+def _promoted(connection: sa.Connection, name: str, digest: str) -> Promotion | None:
+    row = connection.execute(_NEWEST, {"of": name, "version": digest}).one_or_none()
     if row is None:
         return None
     at = datetime.fromtimestamp(row.promoted / 1000, UTC)
@@ -72,5 +76,10 @@ def _entry(row: Mapping[str, str | int], at: datetime) -> Entry:
 
 def effective_mode(connection: sa.Connection, rule: Rule) -> Mode:
     """Return how far a rule is trusted now: what its file asks for, at most what was promoted, else shadow."""
-    promoted = promotion_of(connection, rule)
-    return min(rule.mode, promoted.mode if promoted else Mode.SHADOW, key=_TRUST.index)
+    return trusted(connection, rule.name, rule.digest, rule.mode)
+
+
+def trusted(connection: sa.Connection, name: str, digest: str, asked: Mode) -> Mode:
+    """Return how far a version of a rule is trusted whose file asks for so much."""
+    promoted = _promoted(connection, name, digest)
+    return min(asked, promoted.mode if promoted else Mode.SHADOW, key=_TRUST.index)

@@ -136,6 +136,7 @@ WORKER = sa.Table(
     sa.Column("heartbeat", sa.BigInteger, nullable=False),
     sa.Column("heir", sa.Text, nullable=False, server_default=""),
     sa.Column("draining", sa.Boolean, nullable=False, default=False),  # it begins nothing new
+    sa.Column("rules", sa.Text, nullable=False, server_default="{}"),  # by name the version and the mode that it has
 )
 
 #: An operator's word to every worker; a row stands while it is in force.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import product
+from typing import Any
 
 from cloudheal.model.alarm import FIRING, TYPE
 from cloudheal.model.alarm import RECOVERED as CEASED
@@ -101,6 +103,16 @@ def trouble_of(event: Event, more: Sequence[Trigger] = ()) -> Trouble | None:
         if one.matches(event):
             return one.opened_by(event)
     return None
+
+
+def examples(troubles: Collection[str], more: Sequence[Trigger] = ()) -> Iterator[Mapping[str, Any]]:
+    """Yield what is known beforehand of the events that open some troubles: type, status, source, a server's state."""
+    for one in (*TRIGGERS, *more):
+        sources = SERVERS if one.type.startswith("Instance:") else (None,)
+        for status, source in product(one.statuses or (None,), sources) if one.trouble in troubles else ():
+            told = {"type": one.type, "status": status, "source": source}
+            state = {"data": {"state": status}} if one.type == "Instance:StateChange" else {}
+            yield {name: value for name, value in told.items() if value is not None} | state
 
 
 def recovery_of(event: Event) -> Trouble | None:

@@ -536,6 +536,7 @@ def upgrade() -> None:
         sa.Column("heartbeat", sa.BigInteger(), nullable=False),
         sa.Column("heir", sa.Text(), server_default="", nullable=False),
         sa.Column("draining", sa.Boolean(), nullable=False),
+        sa.Column("rules", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
