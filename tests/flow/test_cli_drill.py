@@ -107,6 +107,10 @@ def test_real_actions_are_asked_about_with_everything_that_they_reach(operator: 
     assert operator.simulator.journal(action=CREATE) == []
     agreed = operator.done(*words, "--expires", "30m", typed="y\n")
     assert "Drill drill-" in agreed
+    (asked,) = operator.simulator.journal(action=CREATE)
+    # Real actions are ours to take: the vendor is never asked to do anything to the servers.
+    assert asked["parameters"]["EventType"] == "SystemMaintenance.Reboot"
+    assert "TriggerRealOps" not in asked["parameters"]
     rows = operator.json("drill", "list")
     assert {one["real"] for one in rows} == {True}
     assert all(one["created"] < one["expires"] < one["not_before"] for one in rows)

@@ -261,6 +261,45 @@ def test_what_keeps_a_queue_from_answering_is_named(
     assert f'problem="{problem}"' in some.counters.exposition()
 
 
+@pytest.mark.parametrize(("fault", "problem"), [("throttle", "queue.throttled"), ("5xx", "queue.failed")])
+def test_a_throttled_queue_and_a_broken_one_are_told_apart(
+    simulator: RunningSimulator, fault: str, problem: str
+) -> None:
+    """The first is asked too often, the second is ill; both are asked again later (B0-4)."""
+    simulator.control("PUT", "faults", [{"service": "mns", "action": "BatchReceiveMessage", "fault": fault}])
+    some = receivers(simulator, done, receivers=1)
+    with pytest.raises((CloudPermanentError, CloudTransientError)):
+        some.receive(once=True)
+    assert some.states.all()[0].problem == problem
+
+
+def test_the_long_poll_and_the_batch_of_the_settings_are_what_is_asked_for(simulator: RunningSimulator) -> None:
+    """As many messages in one call as the file says, waited for as long as it says."""
+    put(simulator, "one")
+    receivers(simulator, done, receivers=1, wait_seconds=3, batch=7).receive(once=True)
+    asked = [one["parameters"] for one in simulator.journal(action="BatchReceiveMessage")]
+    assert {(one["numofmessages"], one["waitseconds"]) for one in asked} == {("7", "3")}
+
+
+def test_pauses_grow_from_a_second_to_a_minute_and_no_further(
+    simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue that is missing for a day costs a call a minute."""
+    simulator.world(world_of([], queues=[]))
+    some = receivers(simulator, done, receivers=1)
+    pauses: list[float] = []
+
+    def waited(seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 9:
+            some.stopping.set()
+        return True
+
+    monkeypatch.setattr(some.stopping, "wait", waited)
+    some.receive(once=False)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
 def test_a_refused_key_is_named(simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not taken for an empty queue, nor for a broken network (B0-4)."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong")

@@ -55,6 +55,28 @@ def test_a_bad_file_is_told_by_line_field_and_expectation(tmp_path: Path, text: 
         load_settings(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("wait_seconds", 31, "less than or equal to 30"),
+        ("wait_seconds", -1, "greater than or equal to 0"),
+        ("batch", 17, "less than or equal to 16"),
+        ("batch", 0, "greater than or equal to 1"),
+    ],
+)
+def test_a_queue_is_asked_within_what_the_service_allows(tmp_path: Path, field: str, value: int, limit: str) -> None:
+    """A long poll of 0 to 30 s and batches up to 16; what is beyond them is told by its line."""
+
+    def asking(number: int) -> Path:
+        queue = f"    queue: {{endpoint: 'http://127.0.0.1:9', {field}: {number}}}\n"
+        return written(tmp_path, GOOD.replace("timezone:", f"{queue}timezone:"))
+
+    with pytest.raises(SettingsError, match=rf":\d+: accounts\.0\.queue\.{field}: .*{limit}"):
+        load_settings(asking(value))
+    for good in (0, 30) if field == "wait_seconds" else (1, 16):
+        load_settings(asking(good))
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """No file, no traceback: the path and the option are named."""
     with pytest.raises(SettingsError, match="-c FILE"):
