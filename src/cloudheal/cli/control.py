@@ -10,6 +10,8 @@ from cloudheal.cli.desk import Desk, approver, desk, operator
 from cloudheal.cli.options import HERE, AsJson, Config, moment_of
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from cloudheal.model.control import Approval
 
 app = typer.Typer()
@@ -48,7 +50,7 @@ def hold(
 ) -> None:
     """Keep one resource or group from being acted on."""
     from cloudheal.model.control import Hold
-    from cloudheal.record.holds import add_hold, meant_by
+    from cloudheal.record.holds import add_hold
 
     if scope == EVERYTHING:
         raise typer.BadParameter("everything is held with: cloudheal pause WHY", param_hint="SCOPE")
@@ -58,12 +60,21 @@ def hold(
         if end is not None and end <= now:
             raise typer.BadParameter("that time is past", param_hint="--until")
         with at.database.transaction() as connection:
+            _look_up(at, connection, scope)
             add_hold(connection, Hold(scope, operator(), why, now, end))
-            meant = meant_by(connection, scope)
         at.show.say("held" if end is None else "held_until", scope=scope, why=why, until=end)
-        ours = {f"rule:{rule.name}" for rule in at.settings.rules}
-        if not meant.is_known and scope not in ours:
-            at.show.say("held_name" if meant.named else "held_unknown", scope=scope, ids=", ".join(meant.named))
+
+
+def _look_up(at: Desk, connection: sa.Connection, scope: str) -> None:
+    """Warn of a scope that nothing is known by; end with 1 when servers are called so, because a hold goes by ids."""
+    from cloudheal.record.holds import meant_by
+
+    meant = meant_by(connection, scope)
+    if meant.is_known or scope in {f"rule:{rule.name}" for rule in at.settings.rules}:
+        return
+    at.show.say("held_name" if meant.named else "held_unknown", scope=scope, ids=", ".join(meant.named))
+    if meant.named:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -73,10 +73,10 @@ _EN: Final[dict[str, str]] = {
     "held_until": "{scope} is held until {until} ({why}).",
     "unheld": "{scope} is not held any more.",
     "no_hold": "There is no hold on {scope}; cloudheal holds lists them.",
-    "held_unknown": "No server, group or rule is known as {scope}: unless one of that id appears, nothing is kept from"
-    " being acted on. cloudheal instances lists the ids.",
-    "held_name": "No server, group or rule is known as {scope}, but servers of that name are: {ids}. A hold is put on"
-    ' an id: cloudheal hold ID --why "..."',
+    "held_unknown": "No server, group or rule is known as {scope}: until one of that id appears, the hold keeps nothing"
+    " from being acted on. cloudheal instances lists the ids.",
+    "held_name": "Nothing was held: no server, group or rule is known as {scope}, but servers of that name are: {ids}."
+    ' A hold is put on an id: cloudheal hold ID --why "..."',
     "no_event": "No event, resource or alarm is called {event}. cloudheal events lists events with their numbers,"
     " cloudheal logs alarms --all the alarms on logs.",
     "packaged": "Wrote {folder}: code.zip ({files:file|files}), {beside}. README.txt says what to do.",
@@ -179,9 +179,10 @@ _ZH: Final[dict[str, str]] = {
     "held_until": "{scope} 已保留至 {until}（{why}）。",
     "unheld": "{scope} 已解除保留。",
     "no_hold": "{scope} 上没有保留；用 cloudheal holds 查看。",
-    "held_unknown": "没有已知的服务器、组或规则叫 {scope}：除非以后出现该 ID，否则不会保留任何对象。"
+    "held_unknown": "没有已知的服务器、组或规则叫 {scope}：在该 ID 出现之前，此保留不起作用。"
     "cloudheal instances 列出 ID。",
-    "held_name": '没有 ID、组或规则叫 {scope}，但有同名的服务器：{ids}。请对 ID 保留：cloudheal hold ID --why "..."',
+    "held_name": "未保留任何对象：没有 ID、组或规则叫 {scope}，但有同名的服务器：{ids}。"
+    '请对 ID 保留：cloudheal hold ID --why "..."',
     "no_event": "没有名为 {event} 的事件、资源或报警；用 cloudheal events 查看事件编号，用 cloudheal logs alarms --all"
     " 查看日志报警。",
     "packaged": "已写入 {folder}：code.zip（{files} 个文件）、{beside}。步骤见 README.txt。",
