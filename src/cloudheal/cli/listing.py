@@ -120,7 +120,7 @@ def explain(
             reference = newest_about(connection, event) or event
             story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
         if story is None:
-            at.show.say("no_event", event=event)
+            at.show.fault("no_event", event=event)
             raise typer.Exit(1)
         if as_json:
             at.show.document(story)

@@ -26,7 +26,7 @@ def definition_named(name: str, show: Show, settings: Settings, config: Path) ->
     """Return the definition of a log; ends with 1 and the names that there are when it is none of them."""
     known = {one.name: one for one in definitions(settings, config)}
     if name not in known:
-        show.say("logs.unknown", name=name, known=", ".join(known))
+        show.fault("logs.unknown", name=name, known=", ".join(known))
         raise typer.Exit(1)
     return known[name]
 
@@ -35,5 +35,5 @@ def no_file(definition: Definition, show: Show, command: str) -> NoReturn:
     """Say that no file of a log is there, and end with 1; of a folder, what to write for the files in it."""
     folders = [one for one in definition.files if Path(one).is_dir()]
     text, files = ("logs.folder", folders) if folders else ("logs.no_file", definition.files)
-    show.say(text, log=definition.name, files=", ".join(files), folder=files[0], command=command)
+    show.fault(text, log=definition.name, files=", ".join(files), folder=files[0], command=command)
     raise typer.Exit(1)

@@ -28,7 +28,7 @@ def chosen_of(at: Desk, config: Path, log: str, metric: str) -> tuple[Definition
     definition = definition_named(log, at.show, at.settings, config)
     chosen = tuple(one for one in definition.metrics if metric in {"", one.name})
     if not chosen:
-        at.show.say("logs.no_metric", name=metric, known=", ".join(one.name for one in definition.metrics))
+        at.show.fault("logs.no_metric", name=metric, known=", ".join(one.name for one in definition.metrics))
         raise typer.Exit(1)
     return definition, chosen
 
@@ -37,7 +37,7 @@ def known_figure(at: Desk, figure: str, chosen: Sequence[Metric]) -> str:
     """Return the name of a figure; ends with 1 and the names that there are when it is none of them."""
     known = [alias for one in chosen for alias in aliases_of(one)]
     if figure and figure not in known:
-        at.show.say("logs.no_figure", figure=figure, known=", ".join(dict.fromkeys(known)))
+        at.show.fault("logs.no_figure", figure=figure, known=", ".join(dict.fromkeys(known)))
         raise typer.Exit(1)
     return figure
 

@@ -63,7 +63,7 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
     show = show_of(settings, as_json=as_json)
     found = definitions(settings, config)
     rows = [_log_row(one, _now(settings)) for one in found]
-    if not rows:
+    if not rows and not as_json:
         show.say("logs.none")
     else:
         show.rows("title.logs.check", rows, ("log", "metrics", "files", "newest", "read", "refused"))

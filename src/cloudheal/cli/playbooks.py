@@ -63,7 +63,7 @@ def show_(
     extensions, show = _extensions(settings, config), show_of(settings, as_json=as_json)
     found = extensions.library.found.get(name)
     if found is None:
-        show.say("no_playbook", name=name, known=", ".join(extensions.library.found))
+        show.fault("no_playbook", name=name, known=", ".join(extensions.library.found))
         raise typer.Exit(1)
     playbook, said = found.thing, _said(name, found.origin, settings.language)
     promises = said.promises if said else playbook.promises

@@ -59,6 +59,13 @@ class Show:
         if not self.as_json:
             print(_discreet(self.text(key, **facts)))
 
+    def fault(self, key: str, **facts: object) -> None:
+        """Print why there is no answer: one sentence, or a document with it as `error`, which no program overlooks."""
+        if self.as_json:
+            self.document({"error": self.text(key, **facts)})
+        else:
+            self.say(key, **facts)
+
     def lines(self, lines: Sequence[str]) -> None:
         """Print sentences that were made elsewhere; nothing for a program."""
         if not self.as_json:
