@@ -6,16 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from cloudheal.model.incident import Trouble
+from cloudheal.model.inventory import Description
 from cloudheal.record.database import Database
+from cloudheal.record.incidents import open_incident
+from cloudheal.record.inventory import describe
 from tests.contract.shell import Shell, shell
+from tests.contract.test_inbox import NOON, an_event
+from tests.contract.test_inventory import named
 from tests.contract.test_ledger import one_healing
+
+#: Servers and what they are called; only of i-1 there is an event.
+NAMES = {"i-1": "web", "i-2": "quiet", "i-3": "twin", "i-4": "twin"}
 
 
 @pytest.fixture
 def healed(database: Database, database_url: str, tmp_path: Path) -> Shell:
-    """A shell beside a database in which one server was healed."""
+    """A shell beside a database in which one server was healed and three are known."""
     with database.transaction() as connection:
         one_healing(connection)
+        describe(connection, [Description(named(id_), NOON, "Running", name=name) for id_, name in NAMES.items()])
     return shell(tmp_path, database_url)
 
 
@@ -26,3 +36,41 @@ def test_a_program_is_told_what_was_not_found(healed: Shell, words: tuple[str, .
     assert (printed.code, healed(*words, "--json").code) == (1, 1)
     assert healed.json(*words) == {"error": printed.text.strip()}
     assert "nope" in printed.text
+
+
+def test_a_server_is_meant_by_its_name(healed: Shell) -> None:
+    """Stories, timelines and lists are the same by the name as by the id."""
+    for words in (("explain",), ("timeline",), ("events", "--resource"), ("incidents", "--resource")):
+        assert healed.json(*words, "web") == healed.json(*words, "i-1") != []
+
+
+@pytest.mark.parametrize("words", [("explain",), ("timeline",), ("events", "--resource"), ("evidence",)])
+def test_a_name_that_several_servers_have_is_refused_with_their_ids(healed: Shell, words: tuple[str, ...]) -> None:
+    """Nothing is told of one of them as if it were all."""
+    refused = healed(*words, "twin")
+    assert (refused.code, "Several servers are called twin: i-3, i-4" in refused.text) == (1, True)
+
+
+@pytest.mark.parametrize("called", ["inc", "in", "run", "ru"])
+def test_an_incident_is_meant_by_how_its_id_or_its_runs_begins(healed: Shell, called: str) -> None:
+    """As tables show it, and as `approve` takes it."""
+    assert healed.json("explain", called) == healed.json("explain", "i-1")
+    assert healed.json("timeline", called) == healed.json("timeline", "inc")
+
+
+def test_a_beginning_of_several_ids_is_refused(healed: Shell, database: Database) -> None:
+    """A whole id is still one incident, whatever else begins so."""
+    with database.transaction() as connection:
+        open_incident(connection, "inc2", an_event("other"), Trouble("other"), "web", NOON)
+    for words in (("explain", "in"), ("timeline", "in")):
+        refused = healed(*words)
+        assert (refused.code, "begin with in: inc, inc2" in refused.text) == (1, True)
+    assert healed.json("timeline", "inc")["times"]["to_heal"] == 9
+
+
+def test_a_server_without_an_event_is_known_all_the_same(healed: Shell) -> None:
+    """Its state since when is told, and that nothing was decided; by its id as by its name."""
+    for called in ("i-2", "quiet"):
+        told = healed.done("explain", called)
+        assert told.startswith("Server i-2 quiet is known: Running since 2026-03-0")
+        assert "nothing was decided" in told

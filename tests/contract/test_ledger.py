@@ -60,7 +60,17 @@ def one_healing(connection: sa.Connection) -> None:
     open_incident(connection, "inc", an_event(), Trouble("stopped"), "web", NOON + SECOND)
     run = Run("run", "inc", "rule", "restart_stopped", "digest", Mode.AUTO, RunState.STARTING)
     add_run(connection, run)
-    decided = Decided(row, "rule", "d", Reason.ACT, "", ({"question": "new"},), NOON + SECOND, None, "inc")
+    decided = Decided(
+        row,
+        "rule",
+        "d",
+        Reason.ACT,
+        "",
+        ({"question": "new", "reason": "", "numbers": ""},),
+        NOON + SECOND,
+        None,
+        "inc",
+    )
     add_decision(connection, decided)
     held = claim(connection, "run", "worker", 0)
     assert held is not None

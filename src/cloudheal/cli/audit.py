@@ -173,18 +173,22 @@ class PaceRow:
 
 @app.command()
 def timeline(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A server's or an incident's id.")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="A server's id or name, or how an incident's or a run's id begins.")
+    ],
     config: Config = HERE,
     since: Since = "",
     as_json: AsJson = False,
 ) -> None:
     """Tell what happened to a server or in an incident, oldest first."""
+    from cloudheal.cli.called import meant
     from cloudheal.record.timelines import incident_timeline, resource_timeline
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        found = incident_timeline(connection, id_)
+        which = meant(at, connection, id_)
+        found = incident_timeline(connection, which)
         if found is None:
-            found = resource_timeline(connection, id_, moment_of(since, at.clock.now(), at.zone, "--since"))
+            found = resource_timeline(connection, which, moment_of(since, at.clock.now(), at.zone, "--since"))
         _tell(at.show, found)
         raise typer.Exit(0 if found.entries else 1)
 
@@ -201,16 +205,17 @@ def _tell(show: Show, found: Timeline) -> None:
 
 @app.command()
 def evidence(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A server's, an incident's or a run's id.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As given to timeline.")],
     config: Config = HERE,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
 ) -> None:
     """Print how things were before anything was done about it, as one JSON document."""
+    from cloudheal.cli.called import meant
     from cloudheal.record.deeds import evidence_of
 
     with desk(config) as at:
         with at.database.snapshot() as connection:
-            found = evidence_of(connection, id_)
+            found = evidence_of(connection, id_) or evidence_of(connection, meant(at, connection, id_))
         if found is None:
             at.show.say("evidence.none", id=id_)
             raise typer.Exit(1)

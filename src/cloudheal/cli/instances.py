@@ -42,12 +42,15 @@ def list_instances_(
     as_json: AsJson = False,
 ) -> None:
     """List servers as they are known, as of when; `show` tells all about one, also when it is gone."""
+    from cloudheal.cli.called import server_called
     from cloudheal.record.lists import Narrow, list_instances
 
     if context.invoked_subcommand is not None:
         return
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        narrow = Narrow(moment_of(since, at.clock.now(), at.zone, "--since"), resource, limit)
+        narrow = Narrow(
+            moment_of(since, at.clock.now(), at.zone, "--since"), server_called(at, connection, resource), limit
+        )
         rows = list_instances(connection, narrow, state=state, released=released)
         at.show.rows("title.instances", rows, ("id", "name", "region", "group", "state", "since", "as_of", "locks"))
 

@@ -13,6 +13,7 @@ from cloudheal.cli.options import HERE, AsJson, Config, Limit, Open, Resource, S
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from cloudheal.record.lists import Narrow
     from cloudheal.settings.schema import Settings
 
 app = typer.Typer()
@@ -24,10 +25,10 @@ def events(
     config: Config = HERE, since: Since = "", resource: Resource = "", limit: Limit = 50, as_json: AsJson = False
 ) -> None:
     """List events and what was decided about each."""
-    from cloudheal.record.lists import Narrow, list_events
+    from cloudheal.record.lists import list_events
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        rows = list_events(connection, Narrow(_since(at, since), resource, limit))
+        rows = list_events(connection, _narrow(at, connection, since, resource, limit))
         at.show.rows("title.events", rows, ("number", "occurred", "type", "status", "resource", "decisions"))
 
 
@@ -41,11 +42,12 @@ def incidents(
     as_json: AsJson = False,
 ) -> None:
     """List incidents from the first event to the verdict."""
-    from cloudheal.record.lists import Narrow, list_incidents
+    from cloudheal.record.lists import list_incidents
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        rows = list_incidents(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
-        at.show.rows("title.incidents", rows, ("occurred", "resource", "trouble", "acted", "ended", "verdict", "code"))
+        rows = list_incidents(connection, _narrow(at, connection, since, resource, limit), open_only=open_only)
+        columns = ("id", "occurred", "resource", "trouble", "acted", "ended", "verdict", "code")
+        at.show.rows("title.incidents", rows, columns, brief=("id",))
 
 
 @runs.callback(invoke_without_command=True)
@@ -59,12 +61,12 @@ def list_runs_(
     as_json: AsJson = False,
 ) -> None:
     """List runs: which playbook, in which state, what they wait for."""
-    from cloudheal.record.lists import Narrow, list_runs
+    from cloudheal.record.lists import list_runs
 
     if context.invoked_subcommand is not None:
         return
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        rows = list_runs(connection, Narrow(_since(at, since), resource, limit), open_only=open_only)
+        rows = list_runs(connection, _narrow(at, connection, since, resource, limit), open_only=open_only)
         columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")
         at.show.rows("title.runs", rows, columns)
 
@@ -80,11 +82,10 @@ def maintenance(
     as_json: AsJson = False,
 ) -> None:
     """List what clouds plan for servers or did to them; exits with 1 when a region could not be read whole."""
-    from cloudheal.record.lists import Narrow
     from cloudheal.record.system_lists import list_readings, list_system_events
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        narrow = Narrow(_since(at, since), resource, limit)
+        narrow = _narrow(at, connection, since, resource, limit)
         rows = list_system_events(connection, narrow, type_=type_, over=over)
         readings = list_readings(connection, _regions(at.settings))
     unread = [one for one in readings if not one.whole]
@@ -104,27 +105,45 @@ def explain(
     event: Annotated[
         str,
         typer.Argument(
-            help="The event's number or key, a resource id (its newest event that was decided on), or an alarm's name."
+            help="An event's number or key, a server's id or name (its newest event that was decided on), how the id"
+            " of an incident or a run begins, or an alarm's name."
         ),
     ],
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of an event, or why an alarm on a log fires or does not."""
-    from cloudheal.pipeline.explaining import explained
-    from cloudheal.record.stories import newest_about
-
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
-        story = _of_alarm(at, connection, event)
-        if story is None:
-            reference = newest_about(connection, event) or event
-            story = explained(connection, at.settings.rules, reference, at.settings.language, at.zone)
-        if story is None:
+        story = _of_alarm(at, connection, event) or _of_event(at, connection, event) or _of_known(at, connection, event)
+        if not story:
             at.show.fault("no_event", event=event)
             raise typer.Exit(1)
         if as_json:
             at.show.document(story)
         at.show.lines(story)
+
+
+def _of_event(at: Desk, connection: sa.Connection, called: str) -> list[str] | None:
+    """Return the story of the event that is meant; None when there is none."""
+    from cloudheal.cli.called import events_meant
+    from cloudheal.pipeline.explaining import explained
+
+    rules, language = at.settings.rules, at.settings.language
+    stories = (explained(connection, rules, one, language, at.zone) for one in events_meant(at, connection, called))
+    return next((story for story in stories if story is not None), None)
+
+
+def _of_known(at: Desk, connection: sa.Connection, called: str) -> list[str]:
+    """Return what there is to tell of a server that no event was about; nothing when there is no such server."""
+    from cloudheal.record.inventory import instances_called
+
+    found = [(one, one.resource) for one in instances_called(connection, called)]
+    return [
+        at.show.text(
+            "explain.known", id=who.id.id, name=who.name or "-", state=who.state, since=one.since, as_of=who.as_of
+        )
+        for one, who in found
+    ]
 
 
 def _of_alarm(at: Desk, connection: sa.Connection, name: str) -> list[str] | None:
@@ -151,6 +170,14 @@ def _regions(settings: Settings) -> list[tuple[str, str, str]]:
     if settings.poll.system_events is None:
         return []
     return [(one.cloud.value, one.id, region) for one in settings.accounts for region in one.regions]
+
+
+def _narrow(at: Desk, connection: sa.Connection, since: str, resource: str, limit: int) -> Narrow:
+    """Return what a list is narrowed to; a resource may be given by a server's name."""
+    from cloudheal.cli.called import server_called
+    from cloudheal.record.lists import Narrow
+
+    return Narrow(_since(at, since), server_called(at, connection, resource), limit)
 
 
 def _since(at: Desk, text: str) -> datetime | None:

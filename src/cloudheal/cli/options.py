@@ -11,7 +11,7 @@ import typer
 Config = Annotated[Path, typer.Option("-c", "--config", help="The settings file.", metavar="FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Since = Annotated[str, typer.Option(help="Only from then on: 2h, 1d, or 2026-03-02T11:00 in your zone.")]
-Resource = Annotated[str, typer.Option(help="Only about this resource id.")]
+Resource = Annotated[str, typer.Option(help="Only about this server or other resource: its id, or a server's name.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")]
 Open = Annotated[bool, typer.Option("--open", help="Only those that have not ended.")]
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The width of tables that no terminal shows, so that ids are not cut off in files and pipes.
 WIDE = 200
+#: So many characters of an id are shown where that is enough to name a thing by.
+BRIEF = 8
 
 
 class Show:
@@ -36,14 +38,19 @@ class Show:
         self._zone = zone
         self.as_json = as_json
 
-    def rows(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
-        """Print rows: the named columns as a table, or every field as a JSON array."""
+    def rows(
+        self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str], brief: Sequence[str] = ()
+    ) -> None:
+        """Print rows: the named columns as a table, or every field as a JSON array.
+
+        Of ids in `brief` columns people see how they begin, which commands take for the whole.
+        """
         if self.as_json:
             self.document(self.records(rows))
         elif not rows:
             print(self.text("none"))
         else:
-            self._table(title, rows, columns)
+            self._table(title, rows, columns, brief)
 
     @staticmethod
     def records(rows: Sequence[DataclassInstance]) -> list[dict[str, Any]]:
@@ -100,9 +107,12 @@ class Show:
         known = sys.stdout.isatty() or "COLUMNS" in os.environ
         return Console(width=None if known else WIDE, highlight=False)
 
-    def _table(self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
+    def _table(
+        self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str], brief: Sequence[str]
+    ) -> None:
         heads = [self.text(f"column.{column}") for column in columns]
-        cells = [[getattr(row, column) for column in columns] for row in rows]
+        lengths = {column: BRIEF if column in brief else None for column in columns}
+        cells = [[_cut(getattr(row, column), length) for column, length in lengths.items()] for row in rows]
         self.console().print(self.grid(title, heads, cells))
 
     def _cell(self, value: object) -> str:
@@ -135,6 +145,10 @@ class Show:
                 return value
             case _:
                 return str(value)
+
+
+def _cut(value: object, length: int | None) -> object:
+    return value if length is None else str(value)[:length]
 
 
 def _discreet(text: str) -> str:

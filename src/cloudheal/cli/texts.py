@@ -77,8 +77,12 @@ _EN: Final[dict[str, str]] = {
     " from being acted on. cloudheal instances lists the ids.",
     "held_name": "Nothing was held: no server, group or rule is known as {scope}, but servers of that name are: {ids}."
     ' A hold is put on an id: cloudheal hold ID --why "..."',
-    "no_event": "No event, resource or alarm is called {event}. cloudheal events lists events with their numbers,"
-    " cloudheal logs alarms --all the alarms on logs.",
+    "no_event": "No event, server, incident, run or alarm is called {event}. cloudheal events lists events with their"
+    " numbers, cloudheal logs alarms --all the alarms on logs.",
+    "called.servers": "Several servers are called {called}: {ids}. Name one by its id.",
+    "called.incidents": "Several incidents or runs begin with {called}: {ids}. Give more characters of one.",
+    "explain.known": "Server {id} {name} is known: {state} since {since}, as of {as_of}. No event about it is on"
+    " record, so nothing was decided.",
     "packaged": "Wrote {folder}: code.zip ({files:file|files}), {beside}. README.txt says what to do.",
     "packaged.variables": "The function reads these variables: {variables}",
     "no_playbook": "There is no playbook {name}; known are {known}.",
@@ -183,8 +187,12 @@ _ZH: Final[dict[str, str]] = {
     "cloudheal instances 列出 ID。",
     "held_name": "未保留任何对象：没有 ID、组或规则叫 {scope}，但有同名的服务器：{ids}。"
     '请对 ID 保留：cloudheal hold ID --why "..."',
-    "no_event": "没有名为 {event} 的事件、资源或报警；用 cloudheal events 查看事件编号，用 cloudheal logs alarms --all"
-    " 查看日志报警。",
+    "no_event": "没有名为 {event} 的事件、服务器、故障、执行或报警；用 cloudheal events 查看事件编号，"
+    "用 cloudheal logs alarms --all 查看日志报警。",
+    "called.servers": "有多台服务器名为 {called}：{ids}。请用 ID 指定其中一台。",
+    "called.incidents": "有多个故障或执行的编号以 {called} 开头：{ids}。请多给几个字符。",
+    "explain.known": "服务器 {id} {name} 是已知的：{since} 起为 {state}（截至 {as_of}）。"
+    "没有关于它的事件记录，因此没有作出任何决策。",
     "packaged": "已写入 {folder}：code.zip（{files} 个文件）、{beside}。步骤见 README.txt。",
     "packaged.variables": "函数会读取这些环境变量：{variables}",
     "no_playbook": "没有预案 {name}；现有：{known}。",
