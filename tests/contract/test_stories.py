@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.model.control import Hold
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.pipeline.explaining import explained
 from cloudheal.record.database import Database
+from cloudheal.record.holds import add_hold
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import Decided, add_decision, add_run, end_incident, note_action, open_incident
 from cloudheal.record.ledger import Entry, Kind, append
+from cloudheal.record.promotions import promote
 from cloudheal.record.search import Query, search
 from cloudheal.record.steps import conclude
 from cloudheal.record.stories import newest_about
@@ -140,6 +143,37 @@ def test_what_waits_says_why_and_until_when(database: Database) -> None:
         "Next: it waits, because the server is cooling down after the last attempt."
         " It is looked at again at 2026-03-02 20:10:00 CST."
     )
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "command"), [("held", "cloudheal unhold i-1"), ("held", "cloudheal unhold web"), ("paused", "resume")]
+)
+def test_what_a_person_stopped_names_the_command_that_ends_it(database: Database, waits_for: str, command: str) -> None:
+    """A hold by its scope, a pause as such; in both languages; a hold that ended before is not named."""
+    scope = command.rpartition(" ")[2]
+    with database.transaction() as connection:
+        begin(connection, RunState.WAITING, waits_for)
+        add_hold(connection, Hold("i-1" if scope == "web" else "web", "wang", "why", NOON, NOON + SECOND))
+        add_hold(connection, Hold("*" if scope == "resume" else scope, "li", "why", NOON))
+        decide(connection, 1, Reason(waits_for), "inc")
+    for language, end in (("en", ""), ("zh", "。")):
+        assert story(database, language=language)[-1].endswith(f"{command}{end}")
+        assert story(database, language=language)[-1].count("cloudheal") == 1
+
+
+def test_a_rule_that_was_promoted_afterwards_is_not_to_be_promoted_again(database: Database) -> None:
+    """Whoever promoted it is told that the event stays as it is; one that was promoted before says nothing of it."""
+    rule = RULES[0].model_copy(update={"mode": Mode.AUTO})
+    with database.transaction() as connection:
+        (row,) = add_events(connection, [an_event()]).values()
+        decide(connection, row, Reason.SHADOW)
+        promote(connection, [rule], "li", NOON + 60 * SECOND)
+    with database.snapshot() as connection:
+        told = {language: explained(connection, [rule], "k", language, ZONE) for language in ("en", "zh")}
+    assert told["en"] is not None
+    assert told["zh"] is not None
+    assert told["en"][-1] == "Rule restart was promoted at 2026-03-02 20:01:00 CST; this event is not decided again."
+    assert told["zh"][-1] == "规则 restart 已于 2026-03-02 20:01:00 CST 放行；此事件不会再次决策。"
 
 
 @pytest.mark.parametrize(

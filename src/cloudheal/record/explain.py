@@ -8,9 +8,11 @@ from read models to lines; whoever prints them knows nothing else. Words stand i
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from types import MappingProxyType
 
 from cloudheal.model.alarm import SOURCE
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, RuleCheck
@@ -31,9 +33,18 @@ _OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)(?: fell)?")
 _AT = re.compile(rf"(?:newest observation|deadline|off until|last attempt) ({INSTANT.pattern})")
 
 
-def explain(story: Story, checks: Sequence[RuleCheck], language: str, zone: tzinfo) -> list[str]:
-    """Return the story as lines; `checks` are the rules as they are now. Indented lines belong to the one before."""
-    return list(_Teller(TEXTS[language], zone, language).tell(story, checks))
+def explain(
+    story: Story,
+    checks: Sequence[RuleCheck],
+    language: str,
+    zone: tzinfo,
+    promoted: Mapping[str, datetime] = MappingProxyType({}),
+) -> list[str]:
+    """Return the story as lines; `checks` are the rules as they are now, `promoted` is since when each may act.
+
+    Indented lines belong to the one before.
+    """
+    return list(_Teller(TEXTS[language], zone, language, promoted).tell(story, checks))
 
 
 def signs_told(text: str, language: str, zone: tzinfo) -> str:
@@ -46,6 +57,7 @@ class _Teller:
     texts: dict[str, str]
     zone: tzinfo
     language: str
+    promoted: Mapping[str, datetime] = field(default_factory=dict)
 
     def tell(self, story: Story, checks: Sequence[RuleCheck]) -> Iterator[str]:
         """Tell the parts of the story in the order in which they happened."""
@@ -203,10 +215,17 @@ class _Teller:
         if run.state is RunState.ASKING and run.question and run.expires:
             return self._say("next.asking", question=run.question, expires=self._at(run.expires))
         if run.state is RunState.WAITING:
-            return self._say("next.waiting", reason=self._word("reason", run.waits_for), when=when)
+            told = self._say("next.waiting", reason=self._word("reason", run.waits_for), when=when)
+            return told + self._ends_by(run)
         if run.state is RunState.PARKED:
             return self._say("next.parked", run=run.id, why=self._word("parked", run.waits_for))
         return self._say("next.working", run=run.id, worker=run.owner or "-")
+
+    def _ends_by(self, run: Attempt) -> str:
+        """Say which command ends what a person began: a pause, or holds."""
+        paused = ["cloudheal resume"] if run.waits_for == Reason.PAUSED else []
+        commands = [*paused, *(f"cloudheal unhold {shlex.quote(scope)}" for scope in run.holds)]
+        return self._say("next.ends_by", commands=self.texts["list"].join(commands)) if commands else ""
 
     def _next_planned(self, run: Attempt) -> str:
         """Say what happens next with a run that waits for its slot."""
@@ -226,8 +245,11 @@ class _Teller:
         outcome = OUTCOMES.get(Reason(last.reason)) if last and last.reason in set(Reason) else Outcome.CLOSE
         if last and last.next_eligible and outcome in {Outcome.WAIT, Outcome.TELL}:
             return self._say("next.eligible", when=self._at(last.next_eligible))
-        if outcome is Outcome.RECORD:
-            return self._say("next.shadow", rule=last.rule if last else "-")
+        if last and outcome is Outcome.RECORD:
+            since = self.promoted.get(last.rule)
+            if since is not None and since > last.at:
+                return self._say("next.promoted", rule=last.rule, at=self._at(since))
+            return self._say("next.shadow", rule=last.rule)
         return self._say("next.nothing")
 
     def _say(self, text: str, **facts: str) -> str:

@@ -182,12 +182,14 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "next.nothing": "Nothing more will happen with this event.",
         "next.eligible": "The next event about this server may be acted on from {when}.",
         "next.shadow": "To let it act: cloudheal rules promote {rule}",
+        "next.promoted": "Rule {rule} was promoted at {at}; this event is not decided again.",
         "next.asking": "Next: a person answers before {expires}, with cloudheal approve {question} or cloudheal deny"
         " {question}.",
         "next.gave_up": "Next: it gave up until {until}. To try again at once: cloudheal approve {question}",
         "next.late": "Next: nobody answered in time. A late answer counts too: cloudheal approve {question} or"
         " cloudheal deny {question}.",
         "next.waiting": "Next: it waits, because {reason} It is looked at again {when}.",
+        "next.ends_by": " To end that: {commands}",
         "next.slot": "Next: it begins in its slot at {at}. To change that: cloudheal plan",
         "next.slot_asks": "Next: it begins in its slot at {at} if a person agrees before: cloudheal approve {question}"
         " or cloudheal deny {question}.",
@@ -376,12 +378,14 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "next.nothing": "对此事件不会再有任何操作。",
         "next.eligible": "从 {when} 起，关于这台服务器的新事件可以再次处理。",
         "next.shadow": "如需让它执行：cloudheal rules promote {rule}",
+        "next.promoted": "规则 {rule} 已于 {at} 放行；此事件不会再次决策。",
         "next.asking": "下一步：请在 {expires} 之前答复，执行 cloudheal approve {question} 或"
         " cloudheal deny {question}。",
         "next.gave_up": "下一步：已放弃，直到 {until}。如需立即再试，请执行 cloudheal approve {question}。",
         "next.late": "下一步：无人按时答复。迟到的答复同样有效：cloudheal approve {question} 或 cloudheal deny"
         " {question}。",
         "next.waiting": "下一步：等待中，因为{reason}再次检查的时间：{when}。",
+        "next.ends_by": "如需解除，请执行 {commands}。",
         "next.slot": "下一步：在时段 {at} 开始。如需更改，请执行 cloudheal plan。",
         "next.slot_asks": "下一步：若事先有人同意，在时段 {at} 开始：cloudheal approve {question} 或 cloudheal deny"
         " {question}。",

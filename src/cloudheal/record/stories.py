@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from cloudheal.model.control import Answer
+from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import RunState
 from cloudheal.record.inbox import event_by_key
 from cloudheal.record.moments import moment_of
-from cloudheal.record.tables import APPROVAL, DECISION, EVENT, INCIDENT, RUN
+from cloudheal.record.tables import APPROVAL, DECISION, EVENT, HOLD, INCIDENT, RUN
 from cloudheal.record.timelines import Timeline, incident_timeline
 
 
@@ -57,6 +58,8 @@ class Attempt:
     next_eligible: datetime | None
     question: str = ""
     expires: datetime | None = None
+    holds: tuple[str, ...] = ()
+    """The scopes of the holds that it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,11 @@ def _affair(connection: sa.Connection, id_: str) -> Affair | None:
     trouble = f"{row['trouble']}:{row['trouble_id']}" if row["trouble_id"] else row["trouble"]
     ended = None if row["ended"] is None else moment_of(row["ended"])
     evidence = {str(key): str(value) for key, value in json.loads(row["evidence"]).items()}
-    return Affair(id_, trouble, ended, row["verdict"], evidence, timeline, _runs(connection, id_))
+    runs = _runs(connection, id_, (row["resource"], row["group"]))
+    return Affair(id_, trouble, ended, row["verdict"], evidence, timeline, runs)
 
 
-def _runs(connection: sa.Connection, incident: str) -> tuple[Attempt, ...]:
+def _runs(connection: sa.Connection, incident: str, scopes: Sequence[str]) -> tuple[Attempt, ...]:
     rows = connection.execute(sa.select(RUN).where(RUN.c.incident == incident).order_by(RUN.c.id)).all()
     waiting = APPROVAL.c.answer.in_(("", Answer.EXPIRED.value))
     asked = sa.select(APPROVAL, RUN.c.id.label("asking")).join(RUN, RUN.c.asks == APPROVAL.c.id)
@@ -157,6 +161,14 @@ def _runs(connection: sa.Connection, incident: str) -> tuple[Attempt, ...]:
             next_eligible=None if row.next_eligible is None else moment_of(row.next_eligible),
             question=questions[row.id].id if row.id in questions else "",
             expires=moment_of(questions[row.id].expires) if row.id in questions else None,
+            holds=_holds(connection, scopes, row.next_eligible) if row.waits_for == Reason.HELD.value else (),
         )
         for row in rows
     )
+
+
+def _holds(connection: sa.Connection, scopes: Sequence[str], until: int | None) -> tuple[str, ...]:
+    """Return the scopes among these that are held at least until then; None is for ever."""
+    longer = HOLD.c.until.is_(None) | (HOLD.c.until >= until) if until else HOLD.c.until.is_(None)
+    standing = sa.select(HOLD.c.scope).where(HOLD.c.scope.in_(scopes), HOLD.c.lifted.is_(None), longer)
+    return tuple(connection.scalars(standing.distinct().order_by(HOLD.c.scope)))
