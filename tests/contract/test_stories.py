@@ -41,6 +41,7 @@ STATIONS = (
     {"question": "new", "reason": "", "numbers": "newest observation None"},
     {"question": "attempts left", "reason": "", "numbers": "0 of 3"},
     {"question": "cooled down", "reason": "", "numbers": "last attempt 2026-03-02 11:00:00+00:00"},
+    {"question": "share", "reason": "", "numbers": "0+2 of 1"},
     {"question": "a question of tomorrow", "reason": "", "numbers": "7"},
 )
 
@@ -106,8 +107,9 @@ def test_a_healing_is_explained_from_arrival_to_verdict(database: Database) -> N
         "  1. Nothing newer is known of this trouble.",
         "  2. There were attempts left. (0 of 3)",
         "  3. It had cooled down since the last attempt. (2026-03-02 19:00:00 CST)",
-        "  4. a question of tomorrow: yes. (7)",
-        "  5. The rule is trusted to act. (auto)",
+        "  4. Its group could bear one more. (0 under action, 2 down, 1 at most; one at a time is always allowed)",
+        "  5. a question of tomorrow: yes. (7)",
+        "  6. The rule is trusted to act. (auto)",
         "Incident inc (stopped):",
         "  2026-03-02 20:00:01 CST  The incident was opened.",
         "  2026-03-02 20:00:01 CST  Rule restart wanted playbook restart_stopped.",

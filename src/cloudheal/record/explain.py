@@ -29,7 +29,8 @@ from cloudheal.record.stories import Affair, Attempt, Made, Passed, Story
 _TOLD_ELSEWHERE = frozenset({Kind.EVENT, Kind.DECISION, Kind.INCIDENT_ENDED, Kind.INCIDENT_ACTED})
 #: A word on a plan whose detail is a code or an instant.
 _ON_PLAN = re.compile(r"(no slot|missed|asked for)(?:: | )(.+)")
-_OF = re.compile(r"(\d+(?:\+\d+)?) of (\d+)(?: fell)?")
+_OF = re.compile(r"(\d+) of (\d+)(?: fell)?")
+_SHARE = re.compile(r"(?P<acting>\d+)\+(?P<down>\d+) of (?P<limit>\d+)")
 _AT = re.compile(rf"(?:newest observation|deadline|off until|last attempt) ({INSTANT.pattern})")
 
 
@@ -136,9 +137,11 @@ class _Teller:
         """Put the numbers of a station into the language: instants in the zone, counts as words, nothing as nothing."""
         if not numbers or numbers.endswith("None"):
             return ""
-        instant, counts = _AT.fullmatch(numbers), _OF.fullmatch(numbers)
+        instant, counts, share = (form.fullmatch(numbers) for form in (_AT, _OF, _SHARE))
         if instant:
             return self._at(datetime.fromisoformat(instant[1]))
+        if share:
+            return self._say("share", **share.groupdict())
         if counts:
             return self._say("of", used=counts[1], limit=counts[2])
         return localised(numbers.removeprefix("open incident "), self.zone)
