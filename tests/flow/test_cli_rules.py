@@ -72,10 +72,11 @@ def test_testing_walks_every_station_and_writes_nothing(operator: Operator) -> N
     file = operator.folder / "one.json"
     file.write_text(json.dumps(json.loads(message("i-bp1web01")), indent=2), encoding="utf-8")
     blind = operator.done("rules", "test", str(file))
-    assert "stop selected: not_selected" in blind
+    assert "stop The rule does not select this server. [not_selected]" in blind
     assert "--look reads them" in blind
     shown = operator.done("rules", "test", str(file), "--look")
-    assert "ok   attempts left  0 of 3" in shown
+    assert "ok   There were attempts left. (0 of 3)" in shown
+    assert "None" not in shown
     assert f"{NAME}: matches, would be: shadow" in shown
     operator.done("rules", "promote", NAME)
     (told,) = json.loads(operator.done("rules", "test", str(file), "--look", "--json"))
@@ -96,6 +97,18 @@ def test_testing_shows_what_speaks_for_purpose_and_for_accident(operator: Operat
     assert "on purpose:   its tag wants it off [cloudheal:desired=off]" in shown
     (told,) = json.loads(operator("rules", "test", "-", "--look", "--json", typed=message("i-bp1web01")).stdout)
     assert told["rules"][0]["evidence"] == {"on_purpose": "desired_off.tag: cloudheal:desired=off"}
+
+
+def test_evidence_stands_below_its_rule(operator: Operator) -> None:
+    """Of two rules that match, each is followed by what was found for it; in Chinese, too, no code of ours is shown."""
+    second = {**RULE, "name": "second"}
+    operator.settings(rules=[RULE, second], language="zh")
+    shown = operator.done("rules", "test", "-", "--look", typed=message("i-bp1web01")).splitlines()
+    heads = [number for number, line in enumerate(shown) if "：匹配，" in line]
+    assert [shown[number].strip().partition("：")[0] for number in heads] == [NAME, "second"]
+    for begin, end in zip(heads, [*heads[1:], None], strict=True):
+        assert sum("意外停止：" in line for line in shown[begin:end]) == 1
+    assert not any("None" in line for line in shown)
 
 
 def test_a_message_that_opens_no_trouble_is_said_to_be_recorded_only(operator: Operator) -> None:

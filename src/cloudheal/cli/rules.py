@@ -15,6 +15,7 @@ from cloudheal.cli.desk import Desk, desk, operator
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
+    from cloudheal.model.decision import Station
     from cloudheal.model.event import Event
     from cloudheal.model.evidence import Evidence
     from cloudheal.model.resource import Resource, ResourceId
@@ -169,18 +170,16 @@ class _Trial:
         with self._at.database.snapshot() as connection:
             rules, now = rules_of(self._at.settings), self._at.clock.now()
             found = list(rehearse(connection, rules, playbooks, trouble_of, event, resource, now=now))
-        told = [self._told(one, event, known=resource is not None) for one in found]
-        return [self._weighed(one, event, seen, look=look) for one in told]
+        known = resource is not None
+        return [self._weighed(self._told(one, event, known=known), event, seen, look=look) for one in found]
 
     def _weighed(self, told: dict[str, Any], event: Event, seen: Seen | None, *, look: bool) -> dict[str, Any]:
         """Show what speaks for purpose and for accident, where a rule would get as far as asking."""
-        from zoneinfo import ZoneInfo
-
         from cloudheal.record.explain import signs_told
 
         if seen is None or told["reason"] in {None, "not_selected", "stale"}:
             return told
-        settings, zone = self._at.settings, ZoneInfo(self._at.settings.timezone)
+        settings, zone = self._at.settings, self._at.zone
         evidence = _evidence(self._at, event, seen, told["rule"], look=look).told()
         for side, signs in evidence.items():
             words = signs if side == "held" else signs_told(signs, settings.language, zone)
@@ -205,8 +204,7 @@ class _Trial:
         else:
             say("test.match", rule=one.rule, reason=one.walked.reason)
             for station in one.walked.stations:
-                words = {"question": station.question, "reason": station.reason, "numbers": station.numbers}
-                say("test.refused" if station.reason not in {None, "act"} else "test.passed", **words)
+                self._station(station)
             if not known and one.walked.reason == "not_selected":
                 say("test.unknown_resource", resource=event.subject.id)
         walk = one.walked.stations if one.walked else ()
@@ -216,6 +214,16 @@ class _Trial:
             "reason": one.walked.reason if one.walked else None,
             "walk": [{"question": at.question, "reason": at.reason, "numbers": at.numbers} for at in walk],
         }
+
+    def _station(self, station: Station) -> None:
+        """Say one question of the walk as `explain` does."""
+        from cloudheal.record.explain import refuses, station_told
+        from cloudheal.record.stories import Passed
+
+        reason = station.reason or ""
+        passed = Passed(station.question, reason, station.numbers)
+        said = station_told(passed, self._at.settings.language, self._at.zone)
+        self._at.show.say("test.refused" if refuses(reason) else "test.passed", said=said, reason=reason)
 
 
 def _rows(at: Desk) -> Iterator[RuleRow]:

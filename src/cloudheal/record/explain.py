@@ -53,6 +53,11 @@ def signs_told(text: str, language: str, zone: tzinfo) -> str:
     return _Teller(TEXTS[language], zone, language).signs(text)
 
 
+def station_told(station: Passed, language: str, zone: tzinfo) -> str:
+    """Return one station of a walk as a sentence."""
+    return _Teller(TEXTS[language], zone, language).station(station)
+
+
 @dataclass(frozen=True, slots=True)
 class _Teller:
     texts: dict[str, str]
@@ -114,10 +119,11 @@ class _Teller:
         if made.rule in digests and digests[made.rule] != made.digest:
             yield self._say("rule.changed", rule=made.rule)
         for number, station in enumerate(made.stations, start=1):
-            yield f"  {number}. {self._station(station)}"
+            yield f"  {number}. {self.station(station)}"
 
-    def _station(self, station: Passed) -> str:
-        answer = "no" if station.reason and station.reason not in _GOES_ON else "yes"
+    def station(self, station: Passed) -> str:
+        """Put a question and its answer into the language."""
+        answer = "no" if refuses(station.reason) else "yes"
         signs = station.question in _OF_SIGNS
         text = self.texts.get(f"station.{station.question}.{answer}", self.texts[f"station.{answer}"])
         numbers = self.signs(station.numbers) if signs else self._numbers(station.numbers)
@@ -277,6 +283,11 @@ class _Teller:
         if minutes < 60:
             return self._say("span.minutes", minutes=str(minutes), seconds=str(rest))
         return self._say("span.hours", hours=str(minutes // 60), minutes=str(minutes % 60))
+
+
+def refuses(reason: str) -> bool:
+    """Say whether a station with this reason kept the event from going on."""
+    return bool(reason) and reason not in _GOES_ON
 
 
 def _step(entry: Written) -> tuple[str, object]:
