@@ -16,7 +16,7 @@ from cloudheal.record.schema import migrate
 from tests.flow.operators import Operator, until
 from tests.flow.test_restart import RULE
 
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR) [\w.]+ [a-z_]+(\.[a-z_]+)+( \w+=.*)?\n")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR) [\w.]+ [a-z_]+(\.[a-z_]+)*( \w+=.*)?\n")
 
 
 def message(resource: str, state: str = "Stopped", millis: str = "922") -> str:
