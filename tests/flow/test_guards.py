@@ -98,6 +98,16 @@ def test_an_old_backlog_meets_the_storm_guard_as_one() -> None:
     assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
 
 
+@pytest.mark.parametrize(("age", "begun"), [(9, ("start i-0",)), (11, ())])
+def test_what_is_older_than_ten_minutes_is_a_backlog(age: int, begun: tuple[str, ...]) -> None:
+    """Nine minutes late are news, whose first server is begun; of eleven minutes nothing is."""
+    cloud, scene = fleet(10, 6, limits=STORM)
+    cloud.clock.advance(timedelta(minutes=age))
+    told = scene.play()
+    assert told.actions == begun
+    assert set(told.waits.values()) == {"storm"}
+
+
 @pytest.mark.parametrize(("together", "begun"), [(1, 4), (2, 4), (3, 3), (6, 0)])
 def test_an_old_backlog_is_counted_over_its_commits(together: int, begun: int) -> None:
     """However few come in one commit: fewer than make a storm are begun, and of what comes in one commit none is."""
