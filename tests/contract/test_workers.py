@@ -111,7 +111,7 @@ def test_a_sleeper_that_was_robbed_is_fenced(database: Database) -> None:
         held = claim(connection, "r", "a", 3)
     assert held is not None
     with database.transaction() as connection:
-        assert inherit(connection, "b", EXPIRED) == [Estate("a", (Taken("r", 3, 1),))]
+        assert inherit(connection, "b", EXPIRED) == [Estate("a", (Taken("r", 3, 1, 2),))]
     with database.transaction() as connection:
         assert not still_holds(connection, held)
         assert not beat(connection, "a")

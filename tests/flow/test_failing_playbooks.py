@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -43,6 +44,12 @@ def too_clever() -> Mapping[str, Any]:
 def leaves() -> Mapping[str, Any]:
     """End the process, or try to."""
     sys.exit("enough")
+
+
+def forgets_to_answer(_case: Case, hands: Hands) -> End:
+    """Look, and return nothing."""
+    hands.read("look", dict)
+    return cast("End", None)
 
 
 def in_a_step(do: Callable[[], Mapping[str, Any]]) -> Callable[[Case, Hands], End]:
@@ -97,15 +104,40 @@ def test_a_statement_that_no_database_can_run_parks_the_run(
         (in_a_step(too_clever), "KeyError"),
         (beside_steps(too_clever), "KeyError"),
         (beside_steps(leaves), "SystemExit"),
+        (forgets_to_answer, "returned NoneType, neither End nor Refusal"),
     ],
-    ids=["step", "beside", "exit"],
+    ids=["step", "beside", "exit", "nothing"],
 )
 def test_a_mistake_in_a_playbook_ends_its_incident_as_unknown(run: Callable[[Case, Hands], End], error: str) -> None:
-    """The verdict names the class of the error, at first and on every replay; nothing is retried blindly."""
+    """The verdict names the error, at first and on every replay; nothing is retried blindly."""
     told = scene(run)().play()
     assert told.verdicts == {"i-web": "unknown"}
     assert {"code": "playbook_failed", "error": error}.items() <= told.evidence["i-web"].items()
     assert assert_replays(scene(run)) > 0
+
+
+HALF = "web \ud83d"
+MISTAKEN: Mapping[str, Any] = {
+    "a number for a span": Refusal(Reason.UNDERWAY, after=cast("timedelta", 300)),
+    "a word for a verdict": End(cast("Healed", "healed"), "running"),
+    "half a character as evidence": End(Healed.HEALED, "running", {"name": HALF}),
+    "half a character in a question": Refusal(Reason.UNKNOWN_STATE, question=f"is {HALF} well?"),
+}
+
+
+@pytest.mark.parametrize("said", MISTAKEN.values(), ids=MISTAKEN)
+def test_an_answer_that_cannot_be_written_parks_the_run(said: End | Refusal) -> None:
+    """It does not stay at work for as long as the worker lives: a person is told, once, and what is open is seen."""
+
+    def run(_case: Case, hands: Hands) -> End | Refusal:
+        hands.read("look", dict)
+        return said
+
+    told = scene(run)().play()
+    assert told.verdicts == {"i-web": ""}
+    assert told.waits == {"i-web": "engine_failed"}
+    assert told.notices.count("run.parked") == 1
+    assert told.steps.count("look") == 1
 
 
 ASKED = (Station("signed?", None, f"with {KEY}"),)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from cloudheal.ports.hurry import hurrying
+from cloudheal.record import database as database_module
 from cloudheal.record.database import open_database
-from cloudheal.record.turns import FREE_SECONDS, PATIENCE_SECONDS, Turns
+from cloudheal.record.turns import FREE_SECONDS, PATIENCE_SECONDS, Turns, _Waiting
 
 LONG = 60.0
 
@@ -163,3 +165,43 @@ def test_however_many_wait_with_a_connection_whoever_has_the_turn_gets_one(tmp_p
     with database.snapshot() as connection:
         assert connection.scalar(sa.text("SELECT COUNT(*) FROM told")) == 101
     database.close()
+
+
+def test_who_writes_already_never_waits_for_a_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that went on without its turn has SQLite's lock: in the line it would wait for who waits for it."""
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
+    database = open_database(f"sqlite:///{tmp_path / 'c.db'}")
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE told (name TEXT)")
+    stalled = threading.Thread(target=database.turns.take, args=(LONG,), kwargs={"hurries": False})
+    stalled.start()
+    stalled.join(LONG)
+    with database.transaction() as connection:
+        asked = len(waits := [])
+        monkeypatch.setattr(Turns, "take", lambda *_, **__: waits.append(1))
+        connection.execute(sa.text("INSERT INTO told VALUES ('ours')"))
+        assert len(waits) == asked
+    database.close()
+
+
+def test_who_is_told_to_end_in_the_line_leaves_it() -> None:
+    """An interrupt does not leave somebody there who gets the turn and never gives it back."""
+    turns = Turns()
+    assert turns.take(LONG, hurries=False)
+
+    class Interrupting(threading.Event):
+        """Is waited for by somebody who is interrupted."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            """Be interrupted, once."""
+            assert timeout is not None
+            raise KeyboardInterrupt
+
+    interrupted = _Waiting(threading.get_ident(), 0.0, Interrupting())
+    line = turns._others  # noqa: SLF001 - as above
+    line.append(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        turns._patiently(interrupted, line, LONG)  # noqa: SLF001 - as above
+    assert not line
+    turns.give()
+    assert turns.take(0, hurries=False)

@@ -165,13 +165,14 @@ class Engine:
 
         The library reads the queue's row before every poll, in every process; zero places mean that none is taken.
         """
-        if held == self._held:
-            return False
+        self._held = held
         queue = DBOS.retrieve_queue(QUEUE)
         if queue is None:
             raise EngineError(f"the queue {QUEUE} is gone from the database")
-        queue.set_worker_concurrency(0 if held else CONCURRENCY)
-        self._held = held
+        places = 0 if held else CONCURRENCY
+        if queue.worker_concurrency == places:
+            return False
+        queue.set_worker_concurrency(places)
         return True
 
     def stop(self, seconds: float = 10) -> bool:
@@ -301,8 +302,8 @@ class Engine:
             by_worker.setdefault(str(one.executor_id), []).append(look_of(one.workflow_id))
         return by_worker
 
-    def resume(self, looks: Sequence[Look]) -> int:
-        """Queue looks again that a dead worker had begun; returns how many. Any worker may take them.
+    def resume(self, looks: Sequence[Look]) -> list[Look]:
+        """Queue looks again that a dead worker had begun; returns which. Any worker may take them.
 
         A look that is queued already, or that was never begun, is left as it is.
         """
@@ -311,7 +312,7 @@ class Engine:
         ids = sorted(one.workflow_id for one in DBOS.list_workflows(**chosen, load_output=False)) if wanted else []
         if ids:
             DBOS.resume_workflows(ids, queue_name=QUEUE)
-        return len(ids)
+        return [look_of(one) for one in ids]
 
     def step(self, name: str, do: Callable[[], Json]) -> Json:
         """Do one thing inside a look and checkpoint its JSON result; a finished step is not done again.
@@ -353,18 +354,18 @@ class Engine:
         finally:
             self._at_work.discard(here)
 
-    def resume_idle(self) -> int:
+    def resume_idle(self) -> list[Look]:
         """Queue the looks again that this process began and nobody works on, as a database's outage leaves them.
 
         A look between its dequeuing and its first line looks the same, so only what was idle at the call before counts.
-        Returns how many are idle still.
+        Returns which were queued.
         """
         self.has_left = False
         idle = frozenset(self.begun_by(self._worker)) - {one for one, _ in self._at_work.copy()}
         again, self._idle = sorted(idle & self._idle), idle
-        self.resume(again)
+        queued = self.resume(again)
         self.has_left = self.has_left or bool(idle)
-        return len(idle)
+        return queued
 
 
 def workflow_id(run: str, look: int) -> str:

@@ -53,6 +53,7 @@ class Heart:
     cut_off: threading.Event = field(default_factory=threading.Event)
     """Set when the database has not heard of this worker for a lease: it must end, and can give nothing back."""
     _heard: float = field(default_factory=time.monotonic)
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> threading.Thread:
         """Put the worker on the list and begin to beat; returns the thread, which ends when the worker stops."""
@@ -99,18 +100,26 @@ class Heart:
             heed(connection, self.worker, draining=asked and self.draining and not self.is_tending())
         if self.outage.worked():
             self.engine.has_left = True
-        self._heed(draining=asked)
         if not alive:
             log.error("worker.declared_dead worker=%s others_have=its_runs", self.worker)
             self.stopping.set()
             return
         self._heard = heard
+        self._heed(draining=asked)
 
     def _heed(self, *, draining: bool) -> None:
         if draining != self.draining:
-            self.engine.hold(held=draining)
             self.draining = draining
+            self.keep_queue()
             log.warning("worker.draining worker=%s" if draining else "worker.resumed worker=%s", self.worker)
+
+    def keep_queue(self) -> bool:
+        """Close the queue while the workers are drained, and open it again; False when it was so.
+
+        It is one for all workers: another, which heard of a drain sooner or later, may have left it otherwise.
+        """
+        with self._keeping:
+            return self.engine.hold(held=self.draining)
 
     def _listen(self) -> None:
         """Stop when nobody can have heard of us for a lease. A beat may hang, so it is not asked.

@@ -170,8 +170,10 @@ class App:
         self.following = following_of(settings, self.database, self.definitions, self.clock, self.counters)
         self.series = series_keeper_of(site)
         self.chores = Chores(self.stopping, self.outage, self.counters)
+        # What else wants a connection, and waits for others with it, must not keep the heart from beating.
+        self.pulse = self.database if self.database.is_sqlite else open_database(settings.database)
         self.heart = Heart(
-            database=self.database,
+            database=self.pulse,
             worker=self.worker,
             engine=self.engine,
             sealer=sealer,
@@ -258,6 +260,7 @@ class App:
                 log.warning("worker.left_chores worker=%s after=%ds chores=%s", self.worker, timeout, ",".join(left))
             self.following.end()
             self.heart.sign_off(all_done=self.engine.stop())
+            self.pulse.close()
             self.database.close()
 
     @contextmanager
@@ -407,10 +410,11 @@ class App:
             self.tend()
 
     def _tend_once(self) -> None:
+        self.heart.keep_queue()
         if self.heart.draining:
+            self.intake.begin_stranded()
             return
-        if self.engine.has_left:
-            self.engine.resume_idle()
+        self.succession.resume_idle()
         if self.outage.over_for(self.settings.lease_seconds):
             self.succession.take_over()
         self.waker.tick()

@@ -42,7 +42,7 @@ class _Parcel:
 
     messages: Sequence[Message]
     taken: Taken | None = None
-    problem: Exception | None = None
+    problem: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -88,10 +88,12 @@ class GroupCommit:
     def _commit(self, parcels: Sequence[_Parcel]) -> None:
         try:
             fared = iter(list(self._in_parts([one for parcel in parcels for one in parcel.messages])))
-        except Exception as problem:  # noqa: BLE001 - handed to every caller, who tells what it is
+        except BaseException as problem:
             for parcel in parcels:
-                parcel.problem = problem
-            return
+                parcel.problem = problem  # every caller tells what it is
+            if isinstance(problem, Exception):
+                return
+            raise
         for parcel in parcels:
             parcel.taken = Taken(tuple(islice(fared, len(parcel.messages))))
 

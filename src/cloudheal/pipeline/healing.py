@@ -101,16 +101,25 @@ class Healer:
         held, found = self._committed(lambda connection: self._claim(connection, run, look))
         if held is None or found is None:
             return
+        try:
+            self._looked(held, look, found)
+        except Exception as problem:
+            if is_away(problem):
+                raise
+            # Such as an answer of a playbook that no table takes: nobody goes on with it but a person.
+            log.exception("run.answer_failed run=%s playbook=%s", found.run, found.playbook)
+            self._park(held, found, Parked.ENGINE_FAILED, _Spell(self.clock.now(), Spent()))
+
+    def _looked(self, held: Claim, look: int, found: OpenRun) -> bool:
         playbook = self.playbooks.get(found.playbook)
         if playbook is not None and not found.playbook_digest:
             found = self._adopted(found, playbook)
         if playbook is None or playbook.digest != found.playbook_digest:
-            self._park(held, found, Parked.PLAYBOOK_CHANGED, _Spell(self.clock.now(), Spent()))
-            return
+            return self._park(held, found, Parked.PLAYBOOK_CHANGED, _Spell(self.clock.now(), Spent()))
         began = self.clock.now()
         with counting() as spent:
             said = self._heal(held, look, found, playbook)
-        self._end(held, found, said, _Spell(began, spent))
+        return self._end(held, found, said, _Spell(began, spent))
 
     def _end(self, held: Claim, found: OpenRun, said: End | Refusal | Parked, spell: _Spell) -> bool:
         """End the look as its playbook said, and write what it spent in the same transaction; an end hurries nobody."""
@@ -321,8 +330,11 @@ class _Spell:
         return spend(connection, run, self.spent.calls, now - self.began)
 
 
-def _discreet(said: End | Refusal) -> End | Refusal:
+def _discreet(said: object) -> End | Refusal:
     """Return what a playbook said without secrets: it may quote an error, and what it says is stored and told."""
+    if not isinstance(said, End | Refusal):
+        error = f"returned {type(said).__name__}, neither End nor Refusal"
+        return End(Healed.UNKNOWN, "playbook_failed", {"error": error})
     stations = tuple(one._replace(numbers=discreet(one.numbers)) for one in said.stations)
     evidence = discreet_facts(said.evidence)
     if isinstance(said, End):

@@ -46,7 +46,7 @@ from cloudheal.record.plans import add_plan
 from cloudheal.record.system_events import note_system_events
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
-from cloudheal.record.workers import stranded
+from cloudheal.record.workers import Stranded, give_up_run, stranded
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
 from cloudheal.sense.triggers import tells_recovery
@@ -201,9 +201,11 @@ class Intake:
             with self.store.transaction(check) as connection:
                 found = list(found_by(describe(connection, described), now))
                 found += [gone(one, at, now) for one in release(connection, missing, at)]
-                wake_unlocked(connection, [one.id for one in described if not one.locks], now)
                 rows = known(connection, (event.subject for event in found))
-                return self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+                taken = self._commit(connection, found, {name: row.resource for name, row in rows.items()}, now)
+                # Runs are changed behind the budget's lock, or without it, and never before it.
+                wake_unlocked(connection, [one.id for one in described if not one.locks], now)
+                return taken
 
         taken = self.courtesy.politely(noticed)
         if taken.acting:
@@ -229,14 +231,24 @@ class Intake:
         return taken
 
     def begin_stranded(self) -> int:
-        """Begin what is not queued, those that hurry first: after their commit, and when one is left over."""
-        if not self.looks.begins_here:
-            return 0
+        """Begin what is not queued, those that hurry first: after their commit, and when one is left over.
+
+        Where nothing begins here any more, because an operator drains the workers, it is queued for whoever comes.
+        """
         with self.store.snapshot() as connection:
             left = stranded(connection, self.worker)
+        if left and not self.looks.begins_here:
+            return self._queue(left)
         for one in left:
             self.looks.start_at_once(one.run, one.look, hurries=one.hurries)
         return len(left)
+
+    def _queue(self, left: Sequence[Stranded]) -> int:
+        with self.store.transaction() as connection:
+            for one in left:
+                if give_up_run(connection, one.run, self.worker):
+                    self.looks.enqueue(connection, one.run, one.look)
+        return 0
 
     def learn(self, described: Sequence[Description]) -> int:
         """Take in who servers are, without what happened to them; returns how many."""

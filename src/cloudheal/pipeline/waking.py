@@ -26,7 +26,7 @@ from cloudheal.pipeline.weighing import OF_GROUP, RUN_STATES, SHARED, Weighed, w
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import answers_to, ask, expire
-from cloudheal.record.budget import grant, lock_budget
+from cloudheal.record.budget import grant, is_granted, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
 from cloudheal.record.plans import is_another_at_work, miss, plan_row, under_maintenance
@@ -110,9 +110,10 @@ class Waker:
             return None
         if patient.state is RunState.PLANNED and not self._may_begin(connection, patient, said, now):
             return None
-        if patient.waits_for == Reason.UNDERWAY:
-            if is_another_at_work(connection, patient.subject, patient.run):
-                return None  # one resource, one run at a time: it looks when the other has
+        underway = patient.waits_for == Reason.UNDERWAY
+        if underway and is_another_at_work(connection, patient.subject, patient.run):
+            return None  # one resource, one run at a time: it looks when the other has
+        if underway and self._has_room(connection, patient):
             return self._begin(connection, patient, None, said, now)
         seen = known(connection, [patient.subject]).get(patient.subject)
         again = weighed_again(
@@ -121,10 +122,15 @@ class Waker:
             self.rules,
             seen.resource if seen else None,
             now,
-            approved=said is not None and said.answer is Answer.APPROVED,
+            # What is under way was agreed to when it began.
+            approved=underway or (said is not None and said.answer is Answer.APPROVED),
             through=walk,
         )
         return self._walked(connection, patient, again, said, now)
+
+    def _has_room(self, connection: sa.Connection, patient: Patient) -> bool:
+        """Say whether a run that is under way has kept its grant, or needs none; one that asked gave it back."""
+        return patient.rule in self.rules.looking or is_granted(connection, patient.run)
 
     def _may_begin(self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime) -> bool:
         """Say whether a planned run may begin now; one whose slot passed, or that nobody agreed to, is planned anew."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from cloudheal.errors import SettingsError
-from cloudheal.record.turns import Turns, in_turn, write_in_turns
+from cloudheal.record.turns import Turns, has_begun, in_turn, write_in_turns
 
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
 BUSY_SECONDS = 30
@@ -72,6 +72,7 @@ class Database:
         with self._in_turn(), self.writing.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+                has_begun(connection)
             connection.info.pop(_NOTED, None)
             with _checked(connection, check):
                 yield connection

@@ -81,8 +81,14 @@ def remove_old_incidents(connection: sa.Connection, before: datetime) -> int:
     old = sa.select(INCIDENT.c.id).where(INCIDENT.c.ended < millis_of(before)).order_by(INCIDENT.c.ended)
     incidents = connection.scalars(old.limit(ROWS_AT_ONCE)).all()
     runs = connection.scalars(sa.select(RUN.c.id).where(RUN.c.incident.in_(incidents))).all()
-    for table in (STEP, APPROVAL, GRANT):
+    for table in (STEP, GRANT):
         connection.execute(sa.delete(table).where(table.c.run.in_(runs)))
+    # A storm asks once for many: the question goes with the last of them.
+    asked = sa.select(RUN.c.asks).where(RUN.c.id.in_(runs))
+    others = (RUN.c.asks == APPROVAL.c.id) | (RUN.c.id == APPROVAL.c.run)
+    needed = sa.select(RUN.c.id).where(others, RUN.c.id.not_in(runs)).exists()
+    theirs = APPROVAL.c.run.in_(runs) | APPROVAL.c.id.in_(asked)
+    connection.execute(sa.delete(APPROVAL).where(theirs, ~needed))
     connection.execute(sa.delete(RUN).where(RUN.c.id.in_(runs)))
     connection.execute(sa.delete(INCIDENT).where(INCIDENT.c.id.in_(incidents)))
     return len(incidents)

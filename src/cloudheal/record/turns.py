@@ -55,12 +55,7 @@ class Turns:
         with self._guard:
             line.append(mine)
             self._next()
-        while not mine.turn.wait(FREE_SECONDS):
-            with self._guard:
-                if not self._next() and not mine.turn.is_set() and self.monotonic() >= mine.since + seconds:
-                    line.remove(mine)
-                    return False
-        return True
+        return self._patiently(mine, line, seconds)
 
     def give(self) -> bool:
         """End one's turn; False when nobody has it now."""
@@ -73,6 +68,27 @@ class Turns:
     def is_mine(self) -> bool:
         """Say whether it is the turn of the thread that asks."""
         return self._owner == threading.get_ident()
+
+    def _patiently(self, mine: _Waiting, line: deque[_Waiting], seconds: float) -> bool:
+        """Wait in a line; whoever is told to end there gives way."""
+        try:
+            while not mine.turn.wait(FREE_SECONDS):
+                with self._guard:
+                    if not self._next() and not mine.turn.is_set() and self.monotonic() >= mine.since + seconds:
+                        line.remove(mine)
+                        return False
+        except BaseException:
+            self._leave(mine, line)
+            raise
+        return True
+
+    def _leave(self, mine: _Waiting, line: deque[_Waiting]) -> bool:
+        """Leave a line, or give the turn that came meanwhile; True when another one has it now."""
+        with self._guard:
+            if mine in line:
+                line.remove(mine)
+                return False
+        return self.give()
 
     def _next(self) -> bool:
         """Let the first in line have a turn that nobody has; False when nobody may yet."""
@@ -98,6 +114,14 @@ def in_turn(turns: Turns, seconds: float) -> Iterator[bool]:
     finally:
         if taken:
             turns.give()
+
+
+def has_begun(connection: sa.Connection) -> None:
+    """Say that a transaction is SQLite's one writer: it stands in no line any more, with its turn or without.
+
+    Where it would, whoever has the turn waits for SQLite, and this one for the turn.
+    """
+    connection.info[_TURN] = False
 
 
 def write_in_turns(engine: sa.Engine, turns: Turns, seconds: float) -> None:

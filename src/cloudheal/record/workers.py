@@ -9,7 +9,7 @@ All times are the database's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +55,7 @@ class Taken:
     run: str
     look: int
     recoveries: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +189,31 @@ def inherit(
     return estates
 
 
-def settle(connection: sa.Connection, worker: str, estate: Estate) -> bool:
-    """Strike a dead worker off the list once its work is queued again; False when another became its heir."""
+def settle(connection: sa.Connection, worker: str, estate: Estate, queued: Collection[tuple[str, int]] = ()) -> bool:
+    """Strike a dead worker off the list once its work is queued again; False when another became its heir.
+
+    The runs whose looks were `queued` are nobody's until one begins them: an heir that is drained has no work there.
+    """
+    for one in estate.runs:
+        if (one.run, one.look) in queued:
+            give_up_run(connection, one.run, worker, one.epoch)
     mine = (WORKER.c.id == estate.dead) & (WORKER.c.heir == worker)
     return connection.execute(sa.delete(WORKER).where(mine)).rowcount == 1
+
+
+def give_up_run(connection: sa.Connection, run: str, worker: str, epoch: int | None = None) -> bool:
+    """Let a run be nobody's whose look is queued; False when it is not that worker's, or began anew since `epoch`."""
+    mine = (RUN.c.id == run) & (RUN.c.owner == worker) & RUN.c.state.in_(_AT_WORK)
+    same = sa.true() if epoch is None else RUN.c.epoch == epoch
+    nobodys = sa.update(RUN).where(mine, same).values(owner="", epoch=RUN.c.epoch + 1)
+    return connection.execute(nobodys).rowcount == 1
+
+
+def unowned(connection: sa.Connection) -> dict[tuple[str, int], str]:
+    """Return the looks of runs that are at work for somebody who is on no list, with that name."""
+    strange = RUN.c.owner.not_in(sa.select(WORKER.c.id)) & (RUN.c.owner != "") & RUN.c.state.in_(_AT_WORK)
+    rows = connection.execute(sa.select(RUN.c.id, RUN.c.look, RUN.c.owner).where(strange))
+    return {(row.id, row.look): row.owner for row in rows}
 
 
 def _holding(held: Claim) -> dict[str, str | int]:
@@ -232,4 +254,5 @@ def _taken(connection: sa.Connection, dead: str, heir: str, at: datetime | None)
     for row in rows:
         if row.recoveries >= MOST_RECOVERIES:
             park(connection, Claim(row.id, heir, row.epoch), Parked.POISONOUS, at)
-    return [Taken(row.id, row.look, row.recoveries) for row in rows if row.recoveries < MOST_RECOVERIES]
+    rest = (row for row in rows if row.recoveries < MOST_RECOVERIES)
+    return [Taken(row.id, row.look, row.recoveries, row.epoch) for row in rest]
