@@ -234,7 +234,7 @@ class Healer:
             ):
                 return rest(connection, held, Rest(RunState.WAITING, Reason.UNDERWAY.value, now), now)
             until = self._until(connection, found, refusal, now)
-            if not rest(connection, held, Rest(state, refusal.code, until), now):
+            if not rest(connection, held, Rest(state, refusal.code, until, refusal.evidence), now):
                 return False
             self._decide(connection, found, refusal.reason, refusal, until)
             if state is RunState.ASKING:

@@ -28,7 +28,7 @@ from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.ordering import PAUSE
 from cloudheal.playbooks.probing import ProbeParameters
 from cloudheal.playbooks.sight import server_of
-from cloudheal.playbooks.starting import evidence_of
+from cloudheal.playbooks.starting import Starts, evidence_of
 from cloudheal.ports.cloud import Server
 from cloudheal.settings.durations import Duration, duration_of
 
@@ -58,68 +58,115 @@ class RestartParameters(BaseModel):
 
 def restart_stopped(case: Case, hands: Hands) -> End | Refusal:
     """Heal one stopped server."""
-    parameters: RestartParameters = case.parameters
-    starts = case.attempts
-    for look in range(1, MOST_LOOKS + 1):
-        seen = hands.read(f"look {look}", lambda: _seen(case))
-        walked = afresh(starting.sight_of(case, seen))
-        if walked.reason is not Reason.ACT:
-            return _left_alone(case, hands, seen, walked, starts)
-        if starts >= parameters.max_attempts:
-            break
-        if parameters.evidence and not starts and not evidence.gather(case, hands):
-            return End(Healed.UNKNOWN, leaving.SUPERSEDED)
-        started = starting.start(case, hands, look, seen.value)
-        ended = starting.end_of(started, f"start {look}")
-        if ended is not None:
-            return ended
-        if not started.ok:
-            continue
-        starts += 1
-        after = hands.read(f"start {look} seen", lambda: _awaited(case))
-        if after.ok and after.value["state"] == RUNNING:
-            told = {"attempts": str(starts), "request_id": started.request_id, **evidence_of(seen).told()}
-            return _running(case, hands, told, datetime.fromisoformat(after.value["at"]))
-        if after.ok and after.value["state"] == STOPPED and starts < parameters.max_attempts:
-            pause = parameters.backoff * 2 ** (starts - 1)
-            if pause > PATIENCE:
-                return Refusal(Reason.COOLING_DOWN, after=pause)
-            hands.read(f"pause {look}", partial(_paused, case, pause))
-    return Refusal(Reason.ATTEMPTS_USED, evidence={"attempts": str(starts)})
-
-
-def _running(
-    case: Case, hands: Hands, told: Mapping[str, str], at: datetime, asked: Sequence[Station] = ()
-) -> End | Refusal:
-    """End for a server that runs again since our start, when it answers the probe, where the rule asks for one."""
-    probe: ProbeParameters | None = case.parameters.probe
-    if probe is None:
-        return End(Healed.HEALED, "running", told, tuple(asked))
     try:
-        probed = probing.ask(case, hands, probe, journal.own_deeds(case, hands), at)
+        return _Restart(case, hands).go()
     except SupersededError:
-        return End(Healed.UNKNOWN, leaving.SUPERSEDED, told)
-    told = {**told, "probe": probed.told}
-    if probed.answers:
-        return End(Healed.HEALED, "running", told, tuple(asked))
-    if not probed.is_over:
-        return Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"probe": probed.told})
-    return End(Healed.NOT_HEALED, "probe_failed", {**told, "advice": probed.told})
+        return End(Healed.UNKNOWN, leaving.SUPERSEDED)
 
 
-def _left_alone(case: Case, hands: Hands, seen: Outcome, walked: Walk, starts: int) -> End | Refusal:
-    """Say what follows when this server must not be started now."""
-    state, asked = str(seen.value.get("state", "")), walked.stations
-    match walked.reason:
-        case Reason.RECOVERED if starts:
-            return _running(case, hands, {"attempts": str(starts)}, datetime.fromisoformat(seen.value["at"]), asked)
-        case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
-            return End(Healed.NOT_NEEDED, reason.value, {"state": state, **evidence_of(seen).told()}, asked)
-        case Reason.UNDERWAY if _overdue(case, seen):
-            return End(Healed.NOT_HEALED, "start_timeout", {"state": state, "attempts": str(starts)}, asked)
-        case Reason.UNDERWAY as reason:
-            return Refusal(reason, after=PATIENCE, stations=asked)
-    return starting.refused(seen, walked)
+class _Restart:
+    """The starting of one server, in one look of its run."""
+
+    def __init__(self, case: Case, hands: Hands) -> None:
+        self._case = case
+        self._hands = hands
+        self._with: RestartParameters = case.parameters
+        self._starts = Starts(case.attempts)
+        if case.attempts:
+            self._starts.remember(journal.own_deeds(case, hands))
+
+    def go(self) -> End | Refusal:
+        """Start it as often as may be. Raises SupersededError."""
+        for number in range(1, MOST_LOOKS + 1):
+            ended = self._once(number)
+            if ended is not None:
+                return ended
+        return self._gave_up()
+
+    def _once(self, number: int) -> End | Refusal | None:
+        """Look, and start it once if nothing speaks against that; None when it may be looked at again."""
+        seen = self._hands.read(f"look {number}", lambda: _seen(self._case))
+        walked = afresh(starting.sight_of(self._case, seen))
+        if walked.reason is not Reason.ACT:
+            return self._left_alone(seen, walked)
+        if self._starts.was_on_its_way:
+            self._starts.came_to(self._hands, STOPPED)
+        if self._starts.made >= self._with.max_attempts:
+            return self._gave_up()
+        self._keep_evidence()
+        started = starting.start(self._case, self._hands, number, seen.value)
+        ended = starting.end_of(started, f"start {number}")
+        return ended if ended is not None or not started.ok else self._awaited(number, seen, started)
+
+    def _awaited(self, number: int, seen: Outcome, started: Outcome) -> End | Refusal | None:
+        """Wait for what comes of an accepted start."""
+        self._starts.made += 1
+        after = self._hands.read(f"start {number} seen", lambda: _awaited(self._case))
+        if not after.ok:
+            return None
+        if after.value["state"] == RUNNING:
+            told = {"request_id": started.request_id, **evidence_of(seen).told()}
+            return self._running(told, datetime.fromisoformat(after.value["at"]))
+        self._starts.came_to(self._hands, after.value["state"], moved=after.value["moved"])
+        may_again = after.value["state"] == STOPPED and self._starts.made < self._with.max_attempts
+        return self._pause(number) if may_again else None
+
+    def _pause(self, number: int) -> Refusal | None:
+        """Wait before the next start: a short while here, a longer one as a row."""
+        pause = self._with.backoff * 2 ** (self._starts.made - 1)
+        if pause > PATIENCE:
+            return Refusal(Reason.COOLING_DOWN, after=pause, evidence=self._starts.told())
+        self._hands.read(f"pause {number}", partial(_paused, self._case, pause))
+        return None
+
+    def _keep_evidence(self) -> None:
+        """Keep how everything was before the first start, where the rule says so."""
+        wanted = self._with.evidence and not self._starts.made
+        if wanted and not evidence.gather(self._case, self._hands):
+            raise SupersededError
+
+    def _gave_up(self) -> Refusal:
+        """Ask a person, who is told what came of the starts."""
+        question = self._starts.question(self._case.resource.id)
+        return Refusal(Reason.ATTEMPTS_USED, evidence=self._starts.told(), question=question)
+
+    def _running(self, told: Mapping[str, str], at: datetime, asked: Sequence[Station] = ()) -> End | Refusal:
+        """End for a server that runs again since our start, when it answers the probe, where the rule asks for one."""
+        told = {**self._starts.told(), **told}
+        if self._with.probe is None:
+            return End(Healed.HEALED, "running", told, tuple(asked))
+        deeds = journal.own_deeds(self._case, self._hands)
+        try:
+            probed = probing.ask(self._case, self._hands, self._with.probe, deeds, at)
+        except SupersededError:
+            return End(Healed.UNKNOWN, leaving.SUPERSEDED, told)
+        told = {**told, "probe": probed.told}
+        if probed.answers:
+            return End(Healed.HEALED, "running", told, tuple(asked))
+        if not probed.is_over:
+            return Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"probe": probed.told})
+        return End(Healed.NOT_HEALED, "probe_failed", {**told, "advice": probed.told})
+
+    def _left_alone(self, seen: Outcome, walked: Walk) -> End | Refusal:
+        """Say what follows when this server must not be started now."""
+        state, asked = str(seen.value.get("state", "")), walked.stations
+        match walked.reason:
+            case Reason.RECOVERED if self._starts.made:
+                return self._running({}, datetime.fromisoformat(seen.value["at"]), asked)
+            case Reason.RECOVERED | Reason.GONE | Reason.INTENDED as reason:
+                return End(Healed.NOT_NEEDED, reason.value, {"state": state, **evidence_of(seen).told()}, asked)
+            case Reason.UNDERWAY if self._is_overdue(seen):
+                return End(Healed.NOT_HEALED, "start_timeout", {"state": state, **self._starts.told()}, asked)
+            case Reason.UNDERWAY as reason:
+                return Refusal(reason, after=PATIENCE, stations=asked)
+        return starting.refused(seen, walked)
+
+    def _is_overdue(self, seen: Outcome) -> bool:
+        """Say whether the last start has had all the time that it may take; one of this very look has not."""
+        last = self._case.last_attempt
+        if last is None or self._starts.made > self._case.attempts:
+            return False
+        return datetime.fromisoformat(seen.value["at"]) - last >= self._with.start_timeout
 
 
 def _seen(case: Case) -> dict[str, Any]:
@@ -136,14 +183,7 @@ def _seen(case: Case) -> dict[str, Any]:
     return {"at": now, **starting.told_of(case, server)} if server else {"at": now}
 
 
-def _overdue(case: Case, seen: Outcome) -> bool:
-    """Say whether the last start of an earlier look has had all the time that it may take."""
-    at = datetime.fromisoformat(seen.value["at"])
-    limit: timedelta = case.parameters.start_timeout
-    return at - (case.last_attempt or case.occurred) >= limit and case.last_attempt is not None
-
-
-def _awaited(case: Case) -> dict[str, str]:
+def _awaited(case: Case) -> dict[str, Any]:
     """Wait until the server runs, or has fallen back to Stopped after it was on its way.
 
     A read that still says Stopped before anything moved may be stale and ends nothing.
@@ -158,7 +198,7 @@ def _awaited(case: Case) -> dict[str, str]:
         return state in {RUNNING, "gone"} or (moved and state == STOPPED)
 
     case.wait(_patience(case).total_seconds(), over)
-    return {"state": state, "at": case.now().isoformat()}
+    return {"state": state, "moved": moved, "at": case.now().isoformat()}
 
 
 def _patience(case: Case) -> timedelta:

@@ -6,18 +6,21 @@ Those questions are asked of the server as it was just read; a start whose answe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.playbook import Case, End, Refusal
-from cloudheal.decide.afresh import STOPPED, Sight
+from cloudheal.decide.afresh import MOVING, STOPPED, Sight
 from cloudheal.decide.walk import Walk
 from cloudheal.model.decision import Reason, reason_of
+from cloudheal.model.deed import Deed
 from cloudheal.model.evidence import Evidence, Sign, listed
 from cloudheal.model.incident import Healed
+from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.sight import server_of
 from cloudheal.ports.cloud import Server
 
@@ -35,6 +38,63 @@ HOPELESS: Mapping[str, str] = {
     "UnsupportedOperation.InstanceStateExpired": "renew the server",
     "ResourceInsufficient.CloudDiskUnavailable": "choose another zone or type",
 }
+#: What came of an accepted start that did not lead to Running, as the journal names it before the start's number.
+FELL_BACK = "fell back to Stopped after start "
+NOT_TAKEN_UP = "still Stopped after start "
+ON_ITS_WAY = "on its way after start "
+_ASKED = {
+    "attempts": "starts made:",
+    "fell_back": "it fell back to Stopped after",
+    "not_taken_up": "still Stopped after",
+}
+
+
+@dataclass(slots=True)
+class Starts:
+    """The starts of a run that were accepted, and which of them did not lead to Running, and how."""
+
+    made: int
+    came: dict[str, set[int]] = field(
+        default_factory=lambda: {FELL_BACK: set(), NOT_TAKEN_UP: set(), ON_ITS_WAY: set()}
+    )
+
+    def remember(self, deeds: Sequence[Deed]) -> None:
+        """Note what earlier looks kept of these starts, and not of those before a person approved more."""
+        begun = [at for at, one in enumerate(deeds) if one.name.startswith("start ") and one.may_have_happened]
+        for deed in deeds[begun[-self.made] :] if len(begun) >= self.made > 0 else ():
+            for what, numbers in self.came.items():
+                if deed.name.startswith(what):
+                    numbers.add(int(deed.name.removeprefix(what)))
+
+    def came_to(self, hands: Hands, state: str, *, moved: bool = False) -> None:
+        """Keep what the last start has come to, which is not Running. Raises SupersededError.
+
+        Moved: the server was seen on its way since. Where it still was when a wait was over, that is kept.
+        """
+        fell = moved or self.was_on_its_way
+        stopped = FELL_BACK if fell else NOT_TAKEN_UP
+        what = stopped if state == STOPPED else ON_ITS_WAY if state in MOVING else ""
+        if not what:
+            return
+        self.came[what].add(self.made)
+        if not hands.note(f"{what}{self.made}", {"start": self.made, "state": state}):
+            raise SupersededError
+
+    @property
+    def was_on_its_way(self) -> bool:
+        """True when a wait was over while the last start was under way, and nothing was kept of it since."""
+        return self.made in self.came[ON_ITS_WAY] - self.came[FELL_BACK]
+
+    def question(self, server: str) -> str:
+        """Return what a person is asked when no more starts may be made."""
+        told = ", ".join(f"{_ASKED[name]} {text}" for name, text in self.told().items())
+        return f"Start {server} again? {told}"
+
+    def told(self) -> dict[str, str]:
+        """Return how many there were and what came of them, as it is kept with a verdict."""
+        numbers = {"fell_back": self.came[FELL_BACK], "not_taken_up": self.came[NOT_TAKEN_UP] - self.came[FELL_BACK]}
+        listed_ = {name: ", ".join(map(str, sorted(which))) for name, which in numbers.items() if which}
+        return {"attempts": str(self.made), **listed_}
 
 
 def start(case: Case, hands: Hands, number: int, seen: Mapping[str, Any]) -> Outcome:

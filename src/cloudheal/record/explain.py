@@ -182,7 +182,14 @@ class _Teller:
         said = _calls_nothing(entry) or f"entry.{entry.kind}"
         may = entry.body.get("may_answer")
         names = self._say("may_answer", names=self.texts["list"].join(may)) if isinstance(may, list) else ""
-        return self.texts.get(said, self.texts["entry"]).format_map(facts) + names
+        return self.texts.get(said, self.texts["entry"]).format_map(facts) + names + self._seen(entry)
+
+    def _seen(self, entry: Written) -> str:
+        """Say what a look saw that ended in waiting or in a question; empty where nothing was kept."""
+        seen = entry.body.get("evidence")
+        if not isinstance(seen, Mapping):
+            return ""
+        return self._say("seen", evidence=self._facts({str(name): str(text) for name, text in seen.items()}))
 
     def _on_plan(self, entry: Written, body: Mapping[str, str]) -> str:
         """Say a word on the plan: a slot that was given, that there is none, or what an operator asked for."""
@@ -200,9 +207,7 @@ class _Teller:
 
     def _end(self, affair: Affair, ended: datetime) -> Iterator[str]:
         code = affair.evidence.get("code", "-")
-        facts = self.texts["list"].join(
-            self._fact(key, value) for key, value in affair.evidence.items() if key != "code"
-        )
+        facts = self._facts({key: value for key, value in affair.evidence.items() if key != "code"})
         verdict = self._word("verdict", affair.verdict)
         yield self._say("ended", at=self._at(ended), verdict=verdict, code=code, evidence=facts or "-")
         times = affair.timeline.times
@@ -210,6 +215,9 @@ class _Teller:
             spans = {"detect": times.to_detect, "act": times.to_act, "heal": times.to_heal}
             yield self._say("times", **{name: self._span(span) if span else "-" for name, span in spans.items()})
         yield self._say("next.over")
+
+    def _facts(self, evidence: Mapping[str, str]) -> str:
+        return self.texts["list"].join(self._fact(key, value) for key, value in evidence.items())
 
     def _fact(self, key: str, value: str) -> str:
         return f"{self._word('evidence', key)} {self.signs(value) if key in _SIGNS else value}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -90,6 +90,8 @@ class Rest:
     state: RunState
     code: str
     until: datetime | None
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    """What the look saw."""
 
 
 def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Patient]:
@@ -188,7 +190,10 @@ def rest(connection: sa.Connection, held: Claim, refusal: Rest, at: datetime) ->
     released = Entry(Kind.RUN_RELEASED, at, resource, result=refusal.state.value, incident=incident, run=held.run)
     waits = Entry(Kind.RUN_WAITS, at, resource, result=refusal.code, incident=incident, run=held.run)
     body = {"worker": held.owner, "state": refusal.state.value, "look": look - 1}
-    append(connection, [replace(released, body=body), replace(waits, body={"next_eligible": until})])
+    told: dict[str, Any] = {"next_eligible": until}
+    if seen := {name: text for name, text in refusal.evidence.items() if text}:
+        told["evidence"] = seen
+    append(connection, [replace(released, body=body), replace(waits, body=told)])
     return True
 
 

@@ -59,6 +59,7 @@ class FakeCloud:
         self._bought: dict[str, tuple[Order, str]] = {}
         self._falls_back: dict[str, int] = {}
         self._deaf: dict[str, int] = {}
+        self._unstartable: dict[str, int] = {}
         self._behind = timedelta()
 
     # --- what there is ---------------------------------------------------------------------------
@@ -180,6 +181,10 @@ class FakeCloud:
         """Let the next starts of a server end in Stopped instead of Running."""
         self._falls_back[server.id] = times
 
+    def ignores_starts(self, server: ResourceId, times: int = 1) -> None:
+        """Let the next starts of a server be accepted and do nothing."""
+        self._unstartable[server.id] = times
+
     def ignores_reboots(self, server: ResourceId, times: int = 1) -> None:
         """Let the next reboots of a server that are not by force be accepted and do nothing."""
         self._deaf[server.id] = times
@@ -241,6 +246,9 @@ class FakeCloud:
         if server.state != STOPPED:
             raise CloudPermanentError(f"{id_} is {server.state}", vendor_code="IncorrectInstanceStatus")
         self.actions.append(f"start {id_}")
+        if self._unstartable.get(id_, 0) > 0:
+            self._unstartable[id_] -= 1
+            return
         self._change(id_, state=STARTING)
         self.clock.plan(self.boot, lambda: self.has_booted(id_))
 
