@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cloudheal.model.control import Answer
 from cloudheal.model.drill import Allowance
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
-from cloudheal.ports.cloud import Member, Place
+from cloudheal.ports.cloud import Health, Member, Place
 from cloudheal.record.deeds import evidence_of
+from cloudheal.record.tables import APPROVAL
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.engine import Death
 from cloudheal.testing.stage import stage
@@ -31,6 +33,7 @@ RULE: dict[str, Any] = {
 WEB, PEER, EVENT = "i-web", "i-peer", "e-i-web-1"
 REBOOTED = f"reboot {WEB}"
 MINUTE = timedelta(minutes=1)
+FOR_EVER = 100_000
 
 
 def maintained(
@@ -146,6 +149,58 @@ def test_without_a_copy_there_is_no_reboot_when_the_rule_says_abort(code: str) -
     told = scene.play()
     assert ended(told) == ("not healed", code)
     assert told.actions == ("snapshot d-web",)
+    assert told.notices == ("incident.not_healed",)
+    assert weights(scene.cloud) == BEFORE
+
+
+def test_disks_that_cannot_be_read_are_disks_without_a_copy() -> None:
+    """Which disks there are is not known, so none is copied and nothing is rebooted; people are told."""
+    scene = maintained(
+        lambda cloud: cloud.refuses("disks", "Forbidden.RAM", times=FOR_EVER), snapshot=True, grouped=True
+    )
+    told = scene.play()
+    assert (ended(told), told.actions) == (("not healed", "disks_unread"), ())
+    assert told.evidence[WEB]["seen"] == "Forbidden.RAM"
+    assert told.notices == ("incident.not_healed",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cloud: cloud.refuses("set_weights", "Forbidden.RAM"),
+        lambda cloud: cloud.loses_the_call("set_weights", times=FOR_EVER),
+    ],
+    ids=["refused", "lost"],
+)
+def test_a_server_that_cannot_leave_its_balancers_is_not_rebooted(change: Callable[[FakeCloud], object]) -> None:
+    """Its weight is not taken from it, at once or in two minutes: it serves on as before, and people are told."""
+    scene = maintained(change, grouped=True)
+    told = scene.play()
+    assert (ended(told), told.actions) == (("not healed", "drain_failed"), ())
+    assert told.evidence[WEB]["seen"].startswith("lb-1/rsp-1: ")
+    assert told.notices == ("incident.not_healed",)
+    assert weights(scene.cloud) == BEFORE
+
+
+def test_a_drain_that_fails_in_one_group_gives_back_what_was_taken_in_another() -> None:
+    """The second group refuses: the server has its old weight in the first one too, and was not rebooted."""
+
+    def change(cloud: FakeCloud) -> None:
+        cloud.loses_the_answer("set_weights")
+        cloud.refuses("set_weights", "Forbidden.RAM")
+
+    scene = maintained(change, grouped=True)
+    told = scene.play()
+    assert ended(told) == ("not healed", "drain_failed")
+    assert [one.split()[0] for one in told.actions] == ["set_weights"] * 2
+    assert weights(scene.cloud) == BEFORE
+
+
+def test_groups_that_cannot_be_read_are_not_left() -> None:
+    """Whether the server serves anywhere is not known: it is not rebooted, and people are told."""
+    scene = maintained(lambda cloud: cloud.loses_the_call("memberships", times=FOR_EVER), grouped=True)
+    told = scene.play()
+    assert (ended(told), told.actions) == (("not healed", "groups_unread"), ())
     assert told.notices == ("incident.not_healed",)
     assert weights(scene.cloud) == BEFORE
 
@@ -348,6 +403,26 @@ def test_an_event_that_cannot_be_read_any_more_is_unknown() -> None:
     assert told.notices == ("incident.unknown",)
 
 
+def test_an_event_that_the_cloud_shows_no_more_is_unknown() -> None:
+    """After the reboot it answers about the event and does not show it for this server: that is not called avoided."""
+    scene = maintained(lambda cloud: setattr(cloud.maintenance, "avoiding", None))
+    scene.later(MINUTE, lambda: scene.cloud.maintenance.tells(EVENT, resource=scene.cloud.id_of(PEER)))
+    told = scene.play()
+    assert (ended(told), told.actions) == (("unknown", "event_unread"), (REBOOTED,))
+    assert told.evidence[WEB]["problem"] == "event_not_shown"
+
+
+def test_an_event_that_the_cloud_does_not_show_is_not_acted_on() -> None:
+    """A message named it, and the cloud shows it for another one: nothing is done, and whoever is asked reads why."""
+    with stage() as database:
+        scene = maintained(lambda cloud: cloud.maintenance.tells(EVENT, resource=cloud.id_of(PEER)), grouped=True)
+        told = scene.play_on(database)
+        with database.snapshot() as connection:
+            (question,) = connection.scalars(sa.select(APPROVAL.c.question))
+    assert (told.actions, "unknown_state" in told.reasons) == ((), True)
+    assert "event_not_shown" in question
+
+
 def test_a_server_that_is_gone_ends_it() -> None:
     """Somebody released it while it was on its way up."""
     scene = maintained(lambda cloud: cloud.clock.plan(timedelta(seconds=12), lambda: cloud.release(cloud.id_of(WEB))))
@@ -467,6 +542,33 @@ def test_a_server_in_bad_health_is_not_put_back() -> None:
     told = maintained(lambda cloud: cloud.maintenance.is_unwell(cloud.id_of(WEB), "Impaired"), grouped=True).play()
     assert ended(told) == ("not healed", "unhealthy")
     assert "still_out" in told.evidence[WEB]
+
+
+def test_a_server_that_its_balancer_finds_unhealthy_is_put_back_and_told() -> None:
+    """It has its weights, but the check of one group does not pass in five minutes: the verdict names that group."""
+    scene = maintained(grouped=True)
+    groups = scene.cloud.balancers.groups
+    place = Place("lb-2", "")
+
+    def fails_its_check() -> None:
+        groups[place] = [replace(one, health=Health.ABNORMAL) if one.server == WEB else one for one in groups[place]]
+
+    told = scene.later(timedelta(seconds=4), fails_its_check).play()
+    assert (ended(told), told.actions.count(REBOOTED)) == (("not healed", "unhealthy_in_balancer"), 1)
+    assert told.evidence[WEB]["unhealthy_in"] == "lb-2/default"
+    assert told.notices == ("incident.not_healed",)
+    assert weights(scene.cloud) == BEFORE
+
+
+def test_a_server_that_cannot_be_read_after_the_reboot_stays_out() -> None:
+    """For ten minutes nobody can say how it is: unknown, told, and not given any traffic."""
+    scene = maintained(grouped=True, drain="0s")
+    scene.later(timedelta(seconds=4), lambda: scene.cloud.loses_the_call("servers", times=FOR_EVER))
+    told = scene.play()
+    assert (ended(told), told.actions.count(REBOOTED)) == (("unknown", "server_unread"), 1)
+    assert "lb-1/rsp-1 8080@30" in told.evidence[WEB]["still_out"]
+    assert told.notices == ("incident.unknown",)
+    assert weights(scene.cloud)["lb-2/default"][0] == (WEB, 0, 0)
 
 
 def test_two_events_of_one_server_share_one_reboot() -> None:

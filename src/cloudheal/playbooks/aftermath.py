@@ -25,12 +25,13 @@ from cloudheal.model.inventory import RUNNING
 from cloudheal.model.system_event import Cycle
 from cloudheal.playbooks.ordering import PATIENCE
 from cloudheal.playbooks.sight import EventSeen, health_of, server_of, tried_event_json
-from cloudheal.ports.cloud import Health, Place
+from cloudheal.ports.cloud import Group, Health, Place
 
 #: Words for a server that is not well yet. `Warning` only says that an event is announced.
 UNWELL = frozenset({"Impaired", "Initializing", "Maintaining"})
 _WENT = frozenset({"Stopping", "Starting"})
 _PASSING = frozenset({Health.NORMAL, Health.UNCHECKED})
+_UNREAD_CHECKS = "could not be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +169,28 @@ def _sample(case: Case, rebooted: Rebooted, proof: str) -> dict[str, Any]:
     }
 
 
-def passes_checks(case: Case, hands: Hands, places: tuple[Place, ...]) -> bool:
-    """Wait for a while until every group that checks its members finds the server healthy; True where none does."""
+def failed_checks(case: Case, hands: Hands, places: tuple[Place, ...]) -> str:
+    """Wait for a while until no group that checks its members finds the server unhealthy; return those that still do.
 
-    def read() -> dict[str, bool]:
-        def passes() -> bool:
-            groups = case.balancers.named(case.resource.region, case.resource.id, places)
-            mine = [one for group in groups for one in group.of(case.resource.id) if one.weight > 0]
-            return all(one.health in _PASSING for one in mine)
+    Empty: all is well, or there is none.
+    """
+    failing: list[str] = []
 
-        return {"passes": case.wait(PATIENCE.total_seconds(), passes)}
+    def passes() -> bool:
+        groups = case.balancers.named(case.resource.region, case.resource.id, places)
+        failing[:] = [str(group.place) for group in groups if _is_unwell_in(group, case.resource.id)]
+        return not failing
 
-    seen = hands.read("balancers' checks", read) if places else None
-    return seen is None or (seen.ok and bool(seen.value["passes"]))
+    def read() -> dict[str, str]:
+        if case.wait(PATIENCE.total_seconds(), passes):
+            return {"failing": ""}
+        return {"failing": "; ".join(failing) or _UNREAD_CHECKS}
+
+    if not places:
+        return ""
+    seen = hands.read("balancers' checks", read)
+    return str(seen.value["failing"]) if seen.ok else _UNREAD_CHECKS
+
+
+def _is_unwell_in(group: Group, server: str) -> bool:
+    return any(one.weight > 0 and one.health not in _PASSING for one in group.of(server))

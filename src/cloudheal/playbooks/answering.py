@@ -87,7 +87,8 @@ class Answering:
             raise SupersededError
         lasts = server.at - self._since(UNREAD, server.at) >= self._wanted.unread_timeout
         if lasts and not self._case.approved:
-            return Refusal(Reason.UNKNOWN_STATE, evidence={"problem": problem})
+            question = f"Go on with {self._case.trouble}? It, or {self._case.resource.id}, could not be read: {problem}"
+            return Refusal(Reason.UNKNOWN_STATE, evidence={"problem": problem}, question=question)
         return Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"problem": problem})
 
     def _since(self, name: str, otherwise: datetime) -> datetime:
@@ -187,11 +188,13 @@ class Answering:
         since = min((one.at for one in ready.deeds if one.name.startswith("restore ")), default=after.at)
         if not ready.put_back():
             raise LookOverError(End(Healed.NOT_HEALED, "not_put_back", ready.told))
-        if aftermath.passes_checks(self._case, self._hands, places):
+        failing = aftermath.failed_checks(self._case, self._hands, places)
+        if not failing:
             return
         if after.at - since < self._wanted.healthy_timeout:
             raise LookOverError(Refusal(Reason.UNDERWAY, after=PAUSE))
-        raise LookOverError(End(Healed.NOT_HEALED, "unhealthy_in_balancer", ready.told))
+        told = {**ready.told, "unhealthy_in": failing}
+        raise LookOverError(End(Healed.NOT_HEALED, "unhealthy_in_balancer", told))
 
     def _still_out(self, **more: str) -> dict[str, str]:
         """Return the evidence of an end that leaves the server where it is."""
