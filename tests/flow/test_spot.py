@@ -208,6 +208,39 @@ def test_the_replacement_takes_over_ports_and_weights(start: Start) -> None:
     assert actions[-1] == "AddVServerGroupBackendServers"
 
 
+def test_the_order_comes_before_the_drain_and_the_replacement_is_added_last(start: Start) -> None:
+    """It boots while the server drains: one order, then weight 0 and removal in both groups, then the two additions."""
+    healing = start(**(REPLACE | {"drain": "1s"}))
+    assert healing.reclaimed()[:2] == ("healed", "evacuated")
+    drain, remove, add = "SetVServerGroupAttribute", *(f"{one}VServerGroupBackendServers" for one in ("Remove", "Add"))
+    assert healing.calls("RunInstances", drain, remove, add) == [
+        "RunInstances",
+        *[drain] * 2,
+        *[remove] * 2,
+        *[add] * 2,
+    ]
+
+
+def test_a_replacement_that_is_slow_to_be_well_is_added_only_then(start: Start) -> None:
+    """It hangs since before the drain is over, as the cloud shows: it is put into no group before it is well."""
+    healing = start(**(REPLACE | {"drain": "5s"}))
+    healing.chaos("reclaim", SPOT)
+    until(lambda: [one["status"] for one in healing.replacements()] == ["Running"], what="a replacement that runs")
+    (new,) = healing.replacements()
+    healing.chaos("hang", new["id"])
+    since = healing.simulator.journal()[-1]["seq"]
+    asked = "DescribeInstancesFullStatus"
+    until(lambda: len(healing.simulator.journal(since=since, action=asked)) >= 3, what="looks at its health")
+    assert healing.calls("AddVServerGroupBackendServers") == []
+    healing.chaos("unhang", new["id"])
+    (incident,) = healing.until_ended(1)
+    assert incident.verdict == "healed"
+    assert healing.groups() == {
+        "rsp-web": [*PEERS["rsp-web"], (new["id"], 8080, 30)],
+        "rsp-api": [*PEERS["rsp-api"], (new["id"], 9090, 100)],
+    }
+
+
 def test_the_next_candidate_is_ordered_when_the_first_is_sold_out(start: Start) -> None:
     """No stock of the first type: the second one comes, and the evidence names both."""
     healing = start(**REPLACE, candidates=[{}, {"type": OTHER_TYPE}])

@@ -188,7 +188,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
             (
                 "再次读取时，该服务器已不在任何分组中；若只会被停止，则权重为 0。",
                 "没有任何分组失去最后一台健康的服务器，除非规则写明 remove_last。",
-                "使用 replace 时：新服务器已运行，以相同端口和权重加入相同分组，并通过健康检查。",
+                "使用 replace 时：新服务器已运行且健康，以相同端口和权重加入相同分组，并通过健康检查。",
             ),
             {
                 "drain": "摘除之前权重为 0 的时间；0s 表示立即摘除。",
@@ -199,7 +199,7 @@ TRANSLATED: Final[Mapping[str, Mapping[str, Said]]] = {
                 "candidates": "按顺序可订购的配置。",
                 "pay_as_you_go": "抢占式无货时按全价订购。",
                 "orders_per_hour": "一小时内最多订购多少台服务器，所有规则合计；超过则通知值守人员。",
-                "replacement_timeout": "新服务器最多用多久开始运行。",
+                "replacement_timeout": "新服务器最多用多久开始运行并达到健康。",
                 "healthy_timeout": "健康检查最多用多久通过；0s 表示不等待。",
             },
         ),

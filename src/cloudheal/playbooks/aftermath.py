@@ -24,11 +24,9 @@ from cloudheal.model.incident import Healed
 from cloudheal.model.inventory import RUNNING
 from cloudheal.model.system_event import Cycle
 from cloudheal.playbooks.ordering import PATIENCE
-from cloudheal.playbooks.sight import EventSeen, health_of, server_of, tried_event_json
+from cloudheal.playbooks.sight import UNWELL, EventSeen, health_of, server_of, tried_event_json
 from cloudheal.ports.cloud import Group, Health, Place
 
-#: Words for a server that is not well yet. `Warning` only says that an event is announced.
-UNWELL = frozenset({"Impaired", "Initializing", "Maintaining"})
 _WENT = frozenset({"Stopping", "Starting"})
 _PASSING = frozenset({Health.NORMAL, Health.UNCHECKED})
 _UNREAD_CHECKS = "could not be read"

@@ -20,6 +20,8 @@ from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.ports.cloud import Server
 
+#: Words for a server that is not well yet. `Warning` only says that an event is announced.
+UNWELL = frozenset({"Impaired", "Initializing", "Maintaining"})
 #: Said of an event that the cloud answered about and did not show.
 NOT_SHOWN = "event_not_shown"
 
@@ -118,10 +120,11 @@ def server_of(case: Case) -> Server | None:
     return case.compute.servers(case.resource.region, [case.resource.id]).get(case.resource.id)
 
 
-def health_of(case: Case) -> str:
-    """Read the server's health. It adds to the state, and one that cannot be read is no objection."""
+def health_of(case: Case, server: str = "") -> str:
+    """Read the health of the case's server, or of another. It adds to the state; unreadable is no objection."""
+    wanted = server or case.resource.id
     try:
-        return case.system_events.health(case.resource.region, [case.resource.id]).get(case.resource.id, "")
+        return case.system_events.health(case.resource.region, [wanted]).get(wanted, "")
     except (CloudPermanentError, CloudTransientError):
         return ""
 

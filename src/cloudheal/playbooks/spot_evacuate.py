@@ -25,9 +25,10 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Risk
 from cloudheal.model.incident import Healed
-from cloudheal.playbooks import evidence, leaving, replacing
+from cloudheal.playbooks import evidence, leaving, replacing, sight
 from cloudheal.playbooks.leaving import Groups, Home, Homes, SupersededError
 from cloudheal.playbooks.replacing import Candidate, Purchase, offers_of, order_of_json, order_to_json
+from cloudheal.playbooks.sight import UNWELL, health_of
 from cloudheal.ports.cloud import Health, Reclaim
 from cloudheal.settings.durations import Duration, duration_of
 
@@ -67,7 +68,9 @@ class EvacuateParameters(BaseModel):
     orders_per_hour: int = Field(
         20, ge=1, le=1000, description="Servers that may be ordered in an hour, over all rules; then people are told."
     )
-    replacement_timeout: Duration = Field(duration_of("10m"), description="How long the replacement may take to run.")
+    replacement_timeout: Duration = Field(
+        duration_of("10m"), description="How long the replacement may take to run and to be well."
+    )
     healthy_timeout: Duration = Field(
         duration_of("2m"), description="How long the balancer's check may take to pass it; 0s does not wait for it."
     )
@@ -236,12 +239,13 @@ def _leave_after_all(case: Case, hands: Hands, groups: Groups, story: _Story) ->
 
 
 def _join(case: Case, hands: Hands, story: _Story) -> bool:
-    """Put the replacement in once it runs, with the ports and weights that this server had; then wait for the check."""
+    """Put the replacement in once it runs and is well, as this server was; then wait for the balancers' checks."""
     parameters: EvacuateParameters = case.parameters
     server = story.replacement
-    runs = hands.read("replacement runs", lambda: _runs(case, server))
-    if not runs.ok or not runs.value["runs"]:
-        story.trouble = "replacement_not_running"
+    seen = hands.read("replacement runs", lambda: _comes_up(case, server))
+    if not seen.ok or not seen.value["well"]:
+        runs = seen.ok and seen.value["runs"]
+        story.trouble = "replacement_not_healthy" if runs else "replacement_not_running"
         story.not_added = [home.text for home in story.homes]
         return False
     groups = Groups(case, hands, _deadline(case) + parameters.replacement_timeout + GRACE, remove_last=False)
@@ -257,12 +261,17 @@ def _join(case: Case, hands: Hands, story: _Story) -> bool:
     return True
 
 
-def _runs(case: Case, server: str) -> dict[str, bool]:
-    def runs() -> bool:
-        found = case.compute.servers(case.resource.region, [server]).get(server)
-        return found is not None and found.state == RUNNING
+def _comes_up(case: Case, server: str) -> dict[str, bool]:
+    """Wait until the replacement runs and nothing is said against its health."""
+    runs = False
 
-    return {"runs": case.wait(case.parameters.replacement_timeout.total_seconds(), runs)}
+    def is_well() -> bool:
+        nonlocal runs
+        found = case.compute.servers(case.resource.region, [server]).get(server)
+        runs = found is not None and found.state == RUNNING
+        return runs and health_of(case, server) not in UNWELL
+
+    return {"well": case.wait(case.parameters.replacement_timeout.total_seconds(), is_well), "runs": runs}
 
 
 def _passes(case: Case, server: str, homes: Homes) -> dict[str, bool]:
@@ -296,8 +305,8 @@ SPOT_EVACUATE = Playbook(
     promises=(
         "Every group that the server was in was read back without it, or with weight 0 if it will only be stopped.",
         "No group lost its last healthy server, unless the rule says remove_last.",
-        "With replace: the new server runs, is in the same groups, ports and weights as before, and passes its checks.",
+        "With replace: the new server runs and is well, in the same groups, ports and weights, and passes its checks.",
     ),
-    options={"evidence": ("console", "health")},
-    parts=(evidence, leaving, replacing),
+    options={"evidence": ("console", "health"), "replace": ("health",)},
+    parts=(evidence, leaving, replacing, sight),
 )

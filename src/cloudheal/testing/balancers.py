@@ -15,6 +15,8 @@ class FakeBalancers:
 
     def __init__(self, line: Line, actions: list[str]) -> None:
         self.groups: dict[Place, list[Member]] = {}
+        #: How the checks find members that are put in.
+        self.newcomers = Health.UNCHECKED
         self._line = line
         self._actions = actions
 
@@ -51,7 +53,8 @@ class FakeBalancers:
 
         def change(present: list[Member]) -> list[Member]:
             there = {_key(one) for one in present}
-            return [*present, *(one for one in members if _key(one) not in there)]
+            newcomers = (replace(one, health=self.newcomers) for one in members if _key(one) not in there)
+            return [*present, *newcomers]
 
         return self._change("add", place, members, change)
 
