@@ -16,6 +16,7 @@ from rich.text import Text
 from cloudheal.demo.scenes import SCENES
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Channel
+from cloudheal.model.incident import StepKind
 from cloudheal.record.database import Database
 from cloudheal.record.lists import EventRow, Narrow, RunRow, list_events, list_runs
 from cloudheal.record.moments import moment_of
@@ -35,6 +36,8 @@ COLOURS = {
 _PATIENT = frozenset({"waiting", "asking", "parked"})
 #: Lines of the two feeds.
 FEED = 5
+#: Steps that only keep something on record are no acts.
+_ACTS = STEP.c.kind != StepKind.READ.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,8 @@ def _is_of_interest(event: EventRow) -> bool:
 
 
 def _last_step(connection: sa.Connection, run: str) -> str:
-    newest = sa.select(STEP.c.name, STEP.c.outcome).where(STEP.c.run == run).order_by(STEP.c.number.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
+    newest = sa.select(STEP.c.name, STEP.c.outcome).where(STEP.c.run == run, _ACTS).order_by(STEP.c.number.desc())
+    row = connection.execute(newest.limit(1)).one_or_none()
     return "" if row is None else f"{row.name}: {row.outcome or '...'}"
 
 
@@ -148,7 +151,7 @@ def _standings(connection: sa.Connection) -> dict[str, Standing]:
     refused = sa.select(EVENT.c.resource, DECISION.c.reason).join(EVENT, EVENT.c.id == DECISION.c.event)
     for row in connection.execute(refused.where(DECISION.c.reason == "not_selected")):
         found[row.resource] = Standing("left alone", row.reason, None, 0)
-    steps = sa.select(sa.func.count()).where(STEP.c.run == RUN.c.id).scalar_subquery().label("steps")
+    steps = sa.select(sa.func.count()).where(STEP.c.run == RUN.c.id, _ACTS).scalar_subquery().label("steps")
     # Whoever waits for a person waits for the reason of the last decision, also when nobody answered in time.
     about = (DECISION.c.incident == INCIDENT.c.id) & (DECISION.c.reason != Reason.JOINED.value)
     newest = sa.select(DECISION.c.reason).where(about).order_by(DECISION.c.id.desc())
