@@ -16,6 +16,7 @@ from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEDGER, OUTBOX, POLL, RUN, SYSTEM_EVENT
 from cloudheal.settings import load_settings
 from tests.contract.conftest import postgres_url, usual_database_url
+from tests.flow.operators import AtHand
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
 from tests.sim.simulator import RunningSimulator
 
@@ -119,6 +120,33 @@ def test_a_page_that_stumbles_is_read_again(worker: Worker) -> None:
     watch.tick()
     assert len(watch.rows(SYSTEM_EVENT)) == 120
     assert outcomes(watch) == {REGION: "complete"}
+
+
+def test_a_second_page_that_cannot_be_read_keeps_the_first_and_says_so(
+    worker: Worker, simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    """Page two fails however often it is read: the hundred of page one stay, and nobody is told that this is all."""
+    servers, events = fleet(120, REGION)
+    watch = worker(*servers, events=events)
+    first_page = {"action": HISTORY, "fault": {"kind": "stale-read", "age_seconds": 0}, "times": 1}
+    watch.simulator.control("PUT", "faults", [first_page, {"action": HISTORY, "fault": "5xx"}])
+    watch.tick()
+    assert len(watch.rows(SYSTEM_EVENT)) == 100
+    assert outcomes(watch)[REGION] not in {"complete", ""}
+    asked = len(watch.calls(HISTORY))
+    assert asked > 2
+    typing = AtHand(tmp_path, simulator)
+    typing.settings(database=watch.app.settings.database)
+    told = typing("maintenance")
+    assert (told.returncode, "INCOMPLETE" in told.stdout, "broke off" in told.stdout) == (1, True, True)
+    shown = typing("maintenance", "--limit", "500", "--json")
+    document = json.loads(shown.stdout)
+    assert (shown.returncode, len(document["events"])) == (1, 100)
+    assert [(one["region"], one["whole"]) for one in document["regions"]] == [(REGION, False)]
+    watch.simulator.control("PUT", "faults", [])
+    watch.advance(150)
+    watch.tick()
+    assert (len(watch.rows(SYSTEM_EVENT)), typing("maintenance").returncode) == (120, 0)
 
 
 def test_a_region_that_fails_is_incomplete_and_keeps_no_other_from_being_read(
