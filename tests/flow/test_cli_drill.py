@@ -151,6 +151,25 @@ def test_what_cannot_be_taken_back_is_named_and_left_alone(operator: Operator) -
     assert operator.json("drill", "cancel", "--all") == []
 
 
+def test_a_drills_event_is_listed_with_the_real_ones_and_marked_as_simulated(operator: Operator) -> None:
+    """Only messages told of both, and they do not say so: `cloudheal maintenance` does, in either language (S2.4)."""
+    operator.settings(poll={"system_events": None})
+    operator.simulator.chaos("maintenance_event", PEER, in_seconds=7200)
+    (event,) = created(operator, WEB)["events"]
+    with operator.worker():
+        until(lambda: len(json.loads(operator("maintenance", "--json").stdout)["events"]) == 2, 60, what="both events")
+    listed = {one["resource"]: one for one in operator.json("maintenance")["events"]}
+    assert listed[WEB]["id"] == event["event"]
+    assert {name: one["simulated"] for name, one in listed.items()} == {WEB: True, PEER: False}
+    for language, yes in (("en", "yes"), ("zh", "是")):
+        operator.settings(poll={"system_events": None}, language=language)
+        rows = operator.done("maintenance").splitlines()
+        assert {name: any(name in row and yes in row for row in rows) for name in (WEB, PEER)} == {
+            WEB: True,
+            PEER: False,
+        }
+
+
 def test_a_cloud_that_cannot_be_read_is_said_so(operator: Operator) -> None:
     """The list shows what is on record and ends with 1."""
     created(operator, WEB)
