@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +18,19 @@ from cloudheal.app import App
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.policy import playbook_statements
 from cloudheal.clouds.keys import Keys
+from cloudheal.model.control import Hold
 from cloudheal.model.deed import EVIDENCE
 from cloudheal.model.drill import Allowance
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.playbooks import aftermath
 from cloudheal.playbooks.ask_about_event import ASK_ABOUT_EVENT
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
-from cloudheal.record.tables import APPROVAL, INCIDENT, OUTBOX, RUN, STEP
+from cloudheal.record.holds import add_hold
+from cloudheal.record.tables import APPROVAL, EVENT, INCIDENT, OUTBOX, RUN, STEP
 from cloudheal.settings.schema import Settings
 from tests.contract.conftest import postgres_url, usual_database_url
 from tests.crash.scenarios import FREE, PLAYBOOKS
+from tests.flow.operators import AtHand
 from tests.flow.test_restart import QUEUE, Healing
 from tests.sim.simulator import RunningSimulator
 
@@ -33,6 +38,7 @@ __all__ = ["postgres_url", "usual_database_url"]
 
 REGION, ACCOUNT = "cn-hangzhou", "1000000000000001"
 WEB, PEER = "i-bp1web01", "i-bp1web02"
+REBOOTED = "Instance:SystemMaintenance.Reboot"
 CHECK = {"interval": 1, "healthy_threshold": 1, "unhealthy_threshold": 1}
 WEIGHTS = {(WEB, 8080): 30, (WEB, 9090): 100, (PEER, 8080): 55, (PEER, 9090): 70}
 #: An owner's answer is noticed at once; nothing takes long.
@@ -454,3 +460,51 @@ def _move(healing: Maintaining, status: str) -> None:
     (event,) = document["alibaba"]["system_events"]
     event |= {"status": status, "step": None, "execute_finish": document["now"]}
     healing.simulator.world(document)
+
+
+# --- looking back --------------------------------------------------------------------------------------
+
+
+def whole_second(text: str) -> datetime:
+    """Read a time as the cloud's messages write it, to the second."""
+    return datetime.fromisoformat(text).replace(microsecond=0)
+
+
+def test_the_report_says_what_a_hand_count_of_the_cloud_says(start: Start, tmp_path: Path) -> None:
+    """One reboot that we answered, one that a hold left to the platform: endings, rate, types and times (S1.14)."""
+    healing = start()
+    with healing.app.database.transaction() as connection:
+        add_hold(connection, Hold(PEER, "ops", "leave it", healing.app.clock.now()))
+    healing.announce()
+    healing.simulator.chaos("maintenance_event", PEER, in_seconds=3)
+    healing.ended(2)
+    published = [one for one in healing.simulator.journal(kind="event") if one["action"].startswith(f"{REBOOTED}:")]
+    assert len(published) == 5
+    healing.until(lambda: healing.rows(EVENT, EVENT.c.type == REBOOTED)[len(published) - 1 :])
+    typing = AtHand(tmp_path, healing.simulator)
+    typing.settings(database=healing.app.settings.database)
+    report = typing.json("report")
+
+    of_cloud = {one["id"]: one for one in healing.simulator.control("GET", "world")["alibaba"]["system_events"]}
+    ends = Counter(one["status"] for one in of_cloud.values())
+    assert report["endings"] == ends == {"Avoided": 1, "Executed": 1}
+    assert report["avoided_rate"] == ends["Avoided"] / len(of_cloud)
+    assert {one["type"]: one["events"] for one in report["tallies"]}[REBOOTED] == len(published)
+
+    announced = {one["event"]: one for one in report["announced"]}
+    assert announced.keys() == of_cloud.keys()
+    for id_, shown in announced.items():
+        real = of_cloud[id_]
+        assert (shown["type"], shown["resource"]) == (f"Instance:{real['type']}", real["instance"])
+        for name in ("published", "not_before"):
+            assert whole_second(shown[name]) == whole_second(real[name])
+    rows = {one["resource"]: one for one in announced.values()}
+    assert (rows[PEER]["acted"], rows[PEER]["left"], rows[PEER]["verdict"]) == (None, None, "not needed")
+    first = next(one for one in healing.simulator.journal(kind="request", service="slb") if one.get("changes"))
+    called, acted = (datetime.fromisoformat(one) for one in (first["at"], rows[WEB]["acted"]))
+    assert timedelta() <= called - acted < timedelta(seconds=10)
+    assert rows[WEB]["left"] == (datetime.fromisoformat(rows[WEB]["not_before"]) - acted).total_seconds()
+    assert (report["left"]["count"], report["left"]["median"]) == (1, rows[WEB]["left"])
+    (remedy,) = report["remedies"]
+    assert (remedy["incidents"], remedy["healed"], remedy["not_needed"], remedy["rate"]) == (2, 1, 1, 1.0)
+    assert (healing.reboots(), remedy["to_heal"]["count"]) == (1, 1)
