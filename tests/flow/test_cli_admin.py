@@ -249,7 +249,7 @@ def test_the_doctor_sees_mistakes_in_rules_and_a_database_that_cannot_be_written
     found = errors(operator)
     assert "with.start_timeout" in found["settings.bad"]["finding"]
     assert "cloudheal.yaml:" in found["settings.bad"]["finding"]
-    assert "unable to open" in found["database.bad"]["finding"]
+    assert "the folder /nowhere/at of the database does not exist" in found["database.unreachable"]["finding"]
 
 
 def test_the_doctor_sees_a_secret_of_another_part_that_is_missing(operator: Operator) -> None:

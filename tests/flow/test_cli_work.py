@@ -97,14 +97,32 @@ def test_a_queue_that_does_not_exist_ends_run_once_with_1(operator: Operator) ->
     assert "run.receiver_failed account=prod reason=queue none: QueueNotExist" in done.stderr
 
 
-def test_a_database_that_cannot_be_opened_is_told_in_a_line(operator: Operator) -> None:
-    """Whoever starts it hears of the database and of the command that looks closer; exit code 1."""
+def test_a_database_in_a_folder_that_is_not_there_names_the_folder(operator: Operator) -> None:
+    """Whatever is typed says the same, with one code and what to do; exit code 1."""
     operator.settings(database="sqlite:////nowhere/at/all.db")
     for words in (["run", "--once"], ["events"], ["feed", "cloudheal.yaml"]):
         done = operator(*words)
-        assert "the database cannot be used: " in done.stderr
-        assert "cloudheal check" in done.stderr
+        assert "/nowhere/at/all.db: the folder /nowhere/at does not exist [database.unreachable]" in done.stderr
+        assert "Create the folder" in done.stderr
         assert done.returncode == 1
+
+
+def test_a_database_that_cannot_be_opened_is_told_in_a_line(at_hand: Operator) -> None:
+    """A folder in place of a file: the command that looks closer is named, and it names the file."""
+    at_hand.settings(database=f"sqlite:///{at_hand.folder}")
+    done = at_hand("events")
+    assert (done.returncode, "cloudheal check" in done.stderr) == (1, True)
+    assert "the database cannot be used: " in done.stderr
+    (found,) = [one for one in at_hand.json("check") if one["code"] == "database.bad"]
+    assert f"{at_hand.folder}: unable to open" in found["finding"]
+
+
+def test_messages_that_are_not_there_are_told_by_the_files_name(at_hand: Operator) -> None:
+    """The settings are not to blame, and are not named."""
+    for words in (["rules", "test"], ["feed"]):
+        done = at_hand(*words, "nofile.json")
+        assert (done.returncode, "nofile.json: No such file" in done.stderr) == (1, True)
+        assert "[messages.unreadable]" in done.stderr
 
 
 def test_a_file_is_taken_in_beside_a_worker_which_heals(at_hand: Operator) -> None:

@@ -46,6 +46,10 @@ def test_a_minimal_file_gets_safe_defaults(tmp_path: Path) -> None:
         (GOOD + "timezone: UTC\n", r":8: timezone: written twice here"),
         (GOOD + "rules:\n  - name: a\n    name: b\n", r":10: name: written twice here"),
         (GOOD.replace("regions:", "regoins:"), r":6: accounts\.0\.regoins: Extra inputs .*; did you mean regions\?"),
+        (
+            GOOD.replace("regions:", "endpoint: 127.0.0.1:8811\n    regions:"),
+            r":6: accounts\.0\.endpoint: .*https\?://",
+        ),
         ("- a\n", r":1: file: Input should be"),
     ],
 )

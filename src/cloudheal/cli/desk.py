@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from cloudheal.settings.schema import Settings
 
 
-class DatabaseUnreachableError(PermanentError):
-    """The database does not answer or cannot be written."""
+class MessagesUnreadableError(PermanentError):
+    """A file of messages is not there or cannot be read."""
 
-    code = "database.unreachable"
+    code = "messages.unreadable"
+
+    def __init__(self, file: str, problem: OSError) -> None:
+        advice = "Name a file that holds messages, or - for standard input."
+        super().__init__(f"the messages cannot be read: {file}: {problem.strerror}", what_to_do=advice)
 
 
 class NotAnApproverError(RefusedError):
@@ -82,6 +86,8 @@ def desk(config: Path, *, as_json: bool = False) -> Iterator[Desk]:
 def reachable() -> Iterator[None]:
     """Tell of a database that does not answer in one line, without the address, which may hold a password."""
     from sqlalchemy.exc import OperationalError
+
+    from cloudheal.record.database import DatabaseUnreachableError
 
     try:
         yield

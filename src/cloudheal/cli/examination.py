@@ -16,7 +16,7 @@ from cloudheal.errors import SettingsError
 from cloudheal.logs.declared import definitions_of
 from cloudheal.model.incident import Mode
 from cloudheal.ports.account import Duties
-from cloudheal.record.database import Database, open_database
+from cloudheal.record.database import Database, DatabaseUnreachableError, open_database
 from cloudheal.record.inventory import groups_of_servers
 from cloudheal.record.promotions import effective_mode
 from cloudheal.record.schema import SchemaError, migrate
@@ -161,7 +161,11 @@ def _database(settings: Settings) -> Iterator[Seen]:
         _write(database)
     except sa.exc.SQLAlchemyError as problem:
         reason = str(getattr(problem, "orig", None) or type(problem).__name__).partition("\n")[0]
-        yield "database", "database.bad", "error", {"reason": reason}
+        where = f"{database.file}: " if database.file else ""
+        yield "database", "database.bad", "error", {"reason": f"{where}{reason}"}
+    except DatabaseUnreachableError:
+        folder = str(database.file.parent) if database.file else "-"
+        yield "database", DatabaseUnreachableError.code, "error", {"folder": folder}
     except SchemaError as problem:
         facts = {"problem": str(problem.args[0]), "advice": problem.what_to_do}
         yield "database", "database.schema", "error", facts

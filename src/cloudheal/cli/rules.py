@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cloudheal.cli.desk import Desk, desk, operator
+from cloudheal.cli.desk import Desk, MessagesUnreadableError, desk, operator
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
@@ -293,12 +293,11 @@ def _bodies(file: str) -> list[bytes]:
     import json
 
     from cloudheal.clouds.entrances import parts_of
-    from cloudheal.errors import SettingsError
 
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as problem:
-        raise SettingsError(f"{file}: {problem.strerror}") from problem
+        raise MessagesUnreadableError(file, problem) from problem
     try:
         json.loads(content)
     except ValueError:

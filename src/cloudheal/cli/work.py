@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloudheal.cli.desk import desk, reachable, settings_of, show_of
+from cloudheal.cli.desk import MessagesUnreadableError, desk, reachable, settings_of, show_of
 from cloudheal.cli.options import HERE, AsJson, Config, Limit
 from cloudheal.errors import CloudhealError
 
@@ -268,11 +268,9 @@ def replay(
 
 
 def _lines(file: Path) -> list[bytes]:
-    from cloudheal.errors import SettingsError
-
     if str(file) == "-":
         return sys.stdin.buffer.read().splitlines()
     try:
         return file.read_bytes().splitlines()
     except OSError as problem:
-        raise SettingsError(f"{file}: {problem.strerror}") from problem
+        raise MessagesUnreadableError(str(file), problem) from problem

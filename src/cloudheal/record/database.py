@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from cloudheal.errors import SettingsError
+from cloudheal.errors import PermanentError, SettingsError
 from cloudheal.record.turns import Turns, has_begun, in_turn, write_in_turns
 
 #: How long a writer waits for another one before it gives up; commits take milliseconds.
@@ -42,6 +43,12 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS
 _WRITING = ("cache_spill=OFF", "wal_autocheckpoint=8192")
 
 
+class DatabaseUnreachableError(PermanentError):
+    """The database does not answer or cannot be written."""
+
+    code = "database.unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """Two engines on one database: `writing` begins every transaction as a writer, `reading` never does."""
@@ -62,6 +69,21 @@ class Database:
     def is_sqlite(self) -> bool:
         """True for the embedded database, which admits one engine process."""
         return self.writing.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the embedded database; None of any other, and of one in memory."""
+        name = self.writing.url.database if self.is_sqlite else None
+        return Path(name) if name and name != ":memory:" else None
+
+    def require_folder(self) -> Path | None:
+        """Return the file, whose folder is there. Raises DatabaseUnreachableError, because SQLite makes none."""
+        file = self.file
+        if file is not None and not file.parent.is_dir():
+            fault = f"the database cannot be used: {file}: the folder {file.parent} does not exist"
+            advice = "Create the folder, or name a file in another one in the settings: database: sqlite:///FILE"
+            raise DatabaseUnreachableError(fault, what_to_do=advice)
+        return file
 
     @contextmanager
     def transaction(self, check: Callable[[], object] | None = None) -> Iterator[sa.Connection]:

@@ -46,7 +46,11 @@ class NewerSchemaError(SchemaError):
 
 
 def migrate(database: Database) -> bool:
-    """Bring the tables up to this program's revision; False when they were. Raises SchemaError."""
+    """Bring the tables up to this program's revision; False when they were.
+
+    Raises SchemaError, and DatabaseUnreachableError where there can be no file.
+    """
+    database.require_folder()
     with database.snapshot() as connection:
         if version_of(connection) == HEAD:
             return False

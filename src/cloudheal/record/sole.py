@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloudheal.errors import PermanentError
-from cloudheal.record.database import Database
+from cloudheal.record.database import Database, DatabaseUnreachableError
 
 
 class InUseError(PermanentError):
@@ -27,19 +27,19 @@ class InUseError(PermanentError):
 def sole_engine(database: Database) -> Iterator[bool]:
     """Be the only engine on a SQLite file until the block ends; yields whether others are excluded at all.
 
-    Raises InUseError naming the process that is.
+    Raises InUseError naming the process that is, DatabaseUnreachableError where there can be no file.
     """
-    name = database.writing.url.database
-    if not database.is_sqlite or not name or name == ":memory:":
+    database_file = database.require_folder()
+    if database_file is None:
         yield False
         return
-    path = Path(f"{name}.lock")
+    path = Path(f"{database_file}.lock")
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
-        advice = "The folder of the database must exist and be writable for this user; cloudheal check looks closer."
+        advice = "The folder of the database must be writable for this user; cloudheal check looks closer."
         fault = f"the database cannot be used: {path}: {problem.strerror}"
-        raise InUseError(fault, what_to_do=advice) from problem
+        raise DatabaseUnreachableError(fault, what_to_do=advice) from problem
     try:
         _lock(file, path)
         yield True

@@ -110,7 +110,9 @@ class AccountSettings(Part):
         description="Role that the keys take on, `acs:ram::UID:role/NAME` or `qcs::cam::uin/UIN:roleName/NAME`: its "
         "short-lived keys sign every call and are fetched anew before they run out. Empty: the keys themselves sign.",
     )
-    endpoint: str | None = Field(None, description="Base URL in place of the vendor's, such as a simulator's.")
+    endpoint: str | None = Field(
+        None, description="Base URL in place of the vendor's, such as a simulator's.", pattern=r"^https?://"
+    )
     group_by: str = Field(
         "server_group",
         description="What makes servers a group for shares and storms: `tag:KEY`, `server_group` (of a balancer), "
