@@ -100,6 +100,8 @@ _EN: Final[dict[str, str]] = {
     "denied": "Denied: {question}",
     "approvals.anybody": "Where nobody is named, whoever can run the commands may answer.",
     "no_question": "No single open question {question}; cloudheal approvals lists them.",
+    "run.ending": "Ending in order: what is in hand is committed first. Ctrl-C again gives up at once.",
+    "run.gave_up": "Given up: the worker that starts next takes the runs over.",
     "shipped": "Minutes and samples sent: {count}. Outlets served: {outlets}; failed: {failed}.",
     "fed": "{messages:message|messages}: {new:new event|new events}, {duplicates:duplicate|duplicates}, {dead}"
     " unreadable, {acting:run|runs} begun.",
@@ -210,6 +212,8 @@ _ZH: Final[dict[str, str]] = {
     "denied": "已拒绝：{question}",
     "approvals.anybody": "没有列出人名的问题，凡能执行命令者均可答复。",
     "no_question": "没有唯一对应的待答问题 {question}；用 cloudheal approvals 查看。",
+    "run.ending": "正在有序结束：先提交手中的内容。再按一次 Ctrl-C 立即放弃。",
+    "run.gave_up": "已放弃：下一个启动的工作进程会接手这些执行。",
     "shipped": "已送出的分钟和样本：{count}。出口：{outlets} 个；失败：{failed} 个。",
     "fed": "共 {messages} 条消息：新事件 {new}，重复 {duplicates}，无法读取 {dead}，开始执行 {acting}。",
     "replayed": "死信 {number} 已读取并入库。",

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cloudheal.app import App
+    from cloudheal.cli.show import Show
     from cloudheal.settings.accounts import AccountSettings
 
 app = typer.Typer()
@@ -45,6 +46,10 @@ JOIN_SECONDS = 5.0
 #: For how long a thread that computes keeps the interpreter while others want it. A thread asks for it after each
 #: statement of the database; with the usual 5 ms an interruption would wait for dozens of them.
 SWITCH_SECONDS = 0.0005
+
+
+#: The number of standard error, and how shells write that Ctrl-C ended a process.
+STDERR, GAVE_UP = 2, 130
 
 
 class _Plain(logging.Formatter):
@@ -90,7 +95,7 @@ def run(
         if not settings.rules:
             log.warning("run.shadow reason=no_rules events=recorded actions=none add=rules")
         with reachable():
-            code = _Shift(worker, once=once).work()
+            code = _Shift(worker, show_of(settings), once=once).work()
     raise typer.Exit(code)
 
 
@@ -118,8 +123,9 @@ def started() -> int:
 class _Shift:
     """One worker from start to end: a thread for the queues of each account, and the signals that end it."""
 
-    def __init__(self, worker: App, *, once: bool) -> None:
+    def __init__(self, worker: App, show: Show, *, once: bool) -> None:
         self._app = worker
+        self._show = show
         self._once = once
         self._told = False
         self._failed = threading.Event()
@@ -201,10 +207,21 @@ class _Shift:
         """End in order at the first signal; at the second one the process is given up at once.
 
         The signal may come while this very thread is about to wait on `stopping` and holds its lock: setting it here
-        would be waiting for oneself, for ever.
+        would be waiting for oneself, for ever. Whoever presses Ctrl-C is told that it was heard.
         """
-        signal.signal(number, signal.SIG_DFL)
+        by_hand = number == signal.SIGINT
+        signal.signal(number, self._give_up if by_hand else signal.SIG_DFL)
         self._told = True
+        if by_hand:
+            self._tell("run.ending")
+
+    def _give_up(self, _number: int, _frame: FrameType | None) -> NoReturn:
+        self._tell("run.gave_up")
+        os._exit(GAVE_UP)
+
+    def _tell(self, text: str) -> int:
+        """Write a line past the stream, which may be in the middle of another one when a signal comes."""
+        return os.write(STDERR, f"{self._show.text(text)}\n".encode())
 
 
 @app.command()
