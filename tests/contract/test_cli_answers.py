@@ -15,6 +15,7 @@ from tests.contract.shell import Shell, shell
 from tests.contract.test_inbox import NOON, an_event
 from tests.contract.test_inventory import named
 from tests.contract.test_ledger import one_healing
+from tests.unit.test_plugins import MINE
 
 #: Servers and what they are called; only of i-1 there is an event.
 NAMES = {"i-1": "web", "i-2": "quiet", "i-3": "twin", "i-4": "twin"}
@@ -74,3 +75,20 @@ def test_a_server_without_an_event_is_known_all_the_same(healed: Shell) -> None:
         told = healed.done("explain", called)
         assert told.startswith("Server i-2 quiet is known: Running since 2026-03-0")
         assert "nothing was decided" in told
+
+
+def test_a_zone_is_named_below_times_only(healed: Shell) -> None:
+    """A table without a time says how many rows it has, and no more."""
+    assert "1 row, times in Asia/Shanghai" in healed.done("incidents")
+    told = healed.done("playbooks", "list")
+    assert " rows" in told
+    assert "times in" not in told
+
+
+def test_a_playbook_without_parameters_says_so(database_url: str, tmp_path: Path) -> None:
+    """One sentence in place of a table that would be empty, in both languages."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "tell.py").write_text(MINE, encoding="utf-8")
+    for language, said in (("en", "It takes no parameters."), ("zh", "它没有参数。")):
+        at = shell(tmp_path, database_url, language=language, extensions={"folders": ["mine"]})
+        assert at.done("playbooks", "show", "tell").rstrip().endswith(said)

@@ -81,7 +81,10 @@ def show_(
         show.say("playbook.step", number=number, step=step)
     for promise in promises:
         show.say("playbook.promise", promise=promise)
-    show.rows("title.parameters", rows, ("name", "default", "meaning"))
+    if rows:
+        show.rows("title.parameters", rows, ("name", "default", "meaning"))
+    else:
+        show.say("playbook.no_parameters")
 
 
 def _extensions(settings: Settings, config: Config) -> Extensions:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from cloudheal.cli.texts import TEXTS
-from cloudheal.model.instant import localised
+from cloudheal.model.instant import INSTANT, localised
 from cloudheal.model.words import told
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Show:
         from rich.table import Table
         from rich.text import Text
 
-        caption = self.text("caption", zone=str(self._zone), count=len(rows))
+        has_times = any(_has_time(value) for row in rows for value in row)
+        caption = self.text("caption.times" if has_times else "caption", zone=str(self._zone), count=len(rows))
         table = Table(title=self.text(title), title_justify="left", caption=caption, caption_justify="left")
         for head in heads:
             table.add_column(Text(_discreet(self._cell(head))), overflow="fold")
@@ -145,6 +146,13 @@ class Show:
                 return value
             case _:
                 return str(value)
+
+
+def _has_time(value: object) -> bool:
+    """Say whether a cell shows a time of the operator's zone, by itself or within a sentence."""
+    if isinstance(value, list | tuple):
+        return any(map(_has_time, value))
+    return isinstance(value, datetime) or (isinstance(value, str) and INSTANT.search(value) is not None)
 
 
 def _cut(value: object, length: int | None) -> object:
