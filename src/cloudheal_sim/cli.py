@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import signal
 import sys
 from datetime import datetime
@@ -27,8 +28,10 @@ from cloudheal_sim.simulator import Options, Simulator
 
 
 def main() -> None:
-    """Run the command line."""
-    typer.run(serve)
+    """Run the command line, under the name that it was called by."""
+    app = typer.Typer(add_completion=False)
+    app.command()(serve)
+    app(prog_name=os.environ.pop("CLOUDHEAL_SIM_CALLED", None))
 
 
 def serve(

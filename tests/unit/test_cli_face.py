@@ -118,6 +118,18 @@ def test_the_version_needs_no_command() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", done.stdout)
 
 
+@pytest.mark.parametrize(
+    ("words", "name"), [(("cloudheal", "sim"), "cloudheal sim"), (("cloudheal_sim",), "python -m cloudheal_sim")]
+)
+def test_the_simulator_is_called_what_was_typed(words: tuple[str, ...], name: str) -> None:
+    """Its help and its errors can be copied and typed again."""
+    for word, code in (("--help", 0), ("--nope", 2)):
+        typed = [sys.executable, "-m", *words, word]
+        done = subprocess.run(typed, capture_output=True, text=True, check=False, timeout=60)
+        shown = done.stdout + done.stderr
+        assert (done.returncode, f"Usage: {name} [OPTIONS]" in shown) == (code, True), shown
+
+
 def names_in(text: str) -> set[str]:
     """Return the names in braces."""
     return {name for _, name, _, _ in Formatter().parse(text) if name}

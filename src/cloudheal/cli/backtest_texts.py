@@ -18,14 +18,15 @@ BACKTEST_EN: Final[dict[str, str]] = {
     " read.",
     "backtest.without_contents": "{count:event is|events are} only known by name, because the inbox let go of"
     " what was said: left out.",
-    "backtest.began": "{began} runs would begin, at most {most_at_once} at one time.",
+    "backtest.began": "{began:run|runs} would begin, at most {most_at_once} at one time.",
     "backtest.assumed": "Assumed of runs that the record does not have: each heals within {heal_time}.",
-    "backtest.same": "No difference from what is recorded, in {compared} events.",
-    "backtest.differs": "{differing} of {compared} events differ from what is recorded.",
-    "backtest.same_rules": "Both files decide alike in all {compared} events.",
-    "backtest.differs_rules": "The files differ in {differing} of {compared} events; `was` is what --against would do.",
-    "backtest.differs_later_rules": "Both files decide alike in all {compared} events; what becomes of runs that had"
-    " waited differs, and `was` is what --against would do.",
+    "backtest.same": "No difference from what is recorded, in {compared:event|events}.",
+    "backtest.differs": "{differing} of {compared:event|events} differ from what is recorded.",
+    "backtest.same_rules": "Both files decide alike in all {compared:event|events}.",
+    "backtest.differs_rules": "The files differ in {differing} of {compared:event|events}; `was` is what --against"
+    " would do.",
+    "backtest.differs_later_rules": "Both files decide alike in all {compared:event|events}; what becomes of runs"
+    " that had waited differs, and `was` is what --against would do.",
     "backtest.no_record": "Messages say nothing of what was done: there is nothing to compare with.",
     "backtest.listed": "{count:decision|decisions} written to {file}.",
 }

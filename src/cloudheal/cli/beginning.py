@@ -15,7 +15,9 @@ app = typer.Typer()
 def sim(context: typer.Context) -> None:
     """Start the simulated cloud (its own options: cloudheal sim --help)."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "cloudheal_sim", *context.args])  # noqa: S606 - no shell is wanted
+    called = {**os.environ, "CLOUDHEAL_SIM_CALLED": "cloudheal sim"}
+    words = [sys.executable, "-m", "cloudheal_sim", *context.args]
+    os.execve(sys.executable, words, called)  # noqa: S606 - no shell is wanted
 
 
 @app.command()

@@ -13,6 +13,10 @@ from cloudheal.cli.desk import Desk, desk
 from cloudheal.cli.options import HERE, AsJson, Config, Since, moment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _typeshed import DataclassInstance
+
     from cloudheal.record.review import Remedy, Review
 
 app = typer.Typer()
@@ -62,16 +66,29 @@ def report(
             at.show.document(asdict(found))
         else:
             _show(found, at)
+        if html is not None:
+            at.show.say("report.written", file=html)
 
 
 def _show(found: Review, at: Desk) -> None:
     at.show.say("report.span", since=found.since, until=found.until)
-    at.show.rows("title.report.events", found.tallies, ("month", "type", "events"))
+    if not (found.tallies or found.announced or found.remedies):
+        at.show.say("report.nothing")
+        return
+    _rows(at, "title.report.events", found.tallies, ("month", "type", "events"))
     columns = ("event", "type", "resource", "published", "decided", "acted", "verified", "not_before", "left", "status")
-    at.show.rows("title.report.announced", found.announced, columns)
+    _rows(at, "title.report.announced", found.announced, columns)
     endings = ", ".join(f"{status} {number}" for status, number in found.endings.items()) or "-"
     at.show.say("report.endings", endings=endings, rate=rate(found.avoided_rate), left=found.left.median)
-    at.show.rows("title.report.remedies", [_row(one) for one in found.remedies], tuple(RemedyRow.__annotations__))
+    _rows(at, "title.report.remedies", [_row(one) for one in found.remedies], tuple(RemedyRow.__annotations__))
+
+
+def _rows(at: Desk, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str]) -> None:
+    """Print a table, or that there is nothing for the one of that title."""
+    if rows:
+        at.show.rows(title, rows, columns)
+    else:
+        at.show.say("report.none", title=at.show.text(title))
 
 
 def _row(one: Remedy) -> RemedyRow:
