@@ -130,6 +130,9 @@ def test_a_question_is_answered_at_the_command_line(operator: Operator) -> None:
         until(lambda: len(operator.json("approvals")) == 1, what="another question")
         operator.done("deny", operator.json("approvals")[0]["id"])
         assert operator("approve", "nothing").returncode == 1
+        late = operator("deny", question["id"][:8])
+        assert late.returncode == 1
+        assert late.stdout.startswith(f"{operator_name()} approved it at ")
         until(lambda: not operator.json("incidents", "--open"), what="the end of the other incident")
         assert worker.stop() == 0
     assert operator.starts() == ["i-bp1web01"]

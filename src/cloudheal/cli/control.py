@@ -131,9 +131,22 @@ def _answer(config: Config, question: str, said: str) -> None:
             questions = open_questions(connection, at.clock.now())
         fitting = [one for one in questions if one.id.startswith(question)]
         if len(fitting) != 1 or not _said(at, fitting[0], said):
-            at.show.say("no_question", question=question)
+            _refuse(at, question, is_open=len(fitting) > 1)
             raise typer.Exit(1)
         at.show.say(said, question=fitting[0].id)
+
+
+def _refuse(at: Desk, question: str, *, is_open: bool) -> bool:
+    """Say why an answer was not taken: who gave one already, or that no single question is called so."""
+    from cloudheal.record.approvals import answered
+
+    with at.database.snapshot() as connection:
+        given = [] if is_open else answered(connection, question)
+    if len(given) != 1:
+        at.show.say("no_question", question=question)
+        return False
+    at.show.say(f"question.{given[0].said}", who=given[0].who, at=given[0].at)
+    return True
 
 
 def _said(at: Desk, question: Approval, said: str) -> bool:

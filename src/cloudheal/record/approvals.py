@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +92,23 @@ def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:
     """Return the questions that wait for an answer, oldest first."""
     rows = connection.execute(sa.select(APPROVAL).where(_is_open(now)).order_by(APPROVAL.c.asked, APPROVAL.c.id))
     return [_approval(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was said to a question; `who` is empty when nobody answered in time."""
+
+    id: str
+    said: Answer
+    who: str
+    at: datetime
+
+
+def answered(connection: sa.Connection, prefix: str) -> list[Answered]:
+    """Return the answers to the questions whose ids begin so."""
+    given = APPROVAL.c.id.startswith(prefix, autoescape=True) & (APPROVAL.c.answer != "")
+    rows = connection.execute(sa.select(APPROVAL).where(given, APPROVAL.c.answered.is_not(None)))
+    return [Answered(row.id, Answer(row.answer), row.answered_by, moment_of(row.answered)) for row in rows]
 
 
 def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval]:
