@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from cloudheal.model.incident import Trouble
+from cloudheal.model.control import Approval
+from cloudheal.model.incident import Mode, Run, RunState, Trouble
 from cloudheal.model.inventory import Description
+from cloudheal.record.approvals import ask
 from cloudheal.record.database import Database
-from cloudheal.record.incidents import open_incident
+from cloudheal.record.incidents import add_run, open_incident
 from cloudheal.record.inventory import describe
 from tests.contract.shell import Shell, shell
 from tests.contract.test_inbox import NOON, an_event
@@ -75,6 +79,22 @@ def test_a_server_without_an_event_is_known_all_the_same(healed: Shell) -> None:
         told = healed.done("explain", called)
         assert told.startswith("Server i-2 quiet is known: Running since 2026-03-0")
         assert "nothing was decided" in told
+
+
+@pytest.mark.parametrize(
+    "words", [("runs",), ("incidents",), ("approvals",), ("timeline", "i-1")], ids=lambda one: one[0]
+)
+def test_people_see_how_ids_begin_and_programs_the_whole(healed: Shell, database: Database, words: list[str]) -> None:
+    """Eight characters are not broken in a narrow table, and commands take them; JSON keeps them whole."""
+    incident, run, question = ("0123456789abcdef" * 2, "123456789abcdef0" * 2, "23456789abcdef01" * 2)
+    with database.transaction() as connection:
+        open_incident(connection, incident, an_event("other"), Trouble("other"), "web", NOON)
+        add_run(connection, Run(run, incident, "rule", "restart_stopped", "digest", Mode.ASK, RunState.ASKING))
+        ask(connection, Approval(question, run, "Start it?", NOON, NOON + timedelta(days=40_000)))
+    shown, document = healed.done(*words), json.dumps(healed.json(*words))
+    whole = {"runs": run, "incidents": incident, "approvals": question, "timeline": run}[words[0]]
+    assert (whole[:8] in shown, whole[:9] in shown, whole in document) == (True, False, True)
+    assert healed.json("timeline", run[:8]) == healed.json("timeline", incident)
 
 
 def test_a_zone_is_named_below_times_only(healed: Shell) -> None:

@@ -198,7 +198,8 @@ def _tell(show: Show, found: Timeline) -> None:
         entries = [asdict(one) for one in found.entries]
         show.document({"entries": entries, "times": asdict(found.times) if found.times else None})
         return
-    show.rows("title.timeline", _in_words(show, found.entries), ("at", "kind", "type", "result", "name", "run"))
+    columns = ("at", "kind", "type", "result", "name", "run")
+    show.rows("title.timeline", _in_words(show, found.entries), columns, brief=("run",))
     if found.times:
         show.say("timeline.times", **asdict(found.times))
 

@@ -106,7 +106,7 @@ def approvals(config: Config = HERE, as_json: AsJson = False) -> None:
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = open_questions(connection, at.clock.now())
-        at.show.rows("title.approvals", rows, ("id", "question", "may_answer", "asked", "expires"))
+        at.show.rows("title.approvals", rows, ("id", "question", "may_answer", "asked", "expires"), brief=("id",))
         if not all(one.may_answer for one in rows):
             at.show.say("approvals.anybody")
 

@@ -68,7 +68,7 @@ def list_runs_(
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_runs(connection, _narrow(at, connection, since, resource, limit), open_only=open_only)
         columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")
-        at.show.rows("title.runs", rows, columns)
+        at.show.rows("title.runs", rows, columns, brief=("id",))
 
 
 @app.command()
