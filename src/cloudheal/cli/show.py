@@ -86,8 +86,13 @@ class Show:
         """Say whether there is a sentence of that name."""
         return key in self._texts
 
-    def grid(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-        """Return a table whose columns have names that come from elsewhere; `console` prints it."""
+    def grid(
+        self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], unbroken: Sequence[str] = ()
+    ) -> Table:
+        """Return a table whose columns have names that come from elsewhere; `console` prints it.
+
+        However narrow it is, what stands below the heads in `unbroken` keeps to one line.
+        """
         from rich.table import Table
         from rich.text import Text
 
@@ -95,7 +100,7 @@ class Show:
         caption = self.text("caption.times" if has_times else "caption", zone=str(self._zone), count=len(rows))
         table = Table(title=self.text(title), title_justify="left", caption=caption, caption_justify="left")
         for head in heads:
-            table.add_column(Text(_discreet(self._cell(head))), overflow="fold")
+            table.add_column(Text(_discreet(self._cell(head))), overflow="fold", no_wrap=head in unbroken)
         for row in rows:
             table.add_row(*(Text(_discreet(self._cell(value))) for value in row))
         return table
@@ -114,7 +119,7 @@ class Show:
         heads = [self.text(f"column.{column}") for column in columns]
         lengths = {column: BRIEF if column in brief else None for column in columns}
         cells = [[_cut(getattr(row, column), length) for column, length in lengths.items()] for row in rows]
-        self.console().print(self.grid(title, heads, cells))
+        self.console().print(self.grid(title, heads, cells, [self.text(f"column.{column}") for column in brief]))
 
     def _cell(self, value: object) -> str:
         match value:
