@@ -197,7 +197,7 @@ def test_a_message_that_the_cloud_does_not_confirm_is_not_acted_on(start: Start,
     content = {"eventId": event, "instanceId": WEB, "eventType": "SystemMaintenance.Reboot", "eventStatus": "Scheduled"}
     body = message(server(WEB), f"{REBOOT}:Scheduled", content, datetime.now(UTC), "Scheduled")
     healing.app.take([body], "forged", Channel.QUEUE)
-    (unread,) = healing.until(lambda: healing.rows(STEP, STEP.c.name == UNREAD))
+    unread, *_ = healing.until(lambda: healing.rows(STEP, STEP.c.name == UNREAD))
     assert json.loads(unread.before) == {"problem": NOT_SHOWN}
     # The other server's event is real: when a look finds it meanwhile, that server is rebooted, and rightly so.
     touching = [one for one in healing.simulator.journal(kind="request") if one["action"] in CHANGING - {GROUP}]

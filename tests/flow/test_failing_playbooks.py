@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from cloudheal.extend import Case, End, Hands, Healed, Playbook, Reason, Refusal
+from cloudheal.extend import Case, End, Hands, Healed, Kind, Outcome, Playbook, Reason, Refusal
 from cloudheal.model.decision import Station
 from cloudheal.ports.store import is_away
 from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import Settings
 from cloudheal.settings.secrets import MASK
-from cloudheal.testing import FakeCloud, Scene, assert_replays
+from cloudheal.testing import FakeCloud, Scene, UndeclaredVerbError, assert_replays
 from tests.flow.test_guards import PROD, RULE
 
 KEY = "fP6/yR2+wN8kD4sV9hJ3"
@@ -114,6 +114,41 @@ def test_a_mistake_in_a_playbook_ends_its_incident_as_unknown(run: Callable[[Cas
     assert told.verdicts == {"i-web": "unknown"}
     assert {"code": "playbook_failed", "error": error}.items() <= told.evidence["i-web"].items()
     assert assert_replays(scene(run)) > 0
+
+
+def starting(verbs: tuple[str, ...]) -> Callable[[], Scene]:
+    """Return a scene in which a playbook starts a server that declares these verbs."""
+
+    def run(case: Case, hands: Hands) -> End:
+        started = hands.act(
+            "start",
+            {},
+            lambda seconds: Outcome(Kind.OK, request_id=case.compute.start("cn-hangzhou", "i-web", seconds)),
+            lambda _: True,
+        )
+        return End(Healed.HEALED if started.ok else Healed.NOT_HEALED, started.code or "started")
+
+    mine = Playbook("mine", ("stopped",), Nothing, verbs, reversible=True, run=run)
+
+    def made() -> Scene:
+        cloud = FakeCloud()
+        web = cloud.server("i-web", tags=PROD)
+        return Scene(cloud, rules=[RULE | {"playbook": "mine"}], playbooks=[mine], events=[cloud.power_off(web)])
+
+    return made
+
+
+def test_a_playbook_that_asks_for_more_than_it_declares_fails_before_a_cloud_refuses_it() -> None:
+    """The scene names the verb; the policy that is printed for the playbook would lack the right."""
+    with pytest.raises(UndeclaredVerbError, match="mine asked the cloud for start and declares only reboot, servers"):
+        starting(("servers", "reboot"))().play()
+    assert starting(("servers", "start"))().play().verdicts == {"i-web": "healed"}
+
+
+def test_a_playbook_that_declares_only_looks_may_not_act() -> None:
+    """It has no place among those that change something, and is told so by a code of its own."""
+    told = starting(("servers",))().play()
+    assert (told.actions, told.evidence["i-web"]["code"]) == ((), "undeclared")
 
 
 HALF = "web \ud83d"

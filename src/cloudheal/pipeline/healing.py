@@ -65,6 +65,9 @@ from cloudheal.record.workers import Claim, claim, park, release
 from cloudheal.settings.discretion import discreet, discreet_facts
 
 log = logging.getLogger("cloudheal.healing")
+
+#: Why a playbook may not act that declares verbs which only look.
+UNDECLARED = "undeclared"
 T = TypeVar("T")
 
 
@@ -212,6 +215,9 @@ class Healer:
         rule = self.rules.rules.get(found.rule)
         if rule is not None and not hurried and off_hours_until(rule, now):
             return Reason.OFF_HOURS.value
+        playbook = self.playbooks.get(found.playbook)
+        if playbook is not None and playbook.only_looks:
+            return UNDECLARED
         if not is_granted(connection, found.run):
             return Reason.SUPERSEDED.value
         return ""

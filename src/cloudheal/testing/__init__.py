@@ -21,6 +21,6 @@ from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.cloud import FakeCloud
 from cloudheal.testing.crash import assert_replays
 from cloudheal.testing.messages import message
-from cloudheal.testing.scene import Scene, Told
+from cloudheal.testing.scene import Scene, Told, UndeclaredVerbError
 
-__all__ = ["FakeCloud", "Scene", "Told", "VirtualClock", "assert_replays", "message"]
+__all__ = ["FakeCloud", "Scene", "Told", "UndeclaredVerbError", "VirtualClock", "assert_replays", "message"]

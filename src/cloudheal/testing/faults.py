@@ -35,6 +35,8 @@ class Line:
 
     _faults: list[_Fault] = field(default_factory=list)
     _number: int = 0
+    asked: set[str] = field(default_factory=set)
+    """The verbs of every call so far."""
 
     def spoil(self, verb: str, kind: Kind, code: str, times: int) -> None:
         """Spoil the next calls of a verb."""
@@ -43,6 +45,7 @@ class Line:
     def call(self, verb: str, do: Callable[[], T]) -> tuple[T, str]:
         """Make a call; returns its result and the request id. Raises Cloud*Error, as the port says."""
         self._number += 1
+        self.asked.add(verb)
         request = f"request-{self._number}"
         fault = next(self._matching(verb), None)
         if fault is None:

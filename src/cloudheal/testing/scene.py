@@ -48,6 +48,8 @@ from cloudheal.testing.stage import stage
 LOOK = timedelta(seconds=1)
 #: How long a scene goes on after its last event, at most.
 LONGEST = timedelta(hours=6)
+#: What no playbook asks for: drills are an operator's.
+UNASKED = frozenset({"create_drills", "cancel_drills", "simulated", "fire"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Decided:
     resource: str
     rule: str
     reason: str
+
+
+class UndeclaredVerbError(AssertionError):
+    """A playbook asked the cloud for something that it does not declare, which a cloud refuses at night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +145,23 @@ class Scene:
         if self._trusted:
             with database.transaction() as connection:
                 promote(connection, self._rules, "scene", self.cloud.clock.now())
+        self.cloud.line.asked.clear()
         self._live(database)
+        self._check_verbs()
         return _told(database, self)
+
+    def _check_verbs(self) -> frozenset[str]:
+        """Return what the playbooks asked the cloud for. Raises UndeclaredVerbError for what they do not declare."""
+        books = [(self._library.playbooks[rule.playbook], rule.parameters) for rule in self._rules]
+        declared = {verb for book, parameters in books for verb in book.needs(parameters)}
+        asked = frozenset(self.cloud.line.asked) - UNASKED
+        if asked - declared:
+            names = ", ".join(dict.fromkeys(book.name for book, _ in books))
+            raise UndeclaredVerbError(
+                f"{names} asked the cloud for {', '.join(sorted(asked - declared))} and declares only "
+                f"{', '.join(sorted(declared))}: add it to verbs, or the policy that is printed for it lacks the right"
+            )
+        return asked
 
     def _live(self, database: Database) -> None:
         """Be one process after the other, until one lives to the end."""
