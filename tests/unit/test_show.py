@@ -12,14 +12,26 @@ from cloudheal.record.lists import RunRow
 COLUMNS = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")
 
 
+def run_row() -> RunRow:
+    """Return a run as it is listed."""
+    names = ("0123456789abcdef", "incident", "i-bp1gtjxuuvwj17zr", "restart-unexpected-stop", "restart_stopped")
+    later = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    return RunRow(*names, "auto", "waiting", 1, 1, "", "cooling_down", later, None)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_narrow_terminal_breaks_no_short_id(
     language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What a person is to type again stands in one piece."""
     monkeypatch.setenv("COLUMNS", "80")
-    names = ("0123456789abcdef", "incident", "i-bp1gtjxuuvwj17zr", "restart-unexpected-stop", "restart_stopped")
-    later = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    row = RunRow(*names, "auto", "waiting", 1, 1, "", "cooling_down", later, None)
+    row = run_row()
     Show(language, UTC).rows("title.runs", [row], COLUMNS, brief=("id",))
     assert " 01234567 " in capsys.readouterr().out
+
+
+def test_a_list_that_is_cut_says_that_there_may_be_more(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody takes the first rows for all of them."""
+    for limit, told in ((2, True), (3, False)):
+        Show("en", UTC).rows("title.runs", [run_row()] * 2, COLUMNS, limit=limit)
+        assert ("There may be more; --limit" in capsys.readouterr().out) is told

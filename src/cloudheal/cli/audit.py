@@ -85,7 +85,7 @@ def search(
         query = Query(id_, *span, _code_of(at.show, kind), type_, result, name, before, limit)
         rows = found(connection, query)
         shown = _in_words(at.show, rows)
-        at.show.rows("title.ledger", shown, ("id", "at", "kind", "resource", "type", "result", "name"))
+        at.show.rows("title.ledger", shown, ("id", "at", "kind", "resource", "type", "result", "name"), limit=limit)
 
 
 def _in_words(show: Show, rows: Sequence[Written]) -> Sequence[Written]:

@@ -52,7 +52,8 @@ def list_instances_(
             moment_of(since, at.clock.now(), at.zone, "--since"), server_called(at, connection, resource), limit
         )
         rows = list_instances(connection, narrow, state=state, released=released)
-        at.show.rows("title.instances", rows, ("id", "name", "region", "group", "state", "since", "as_of", "locks"))
+        columns = ("id", "name", "region", "group", "state", "since", "as_of", "locks")
+        at.show.rows("title.instances", rows, columns, limit=limit)
 
 
 @app.command()

@@ -29,7 +29,8 @@ def events(
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_events(connection, _narrow(at, connection, since, resource, limit))
-        at.show.rows("title.events", rows, ("number", "occurred", "type", "status", "resource", "decisions"))
+        columns = ("number", "occurred", "type", "status", "resource", "decisions")
+        at.show.rows("title.events", rows, columns, limit=limit)
 
 
 @app.command()
@@ -47,7 +48,7 @@ def incidents(
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_incidents(connection, _narrow(at, connection, since, resource, limit), open_only=open_only)
         columns = ("id", "occurred", "resource", "trouble", "acted", "ended", "verdict", "code")
-        at.show.rows("title.incidents", rows, columns, brief=("id",))
+        at.show.rows("title.incidents", rows, columns, brief=("id",), limit=limit)
 
 
 @runs.callback(invoke_without_command=True)
@@ -68,7 +69,7 @@ def list_runs_(
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_runs(connection, _narrow(at, connection, since, resource, limit), open_only=open_only)
         columns = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for", "next_eligible", "escalated")
-        at.show.rows("title.runs", rows, columns, brief=("id",))
+        at.show.rows("title.runs", rows, columns, brief=("id",), limit=limit)
 
 
 @app.command()
@@ -93,7 +94,7 @@ def maintenance(
         at.show.document({"events": at.show.records(rows), "regions": at.show.records(readings)})
     elif rows or not unread:
         columns = ("id", "resource", "type", "status", "not_before", "published", "finished", "simulated", "channels")
-        at.show.rows("title.maintenance", rows, columns)
+        at.show.rows("title.maintenance", rows, columns, limit=limit)
     for one in unread:
         text = "unread.broken" if one.outcome else "unread.never"
         at.show.say(text, region=one.region, account=one.account, at=one.read, code=one.outcome)

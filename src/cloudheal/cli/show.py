@@ -39,11 +39,17 @@ class Show:
         self.as_json = as_json
 
     def rows(
-        self, title: str, rows: Sequence[DataclassInstance], columns: Sequence[str], brief: Sequence[str] = ()
+        self,
+        title: str,
+        rows: Sequence[DataclassInstance],
+        columns: Sequence[str],
+        brief: Sequence[str] = (),
+        limit: int = 0,
     ) -> None:
         """Print rows: the named columns as a table, or every field as a JSON array.
 
-        Of ids in `brief` columns people see how they begin, which commands take for the whole.
+        Of ids in `brief` columns people see how they begin, which commands take for the whole. Where there are as many
+        rows as the `limit` allows, people are told that there may be more.
         """
         if self.as_json:
             self.document(self.records(rows))
@@ -51,6 +57,8 @@ class Show:
             print(self.text("none"))
         else:
             self._table(title, rows, columns, brief)
+            if limit and len(rows) >= limit:
+                print(self.text("limited"))
 
     @staticmethod
     def records(rows: Sequence[DataclassInstance]) -> list[dict[str, Any]]:

@@ -263,7 +263,8 @@ def list_(config: Config = HERE, limit: Limit = 50, as_json: AsJson = False) -> 
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         rows = list_dead_letters(connection, limit)
-        at.show.rows("title.dead_letters", rows, ("number", "received", "channel", "origin", "reason", "copies"))
+        columns = ("number", "received", "channel", "origin", "reason", "copies")
+        at.show.rows("title.dead_letters", rows, columns, limit=limit)
 
 
 @dead_letters.command()
