@@ -14,7 +14,7 @@ COLUMNS = ("id", "resource", "rule", "playbook", "state", "attempts", "waits_for
 
 def run_row() -> RunRow:
     """Return a run as it is listed."""
-    names = ("0123456789abcdef", "incident", "i-bp1gtjxuuvwj17zr", "restart-unexpected-stop", "restart_stopped")
+    names = ("7c1e40b9d35f48aa", "incident", "i-bp1gtjxuuvwj17zr", "restart-unexpected-stop", "restart_stopped")
     later = datetime(2026, 3, 2, 12, tzinfo=UTC)
     return RunRow(*names, "auto", "waiting", 1, 1, "", "cooling_down", later, None)
 
@@ -27,7 +27,7 @@ def test_a_narrow_terminal_breaks_no_short_id(
     monkeypatch.setenv("COLUMNS", "80")
     row = run_row()
     Show(language, UTC).rows("title.runs", [row], COLUMNS, brief=("id",))
-    assert " 01234567 " in capsys.readouterr().out
+    assert " 7c1e40b9 " in capsys.readouterr().out
 
 
 def test_a_list_that_is_cut_says_that_there_may_be_more(capsys: pytest.CaptureFixture[str]) -> None:
