@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from cloudheal.act.engine import Engine, Look
@@ -91,10 +90,11 @@ class Succession:
         Its commit may have come after everybody had struck it off the list. One that is queued or begun stays so.
         """
         again, self._strange = {one: who for one, who in strange.items() if self._strange.get(one) == who}, strange
-        with self.store.transaction() if again else nullcontext() as connection:
+        if not again:
+            return 0
+        with self.store.transaction() as connection:
             for (run, look), owner in again.items():
-                if connection is not None and give_up_run(connection, run, owner):
+                if give_up_run(connection, run, owner):
                     self.engine.enqueue(connection, run, look)
-        if again:
-            log.warning("runs.orphaned runs=%d", len(again))
+        log.warning("runs.orphaned runs=%d", len(again))
         return len(again)
