@@ -62,12 +62,8 @@ class Succession:
         if not self.engine.has_left and self.tick() - self._looked < max(self.lease_seconds, SELDOM_SECONDS):
             return 0
         self._looked = self.tick()
-        queued = self.engine.resume_idle()
-        if queued:
-            with self.store.transaction() as connection:
-                for run, _ in queued:
-                    give_up_run(connection, run, self.worker)
-        return len(queued)
+        # Their runs stay this worker's until one claims them: it may be doing so at this moment.
+        return len(self.engine.resume_idle())
 
     def _seek_orphans(self) -> int:
         """Queue again, once a lease, what was begun by nobody on the list then and a lease ago."""

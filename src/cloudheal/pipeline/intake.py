@@ -46,7 +46,7 @@ from cloudheal.record.plans import add_plan
 from cloudheal.record.system_events import note_system_events
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early, wake_unlocked
 from cloudheal.record.watches import welcome
-from cloudheal.record.workers import Stranded, give_up_run, stranded
+from cloudheal.record.workers import Stranded, stranded, withdraw
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
 from cloudheal.sense.triggers import tells_recovery
@@ -246,7 +246,7 @@ class Intake:
     def _queue(self, left: Sequence[Stranded]) -> int:
         with self.store.transaction() as connection:
             for one in left:
-                if give_up_run(connection, one.run, self.worker):
+                if withdraw(connection, one.run, self.worker):
                     self.looks.enqueue(connection, one.run, one.look)
         return 0
 

@@ -202,11 +202,23 @@ def settle(connection: sa.Connection, worker: str, estate: Estate, queued: Colle
 
 
 def give_up_run(connection: sa.Connection, run: str, worker: str, epoch: int | None = None) -> bool:
-    """Let a run be nobody's whose look is queued; False when it is not that worker's, or began anew since `epoch`."""
+    """Let a run be nobody's whose look is queued; False when it is not that worker's, or began anew since `epoch`.
+
+    Without an epoch the worker is on no list: whoever is may claim the run at any moment.
+    """
     mine = (RUN.c.id == run) & (RUN.c.owner == worker) & RUN.c.state.in_(_AT_WORK)
-    same = sa.true() if epoch is None else RUN.c.epoch == epoch
-    nobodys = sa.update(RUN).where(mine, same).values(owner="", epoch=RUN.c.epoch + 1)
-    return connection.execute(nobodys).rowcount == 1
+    return _nobodys(connection, mine if epoch is None else mine & (RUN.c.epoch == epoch))
+
+
+def withdraw(connection: sa.Connection, run: str, worker: str) -> bool:
+    """Let a run be nobody's that its worker was to begin and will not; False when it has begun, or is another's."""
+    mine = (RUN.c.id == run) & (RUN.c.owner == worker) & (RUN.c.state == RunState.STARTING.value)
+    return _nobodys(connection, mine)
+
+
+def _nobodys(connection: sa.Connection, runs: sa.ColumnElement[bool]) -> bool:
+    given_up = sa.update(RUN).where(runs).values(owner="", epoch=RUN.c.epoch + 1)
+    return connection.execute(given_up).rowcount == 1
 
 
 def unowned(connection: sa.Connection) -> dict[tuple[str, int], str]:
