@@ -203,9 +203,9 @@ def unfinished(connection: sa.Connection) -> list[str]:
         "run": sa.select(RUN.c.id).where(RUN.c.state != "ended"),
         "intent": sa.select(STEP.c.run).where(STEP.c.done.is_(None)),
     }
-    found = [f"open {what}: {one}" for what, query in rows.items() for one in connection.scalars(query)]
-    if not connection.scalar(sa.select(sa.func.count()).select_from(INCIDENT)):
-        found.append("no incident")
+    # Asked first, because it may come while the others are asked.
+    found = [] if connection.scalar(sa.select(sa.func.count()).select_from(INCIDENT)) else ["no incident"]
+    found += [f"open {what}: {one}" for what, query in rows.items() for one in connection.scalars(query)]
     schema = "dbos." if connection.dialect.name == "postgresql" else ""
     name = "workflow_status"
     if sa.inspect(connection).has_table(name, schema="dbos" if schema else None):
