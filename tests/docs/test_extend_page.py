@@ -14,7 +14,7 @@ from cloudheal.model.incident import Healed
 from cloudheal.settings.schema import Settings
 from cloudheal.testing import FakeCloud, Scene
 from tests.conftest import ROOT
-from tests.unit.test_scene import RULE
+from tests.usual import RULE
 
 ACCOUNT = {"name": "a", "cloud": "alibaba", "id": "1000000000000001", "regions": ["cn-hangzhou"]}
 

@@ -18,7 +18,7 @@ from cloudheal.settings.discretion import learn
 from cloudheal.settings.schema import Settings
 from cloudheal.settings.secrets import MASK
 from cloudheal.testing import FakeCloud, Scene, UndeclaredVerbError, assert_replays
-from tests.flow.test_guards import PROD, RULE
+from tests.usual import PROD, RULE
 
 KEY = "fP6/yR2+wN8kD4sV9hJ3"
 ACCOUNT = {"name": "prod", "cloud": "alibaba", "id": "1000000000000001", "regions": ["cn-hangzhou"]}

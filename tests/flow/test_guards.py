@@ -14,16 +14,7 @@ from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.tables import STEP
 from cloudheal.testing import FakeCloud, Scene, assert_replays
 from cloudheal.testing.stage import stage
-
-PROD = {"env": "prod"}
-RULE: dict[str, Any] = {
-    "name": "restart",
-    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-    "resources": {"tags": {"env": ["prod"]}},
-    "desired": "on",
-    "playbook": "restart_stopped",
-    "mode": "auto",
-}
+from tests.usual import PROD, RULE
 
 
 def fleet(size: int, falls: int, **rule: Any) -> tuple[FakeCloud, Scene]:

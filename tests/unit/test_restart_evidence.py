@@ -8,6 +8,7 @@ import pytest
 
 from cloudheal.playbooks.restart_stopped import RESTART_STOPPED
 from cloudheal.testing import FakeCloud, Scene, assert_replays
+from tests.usual import RULE
 
 WEB, PROD = "i-web", {"env": "prod"}
 PANIC = "Kernel panic - not syncing: Fatal exception"
@@ -15,15 +16,7 @@ PANIC = "Kernel panic - not syncing: Fatal exception"
 
 def rule(**parameters: Any) -> dict[str, Any]:
     """Return a rule that restarts, with parameters."""
-    return {
-        "name": "restart",
-        "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-        "resources": {"tags": {"env": ["prod"]}},
-        "desired": "on",
-        "playbook": "restart_stopped",
-        "mode": "auto",
-        "with": parameters,
-    }
+    return RULE | {"with": parameters}
 
 
 def fallen(**parameters: Any) -> Scene:

@@ -17,17 +17,10 @@ from cloudheal.record.stories import newest_about
 from cloudheal.record.tables import LEDGER, OUTBOX
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.stage import stage
+from tests.usual import PROD, RULE
 
-WEB, PROD = "i-web", {"env": "prod"}
+WEB = "i-web"
 START = f"start {WEB}"
-RULE: dict[str, Any] = {
-    "name": "restart",
-    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-    "resources": {"tags": {"env": ["prod"]}},
-    "desired": "on",
-    "playbook": "restart_stopped",
-    "mode": "auto",
-}
 
 
 def stopped(change: Callable[[FakeCloud], object], boot: timedelta = timedelta(seconds=10), **parameters: Any) -> Scene:

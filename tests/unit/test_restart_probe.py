@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from cloudheal.testing import FakeCloud, Scene, assert_replays
 from cloudheal.testing.scene import Told
+from tests.usual import PROD
+from tests.usual import RULE as STARTED
 
-WEB, PROD = "i-web", {"env": "prod"}
-RULE: dict[str, Any] = {
-    "name": "restart",
-    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-    "resources": {"tags": {"env": ["prod"]}},
-    "desired": "on",
-    "playbook": "restart_stopped",
-    "mode": "auto",
-    "with": {"probe": {"tcp": 8080, "within": "5m"}},
-}
+WEB = "i-web"
+RULE = STARTED | {"with": {"probe": {"tcp": 8080, "within": "5m"}}}
 
 
 def stopped(warm_up: timedelta | None) -> Scene:

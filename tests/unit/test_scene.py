@@ -15,15 +15,8 @@ from cloudheal.extend import Case, End, Hands, Healed, Kind, Member, Order, Outc
 from cloudheal.testing import FakeCloud, Scene, VirtualClock, assert_replays, message
 from cloudheal.testing.clock import START
 from cloudheal.testing.engine import Death
+from tests.usual import RULE
 
-RULE: dict[str, Any] = {
-    "name": "restart",
-    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-    "resources": {"tags": {"env": ["prod"]}},
-    "desired": "on",
-    "playbook": "restart_stopped",
-    "mode": "auto",
-}
 EVACUATE: dict[str, Any] = {
     "name": "evacuate",
     "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
