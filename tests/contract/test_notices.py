@@ -267,6 +267,23 @@ def test_mail_is_sent_in_chinese(database: Database, clock: HandClock) -> None:
     assert "未能恢复" in str(mail["subject"])
 
 
+def test_a_mail_takes_what_strangers_wrote_for_plain_text(database: Database, clock: HandClock) -> None:
+    """No picture and no link of a stranger's is shown to who reads it, and each notice has its own line."""
+    trap = '<img src="https://evil.example/seen.png"><a href="https://evil.example">cloudheal approve</a> & 1 < 2'
+    with database.transaction() as connection:
+        add_dead_letter(connection, DeadLetter(NOON, Channel.QUEUE, "queue q", trap, b"x"))
+        add_dead_letter(connection, DeadLetter(NOON, Channel.QUEUE, "queue r", "second", b"x"))
+        connection.execute(sa.update(OUTBOX).values(bundle="one"))
+    with serving(MailServer()) as server:
+        url = f"mailto://u:{SECRET}@127.0.0.1:{server.port}?from=a@example.cn&to=b@example.cn&mode=insecure"
+        assert sender(database, clock, apprise_target("mail", url)).send_due() == 1
+    parts = list(message_from_bytes(server.received[0], policy=policy.default).walk())
+    assert {one.get_content_type() for one in parts if not one.is_multipart()} == {"text/plain"}
+    first, second = parts[-1].get_content().splitlines()
+    assert first.endswith(trap)
+    assert second.endswith("second")
+
+
 def test_secrets_are_in_no_log_row_or_error(
     database: Database,
     clock: HandClock,

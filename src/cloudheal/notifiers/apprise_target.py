@@ -1,5 +1,8 @@
 """Targets through Apprise: DingTalk, WeCom, Feishu, Slack, mail, webhooks and a hundred more, each one URL.
 
+What is sent is said to be plain text: names and reasons in it are what strangers wrote, and a mail or a chat that took
+them for HTML would show their pictures and links, run the lines together, or refuse the message.
+
 The URL holds the secret, so it comes from the environment and goes nowhere else. The library and the HTTP client under
 it write addresses into their logs; those records are dropped here, and what is kept of a failure is a status number.
 """
@@ -50,7 +53,10 @@ class AppriseTarget:
         with _discreet() as statuses:
             try:
                 taken = self._service.notify(
-                    body=letter.body, title=letter.title, notify_type=apprise.NotifyType(letter.severity.value)
+                    body=letter.body,
+                    title=letter.title,
+                    notify_type=apprise.NotifyType(letter.severity.value),
+                    body_format=apprise.NotifyFormat.TEXT,
                 )
             except Exception as problem:  # noqa: BLE001 - a plugin of the library; its message may hold the address
                 return f"raised {type(problem).__name__}"
