@@ -517,6 +517,43 @@ def test_too_late_is_a_policy(start: Callable[..., Plans], then: str, begun: lis
         assert len(open_questions(connection, plans.clock.now())) == (then == "ask")
 
 
+def moved(plans: Plans, server: str, event: str, to: datetime) -> None:
+    """Let a look at the cloud find that an event was given another time."""
+    content = {
+        "instanceId": server,
+        "eventId": event,
+        "eventType": "SystemMaintenance.Reboot",
+        "eventStatus": "Scheduled",
+        "notBefore": to.astimezone(SHANGHAI).strftime("%Y-%m-%dT%H:%M:%S+08:00"),
+    }
+    told = message(named(server), "Instance:SystemMaintenance.Reboot:Scheduled", content, plans.clock.now())
+    plans.intake.hear([event_of(told, plans.clock.now(), Channel.POLL)._replace(channel=Channel.POLL)])
+
+
+@pytest.mark.parametrize(("then", "questions"), [("platform", 0), ("ask", 1)])
+def test_a_yes_to_a_slot_is_none_to_doing_it_at_once(start: Callable[..., Plans], then: str, questions: int) -> None:
+    """Agreed for a night; then the cloud leaves twenty minutes: its time is left to it, or it is asked anew."""
+    plans = start({"mode": "ask", "with": {"too_late": then}}, windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().answered(Answer.APPROVED)
+    plans.passes(HOUR, step=10 * MINUTE)
+    moved(plans, "i-1", "e-1", plans.clock.now() + 20 * MINUTE)
+    row = plans.passes(10 * MINUTE).row
+    assert (row.begin, row.binding, row.then, plans.begun()) == (None, "too_late", then, [])
+    with plans.database.snapshot() as connection:
+        assert len(open_questions(connection, plans.clock.now())) == questions
+
+
+def test_what_a_person_must_agree_to_is_asked_about_once_when_it_is_too_late(start: Callable[..., Plans]) -> None:
+    """At once, says the rule, and `ask`: one question until the cloud begins, and begun with its answer."""
+    plans = start({"mode": "ask", "with": {"too_late": "act_now"}})
+    plans.told("i-1", "e-1", NOON + 20 * MINUTE)
+    assert plans.passes(10 * MINUTE).begun() == []
+    assert plans.select(OUTBOX.c.topic) == ["plan.no_slot", "approval.asked"]
+    assert "at once" in plans.answered(Answer.APPROVED)
+    assert plans.passes(MINUTE).begun() == ["i-1"]
+
+
 def test_while_everything_is_paused_a_slot_passes_and_another_is_found(start: Callable[..., Plans]) -> None:
     """A pause over the first night: nothing is begun, people are told, the second night is planned."""
     plans = start(windows=[NIGHT], prefer="first")
@@ -560,23 +597,7 @@ def test_a_slot_moves_with_the_clouds_own_time(start: Callable[..., Plans]) -> N
     first = plans.tick().row.begin
     assert first is not None
     plans.clock.advance(MINUTE)
-    event = event_of(
-        message(
-            named("i-1"),
-            "Instance:SystemMaintenance.Reboot:Scheduled",
-            {
-                "instanceId": "i-1",
-                "eventId": "e-1",
-                "eventType": "SystemMaintenance.Reboot",
-                "eventStatus": "Scheduled",
-                "notBefore": "2026-03-03T06:00:00+08:00",
-            },
-            plans.clock.now(),
-        ),
-        plans.clock.now(),
-        Channel.POLL,
-    )
-    plans.intake.hear([event._replace(channel=Channel.POLL)])
+    moved(plans, "i-1", "e-1", datetime.fromisoformat("2026-03-03T06:00:00+08:00"))
     row = plans.tick().row
     assert row.begin == datetime.fromisoformat("2026-03-03T02:00:00+08:00")
     assert row.begin < first

@@ -18,6 +18,7 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.model.plan import TooLate
 from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.intake import Looks, decided
 from cloudheal.pipeline.questions import ASK_EXPIRES, Asked, question_of
@@ -138,7 +139,8 @@ class Waker:
         if row is None or is_another_at_work(connection, patient.subject, patient.run):
             return False
         if row.begin is None:
-            return said is not None and said.answer is Answer.APPROVED
+            # A yes to a slot that there is no more is none to doing it at once.
+            return row.then == TooLate.ASK and said is not None and said.answer is Answer.APPROVED
         if said is not None and said.answer is Answer.EXPIRED:
             # Whoever did not see this question has an hour for the next one.
             return not miss(connection, patient.run, Reason.ASK_EXPIRED.value, now + ASK_EXPIRES, now)

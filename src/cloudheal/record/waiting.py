@@ -14,6 +14,7 @@ from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
 from cloudheal.model.inventory import DELETED
+from cloudheal.model.plan import TooLate
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.budget import give_back
@@ -150,9 +151,9 @@ def _has_its_time(now: datetime) -> sa.ColumnElement[bool]:
     said = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks)
     denied = said.where(APPROVAL.c.answer == Answer.DENIED.value).exists()
     agreed = said.where(APPROVAL.c.answer == Answer.APPROVED.value).exists()
-    without = sa.select(PLAN.c.run).where(PLAN.c.run == RUN.c.id, PLAN.c.binding != "").exists()
+    asked = sa.select(PLAN.c.run).where(PLAN.c.run == RUN.c.id, PLAN.c.then == TooLate.ASK.value).exists()
     came = RUN.c.next_eligible <= millis_of(now)
-    return (RUN.c.state == RunState.PLANNED.value) & (came | denied | (agreed & without))
+    return (RUN.c.state == RunState.PLANNED.value) & (came | denied | (agreed & asked))
 
 
 def _patient(row: sa.RowMapping) -> Patient:

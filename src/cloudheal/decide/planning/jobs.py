@@ -67,15 +67,20 @@ def deadline_of(maintenance: Maintenance, lasts: timedelta) -> datetime:
 
 
 def too_late(now: datetime, maintenance: Maintenance) -> Unplaced:
-    """Return that there is no time left for an event, and what its policy makes of that."""
-    then = TooLate.PLATFORM if maintenance.not_before <= now else maintenance.too_late
+    """Return that there is no time left for an event, and what its policy makes of that.
+
+    Nothing that a person must agree to first is done at once: it is asked about.
+    """
+    asks = maintenance.policy is Policy.ASK and maintenance.too_late is TooLate.ACT_NOW
+    then = TooLate.ASK if asks else maintenance.too_late
+    then = TooLate.PLATFORM if maintenance.not_before <= now else then
     one, deadline = maintenance, deadline_of(maintenance, maintenance.lasts)
     return Unplaced(one.resource, one.name, one.group, (one.event,), deadline, Binding.TOO_LATE, then)
 
 
 def unplaced(job: Job, binding: Binding) -> Unplaced:
     """Return that a job has no slot. Acting at once would break a window or a budget: it is asked about instead."""
-    acts = job.too_late is TooLate.ACT_NOW and binding is not Binding.TOO_LATE
+    acts = job.too_late is TooLate.ACT_NOW and (binding is not Binding.TOO_LATE or job.policy is Policy.ASK)
     then = TooLate.ASK if acts else job.too_late
     return Unplaced(job.resource, job.name, job.group, job.events, job.deadline, binding, then)
 
