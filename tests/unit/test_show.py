@@ -27,7 +27,7 @@ def test_a_narrow_terminal_breaks_no_short_id(
     monkeypatch.setenv("COLUMNS", "80")
     row = run_row()
     Show(language, UTC).rows("title.runs", [row], COLUMNS, brief=("id",))
-    assert " 7c1e40b9 " in capsys.readouterr().out
+    assert "7c1e40b9" in capsys.readouterr().out.split()
 
 
 def test_a_list_that_is_cut_says_that_there_may_be_more(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,7 @@ from cloudheal.cli.log_views import (
 from cloudheal.cli.options import HERE, AsJson, Config
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from cloudheal.cli.sheet import Sheet
     from cloudheal.logs.counting import Minute
     from cloudheal.logs.definition import Definition, Metric
     from cloudheal.logs.windows import Window
@@ -144,7 +143,7 @@ def _live(at: Desk, ranked: Callable[[], Sequence[TopRow]]) -> int:
     return count
 
 
-def _table(at: Desk, rows: Sequence[TopRow]) -> Table:
+def _table(at: Desk, rows: Sequence[TopRow]) -> Sheet:
     figures = list(dict.fromkeys(name for row in rows for name in row.figures))
     heads = [at.show.text(f"column.{one}") for one in ("rank", "series", "share")]
     cells = [

@@ -21,7 +21,8 @@ from cloudheal.model.words import told
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.console import Console
-    from rich.table import Table
+
+    from cloudheal.cli.sheet import Sheet
 
 #: The width of tables that no terminal shows, so that ids are not cut off in files and pipes.
 WIDE = 200
@@ -94,24 +95,14 @@ class Show:
         """Say whether there is a sentence of that name."""
         return key in self._texts
 
-    def grid(
-        self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], unbroken: Sequence[str] = ()
-    ) -> Table:
-        """Return a table whose columns have names that come from elsewhere; `console` prints it.
-
-        However narrow it is, what stands below the heads in `unbroken` keeps to one line.
-        """
-        from rich.table import Table
-        from rich.text import Text
+    def grid(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Sheet:
+        """Return a list whose columns have names that come from elsewhere; `console` prints it."""
+        from cloudheal.cli.sheet import Sheet
 
         has_times = any(_has_time(value) for row in rows for value in row)
         caption = self.text("caption.times" if has_times else "caption", zone=str(self._zone), count=len(rows))
-        table = Table(title=self.text(title), title_justify="left", caption=caption, caption_justify="left")
-        for head in heads:
-            table.add_column(Text(_discreet(self._cell(head))), overflow="fold", no_wrap=head in unbroken)
-        for row in rows:
-            table.add_row(*(Text(_discreet(self._cell(value))) for value in row))
-        return table
+        cells = [[_discreet(self._cell(value)) for value in row] for row in rows]
+        return Sheet(self.text(title), caption, [_discreet(self._cell(head)) for head in heads], cells)
 
     @staticmethod
     def console() -> Console:
@@ -127,7 +118,7 @@ class Show:
         heads = [self.text(f"column.{column}") for column in columns]
         lengths = {column: BRIEF if column in brief else None for column in columns}
         cells = [[_cut(getattr(row, column), length) for column, length in lengths.items()] for row in rows]
-        self.console().print(self.grid(title, heads, cells, [self.text(f"column.{column}") for column in brief]))
+        self.console().print(self.grid(title, heads, cells))
 
     def _cell(self, value: object) -> str:
         match value:
