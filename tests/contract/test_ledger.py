@@ -26,7 +26,7 @@ from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.retention import remove_old_segments
 from cloudheal.record.seal import Sealer
 from cloudheal.record.steps import conclude
-from cloudheal.record.tables import LEDGER, SEAL
+from cloudheal.record.tables import LEDGER, RUN, SEAL
 from cloudheal.record.verifying import Fault, Finding, Range, knows_head, verify
 from cloudheal.record.workers import claim, enlist, inherit, release
 from tests.contract.intents import intend
@@ -115,6 +115,7 @@ def test_a_persons_word_and_a_workers_death_are_told(database: Database) -> None
         add_hold(connection, Hold("i-1", "li", "debugging", NOON))
         lift_holds(connection, "i-1", NOON + SECOND, "wang")
         lift_holds(connection, "i-1", NOON + SECOND, "wang")
+        connection.execute(sa.update(RUN).values(state=RunState.ASKING.value))
         ask(connection, Approval("q1", "run", "restart i-1?", NOON, NOON + SECOND))
         assert answer(connection, "q1", Answer.DENIED, "wang", NOON)
         ask(connection, Approval("q2", "run", "restart i-1?", NOON, NOON + SECOND))

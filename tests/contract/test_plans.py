@@ -480,6 +480,31 @@ def test_a_slot_that_needs_a_yes_begins_with_it_and_not_before(start: Callable[.
     assert plans.passes(MINUTE).begun() == ["i-1"]
 
 
+@pytest.mark.parametrize("how", ["moved", "canceled", "left", "too late"])
+def test_a_question_that_nobody_waits_for_any_more_is_open_no_more(start: Callable[..., Plans], how: str) -> None:
+    """Its slot is another one by now, or there is none, or nothing is to be done: only what counts can be answered."""
+    plans = start({"mode": "ask", "with": {"too_late": "platform"}}, windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick()
+    with plans.database.snapshot() as connection:
+        (before,) = open_questions(connection, plans.clock.now())
+    plans.clock.advance(MINUTE)
+    match how:
+        case "moved":
+            moved(plans, "i-1", "e-1", NOON + 20 * HOUR)
+        case "canceled":
+            plans.told("i-1", "e-1", NOON + 40 * HOUR, "Canceled")
+        case "left":
+            plans.said(leave=True)
+        case "too late":
+            moved(plans, "i-1", "e-1", NOON + 20 * MINUTE)
+    plans.passes(MINUTE)
+    with plans.database.transaction() as connection:
+        left = open_questions(connection, plans.clock.now())
+        assert not answer(connection, before.id, Answer.APPROVED, "alice", plans.clock.now())
+    assert [one.question.split(" at ")[1][:16] for one in left] == (["2026-03-02T18:00"] if how == "moved" else [])
+
+
 def test_a_no_ends_it(start: Callable[..., Plans]) -> None:
     """Denied: the incident ends at once, and nothing is begun."""
     plans = start({"mode": "ask"}, windows=[NIGHT])

@@ -63,6 +63,13 @@ def _ask(connection: sa.Connection, approval: Approval, scope: str) -> str:
     return approval.id
 
 
+def withdraw(connection: sa.Connection, run: str) -> bool:
+    """Let a run wait for no answer any more, where none was given; says whether it had asked."""
+    unanswered = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer == "").exists()
+    asked = sa.update(RUN).where(RUN.c.id == run, unanswered)
+    return connection.execute(asked.values(asks="")).rowcount == 1
+
+
 def answer(connection: sa.Connection, id_: str, said: Answer, who: str, now: datetime) -> bool:
     """Write an answer; False when there is no such open question, or another one may answer it and not this one.
 
@@ -117,9 +124,14 @@ def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval
 
 
 def _is_open(now: datetime) -> sa.ColumnElement[bool]:
-    """Say which questions wait: neither answered nor over, or over while a run still asks."""
-    asking = sa.select(RUN.c.id).where(RUN.c.asks == APPROVAL.c.id, RUN.c.state == RunState.ASKING.value).exists()
-    waits = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now))
+    """Say which questions wait: neither answered nor over, or over while a run still asks.
+
+    A run that has ended, or has asked something else since, waits for no answer.
+    """
+    asks = sa.select(RUN.c.id).where(RUN.c.asks == APPROVAL.c.id)
+    asking = asks.where(RUN.c.state == RunState.ASKING.value).exists()
+    stands = asks.where(RUN.c.id == APPROVAL.c.run, RUN.c.state != RunState.ENDED.value).exists()
+    waits = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now)) & stands
     return waits | (APPROVAL.c.answer.in_(("", Answer.EXPIRED.value)) & asking)
 
 

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import RunState, Trouble
-from cloudheal.model.plan import Policy, Slot, Unplaced
+from cloudheal.model.plan import Policy, Slot, TooLate, Unplaced
 from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.record.approvals import withdraw
 from cloudheal.record.deeds import has_begun
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
@@ -255,7 +256,11 @@ def _change(connection: sa.Connection, run: str, values: Mapping[str, Any]) -> b
 def _write(connection: sa.Connection, row: PlanRow, values: Mapping[str, Any]) -> bool:
     waits = sa.select(RUN.c.id).where(RUN.c.id == row.run, _planned()).exists()
     mine = (PLAN.c.run == row.run) & (PLAN.c.version == row.version) & waits
-    return connection.execute(sa.update(PLAN).where(mine).values({**values, "stale": False})).rowcount == 1
+    if connection.execute(sa.update(PLAN).where(mine).values({**values, "stale": False})).rowcount != 1:
+        return False
+    if values["policy"] != Policy.ASK.value and values["then"] != TooLate.ASK.value:
+        withdraw(connection, row.run)  # what it was asked about is not to be
+    return True
 
 
 def _tell(
