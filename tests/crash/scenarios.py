@@ -173,6 +173,13 @@ ASK = Scenario(
     somebody_approves=True,
     deals_with_it="release",
 )
+ASK_DISK = replace(
+    ASK,
+    playbook="ask_about_disk",
+    rule={**ASK.rule, "when": {"type": ["Disk:Stalled"]}, "playbook": "ask_about_disk"},
+    chaos="disk_stalled",
+    options={"seconds": None},
+)
 #: What the agent of the cloud's monitoring, not heard of any more, is told by.
 SILENT = {
     "product": "CloudMonitor",
@@ -266,7 +273,7 @@ REPAIR = Scenario(
     effects={},
 )
 _ALL = (
-    *(RESTART, EVACUATE, CHECK, REBOOT, REPAIR, ASK, RESTORE, RERUN),
+    *(RESTART, EVACUATE, CHECK, REBOOT, REPAIR, ASK, ASK_DISK, RESTORE, RERUN),
     _inside("connections_over_limit", "CvmPacketDropedByQosConnectionSession"),
     _inside("bandwidth_over_limit", "CvmPacketDropedByQosWanOutBandwidth"),
     _inside("disk_read_only", "DiskReadonly"),

@@ -11,7 +11,7 @@ import pytest
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.announcements import named_event
 from cloudheal.model.event import Channel, Event
-from cloudheal.sense.triggers import trouble_of
+from cloudheal.sense.triggers import of_server, trouble_of
 
 NOW = datetime(2026, 3, 2, 3, 1, tzinfo=UTC)
 ACCOUNT, REGION = "1000000000000001", "cn-hangzhou"
@@ -160,14 +160,26 @@ def test_every_name_about_a_server_is_one_event_in_every_envelope(type_: str, st
 
 @pytest.mark.parametrize(("type_", "status"), names(DISKS))
 def test_every_name_about_a_disk_is_one_event(type_: str, status: str) -> None:
-    """The subject is the disk, the server it is on is a fact, and nothing of ours is begun by it."""
+    """The subject is the disk, the server it is on is a fact, and only its beginning opens a trouble, the server's."""
     ended = {"executeFinishTime": "2026-03-02T03:12:00Z"} if status == "Executed" else {}
     event = read(classic(f"Disk:{type_}:{status}", disk_content(type_, **ended), f"disk/{DISK}"))
     assert (event.type, event.status) == (f"Disk:{type_}", status)
     assert (event.subject.kind, event.subject.id) == ("disk", DISK)
     assert (event.data["disk_id"], event.data["instance_id"]) == (DISK, SERVER)
     assert event.key == f"system|alibaba|{ACCOUNT}|{ID}|{status}"
-    assert opened(event) == ""
+    is_trouble = type_ != "Degraded"  # slow, and no more than that
+    assert opened(event) == (f"disk:{ID}" if is_trouble and status == "Executing" else "")
+    decided_on = of_server(event)
+    assert (decided_on.subject.kind, decided_on.subject.id) == (("instance", SERVER) if is_trouble else ("disk", DISK))
+    assert decided_on._replace(subject=event.subject) == event
+
+
+@pytest.mark.parametrize("server", ["", "../etc", "i-\n1", 7, None])
+def test_a_disk_whose_server_is_no_name_stays_what_the_event_is_about(server: object) -> None:
+    """A stranger's message puts no text of its own where names stand."""
+    content = {**disk_content("Stalled"), "ecsInstanceId": server}
+    event = read(classic("Disk:Stalled:Executing", content, f"disk/{DISK}"))
+    assert of_server(event) is event
 
 
 def test_the_documented_mismatch_of_a_disks_end_is_an_end() -> None:

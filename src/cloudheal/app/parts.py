@@ -5,7 +5,7 @@ Each function makes one part and begins nothing; whoever made it runs it and end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import SystemRandom
@@ -74,17 +74,24 @@ def poller_of(site: Site, intake: Intake, accounts: Accounts, extensions: Extens
         store=site.store,
         intake=intake,
         worker=site.worker,
-        watched=[_watched(one, accounts, balanced="memberships" in verbs) for one in site.settings.accounts],
+        watched=[_watched(one, accounts, verbs) for one in site.settings.accounts],
         cadence=Cadence(poll.sweep, poll.reclaimed, poll.system_events),
         clock=site.clock,
         chance=SystemRandom().random,
     )
 
 
-def _watched(account: AccountSettings, accounts: Accounts, *, balanced: bool) -> Watched:
+def _watched(account: AccountSettings, accounts: Accounts, verbs: Collection[str]) -> Watched:
     cloud, regions = accounts.account(account.cloud, account.id), tuple(account.regions)
-    balanced = balanced or account.group_by == "server_group"
-    return Watched(account.cloud, account.id, regions, cloud.fleet(), cloud.announcements(), balanced)
+    return Watched(
+        account.cloud,
+        account.id,
+        regions,
+        cloud.fleet(),
+        cloud.announcements(),
+        balanced="memberships" in verbs or account.group_by == "server_group",
+        disks="disk_events" in verbs,
+    )
 
 
 def _targets(settings: NotifySettings) -> Sequence[Target]:

@@ -100,9 +100,11 @@ def verbs_of(settings: Settings) -> frozenset[str]:
     """Return the verbs of watching, and of the playbooks of rules that may act, now or when they are promoted."""
     grouped = any(one.group_by == "server_group" for one in settings.accounts)
     asked = {"memberships": grouped, "system_events": settings.poll.system_events is not None}
+    known = extensions_of(settings).library.playbooks
+    of_rules = {verb for rule in settings.rules if rule.playbook in known for verb in known[rule.playbook].verbs}
+    asked["disk_events"] = asked["system_events"] and "disk_events" in of_rules
     watching = {verb for verb, wanted in asked.items() if wanted}
     acting = (rule for rule in settings.rules if rule.mode is not Mode.SHADOW)
-    known = extensions_of(settings).library.playbooks
     needed = {verb for rule in acting if rule.playbook in known for verb in known[rule.playbook].needs(rule.parameters)}
     return frozenset(watching | needed)
 

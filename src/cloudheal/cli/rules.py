@@ -140,6 +140,7 @@ class _Trial:
         from cloudheal.app.attribution import Attribution
         from cloudheal.errors import NotAnEventError
         from cloudheal.model.event import Channel
+        from cloudheal.sense.triggers import of_server
 
         say = self._at.show.say
         try:
@@ -154,7 +155,7 @@ class _Trial:
             "type": event.type,
             "status": event.status,
             "resource": event.subject.id,
-            "rules": self._ask(event, _seen(self._at, event.subject, look=look), look=look),
+            "rules": self._ask(event, _seen(self._at, of_server(event).subject, look=look), look=look),
         }
 
     def _ask(self, event: Event, seen: Seen | None, *, look: bool) -> list[dict[str, Any]]:

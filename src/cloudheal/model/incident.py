@@ -20,7 +20,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong: `stopped`, `interruption`, `unreachable`, or `maintenance` / `alarm` with an id."""
+    """What is wrong: `stopped`, `interruption` or `unreachable`, or, with an id, one of those below."""
 
     kind: str
     id: str = ""
@@ -35,6 +35,12 @@ INTERRUPTION = "interruption"
 MAINTENANCE = "maintenance"
 #: What befell a resource or its host without notice, by the id of the cloud's event; all that is left is to look.
 FAILURE = "failure"
+#: What befalls a disk, by the id of the cloud's event; it is the trouble of the server that the disk is attached to.
+DISK = "disk"
+#: Troubles that are a system event's, by its id.
+OF_EVENTS = frozenset({MAINTENANCE, FAILURE, DISK})
+#: Troubles that are over when their event is: nothing else is left to see to.
+OVER_WITH_EVENT = frozenset({MAINTENANCE, DISK})
 #: A server that does not answer: from outside, or its agent to its cloud.
 UNREACHABLE = "unreachable"
 #: What a monitor says is wrong inside a server, by the name of the situation or the id of the alarm.

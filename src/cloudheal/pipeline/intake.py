@@ -49,7 +49,7 @@ from cloudheal.record.watches import welcome
 from cloudheal.record.workers import Stranded, stranded, withdraw
 from cloudheal.sense.inventory import found_by, gone, sightings
 from cloudheal.sense.reading import Canary, Message, Reader, Unreadable, read
-from cloudheal.sense.triggers import tells_recovery
+from cloudheal.sense.triggers import of_server, tells_recovery
 from cloudheal.settings.rules import Rule
 
 
@@ -155,7 +155,7 @@ class Intake:
         now = self.clock.now()
         found = read(messages, self.reader, now)
         check()
-        resources = self.lookup(_subjects(event for event in found.events if self.trouble_of(event)))
+        resources = self.lookup(_subjects(of_server(event) for event in found.events if self.trouble_of(event)))
         with self.store.transaction(check) as connection:
             for bad in found.unreadable:
                 origin = bad.message
@@ -221,7 +221,7 @@ class Intake:
         now = self.clock.now()
         with self.store.snapshot() as connection:
             new = unknown_among(connection, events)
-        resources = self.lookup(_subjects(event for event in new if self.trouble_of(event)))
+        resources = self.lookup(_subjects(of_server(event) for event in new if self.trouble_of(event)))
         with self.store.transaction() as connection:
             also(connection)
             taken = self._commit(connection, events, resources, now)
@@ -296,8 +296,9 @@ class Intake:
         for event in tests:
             trouble = self.trouble_of(event)
             rules = usable(self.rules, self.playbooks, event, trouble) if trouble else ()
-            row, resource = rows[event.key], resources.get(event.subject)
-            add_decisions(connection, [tested(row, rule, event.subject, resource, now) for rule in rules])
+            row, subject = rows[event.key], of_server(event).subject
+            resource = resources.get(subject)
+            add_decisions(connection, [tested(row, rule, subject, resource, now) for rule in rules])
             fared[event.key] = Fared(Fate.DONE if rules else Fate.IGNORED)
         return fared
 
@@ -325,12 +326,13 @@ class Intake:
         patients = patients_among(connection, new)
         if rules or patients:
             lock_budget(connection)
-        old = backlog([event for event in new if event.key in rules], resources, now)
+        deciding = {event.key: of_server(event) for event in new if event.key in rules}
+        old = backlog(list(deciding.values()), resources, now)
         fared: dict[str, Fared] = {}
         refused: list[Decided] = []
         opened: list[Event] = []
         counts = TableCounts(connection)
-        counts.expect(event.subject for event in new if event.key in rules)
+        counts.expect(event.subject for event in deciding.values())
         for event in new:
             if event.subject in patients:
                 end_if_recovered(connection, event, now)
@@ -341,9 +343,9 @@ class Intake:
                 informs = key in joined or (key not in troubles and any(sightings([event])))
                 fared[key] = Fared(Fate.DONE if informs else Fate.IGNORED)
                 continue
-            patients.add(event.subject)
-            known = resources.get(event.subject)
-            one = Told(event, troubles[key], known, newest.get(key), old.get(key, FRESH))
+            subject = deciding[key].subject
+            patients.add(subject)
+            one = Told(deciding[key], troubles[key], resources.get(subject), newest.get(key), old.get(key, FRESH))
             decisions, fared[key] = self._decide(connection, one, rows[key], rules[key], now, counts)
             if any(one.incident for one in decisions):
                 opened.append(event)

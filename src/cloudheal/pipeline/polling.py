@@ -32,7 +32,7 @@ from cloudheal.record.inventory import described, known, not_described, not_seen
 from cloudheal.record.leases import take_lease
 from cloudheal.record.memberships import replace_memberships
 from cloudheal.record.polls import COMPLETE, HANDED_OVER, due_polls, plan_poll
-from cloudheal.record.system_events import note_vanished, open_elsewhere
+from cloudheal.record.system_events import note_vanished, open_elsewhere, open_of_disks
 
 log = logging.getLogger("cloudheal.polling")
 
@@ -47,6 +47,7 @@ ENRICH_EVERY, ENRICH_MOST = timedelta(seconds=5), 1000
 GONE_AFTER = timedelta(minutes=5)
 #: The poll of what the cloud announces.
 SYSTEM_EVENTS = "system_events"
+DISK_EVENTS = "disk_events"
 #: A list of system events that broke off is read again so soon; a refusal passes by nobody's waiting.
 READ_AGAIN = timedelta(minutes=2)
 #: An event that a message told may be missing from the list for so long.
@@ -64,6 +65,8 @@ class Watched:
     announcements: Announcements
     balanced: bool = False
     """True when balancers are swept too: a playbook of the rules changes them, or they form the groups."""
+    disks: bool = False
+    """True when what befalls disks is listed too: a playbook of the rules answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,9 @@ class Poller:
                 if self.cadence.system_events is not None:
                     name = f"{SYSTEM_EVENTS}/{place}/{region}"
                     yield name, self.cadence.system_events, partial(self._announced, one, region)
+                    if one.disks:
+                        name = f"{DISK_EVENTS}/{place}/{region}"
+                        yield name, self.cadence.system_events, partial(self._of_disks, one, region)
             yield f"enrich/{place}", ENRICH_EVERY, partial(self._enrich, one)
 
     def _made(self, name: str, every: timedelta, poll: Callable[[], str]) -> bool:
@@ -184,6 +190,14 @@ class Poller:
         if vanished:
             log.warning("system_events.vanished region=%s events=%d", region, vanished)
         return COMPLETE
+
+    def _of_disks(self, watched: Watched, region: str) -> str:
+        """List what befalls the disks of a region; what was open and is not shown any more is over."""
+        before = self.clock.now() - UNLISTED
+        with self.store.snapshot() as connection:
+            known = open_of_disks(connection, watched.cloud, watched.account, region, before)
+        found = watched.announcements.of_disks(region, known)
+        return COMPLETE if self._heard(found) else HANDED_OVER
 
     def _heard(self, page: Sequence[Event]) -> bool:
         """Take a page in; False when the polls have become another worker's meanwhile."""

@@ -17,6 +17,7 @@ from cloudheal.model.incident import Trouble, deadline_of
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.table_counts import TableCounts
 from cloudheal.pipeline.weighing import Before, crowd, gathered, tag_held
+from cloudheal.sense.triggers import of_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ def rehearse(
     *,
     now: datetime,
 ) -> Iterator[Rehearsed]:
-    """Ask every rule in the order of the file, from the tables as they are now."""
+    """Ask every rule in the order of the file, from the tables as they are now; `resource` is the event's server."""
     trouble, fields, counts = trouble_of(event), fields_of(event), TableCounts(connection)
+    event = of_server(event)
     for rule in rules.rules.values():
         failures = tuple(str(one) for one in when_of(rule).failures(fields))
         heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles

@@ -59,7 +59,7 @@ def _tell(connection: sa.Connection, incident: OpenIncident, event: Event, now: 
     if ending is not None and incident.has_begun and incident.state is RunState.ASKING:
         # Whatever it asked, it has something to tidy up, and the end of the event may be the answer.
         return not keep_waiting(connection, incident.run, RunState.WAITING, Reason.UNDERWAY, now, now)
-    if ending is None or not incident.maintenance or underway or incident.state not in _UNBEGUN:
+    if ending is None or not incident.over_with_event or underway or incident.state not in _UNBEGUN:
         wake(connection, incident.run, now)
         return False
     healed, code = ending

@@ -15,7 +15,7 @@ from cloudheal.act.hands import Hands
 from cloudheal.act.playbook import Case
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.deed import EVIDENCE
-from cloudheal.model.incident import FAILURE, MAINTENANCE
+from cloudheal.model.incident import DISK, OF_EVENTS
 from cloudheal.settings.discretion import discreet
 
 #: Characters of a console's end, and entries of the ledger, that are kept.
@@ -78,9 +78,10 @@ def _tried(read: Callable[[], object]) -> object:
 
 
 def _event(case: Case) -> Mapping[str, str]:
-    if case.trouble.kind not in {MAINTENANCE, FAILURE}:
+    if case.trouble.kind not in OF_EVENTS:
         return {}
-    found = case.system_events.system_events(case.resource.region, [case.trouble.id]).get(case.trouble.id)
+    read = case.system_events.disk_events if case.trouble.kind == DISK else case.system_events.system_events
+    found = read(case.resource.region, [case.trouble.id]).get(case.trouble.id)
     if found is None:
         return {}
     times = {"published": found.published, "not_before": found.not_before, "finished": found.finished}

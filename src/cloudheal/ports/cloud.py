@@ -269,6 +269,9 @@ class SystemEvents(Protocol):
     def system_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
         """Read system events afresh, by id; one that the cloud does not show is absent."""
 
+    def disk_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Read what befalls disks afresh, by the event's id; what is over, or not listed yet, is absent."""
+
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the health of servers in the vendor's words; one that does not exist is absent."""
 
@@ -283,7 +286,7 @@ class SystemEvents(Protocol):
 LOOKS = frozenset(
     {
         *("servers", "memberships", "named", "members", "like", "system_events", "health"),
-        *("disks", "snapshots", "console", "agents", "command_result"),
+        *("disks", "disk_events", "snapshots", "console", "agents", "command_result"),
     }
 )
 

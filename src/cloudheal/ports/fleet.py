@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cloudheal.model.event import Event
 from cloudheal.model.inventory import Description
+from cloudheal.model.system_event import SystemEvent
 from cloudheal.ports.cloud import Place, SystemEvents
 
 
@@ -34,3 +35,6 @@ class Announcements(SystemEvents, Protocol):
 
     def announced(self, region: str) -> Iterator[Sequence[Event]]:
         """Yield the system events of a region in every status, page by page; half a list is not the list."""
+
+    def of_disks(self, region: str, known: Sequence[SystemEvent]) -> Sequence[Event]:
+        """Return what befalls the disks of a region now, and the ends of `known` events that are over by now."""

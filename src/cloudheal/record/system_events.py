@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.incident import FAILURE, MAINTENANCE, RunState, StepKind, Trouble
+from cloudheal.model.incident import DISK, OF_EVENTS, OVER_WITH_EVENT, RunState, StepKind, Trouble
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import FINAL, SystemEvent, rank
 from cloudheal.record.moments import millis_of, moment_of
@@ -49,7 +49,7 @@ class OpenIncident:
     rule: str
     state: RunState
     waits_for: str
-    maintenance: bool
+    over_with_event: bool
     has_begun: bool
     """Something was done to the resource already, so that only a look may end it."""
 
@@ -97,11 +97,20 @@ def open_elsewhere(
 ) -> list[str]:
     """Return the ids of a region's open events, known since before an instant, that are not among those `seen`.
 
-    Events of disks are in no list of the cloud's and are left out.
+    Events of disks are in another list of the cloud's and are left out: see `open_of_disks`.
     """
-    here = (_T.cloud == str(cloud)) & (_T.account == account) & (_T.region == region) & (_T.kind != "disk")
+    here = (_T.cloud == str(cloud)) & (_T.account == account) & (_T.region == region) & (_T.kind != DISK)
     chosen = sa.select(_T.id).where(IS_OPEN, here, _T.changed < millis_of(before)).order_by(_T.id)
     return [id_ for id_ in connection.scalars(chosen) if id_ not in seen]
+
+
+def open_of_disks(
+    connection: sa.Connection, cloud: Cloud, account: str, region: str, before: datetime
+) -> list[SystemEvent]:
+    """Return the open events of a region's disks that are known since before an instant."""
+    here = (_T.cloud == str(cloud)) & (_T.account == account) & (_T.region == region) & (_T.kind == DISK)
+    chosen = sa.select(SYSTEM_EVENT).where(IS_OPEN, here, _T.changed < millis_of(before)).order_by(_T.id)
+    return [_heard(row).event for row in connection.execute(chosen).mappings()]
 
 
 def note_vanished(connection: sa.Connection, names: Sequence[Name], now: datetime) -> int:
@@ -121,7 +130,7 @@ def incidents_about(connection: sa.Connection, names: Sequence[Name]) -> dict[Na
     joined = joined.join(RUN, RUN.c.incident == INCIDENT.c.id)
     for start in range(0, len(names), SLICE):
         ids = [id_ for _, _, id_ in names[start : start + SLICE]]
-        about = INCIDENT.c.trouble_id.in_(ids) & INCIDENT.c.trouble.in_((MAINTENANCE, FAILURE))
+        about = INCIDENT.c.trouble_id.in_(ids) & INCIDENT.c.trouble.in_(sorted(OF_EVENTS))
         for row in connection.execute(joined.where(about, INCIDENT.c.ended.is_(None))).mappings():
             name = (Cloud(row["cloud"]), row["account"], row["trouble_id"])
             found[name] = OpenIncident(
@@ -130,7 +139,7 @@ def incidents_about(connection: sa.Connection, names: Sequence[Name]) -> dict[Na
                 rule=row["rule"],
                 state=RunState(row["state"]),
                 waits_for=row["waits_for"],
-                maintenance=row["trouble"] == MAINTENANCE,
+                over_with_event=row["trouble"] in OVER_WITH_EVENT,
                 has_begun=bool(row["begun"]),
             )
     return found
@@ -138,7 +147,7 @@ def incidents_about(connection: sa.Connection, names: Sequence[Name]) -> dict[Na
 
 def is_news(connection: sa.Connection, resource: ResourceId, trouble: Trouble, since: datetime) -> bool:
     """Say whether something was learned of the system event of a trouble after a look at it began."""
-    if trouble.kind not in {MAINTENANCE, FAILURE}:
+    if trouble.kind not in OF_EVENTS:
         return False
     known = known_events(connection, [(resource.cloud, resource.account, trouble.id)])
     return any(one.changed > since for one in known.values())

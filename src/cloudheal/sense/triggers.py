@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -10,13 +12,15 @@ from typing import Any
 from cloudheal.model.alarm import FIRING, TYPE
 from cloudheal.model.alarm import RECOVERED as CEASED
 from cloudheal.model.event import Event
-from cloudheal.model.incident import ALARM, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
+from cloudheal.model.incident import ALARM, DISK, FAILURE, INTERRUPTION, MAINTENANCE, UNREACHABLE, Trouble
 from cloudheal.model.trigger import FAULT, RECOVERED, Trigger
 
 #: A failure that was over for so long before we heard of it is history: the server has had other things happen since.
 FAILURE_NEWS = timedelta(days=1)
 #: An alarm on a log that was over before anybody looked is history; one that still fires is raised when it is seen.
 ALARM_NEWS = timedelta(minutes=10)
+#: What may be the id of a server; a message may hold any text.
+_ID = re.compile(r"[A-Za-z][\w.-]{1,127}", re.ASCII)
 _PLANNED = ("Inquiring", "Scheduled")
 _BEFALLEN = ("Executing", "Executed", "Failed")
 _MAINTENANCE_TYPES = (
@@ -38,6 +42,7 @@ _FAILURE_TYPES = (
     "Instance:SystemFailure.Delete",
     "Instance:InstanceFailure.Reboot",
 )
+_DISK_TYPES = frozenset({"Disk:Stalled", "Disk:SeverelyDegraded", "Disk:ErrorDetected"})
 #: Tencent Cloud tells a fault as `1`, or `-` where it tells no recovery, and the recovery as `0`.
 _FAULT, _RECOVERY = (FAULT, "-"), (RECOVERED,)
 #: Where events come from whose instances are servers.
@@ -69,6 +74,8 @@ TRIGGERS = (
     Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
     *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
+    # What is over needs nobody: a disk is not looked after once it works again.
+    *(Trigger(DISK, type_, ("Executing",), "event_id", FAILURE_NEWS) for type_ in sorted(_DISK_TYPES)),
     # CloudMonitor's agent inside the server was not heard of any more.
     Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
     Trigger(UNREACHABLE, PING_UNREACHABLE, _FAULT, recoveries=_RECOVERY),
@@ -113,6 +120,17 @@ def examples(troubles: Collection[str], more: Sequence[Trigger] = ()) -> Iterato
             told = {"type": one.type, "status": status, "source": source}
             state = {"data": {"state": status}} if one.type == "Instance:StateChange" else {}
             yield {name: value for name, value in told.items() if value is not None} | state
+
+
+def of_server(event: Event) -> Event:
+    """Return an event as one about a server: what befalls a disk is the trouble of the server that it is attached to.
+
+    Selection, limits and holds are of servers. An event that names no server, or is about none, is returned as it is.
+    """
+    server = event.data.get("instance_id") if event.type in _DISK_TYPES else ""
+    if not isinstance(server, str) or not _ID.fullmatch(server):
+        return event
+    return event._replace(subject=replace(event.subject, kind="instance", id=server))
 
 
 def recovery_of(event: Event) -> Trouble | None:

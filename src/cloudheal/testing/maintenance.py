@@ -29,6 +29,8 @@ class FakeMaintenance:
         self._cloud = cloud
         self._announced: dict[str, SystemEvent] = {}
         self._unwell: dict[str, str] = {}
+        #: The server that the disk of an event is attached to.
+        self._attached: dict[str, ResourceId] = {}
         #: From a reboot until the event that it answers is avoided; None: no event is answered.
         self.avoiding: timedelta | None = timedelta(seconds=5)
         #: Whether a repair begins when it is authorised; if not, the cloud accepts that and does nothing.
@@ -93,6 +95,14 @@ class FakeMaintenance:
         self._cloud.clock.plan(within, lambda: self._maintained(id_))
         return self.bulletin(id_)
 
+    def disk_fails(self, server: ResourceId, type_: str = "Stalled", *, disk: str = "d-data") -> bytes:
+        """Let a disk of a server hang (or break: `ErrorDetected`) until it `moves`; returns the message about it."""
+        now, id_ = self._cloud.clock.now(), f"e-{disk}-{len(self._announced) + 1}"
+        resource = replace(server, kind="disk", id=disk)
+        event = SystemEvent(id_, f"Disk:{type_}", resource, Cycle.EXECUTING.value, published=now, disk=disk)
+        self._announced[id_], self._attached[id_] = event, server
+        return self.bulletin(id_)
+
     def moves(self, id_: str, status: str) -> bytes:
         """Let a system event take a status; returns the message about it."""
         over = self._cloud.clock.now() if status in FINAL else None
@@ -109,7 +119,11 @@ class FakeMaintenance:
         """Return the message about a system event as it is now."""
         event = self._announced[id_]
         type_ = event.type.partition(":")[2]
-        content = {"eventId": id_, "instanceId": event.resource.id, "eventType": type_, "eventStatus": event.status}
+        content: dict[str, str] = {"eventId": id_, "eventType": type_, "eventStatus": event.status}
+        if id_ in self._attached:  # the server has another name in what befalls a disk
+            content |= {"diskId": event.disk, "ecsInstanceId": self._attached[id_].id}
+        else:
+            content["instanceId"] = event.resource.id
         if event.not_before is not None and type_.startswith(("SystemMaintenance.", "ErrorEvent:")):
             content["notBefore"] = event.not_before.strftime("%Y-%m-%dT%H:%M:%SZ")
         return message(event.resource, f"{event.type}:{event.status}", content, self._cloud.clock.now(), event.status)
@@ -130,6 +144,12 @@ class FakeMaintenance:
         """Read system events by id; one that was never announced is absent."""
         found = {one: self._announced[one] for one in ids if region == self._cloud.region and one in self._announced}
         return self._cloud.line.call("system_events", lambda: found)[0]
+
+    def disk_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Read what befalls disks by id; what is over is absent."""
+        known = {one: self._announced[one] for one in ids if one in self._attached and region == self._cloud.region}
+        found = {id_: event for id_, event in known.items() if event.status not in FINAL}
+        return self._cloud.line.call("disk_events", lambda: found)[0]
 
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the health of servers; one that does not exist is absent."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cloudheal.clouds.alibaba import disk_events
 from cloudheal.clouds.alibaba.client import ECS, Client
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.clouds.announcements import named_event, patiently, readable
@@ -32,6 +33,7 @@ log = logging.getLogger("cloudheal.system_events")
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "system_events": ("ecs:DescribeInstanceHistoryEvents",),
     "health": ("ecs:DescribeInstancesFullStatus",),
+    **disk_events.PERMISSIONS,
 }
 READ_SECONDS = 10.0
 #: The API's own limits: events on a page, ids in a call.
@@ -50,6 +52,15 @@ class AlibabaSystemEvents:
         self._account = account
         self._now = now
         self._pause = pause
+        self._disks = disk_events.AlibabaDiskEvents(client, account, now, pause)
+
+    def of_disks(self, region: str, known: Sequence[SystemEvent]) -> Sequence[Event]:
+        """Return what befalls disks now, and the ends of `known` events that are over. Raises Cloud*Error."""
+        return self._disks.of_region(region, known)
+
+    def disk_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Read what befalls disks by the ids of events; what is over is absent. Raises Cloud*Error."""
+        return self._disks.by_id(region, ids)
 
     def announced(self, region: str) -> Iterator[Sequence[Event]]:
         """Yield the events of a region in every status, page by page. Raises Cloud*Error, also in the middle."""

@@ -89,6 +89,14 @@ class TencentSystemEvents:
                 found.update((one.id, one) for one in named)
         return found
 
+    def of_disks(self, region: str, known: Sequence[SystemEvent]) -> Sequence[Event]:  # noqa: ARG002 - the port's
+        """Return nothing: what befalls a disk is told here as an alarm of its server, or as a repair task."""
+        return ()
+
+    def disk_events(self, region: str, ids: Sequence[str]) -> Mapping[str, SystemEvent]:
+        """Refuse: the cloud has no list of what befalls disks."""
+        raise not_offered(f"events of disks (asked for {len(ids)} in {region})", "Tencent Cloud")
+
     def health(self, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Refuse: the cloud has no word for the health of a server."""
         raise not_offered(f"health of servers (asked for {len(ids)} in {region})", "Tencent Cloud")

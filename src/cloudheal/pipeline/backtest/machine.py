@@ -19,7 +19,15 @@ from cloudheal.decide.rulebook import RuleBook
 from cloudheal.decide.walk import Verdict, verdict
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
 from cloudheal.model.event import Event
-from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, deadline_of
+from cloudheal.model.incident import (
+    INTERRUPTION,
+    OF_EVENTS,
+    OVER_WITH_EVENT,
+    Healed,
+    RunState,
+    StepKind,
+    deadline_of,
+)
 from cloudheal.model.inventory import DELETED, RUNNING
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import ENDINGS
@@ -34,7 +42,6 @@ from cloudheal.record.waiting import RECOVERIES, SAME, Patient
 TICK = timedelta(seconds=1)
 #: Before everything.
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_OF_EVENTS = frozenset({MAINTENANCE, FAILURE})
 _HELD = frozenset({Reason.PAUSED.value, Reason.HELD.value})
 _BUDGETS = (Reason.BUDGET_AT_ONCE, Reason.BUDGET_SHARE, Reason.BUDGET_RATE, Reason.BUDGET_RESOURCE)
 
@@ -122,7 +129,7 @@ class Machine:
         patient = Patient(name, name, state, 0, rule.name, rule.playbook, waits, 0, *about)
         run = self._runs[name] = Run(patient, event, number, state, waits)
         self._about.setdefault(subject, {})[name] = run
-        if trouble.kind in _OF_EVENTS:
+        if trouble.kind in OF_EVENTS:
             self._by_event[_event_of(run)] = run
         self.memory.opened(name, subject, trouble, group, self.now)
         if state is RunState.STARTING:
@@ -162,7 +169,7 @@ class Machine:
         name = name_of(event)
         run = None if name is None else self._by_event.get(name)
         ending = ENDINGS.get(event.status)
-        if run is None or ending is None or run.patient.trouble.kind != MAINTENANCE:
+        if run is None or ending is None or run.patient.trouble.kind not in OVER_WITH_EVENT:
             return run
         if run.attempts and run.state is RunState.ASKING:
             self._rest(run, RunState.WAITING, Reason.UNDERWAY, None, rests=True)
@@ -224,7 +231,7 @@ class Machine:
         del about[run.patient.run]
         if not about:
             del self._about[run.patient.subject]
-        if run.patient.trouble.kind in _OF_EVENTS:
+        if run.patient.trouble.kind in OF_EVENTS:
             self._by_event.pop(_event_of(run), None)
         run.state, run.ended = RunState.ENDED, self.now
         self._puts_down(run)

@@ -27,7 +27,7 @@ from cloudheal.pipeline.backtest.servers import latest
 from cloudheal.pipeline.weighing import FRESH, Fell, Told, backlog, usable, weighed
 from cloudheal.record.history import Arrived
 from cloudheal.record.ledger import Written
-from cloudheal.sense.triggers import tells_recovery
+from cloudheal.sense.triggers import of_server, tells_recovery
 from cloudheal.settings.rules import Rule
 
 #: How long the clock runs on after the last event, for what waits then.
@@ -151,8 +151,9 @@ class Replay:
                 run = joined.get(event.key) if joined else None
                 self.audience.decided(one, () if run is None else (Made(run.patient.rule, Reason.JOINED),), run)
                 continue
-            known = self._memory.known.get(event.subject)
-            told = Told(event, asked[0], known, newest[event.key], fell.get(event.key, FRESH))
+            decided_on = of_server(event)
+            known = self._memory.known.get(decided_on.subject)
+            told = Told(decided_on, asked[0], known, newest[event.key], fell.get(event.key, FRESH))
             begun = self._ask(one, told, asked[1])
             if begun is not None and self._recoveries.opened(begun, event):
                 opened.append((begun, event))
@@ -185,7 +186,7 @@ class Replay:
 
     def _before(self, wanted: Sequence[_Wanted]) -> tuple[Mapping[str, Fell], Mapping[str, datetime | None]]:
         """Return, by the keys of events, how many fell with each, and until when its trouble was known before."""
-        fell = backlog([event for event, _ in wanted], self._memory.known, self.machine.now)
+        fell = backlog([of_server(event) for event, _ in wanted], self._memory.known, self.machine.now)
         return fell, {event.key: self._newest(event, trouble) for event, trouble in wanted}
 
     def _asked(self, event: Event) -> _Asked | None:
