@@ -94,6 +94,31 @@ def test_a_look_before_the_message_makes_one_incident(watch: Watching) -> None:
     assert reasons == ["act", "stale"]
 
 
+def dated(state: str, time: str) -> bytes:
+    """Return a message about a server that says that it is of some other time."""
+    envelope = {"product": "ECS", "name": "Instance:StateChange", "regionId": REGION, "userId": ACCOUNT}
+    return json.dumps({**envelope, "eventTime": time, "content": {"resourceId": "i-web1", "state": state}}).encode()
+
+
+@pytest.mark.parametrize("state", ["Stopped", "Running", "Deleted"])
+def test_a_message_of_a_time_that_is_not_yet_makes_no_server_deaf(watch: Watching, state: str) -> None:
+    """Whoever may push one message must not end the care for a server: what is told and seen after it is news."""
+    watch.app.take([dated(state, "20990101T000000.000+0800")], "webhook partner", Channel.WEBHOOK)
+    watch.advance(1000)
+    watch.tick()
+    watch.advance(100)
+    watch.chaos("power_off", "i-web1")
+    watch.advance(1)
+    watch.drain()
+    ended = watch.until_ended(2 if state == "Stopped" else 1)
+    assert [one.verdict for one in ended] == ["not needed", "healed"][-len(ended) :]
+    assert "stale" not in {row.reason for row in watch.rows(DECISION)}
+    watch.advance(1000)
+    watch.tick()
+    (row,) = watch.rows(RESOURCE, RESOURCE.c.id == "i-web1")
+    assert (row.state, row.released) == ("Running", None)
+
+
 def test_two_looks_at_one_stop_make_one_event(watch: Watching) -> None:
     """A server that nobody may start stays stopped, and is reported once."""
     lose_events(watch)

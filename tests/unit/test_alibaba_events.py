@@ -173,6 +173,12 @@ def test_what_a_stranger_names_is_not_kept_however_much_it_is() -> None:
         ("99999999999999999999", None),
         (True, None),
         ("2019-02-30T00:00Z", None),
+        # No table could show these in every zone.
+        ("0001-01-01T00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("99991231T235959.000+0800", None),
+        (-62135596800, None),
+        ("999999999999999", None),
     ],
 )
 def test_times_of_all_styles_are_aware_utc(text: object, expected: datetime | None) -> None:

@@ -2,6 +2,7 @@
 
 `20190409T121826.922+0800` (envelopes), `2019-04-12T01:01:01Z` and `2017-12-10T04:04Z` (contents), epoch seconds or
 milliseconds (queries, webhooks). A time without a zone is China standard time, as the vendor's own tools take it (C3).
+A time that no zone can tell, or that is older than clouds are, is none.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ _ISO = re.compile(
 )
 #: What envelopes write, and so most of what is read.
 _USUAL = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}[+-][0-9]{4}")
+#: Beyond these a time cannot be told in every zone, and was not meant.
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: Epoch numbers above this are milliseconds; as seconds it would be the year 5138.
 _SECONDS_END = 100_000_000_000
 
 
 def moment(value: object) -> datetime | None:
-    """Read a time in any of the documented forms; None when it is none of them."""
+    """Read a time in any of the documented forms; None when it is none of them, or no cloud can mean it."""
+    read = _moment(value)
+    return read if read is not None and _FIRST <= read < _LAST else None
+
+
+def _moment(value: object) -> datetime | None:
     if type(value) is str and _USUAL.fullmatch(value) and (usual := _of_known_form(value)):
         return usual
     if isinstance(value, bool) or value is None:

@@ -13,6 +13,8 @@ from cloudheal.model.resource import ResourceId
 DRY_RUN: Mapping[str, str] = {"cloudheal": "dry run"}
 #: What no other message holds: millions are asked.
 _MARK = next(iter(DRY_RUN))
+#: How far ahead of our clock the time of an event is believed: clocks differ by seconds.
+AHEAD = timedelta(minutes=1)
 #: How grave whoever tells of an event says that it is, the gravest first.
 CRITICAL, WARN, INFO = LEVELS = ("CRITICAL", "WARN", "INFO")
 
@@ -110,6 +112,11 @@ class Event(_Fields):
     def is_dry_run(self) -> bool:
         """True when nothing happened, and the way to us was tested."""
         return is_test(self.data)
+
+    @property
+    def as_of(self) -> datetime:
+        """Until when it makes older news stale: no message knows what comes long after it, whatever it says."""
+        return min(self.time, self.received + AHEAD)
 
     @property
     def level(self) -> str:

@@ -82,4 +82,4 @@ def _is_told_by_another(every: list[Transition], number: int) -> bool:
 def _row(event: Event, number: int) -> Row:
     subject = event.subject
     place = (str(subject.cloud), subject.account, subject.region, subject.kind, subject.id)
-    return *place, event.status, millis_of(event.time), number, str(event.channel)
+    return *place, event.status, millis_of(event.as_of), number, str(event.channel)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import AHEAD, Channel, Event
 from cloudheal.model.incident import Healed, Trouble
 from cloudheal.model.resource import ResourceId, named
 from cloudheal.model.system_event import rank
@@ -22,9 +22,12 @@ from cloudheal.record.tables import EVENT, INCIDENT
 SLICE = 1000
 _NAME = ("cloud", "account", "region", "kind", "resource")
 _SEEN = [EVENT.c[name] for name in (*_NAME, "type", "status", "channel", "source")]
+#: As `Event.as_of`: a message of a time that is not yet would make all that follows stale.
+_BELIEVED = EVENT.c.received + AHEAD // timedelta(milliseconds=1)
+_AS_OF = sa.case((EVENT.c.occurred > _BELIEVED, _BELIEVED), else_=EVENT.c.occurred)
 #: What is simulated, or a test message, says nothing of how a resource is.
 _OBSERVED = (
-    sa.select(*_SEEN, sa.func.max(EVENT.c.occurred))
+    sa.select(*_SEEN, sa.func.max(_AS_OF))
     .where(among(EVENT.c.resource, "ids"), EVENT.c.simulated.is_(False))
     .where(EVENT.c.occurred >= sa.bindparam("since", type_=sa.BigInteger))
     .group_by(*_SEEN)

@@ -38,9 +38,9 @@ def sightings(events: Iterable[Event]) -> Iterator[Sighting]:
         if event.channel is Channel.POLL:
             continue  # the look that found it has described the resource already
         if event.type == STATE_CHANGE and event.status:
-            yield Sighting(event.subject, event.time, event.status)
+            yield Sighting(event.subject, event.as_of, event.status)
         elif event.type == INTERRUPTION:
-            yield Sighting(event.subject, event.time, "", RECYCLING)
+            yield Sighting(event.subject, event.as_of, "", RECYCLING)
 
 
 def found_by(changes: Iterable[Change], received: datetime) -> Iterator[Event]:

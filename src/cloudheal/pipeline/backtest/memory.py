@@ -166,7 +166,7 @@ class Memory:
         server.keys[key] = None
         if len(server.keys) > KEYS:
             del server.keys[next(iter(server.keys))]
-        type_, status, time = event.type, event.status, event.time
+        type_, status, time = event.type, event.status, event.as_of
         if tells_recovery(type_):
             source = (type_, status, event.source)
             server.told[source] = max(time, server.told.get(source, time))
