@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloudheal.cli.report_page import bars, page
+from cloudheal.model.drill import DrillOrder
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.record.database import Database
+from cloudheal.record.drills import add_drill, note_events
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import add_run, end_incident, note_action, open_incident
 from cloudheal.record.review import Review, review
@@ -96,6 +98,22 @@ def test_drills_are_counted_nowhere(database: Database) -> None:
         open_incident(connection, "inc-d", drill[0], Trouble("maintenance", "e-11"), "", NOON + HOUR)
         add_run(connection, Run("run-d", "inc-d", "r", "reboot_in_window", "d", Mode.AUTO, RunState.STARTING))
         end_incident(connection, Verdict("inc-d", Healed.NOT_NEEDED, NOON + HOUR, {}), "run-d")
+    assert reviewed(database) == before
+
+
+def test_a_drill_of_ours_is_counted_nowhere_before_the_list_of_events_was_read(database: Database) -> None:
+    """Its messages do not say that it is simulated, and the cloud is asked every quarter of an hour only."""
+    recorded(database)
+    before = reviewed(database)
+    told, server = announced(11), announced(11).subject
+    order = DrillOrder("dr-1", "", (server,), "SystemMaintenance.Reboot", NOON + DAY, False, "ops", NOON, NOON + DAY)
+    with database.transaction() as connection:
+        add_drill(connection, order)
+        note_events(connection, "dr-1", (server.cloud, server.account, server.region), {server.id: "e-11"}, NOON)
+        add_events(connection, [told])
+        note_system_events(connection, [told], NOON)
+        open_incident(connection, "inc-d", told, Trouble("maintenance", "e-11"), "", NOON + HOUR)
+        add_run(connection, Run("run-d", "inc-d", "r", "reboot_in_window", "d", Mode.AUTO, RunState.STARTING))
     assert reviewed(database) == before
 
 

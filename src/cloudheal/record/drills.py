@@ -19,13 +19,18 @@ from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import DRILL
+from cloudheal.record.tables import DRILL, SYSTEM_EVENT
 
 #: Values in one statement, below every dialect's limit of parameters.
 SLICE = 500
 _SECOND = 1000
 _T = DRILL.c
 _IS_LIVE = _T.state.in_([one.value for one in LIVE])
+_S = SYSTEM_EVENT.c
+#: A message does not say that its event is simulated; of one that a drill of ours asked for it is known at once.
+IS_SIMULATED = _S.simulated.is_(sa.true()) | (
+    sa.exists().where(_T.event == _S.id, _T.cloud == _S.cloud, _T.account == _S.account).correlate(SYSTEM_EVENT)
+)
 
 
 @dataclass(frozen=True, slots=True)

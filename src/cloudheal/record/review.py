@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.incident import Healed
 from cloudheal.model.system_event import FINAL, Cycle
+from cloudheal.record.drills import IS_SIMULATED
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.tables import EVENT, INCIDENT, RUN, SYSTEM_EVENT
 from cloudheal.record.timelines import Spread, spread
@@ -25,11 +26,11 @@ _DECIDED = (Cycle.AVOIDED.value, Cycle.EXECUTED.value, Cycle.FAILED.value)
 _S = SYSTEM_EVENT.c
 _ABOUT = (_S.cloud == INCIDENT.c.cloud) & (_S.account == INCIDENT.c.account) & (_S.id == INCIDENT.c.trouble_id)
 _SAME = (_S.cloud == EVENT.c.cloud) & (_S.account == EVENT.c.account) & (_S.resource == EVENT.c.resource)
-#: Messages that tell of a simulated event without saying so: only the list of events does.
+#: Messages that tell of a simulated event without saying so: the list of events does, or a drill of ours asked for it.
 _OF_DRILLS = sa.join(
     SYSTEM_EVENT,
     EVENT,
-    _S.simulated.is_(sa.true()) & _SAME & EVENT.c.simulated.is_(False) & EVENT.c.data.contains('"' + _S.id + '"'),
+    IS_SIMULATED & _SAME & EVENT.c.simulated.is_(False) & EVENT.c.data.contains('"' + _S.id + '"'),
 )
 
 
@@ -151,7 +152,7 @@ def _announced(connection: sa.Connection, since: datetime, until: datetime) -> I
         *(event.id, event.type, event.resource, event.status, event.not_before, event.finished),
         *(came.label("came"), INCIDENT.c.detected, INCIDENT.c.acted, INCIDENT.c.ended, INCIDENT.c.verdict),
     ).select_from(joined)
-    within = (came >= millis_of(since)) & (came < millis_of(until)) & event.simulated.is_(False)
+    within = (came >= millis_of(since)) & (came < millis_of(until)) & ~IS_SIMULATED
     planned = event.not_before.is_not(None)
     for row in connection.execute(chosen.where(within, planned).order_by(came, event.id)):
         acted, not_before = _moment(row.acted), moment_of(row.not_before)
@@ -176,7 +177,7 @@ def _remedies(connection: sa.Connection, since: datetime, until: datetime) -> It
     spent = (RUN.c.looks, RUN.c.calls, RUN.c.worked)
     columns = (RUN.c.playbook, INCIDENT.c.occurred, INCIDENT.c.ended, INCIDENT.c.verdict, *spent)
     joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id).outerjoin(SYSTEM_EVENT, _ABOUT)
-    chosen = sa.select(*columns).select_from(joined).where(within, SYSTEM_EVENT.c.simulated.is_not(sa.true()))
+    chosen = sa.select(*columns).select_from(joined).where(within, _S.id.is_(None) | ~IS_SIMULATED)
     rows = connection.execute(chosen.order_by(RUN.c.playbook))
     found: dict[str, list[sa.RowMapping]] = {}
     for row in rows.mappings():

@@ -8,21 +8,16 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloudheal.record.drills import IS_SIMULATED
 from cloudheal.record.lists import Narrow
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.polls import COMPLETE, is_incomplete, polls
 from cloudheal.record.system_events import IS_OPEN
-from cloudheal.record.tables import DRILL, SYSTEM_EVENT
+from cloudheal.record.tables import SYSTEM_EVENT
 
 #: The poll that reads system events; its name goes on with cloud, account and region.
 POLL_NAME = "system_events"
 _T = SYSTEM_EVENT.c
-#: A message does not say that its event is simulated; of one that a drill of ours asked for it is known.
-_DRILLED = (
-    sa.exists()
-    .where(DRILL.c.event == _T.id, DRILL.c.cloud == _T.cloud, DRILL.c.account == _T.account)
-    .correlate(SYSTEM_EVENT)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ def list_system_events(
 ) -> list[SystemEventRow]:
     """List system events, the earliest to begin first, or with `over` every one, the newest first."""
     order = (_T.changed.desc(), _T.id) if over else (_T.not_before.is_(None), _T.not_before, _T.id)
-    chosen = sa.select(SYSTEM_EVENT, _DRILLED.label("drilled")).order_by(*order).limit(narrow.limit)
+    chosen = sa.select(SYSTEM_EVENT, IS_SIMULATED.label("drilled")).order_by(*order).limit(narrow.limit)
     if not over:
         chosen = chosen.where(IS_OPEN)
     if narrow.since is not None:
@@ -110,7 +105,7 @@ def _row(row: sa.RowMapping) -> SystemEventRow:
         reason=row["reason"],
         impact=row["impact"],
         disk=row["disk"],
-        simulated=row["simulated"] or bool(row["drilled"]),
+        simulated=bool(row["drilled"]),
         channels=tuple(row["channels"].split()),
         first_heard=moment_of(row["first_heard"]),
         changed=moment_of(row["changed"]),
