@@ -28,6 +28,7 @@ from cloudheal.record.lists import (
     list_instances,
     list_runs,
 )
+from cloudheal.record.waiting import end_unbegun
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -91,6 +92,19 @@ def test_incidents_and_runs_may_be_narrowed_to_the_open_ones(recorded: Database)
         assert [run.id for run in list_runs(connection, Narrow())] == ["r2", "r1"]
         (waiting,) = list_runs(connection, Narrow(resource="i-b"), open_only=True)
         assert (waiting.state, waiting.waits_for, waiting.worker) == ("waiting", "paused", "")
+
+
+def test_a_run_that_has_ended_waits_for_nothing(recorded: Database) -> None:
+    """Its incident ended while it waited for its slot; what it waited for then is not what it waits for now."""
+    with recorded.transaction() as connection:
+        later = NOW + HOUR
+        run = Run("r3", "2", "reboots", "reboot_in_window", "d", Mode.AUTO, RunState.PLANNED, next_eligible=later)
+        add_run(connection, run, "plan")
+        planned = next(one for one in list_runs(connection, Narrow()) if one.id == "r3")
+        end_unbegun(connection, "r3", Verdict("2", Healed.NOT_NEEDED, NOW, {"code": "event_canceled"}))
+        ended = next(one for one in list_runs(connection, Narrow()) if one.id == "r3")
+    assert (planned.state, planned.waits_for, planned.next_eligible) == ("planned", "plan", later)
+    assert (ended.state, ended.waits_for, ended.next_eligible) == ("ended", "", None)
 
 
 def test_dead_letters_are_listed_until_they_are_replayed(database: Database) -> None:

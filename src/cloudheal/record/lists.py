@@ -159,14 +159,15 @@ def list_incidents(connection: sa.Connection, narrow: Narrow, *, open_only: bool
 
 #: A run in one of these has ended its look; the next one is counted already.
 _BETWEEN_LOOKS = frozenset({RunState.WAITING.value, RunState.ASKING.value})
+_ENDED = RunState.ENDED.value
 
 
 def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = False) -> list[RunRow]:
-    """List runs by when their incident began."""
+    """List runs by when their incident began; one that has ended waits for nothing."""
     joined = sa.select(RUN, INCIDENT.c.resource).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
     chosen = _narrowed(joined, INCIDENT.c.occurred, INCIDENT.c.resource, narrow)
     if open_only:
-        chosen = chosen.where(RUN.c.state != "ended")
+        chosen = chosen.where(RUN.c.state != _ENDED)
     rows = connection.execute(chosen.order_by(INCIDENT.c.occurred.desc(), RUN.c.id)).all()
     return [
         RunRow(
@@ -180,8 +181,8 @@ def list_runs(connection: sa.Connection, narrow: Narrow, *, open_only: bool = Fa
             attempts=row.attempt,
             looks=row.look + (row.state not in _BETWEEN_LOOKS),
             worker=row.owner,
-            waits_for=row.waits_for,
-            next_eligible=_perhaps(row.next_eligible),
+            waits_for="" if row.state == _ENDED else row.waits_for,
+            next_eligible=None if row.state == _ENDED else _perhaps(row.next_eligible),
             escalated=_perhaps(row.escalated),
         )
         for row in rows
