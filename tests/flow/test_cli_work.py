@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 from datetime import UTC, datetime
 
 import pytest
@@ -95,6 +96,26 @@ def test_a_queue_that_does_not_exist_ends_run_once_with_1(operator: Operator) ->
     done = operator("run", "--once")
     assert done.returncode == 1
     assert "run.receiver_failed account=prod reason=queue none: QueueNotExist" in done.stderr
+
+
+def test_an_address_that_is_taken_is_told_in_a_line(operator: Operator) -> None:
+    """The line names it and what to do; the worker ends with 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        operator.settings(listen={"port": port})
+        refused = operator("run", "--once")
+    assert refused.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use [listen.failed]" in refused.stderr
+    assert "name another port under listen:" in refused.stderr
+
+
+def test_a_host_that_is_not_this_machines_is_told_in_a_line(operator: Operator) -> None:
+    """A mistake in its name, too."""
+    operator.settings(listen={"host": "localhost.invalid", "port": 0})
+    refused = operator("run", "--once")
+    assert refused.returncode == 1
+    assert "cannot listen on localhost.invalid:0: " in refused.stderr
+    assert "Name an address of this machine as host under listen:." in refused.stderr
 
 
 def test_a_database_in_a_folder_that_is_not_there_names_the_folder(operator: Operator) -> None:

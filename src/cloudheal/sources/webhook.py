@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,7 +29,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from cloudheal.errors import SettingsError
+from cloudheal.errors import PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
@@ -111,6 +113,22 @@ class Refused(Exception):
         self.status = status
 
 
+class NotListeningError(PermanentError):
+    """The address that the settings name cannot be listened on."""
+
+    code = "listen.failed"
+
+
+def _not_listening(host: str, port: int, problem: OSError) -> NotListeningError:
+    number = problem.errno or 0  # below zero where the host has no address
+    fault = f"cannot listen on {host}:{port}: {os.strerror(number) if number > 0 else problem.strerror}"
+    advice = {
+        errno.EADDRINUSE: "Something listens there already: end it, or name another port under listen:.",
+        errno.EACCES: "Ports below 1024 are not for every user: name another port under listen:.",
+    }.get(number, "Name an address of this machine as host under listen:.")
+    return NotListeningError(fault, what_to_do=advice)
+
+
 #: Takes a push of a source; returns what its sender waits for. Raises Refused.
 Accept = Callable[[Source, web.Request], Awaitable[Mapping[str, object]]]
 
@@ -134,15 +152,15 @@ class Listener:
         self.port = 0
 
     def start(self) -> int:
-        """Listen; returns the port. Raises OSError when the address is taken."""
+        """Listen; returns the port. Raises NotListeningError when the address cannot be listened on."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cloudheal-listen", daemon=True)
         self._thread.start()
         try:
             self.port = asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
-        except OSError:
+        except OSError as problem:
             self.stop()
-            raise
+            raise _not_listening(self._host, self._wanted, problem) from problem
         log.info("listen.ready host=%s port=%d sources=%d", self._host, self.port, len(self._sources))
         return self.port
 
