@@ -32,12 +32,13 @@ from cloudheal.record.approvals import answer, open_questions
 from cloudheal.record.database import Database
 from cloudheal.record.history import recorded
 from cloudheal.record.holds import EVERYTHING, add_hold
+from cloudheal.record.incidents import end_incident
 from cloudheal.record.plans import PlanRow, Wish, place, plan_rows, wish
 from cloudheal.record.promotions import promote
 from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, INCIDENT, LEDGER, OUTBOX, RUN
 from cloudheal.record.waiting import Rest, end_patient, rest
-from cloudheal.record.workers import Claim, claim
+from cloudheal.record.workers import Claim, claim, release
 from cloudheal.sense.reading import Message
 from cloudheal.sense.triggers import TRIGGERS, trouble_of
 from cloudheal.settings.maintenance import MaintenanceSettings
@@ -268,6 +269,26 @@ def test_a_member_that_takes_longer_than_planned_keeps_its_place(start: Callable
         assert end_patient(connection, first.run, healed)
     plans.passes(6 * HOUR, step=5 * MINUTE)
     assert plans.begun() == [first.subject.id, second.subject.id]
+
+
+def done(plans: Plans, server: str) -> None:
+    """Let the begun run of a server do its work and end."""
+    held = looked(plans, server)
+    (row,) = [one for one in plans.rows() if one.run == held.run]
+    with plans.database.transaction() as connection:
+        assert release(connection, held, RunState.ENDED, plans.clock.now())
+        assert end_incident(connection, Verdict(row.incident, Healed.HEALED, plans.clock.now(), {}), row.run)
+
+
+def test_whoever_was_quick_has_begun_in_its_hour_all_the_same(start: Callable[..., Plans]) -> None:
+    """One an hour: it is done in a minute, and what is announced then begins an hour after it, not at once."""
+    plans = start(servers_per_hour=1)
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    assert plans.passes(MINUTE).begun() == ["i-1"]
+    done(plans, "i-1")
+    plans.told("i-2", "e-2", NOON + 40 * HOUR)
+    assert plans.tick().row.begin == NOON + HOUR
+    assert plans.passes(HOUR, step=5 * MINUTE).begun() == ["i-1", "i-2"]
 
 
 def test_of_one_server_one_run_is_at_work_at_a_time(start: Callable[..., Plans]) -> None:

@@ -7,7 +7,7 @@ whoever wakes runs does that when a slot has come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -44,12 +44,23 @@ from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
 from cloudheal.record.approvals import ask
 from cloudheal.record.leases import take_lease
-from cloudheal.record.plans import PlanRow, is_stale, leave_to_platform, place, plan_rows, put_off, unplace
+from cloudheal.record.plans import (
+    PlanRow,
+    begun_and_over,
+    is_stale,
+    leave_to_platform,
+    place,
+    plan_rows,
+    put_off,
+    unplace,
+)
 from cloudheal.settings.load import LoadSettings
 from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
 LEASE_MILLIS = 60_000
+#: What the limit of beginnings counts over.
+HOUR = timedelta(hours=1)
 #: What has begun and not ended keeps its place, also while its run waits for its deed to show.
 _BEGUN = frozenset({RunState.STARTING, RunState.RUNNING, RunState.WAITING})
 
@@ -93,11 +104,11 @@ class Planner:
             if not take_lease(connection, "plan", self.worker, LEASE_MILLIS):
                 return 0
         with self.store.snapshot() as connection:
-            rows = plan_rows(connection)
+            rows, over = plan_rows(connection), begun_and_over(connection, now - HOUR)
         since, self._looked = self._looked, now
         groups = touched(rows, since) if since else {one.group for one in rows}
         loads = self._loads({one.group for one in rows}, now)
-        request = self.request(rows, now, loads)
+        request = self.request(rows, now, loads, over)
         schedule = _with_reasons(replan(request, schedule_of(rows), groups if since else None), groups, loads)
         with self.store.transaction() as connection:
             return self._write(connection, rows, schedule, now)
@@ -108,8 +119,17 @@ class Planner:
         asked = {one: own.get(one) or self.settings.load for one in groups}
         return {group: self.load_of(load, now) for group, load in asked.items() if load is not None}
 
-    def request(self, rows: Sequence[PlanRow], now: datetime, loads: Mapping[str, Known] | None = None) -> PlanRequest:
-        """Return what is to be planned, under the settings as they are."""
+    def request(
+        self,
+        rows: Sequence[PlanRow],
+        now: datetime,
+        loads: Mapping[str, Known] | None = None,
+        over: Iterable[datetime] = (),
+    ) -> PlanRequest:
+        """Return what is to be planned, under the settings as they are.
+
+        `over` are the slots of the last hour whose work is done: they take no place any more, but they were begun.
+        """
         busy = {one.subject for one in rows if one.state in _BEGUN}
         waiting = [one for one in rows if one.state is RunState.PLANNED and one.subject not in busy]
         return PlanRequest(
@@ -117,7 +137,7 @@ class Planner:
             maintenances=tuple(self._maintenance(one, one.not_before) for one in waiting if one.not_before),
             terms=terms_of(self.settings, {one.group for one in rows}, loads),
             budgets=Budgets(self.settings.servers_at_once, self.settings.servers_per_hour),
-            taken=tuple(_taken(one, now) for one in rows if one.subject in busy and one.begin),
+            taken=(*_at_work(rows, busy, now), *(Taken(one, one) for one in over)),
             pins=tuple(Pin(one.subject, one.pinned, one.anywhere) for one in waiting if one.pinned),
             catch_up=self.settings.catch_up,
         )
@@ -287,6 +307,12 @@ def read(stored: Mapping[str, Any]) -> Why:
 def _terms(settings: GroupTerms) -> Terms:
     windows = tuple(one.window for one in settings.windows)
     return Terms(windows, None, settings.at_once, settings.prefer)
+
+
+def _at_work(rows: Iterable[PlanRow], busy: Collection[ResourceId], now: datetime) -> Iterator[Taken]:
+    """Yield the time of each server that is at work, once for all its events that share a slot."""
+    slots = {(one.subject, one.begin): one for one in rows if one.subject in busy and one.begin}
+    return (_taken(one, now) for one in slots.values())
 
 
 def _taken(row: PlanRow, now: datetime) -> Taken:

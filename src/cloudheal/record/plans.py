@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
-from cloudheal.model.incident import RunState, Trouble
+from cloudheal.model.incident import RunState, StepKind, Trouble
 from cloudheal.model.plan import Policy, Slot, TooLate, Unplaced
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.approvals import withdraw
@@ -25,7 +25,7 @@ from cloudheal.record.deeds import has_begun
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
-from cloudheal.record.tables import APPROVAL, INCIDENT, PLAN, RUN, SYSTEM_EVENT
+from cloudheal.record.tables import APPROVAL, INCIDENT, PLAN, RUN, STEP, SYSTEM_EVENT
 
 _AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
 
@@ -100,6 +100,14 @@ def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow
         chosen = chosen.where(RUN.c.state != RunState.ENDED.value)
     rows = connection.execute(chosen.order_by(PLAN.c.begin, SYSTEM_EVENT.c.not_before, PLAN.c.run)).mappings()
     return [_row(one) for one in rows]
+
+
+def begun_and_over(connection: sa.Connection, since: datetime) -> list[datetime]:
+    """Return the slots since an instant in which a server was taken on that is done with by now."""
+    taken_on = sa.select(STEP.c.run).where(STEP.c.run == PLAN.c.run, STEP.c.kind != StepKind.READ.value).exists()
+    chosen = sa.select(PLAN.c.begin).join(RUN, RUN.c.id == PLAN.c.run).where(PLAN.c.begin > millis_of(since), taken_on)
+    ended = connection.scalars(chosen.where(RUN.c.state == RunState.ENDED.value).order_by(PLAN.c.begin))
+    return [moment_of(one) for one in ended]
 
 
 def place(connection: sa.Connection, row: PlanRow, slot: Slot, why: Mapping[str, Any], at: datetime) -> bool:
