@@ -341,6 +341,45 @@ def test_an_event_that_is_over_leaves_the_plan(start: Callable[..., Plans], stat
     assert f'"code": "{code}"' in evidence
 
 
+@pytest.mark.parametrize("how", ["canceled", "done"])
+def test_room_that_somebody_leaves_is_given_to_who_has_none(start: Callable[..., Plans], how: str) -> None:
+    """One night and work for all of it: the second of a group has no slot until the event of the first is over."""
+    plans = start({"with": {"lasts": "2h"}}, windows=[NIGHT])
+    for number in (1, 2):
+        plans.told(f"i-{number}", f"e-{number}", NOON + 24 * HOUR)
+    plans.passes(2 * MINUTE)
+    first, second = sorted(plans.rows(), key=lambda one: one.begin is None)
+    assert (first.begin, second.begin, second.binding) == (NOON + 14 * HOUR, None, "group_serial")
+    with plans.database.snapshot() as connection:
+        (asked,) = open_questions(connection, plans.clock.now())
+    if how == "canceled":
+        plans.told(first.subject.id, first.trouble.id, NOON + 24 * HOUR, "Canceled")
+    else:
+        with plans.database.transaction() as connection:
+            assert end_patient(connection, first.run, Verdict(first.incident, Healed.NOT_NEEDED, NOON, {}))
+    row = plans.passes(2 * MINUTE).row
+    assert (row.subject, row.begin, row.binding) == (second.subject, NOON + 14 * HOUR, "")
+    with plans.database.snapshot() as connection:
+        assert asked.id not in [one.id for one in open_questions(connection, plans.clock.now())]
+
+
+def test_a_slot_that_was_not_free_is_given_when_it_is(start: Callable[..., Plans]) -> None:
+    """A person wants two of a group at the same time: the second has another slot until the first is called off."""
+    plans = start(windows=[NIGHT])
+    for number in (1, 2):
+        plans.told(f"i-{number}", f"e-{number}", NOON + 24 * HOUR)
+    wanted = NOON + 15 * HOUR
+    with plans.database.transaction() as connection:
+        assert all(wish(connection, one.run, Wish("alice", wanted), plans.clock.now()) for one in plans.rows())
+    rows = plans.passes(2 * MINUTE).rows()
+    (kept,) = [one for one in rows if one.begin == wanted]
+    (other,) = [one for one in rows if one.begin != wanted]
+    assert other.why["unkept"] == "group_serial"
+    plans.told(kept.subject.id, kept.trouble.id, NOON + 24 * HOUR, "Canceled")
+    row = plans.passes(2 * MINUTE).row
+    assert (row.begin, row.why["choice"], "unkept" in row.why) == (wanted, "pinned", False)
+
+
 def test_an_operators_slot_is_kept(start: Callable[..., Plans]) -> None:
     """Moved to the coming night, then back to the planner's own choice."""
     plans = start(windows=[NIGHT])

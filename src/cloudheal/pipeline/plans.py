@@ -47,6 +47,7 @@ from cloudheal.record.leases import take_lease
 from cloudheal.record.plans import (
     PlanRow,
     begun_and_over,
+    has_room_again,
     is_stale,
     leave_to_platform,
     place,
@@ -92,12 +93,14 @@ class Planner:
     load_of: Callable[[LoadSettings, datetime], Known] = lambda _settings, _now: Known()
     """Says what is known of usual traffic; never raises."""
     _looked: datetime | None = field(default=None, init=False)
+    _there: Mapping[str, str] = field(default_factory=dict, init=False)
+    """The group of each run that was in the plan when it was looked at last."""
 
     def tick(self) -> int:
         """Plan anew if anything changed; returns how many rows were written."""
         now = self.clock.now()
         with self.store.snapshot() as connection:
-            if not is_stale(connection, self._looked):
+            if not (is_stale(connection, self._looked) or has_room_again(connection, len(self._there))):
                 return 0
         self._loads({"", *(one.group for one in self.settings.groups)}, now)  # what is read takes no time of the lease
         with self.store.transaction() as connection:
@@ -106,12 +109,19 @@ class Planner:
         with self.store.snapshot() as connection:
             rows, over = plan_rows(connection), begun_and_over(connection, now - HOUR)
         since, self._looked = self._looked, now
-        groups = touched(rows, since) if since else {one.group for one in rows}
+        groups = touched(rows, since) | self._freed(rows) if since else {one.group for one in rows}
+        self._there = {one.run: one.group for one in rows}
         loads = self._loads({one.group for one in rows}, now)
         request = self.request(rows, now, loads, over)
         schedule = _with_reasons(replan(request, schedule_of(rows), groups if since else None), groups, loads)
         with self.store.transaction() as connection:
             return self._write(connection, rows, schedule, now)
+
+    def _freed(self, rows: Sequence[PlanRow]) -> set[str]:
+        """Return the groups in which there may be room for somebody again, because runs have ended since."""
+        ended = self._there.keys() - {one.run for one in rows}
+        wanting = {one.group for one in rows if one.wants_room} if ended else set[str]()
+        return {self._there[one] for one in ended} | wanting
 
     def _loads(self, groups: Iterable[str], now: datetime) -> Mapping[str, Known]:
         """Return what is known of the traffic of groups that have a source of it."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import RunState, StepKind, Trouble
-from cloudheal.model.plan import Policy, Slot, TooLate, Unplaced
+from cloudheal.model.plan import Binding, Policy, Slot, TooLate, Unplaced
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.approvals import withdraw
 from cloudheal.record.deeds import has_begun
@@ -27,6 +27,8 @@ from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.tables import APPROVAL, INCIDENT, PLAN, RUN, STEP, SYSTEM_EVENT
 
+#: What others leave no room for, and may again.
+_CROWDED = (Binding.GROUP_SERIAL.value, Binding.AT_ONCE.value, Binding.PER_HOUR.value)
 _AT_WORK = (RunState.STARTING.value, RunState.RUNNING.value)
 
 
@@ -65,6 +67,11 @@ class PlanRow:
     heard: datetime | None
     """When something was last learned of the cloud's event."""
 
+    @property
+    def wants_room(self) -> bool:
+        """True when others are in the way: of every slot, or of the one that an operator asked for."""
+        return self.binding in _CROWDED or self.why.get("unkept") in _CROWDED
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -100,6 +107,16 @@ def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow
         chosen = chosen.where(RUN.c.state != RunState.ENDED.value)
     rows = connection.execute(chosen.order_by(PLAN.c.begin, SYSTEM_EVENT.c.not_before, PLAN.c.run)).mappings()
     return [_row(one) for one in rows]
+
+
+def has_room_again(connection: sa.Connection, known: int) -> bool:
+    """Say whether a run of the plan has ended, of which so many were known, while another one wants room."""
+    crowded = PLAN.c.binding.in_(_CROWDED) | sa.or_(*(PLAN.c.why.contains(f'"unkept": "{one}"') for one in _CROWDED))
+    waits = sa.select(PLAN.c.run).join(RUN, RUN.c.id == PLAN.c.run).where(_planned(), crowded).limit(1)
+    if connection.execute(waits).first() is None:
+        return False
+    there = sa.select(sa.func.count()).select_from(PLAN.join(RUN, RUN.c.id == PLAN.c.run))
+    return (connection.scalar(there.where(RUN.c.state != RunState.ENDED.value)) or 0) < known
 
 
 def begun_and_over(connection: sa.Connection, since: datetime) -> list[datetime]:
