@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from cloudheal.act.engine import Engine
@@ -82,4 +84,11 @@ def test_a_result_that_is_no_json_is_refused_and_not_kept(database: Database) ->
     """A time, a set, an object of ours: the step fails at once, instead of leaving what only this version can read."""
     results = {"time": datetime(2026, 3, 2, tzinfo=UTC), "set": {1}, "object": threading.Event(), "bytes": b"x"}
     assert looked(database, results) == ["TypeError"] * 4
+    assert stored(database, "operation_outputs", "function_name") == []
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_has_no_words_for_is_refused_and_not_kept(database: Database, number: float) -> None:
+    """Deep inside of an answer as well: what stands there can be read by every program that reads JSON."""
+    assert looked(database, {"alone": number, "inside": {"load": [1.5, number]}}) == ["ValueError"] * 2
     assert stored(database, "operation_outputs", "function_name") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
@@ -205,6 +206,9 @@ def test_times_of_all_styles_are_aware_utc(text: object, expected: datetime | No
         (json.dumps({**STATE, "eventTime": "soon"}), "no documented form"),
         (json.dumps({**STATE, "content": '{"state": "\ud800"}'}), "not Unicode"),
         (json.dumps({**STATE, "content": "\ud800"}), "text that is not JSON"),
+        (json.dumps({**STATE, "content": {**STATE["content"], "load": math.nan}}), "a number that is none"),
+        (json.dumps({**STATE, "content": json.dumps({"a": [{"b": -math.inf}]})}), "a number that is none"),
+        (json.dumps({**STATE, "content": {**STATE["content"], "load": 7}}).replace("7", "1e999"), "a number that is"),
     ],
 )
 def test_garbage_is_refused_with_its_reason(body: bytes | str, reason: str) -> None:

@@ -90,10 +90,10 @@ class _Seldom(logging.Filter):
 
 
 class _JsonSerializer(DBOSSerializer):
-    """Checkpoints as plain JSON text; `name` is stored with each row."""
+    """Checkpoints as plain JSON text, which other programs read, too; `name` is stored with each row."""
 
     def serialize(self, data: Json) -> str:
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     def deserialize(self, serialized_data: str) -> Json:
         return json.loads(serialized_data)

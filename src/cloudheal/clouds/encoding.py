@@ -53,14 +53,20 @@ def parsed(text: str) -> Any:
 
 
 def check_text(words: str, content: Mapping[str, Any]) -> None:
-    """Refuse text that no database keeps: half characters anywhere, zero bytes in what becomes a column."""
+    """Refuse what cannot be kept or told on: half characters and numbers that JSON has no words for, anywhere.
+
+    And zero bytes in what becomes a column.
+    """
     if words.isascii() and "\0" not in words and _is_plain(content):
         return
     try:
         words.encode()
-        json.dumps(dict(content), ensure_ascii=False).encode()
+        json.dumps(dict(content), ensure_ascii=False, allow_nan=False).encode()
     except (UnicodeEncodeError, RecursionError) as problem:
         message = "the event holds text that is not Unicode"
+        raise NotAnEventError(message) from problem
+    except ValueError as problem:
+        message = "the event holds a number that is none, or without an end"
         raise NotAnEventError(message) from problem
     if "\0" in words:
         message = "the event holds a zero byte in a name"

@@ -108,7 +108,7 @@ class Engine:
                 message = f"step {number + 1} was {kept[number][0]!r} at first, and is {name!r} on replay"
                 raise ReplayDiffersError(message)
             return result_of(name, json.loads(kept[number][1]))
-        result = json.dumps(_done(do), ensure_ascii=False)
+        result = json.dumps(_done(do), ensure_ascii=False, allow_nan=False)
         self.steps.append(name)
         if self._dies(checkpointed=False):
             raise Died(name)
