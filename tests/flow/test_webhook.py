@@ -191,6 +191,14 @@ def test_hostile_bodies_end_as_dead_letters_and_the_listener_lives(hook: Hook) -
     assert len(hook.pushed()) == 1
 
 
+def test_a_push_of_a_hundred_thousand_parts_is_one_dead_letter(hook: Hook) -> None:
+    """It holds up nobody: taken apart it would keep the database from everybody else for minutes."""
+    body = b"[" + b",".join(b"%d" % number for number in range(40_000)) + b"]"
+    assert hook.signed(body, "nonce-0001") == 200
+    (letter,) = hook.rows(DEAD_LETTER)
+    assert (letter.raw, "a JSON list" in letter.reason) == (body, True)
+
+
 def test_secrets_are_nowhere_to_be_found(hook: Hook, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Not in logs, answers, metrics, tables or representations, whatever is pushed and refused."""
     caplog.set_level(logging.DEBUG)

@@ -266,6 +266,17 @@ def test_lists_are_taken_apart_at_every_entrance() -> None:
     assert bodies_of({"EventList": []}) == []
 
 
+def test_a_list_of_more_parts_than_there_can_be_events_is_not_taken_apart() -> None:
+    """A quarter of a megabyte of nothing would be a hundred thousand dead letters; of events no list is refused."""
+    for nothing in (b"7", b"{}"):
+        raw = b"[" + b",".join([nothing] * 40_000) + b"]"
+        assert parts_of(raw) == bodies_of(raw) == [raw]
+    batch = json.dumps({"EventList": [{}] * 40_000}).encode()
+    assert parts_of(batch) == [batch]
+    assert len(parts_of(json.dumps([CLOUD_EVENT] * 500).encode())) == 500
+    assert len(parts_of(b"[1,2,3]")) == 3
+
+
 def test_a_timer_holds_no_event_and_the_context_tells_the_limit() -> None:
     """SCF hands over dictionaries; its limit is told in milliseconds."""
     timer = {"Type": "Timer", "TriggerName": "minute", "Time": "2026-03-01T03:00:00Z", "Message": ""}

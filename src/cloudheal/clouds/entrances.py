@@ -1,7 +1,9 @@
 """What the clouds hand over at once, taken apart into messages: pushes with a list of events, and calls of a function.
 
 A rule's target gets one event; EventBridge may push a list (`[...]`, or `{"EventList": [...]}` on Tencent Cloud), and a
-timer's call holds no event at all. Nothing is judged here: what is no event becomes a dead letter further on.
+timer's call holds no event at all. Nothing is judged here: what is no event becomes a dead letter further on. But a
+list of more parts than events of its size could be is not taken apart: each part would be a letter of its own, and one
+push would keep the database busy for minutes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from cloudheal.clouds.tencent.events import BATCH
 
 #: The platforms' own default when the context does not say (Function Compute; that of SCF is shorter, and said).
 DEFAULT_SECONDS = 60.0
+#: Bytes that an event has at least, and parts that a list may have however short they are.
+LEAST_BYTES, FEW_PARTS = 128, 100
 #: Where SCF tells how long a function may run.
 _LIMIT = "time_limit_in_ms"
 #: What a timer's call consists of: on Function Compute, and on SCF.
@@ -52,7 +56,7 @@ def limit_of(context: object) -> float:
 
 def _parts(document: object, raw: bytes) -> list[bytes]:
     listed = document.get(BATCH) if isinstance(document, dict) else document
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or len(listed) > max(FEW_PARTS, len(raw) // LEAST_BYTES):
         return [raw]
     return [json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass") for one in listed]
 
