@@ -73,6 +73,35 @@ def test_a_beginning_of_several_ids_is_refused(healed: Shell, database: Database
     assert healed.json("timeline", "inc")["times"]["to_heal"] == 9
 
 
+def test_rows_of_the_ledger_are_meant_by_how_an_id_begins(healed: Shell, database: Database) -> None:
+    """Those of an incident, of a run alone, of a server by its name; several that begin alike are refused."""
+    for called, whole in (("in", "inc"), ("ru", "run"), ("web", "i-1")):
+        rows = healed.json("audit", "search", "--id", called)
+        assert rows == healed.json("audit", "search", "--id", whole) != []
+        assert all(whole in {row["resource"], row["incident"], row["run"]} for row in rows)
+    assert healed.json("audit", "search", "--id", "nothing") == []
+    with database.transaction() as connection:
+        open_incident(connection, "inc2", an_event("other"), Trouble("other"), "web", NOON)
+    refused = healed("audit", "search", "--id", "in")
+    assert (refused.code, "begin with in: inc, inc2" in refused.text) == (1, True)
+    assert healed.json("audit", "search", "--id", "inc")
+
+
+@pytest.mark.parametrize("words", [("approve",), ("deny",), ("runs", "restart"), ("runs", "abandon")])
+def test_a_word_without_a_letter_means_no_question_and_no_run(
+    healed: Shell, database: Database, words: tuple[str, ...]
+) -> None:
+    """A script whose variable is empty answers nothing, also when there is one question only."""
+    with database.transaction() as connection:
+        open_incident(connection, "inc2", an_event("other"), Trouble("other"), "web", NOON)
+        state = RunState.PARKED if words[0] == "runs" else RunState.ASKING
+        add_run(connection, Run("run2", "inc2", "rule", "restart_stopped", "digest", Mode.ASK, state))
+        ask(connection, Approval("question", "run2", "Start it?", NOON, NOON + timedelta(days=40_000)))
+    before = healed.json("audit", "search")
+    assert healed(*words, "").code == 1
+    assert healed.json("audit", "search") == before
+
+
 def test_a_server_without_an_event_is_known_all_the_same(healed: Shell) -> None:
     """Its state since when is told, and that nothing was decided; by its id as by its name."""
     for called in ("i-2", "quiet"):

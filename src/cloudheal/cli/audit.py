@@ -64,7 +64,9 @@ def _say(show: Show, found: Verified) -> None:
 @audit.command()
 def search(
     config: Config = HERE,
-    id_: Annotated[str, typer.Option("--id", help="The id of a server, an incident or a run.")] = "",
+    id_: Annotated[
+        str, typer.Option("--id", help="A server's id or name, or how an incident's or a run's id begins.")
+    ] = "",
     since: Since = "",
     until: Until = "",
     kind: Annotated[str, typer.Option(help="What happened: a code such as step.intended, or its words.")] = "",
@@ -76,13 +78,16 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search the ledger, newest first."""
+    from cloudheal.cli.called import entries_meant
     from cloudheal.record.search import Query
     from cloudheal.record.search import search as found
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         now = at.clock.now()
         span = (moment_of(since, now, at.zone, "--since"), moment_of(until, now, at.zone, "--until"))
-        query = Query(id_, *span, _code_of(at.show, kind), type_, result, name, before, limit)
+        query = Query(
+            entries_meant(at, connection, id_), *span, _code_of(at.show, kind), type_, result, name, before, limit
+        )
         rows = found(connection, query)
         shown = _in_words(at.show, rows)
         at.show.rows("title.ledger", shown, ("id", "at", "kind", "resource", "type", "result", "name"), limit=limit)

@@ -37,6 +37,15 @@ def meant(at: Desk, connection: sa.Connection, called: str) -> str:
     return server if server != called else incident_called(at, connection, called) or called
 
 
+def entries_meant(at: Desk, connection: sa.Connection, called: str) -> str:
+    """Return the id of the server, incident or run whose rows are meant, the word itself when none is known."""
+    from cloudheal.record.called import entries_called
+
+    server = server_called(at, connection, called)
+    ids = [] if server != called else entries_called(connection, called)
+    return _only(at, called, ids, "called.incidents") if ids else server
+
+
 def events_meant(at: Desk, connection: sa.Connection, called: str) -> Iterator[str]:
     """Yield references to the event that may be meant, the likeliest first: later ones are looked for when asked."""
     from cloudheal.record.called import event_of

@@ -129,7 +129,7 @@ def _answer(config: Config, question: str, said: str) -> None:
     with desk(config) as at:
         with at.database.snapshot() as connection:
             questions = open_questions(connection, at.clock.now())
-        fitting = [one for one in questions if one.id.startswith(question)]
+        fitting = [one for one in questions if question and one.id.startswith(question)]
         if len(fitting) != 1 or not _said(at, fitting[0], said):
             _refuse(at, question, is_open=len(fitting) > 1)
             raise typer.Exit(1)
@@ -141,7 +141,7 @@ def _refuse(at: Desk, question: str, *, is_open: bool) -> bool:
     from cloudheal.record.approvals import answered
 
     with at.database.snapshot() as connection:
-        given = [] if is_open else answered(connection, question)
+        given = answered(connection, question) if question and not is_open else []
     if len(given) != 1:
         at.show.say("no_question", question=question)
         return False

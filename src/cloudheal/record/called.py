@@ -20,6 +20,20 @@ def incidents_called(connection: sa.Connection, called: str) -> list[str]:
     return _incidents(connection, sa.or_(*alike)) if called else []
 
 
+def entries_called(connection: sa.Connection, called: str) -> list[str]:
+    """Return the ids of the incidents and runs themselves that are meant, as rows of the ledger bear them."""
+    if not called:
+        return []
+    for alike in (False, True):
+        found: list[str] = []
+        for one in (INCIDENT, RUN):
+            meant = one.c.id.startswith(called, autoescape=True) if alike else one.c.id == called
+            found += connection.scalars(sa.select(one.c.id).where(meant).order_by(one.c.id).limit(MOST_ALIKE))
+        if found:
+            return found
+    return []
+
+
 def event_of(connection: sa.Connection, incident: str) -> str | None:
     """Return the row number of the event that an incident began with; None without one."""
     began = sa.select(DECISION.c.event).where(DECISION.c.incident == incident, DECISION.c.incident != "")

@@ -22,8 +22,10 @@ ABANDONED = "abandoned"
 RESTART = "restart"
 
 
-def parked(connection: sa.Connection, prefix: str = "") -> list[str]:
-    """Return the parked runs whose ids begin so."""
+def parked(connection: sa.Connection, prefix: str) -> list[str]:
+    """Return the parked runs whose ids begin so; nothing is the beginning of none."""
+    if not prefix:
+        return []
     chosen = sa.select(RUN.c.id).where(
         RUN.c.state == RunState.PARKED.value, RUN.c.id.startswith(prefix, autoescape=True)
     )
