@@ -19,6 +19,7 @@ from cloudheal.logs.alarm_rounds import Key, Line, Values
 from cloudheal.logs.alarms import Alarm, alarm_of
 from cloudheal.model.event import Event
 from cloudheal.model.resource import Cloud, Resource, ResourceId
+from cloudheal.pipeline.deciding import Decider
 from cloudheal.pipeline.intake import Intake
 from cloudheal.pipeline.log_alarms import Guarded, LogAlarms
 from cloudheal.plugins import in_package, of_kind
@@ -100,16 +101,18 @@ class Site:
             promote(connection, file.rules, "test", NOON)
         self.intake = Intake(
             store=database,
-            looks=Engine(),
-            rules=rule_book(file.rules),
-            playbooks=LIBRARY.playbooks,
-            trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+            decider=Decider(
+                looks=Engine(),
+                rules=rule_book(file.rules),
+                playbooks=LIBRARY.playbooks,
+                trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+                clock=self.clock,
+                new_id=lambda: f"{next(ids):06}",
+                worker="w",
+            ),
             wanted_by=lambda _: (),
             reader=lambda *_: None,  # type: ignore[arg-type]  # nothing comes by message
             lookup=lambda subjects: {one: Resource(one, NOON, "Running", one.id) for one in subjects},
-            clock=self.clock,
-            new_id=lambda: f"{next(ids):06}",
-            worker="w",
         )
         self.alarms = self.worker("w", *alarms)
 

@@ -24,6 +24,7 @@ from cloudheal.model.event import Channel
 from cloudheal.model.incident import RunState
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
+from cloudheal.pipeline.deciding import Decider
 from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.budget import give_back
 from cloudheal.record.database import Database, open_database
@@ -69,16 +70,18 @@ def worker(database: Database, rules: RuleFile, name: str) -> Intake:
     """Return the way in of one worker, which queues looks that nobody makes."""
     return Intake(
         store=database,
-        looks=Engine(),
-        rules=rule_book(rules.rules),
-        playbooks=LIBRARY.playbooks,
-        trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+        decider=Decider(
+            looks=Engine(),
+            rules=rule_book(rules.rules),
+            playbooks=LIBRARY.playbooks,
+            trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+            clock=VirtualClock(NOON),
+            new_id=lambda: f"{next(IDS):06}",
+            worker=name,
+        ),
         wanted_by=lambda _: (),
         reader=event_of,
         lookup=known,
-        clock=VirtualClock(NOON),
-        new_id=lambda: f"{next(IDS):06}",
-        worker=name,
     )
 
 
@@ -249,7 +252,8 @@ def test_two_troubles_of_a_server_are_not_worked_on_at_once(database: Database, 
     with database.transaction() as connection:
         promote(connection, rules, "test", NOON)
     book, news = rule_book(rules), {"stopped": stopped(0), "announced": announced(0)}
-    way = replace(worker(database, rules_with(), "w"), rules=book, playbooks=library.playbooks)
+    usual = worker(database, rules_with(), "w")
+    way = replace(usual, decider=replace(usual.decider, rules=book, playbooks=library.playbooks))
     way.take([news.pop(first), *news.values(), stopped(1)])
     assert waiting_for(database) == ["budget.resource"]
     waker = Waker(database, Engine(), book, VirtualClock(NOON), lambda: f"{next(IDS)}")

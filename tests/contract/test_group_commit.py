@@ -99,13 +99,13 @@ def test_a_commit_is_undone_for_an_urgent_one_and_done_again(app: App, times: in
         if event.subject.id == "i-3" and came[0] < times:
             came[0] += 1
             begun.enter_context(courtesy.urgent())
-        return app.intake.trouble_of(event)
+        return app.intake.decider.trouble_of(event)
 
     def check() -> list[str]:
         with app.database.snapshot() as connection:
             return sorted(connection.scalars(sa.select(EVENT.c.resource)))
 
-    intake = replace(app.intake, trouble_of=interrupted)
+    intake = replace(app.intake, decider=replace(app.intake.decider, trouble_of=interrupted))
     ordinary = GroupCommit(intake, app.counters, courtesy=courtesy)
     urgent = GroupCommit(app.intake, app.counters, courtesy=courtesy, is_urgent=True)
     with begun:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -96,7 +97,8 @@ class Bench:
     def intake(self) -> Intake:
         """Return as much of the way in as begins runs."""
         some = Intake.__new__(Intake)
-        for name, part in {"looks": self.engine, "store": self.database, "worker": "me"}.items():
+        decider = SimpleNamespace(looks=self.engine, worker="me")
+        for name, part in {"decider": decider, "store": self.database}.items():
             object.__setattr__(some, name, part)
         return some
 

@@ -25,6 +25,7 @@ from cloudheal.model.plan import Choice, Policy, Slot, Why
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
 from cloudheal.pipeline.backtest import Terms, World, against_rules
+from cloudheal.pipeline.deciding import Decider
 from cloudheal.pipeline.explaining import explained
 from cloudheal.pipeline.plans import Planner
 from cloudheal.plugins import Found
@@ -86,16 +87,18 @@ class Plans:
         book = rule_book(rules, planned=LIBRARY.playbooks)
         self.intake = Intake(
             store=database,
-            looks=self.engine,
-            rules=book,
-            playbooks=LIBRARY.playbooks,
-            trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+            decider=Decider(
+                looks=self.engine,
+                rules=book,
+                playbooks=LIBRARY.playbooks,
+                trouble_of=lambda event: trouble_of(event, LIBRARY.triggers),
+                clock=self.clock,
+                new_id=self._id,
+                worker="w",
+            ),
             wanted_by=lambda _: (),
             reader=event_of,
             lookup=_known,
-            clock=self.clock,
-            new_id=self._id,
-            worker="w",
         )
         self.windows = [one.window for one in settings.windows]
         self._book, self._settings = book, settings

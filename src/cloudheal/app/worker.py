@@ -48,6 +48,7 @@ from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Fate, most_telling
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.courtesy import Courtesy
+from cloudheal.pipeline.deciding import Decider
 from cloudheal.pipeline.group_commit import FEW_TOGETHER, MOST_TOGETHER, GroupCommit
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.listening import Patrol, Teller
@@ -143,16 +144,18 @@ class App:
         )
         self.intake = Intake(
             store=self.database,
-            looks=self.engine,
-            rules=self.rules,
-            playbooks=self.extensions.library.playbooks,
-            trouble_of=self.extensions.trouble_of,
+            decider=Decider(
+                looks=self.engine,
+                rules=self.rules,
+                playbooks=self.extensions.library.playbooks,
+                trouble_of=self.extensions.trouble_of,
+                clock=self.clock,
+                new_id=_new_id,
+                worker=self.worker,
+            ),
             wanted_by=self.extensions.audience.wanted_by,
             reader=self.attribution.read,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake
-            clock=self.clock,
-            new_id=_new_id,
-            worker=self.worker,
             heard=self.waits.ring,
             courtesy=courtesy,
         )

@@ -6,8 +6,8 @@
     act     the engine begins a look: claim the run, run its playbook, each effect at most once
     verify  the playbook's end is the verdict, with its evidence; the incident is closed and the grant given back
 
-`intake` is the first half, `healing` the second; `waking` takes up what had to wait in between. Nothing here knows a
-cloud.
+`intake` is the first half, in which `deciding` says what new events come to, `healing` the second; `waking` takes up
+what had to wait in between. Nothing here knows a cloud.
 """
 
 from __future__ import annotations

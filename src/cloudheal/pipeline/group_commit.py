@@ -21,7 +21,8 @@ from itertools import islice
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Fate
 from cloudheal.pipeline.courtesy import Courtesy, Polite
-from cloudheal.pipeline.intake import Fared, Intake, Taken
+from cloudheal.pipeline.deciding import Fared
+from cloudheal.pipeline.intake import Intake, Taken
 from cloudheal.ports.hurry import hurrying
 from cloudheal.record.blame import blame
 from cloudheal.sense.reading import Message

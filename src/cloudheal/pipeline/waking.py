@@ -20,7 +20,7 @@ from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
 from cloudheal.model.plan import TooLate
 from cloudheal.pipeline.courtesy import Courtesy
-from cloudheal.pipeline.intake import Looks, decided
+from cloudheal.pipeline.deciding import Looks, decided
 from cloudheal.pipeline.questions import ASK_EXPIRES, Asked, question_of
 from cloudheal.pipeline.table_counts import TableCounts
 from cloudheal.pipeline.weighing import OF_GROUP, RUN_STATES, SHARED, Weighed, weighed_again

@@ -26,6 +26,7 @@ from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import RunState, Trouble
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline import Healer, Intake, Waker
+from cloudheal.pipeline.deciding import Decider
 from cloudheal.pipeline.intentions import Intentions
 from cloudheal.pipeline.plans import Planner
 from cloudheal.plugins import Found, in_package, of_kind
@@ -185,16 +186,18 @@ class Scene:
         waker = Waker(database, self.engine, rules, clock, self._id)
         intake = Intake(
             store=database,
-            looks=self.engine,
-            rules=rules,
-            playbooks=library.playbooks,
-            trouble_of=lambda event: _trouble(event, library),
+            decider=Decider(
+                looks=self.engine,
+                rules=rules,
+                playbooks=library.playbooks,
+                trouble_of=lambda event: _trouble(event, library),
+                clock=clock,
+                new_id=self._id,
+                worker=life.worker,
+            ),
             wanted_by=lambda _: (),
             reader=event_of,
             lookup=self._lookup,
-            clock=clock,
-            new_id=self._id,
-            worker=life.worker,
         )
         healer = Healer(
             store=database,
