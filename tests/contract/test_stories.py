@@ -107,7 +107,7 @@ def test_a_healing_is_explained_from_arrival_to_verdict(database: Database) -> N
         "  1. Nothing newer is known of this trouble.",
         "  2. There were attempts left. (0 of 3)",
         "  3. It had cooled down since the last attempt. (2026-03-02 19:00:00 CST)",
-        "  4. Its group could bear one more. (0 under action, 2 down, 1 at most; one at a time is always allowed)",
+        "  4. Its group could bear one more. (0 under action, 2 unwell, 1 at most; one at a time is always allowed)",
         "  5. a question of tomorrow: yes. (7)",
         "  6. The rule is trusted to act. (auto)",
         "Incident inc (stopped):",

@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from cloudheal.model.control import Hold
+from cloudheal.model.inventory import Description
 from cloudheal.record.holds import EVERYTHING, add_hold
+from cloudheal.record.inventory import describe
 from cloudheal.record.tables import STEP
 from cloudheal.testing import FakeCloud, Scene, assert_replays
 from cloudheal.testing.stage import stage
@@ -77,6 +79,25 @@ def test_sixty_percent_of_a_group_at_once_is_a_storm() -> None:
     assert told.verdicts == {"i-0": "healed", **dict.fromkeys([f"i-{n}" for n in range(1, 6)], "")}
     assert set(told.waits.values()) == {"storm"}
     assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
+
+
+@pytest.mark.parametrize(("size", "share", "most"), [(5, 0.2, 1), (5, 0.4, 2), (10, 0.2, 2), (20, 0.2, 4)])
+def test_a_share_holds_for_servers_that_run_and_are_in_trouble(size: int, share: float, most: int) -> None:
+    """A server that is not heard of any more looks well, and is rebooted all the same: it counts for its own share."""
+    cloud = FakeCloud()
+    servers = [cloud.server(f"i-{number}", tags=PROD) for number in range(size)]
+    limits = {"share": share, "storm_members": 100, "storm_share": 1}
+    lost = {"when": {"type": ["Agent_Status_Stopped"]}, "playbook": "restore_after_ping_loss", "limits": limits}
+    rule = RULE | lost | {"with": {"command": "start app"}}
+    with stage() as database:
+        with database.transaction() as connection:
+            describe(connection, [Description(one, cloud.clock.now(), "Running", tags=PROD) for one in servers])
+        cloud.clock.advance(timedelta(seconds=5))
+        told = Scene(cloud, rules=[rule], events=[cloud.loses_contact(one) for one in servers[: most + 2]]).play_on(
+            database
+        )
+    assert told.reasons[: most + 2] == (*["act"] * most, "budget.share", "budget.share")
+    assert set(told.verdicts.values()) == {"healed"}
 
 
 def test_an_old_backlog_meets_the_storm_guard_as_one() -> None:

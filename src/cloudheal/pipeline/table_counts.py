@@ -47,6 +47,10 @@ class TableCounts:
         """Return how many members a group has, and how many of them nobody helps yet."""
         return self._sizes.of(subject, group, selector)
 
+    def is_down(self, subject: ResourceId, group: str) -> bool:
+        """Say whether a resource is among those of a group, whose size was asked for, that nobody helps yet."""
+        return self._sizes.is_down(subject, group)
+
     def holds_on(self, scopes: Sequence[str], now: datetime) -> list[Hold]:
         """Return the holds in force, oldest first."""
         if now not in self._holds:

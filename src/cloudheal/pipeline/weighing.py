@@ -59,6 +59,9 @@ class Counts(Protocol):
     def size(self, subject: ResourceId, group: str, selector: Selector | None) -> tuple[int, int]:
         """Return how many members a group has, and how many of them nobody helps yet; a rule's own by its selector."""
 
+    def is_down(self, subject: ResourceId, group: str) -> bool:
+        """Say whether a resource is among those of a group, whose size was asked for, that nobody helps yet."""
+
     def holds_on(self, scopes: Sequence[str], now: datetime) -> Sequence[Hold]:
         """Return the holds in force on any of these scopes, oldest first."""
 
@@ -226,8 +229,13 @@ def gathered(
 def crowd(
     counts: Counts, rule: Rule, subject: ResourceId, trouble: Trouble, group: str, now: datetime, *, fell: Fell = FRESH
 ) -> Group:
-    """Count a group; of its members those have fallen lately, too, that an old backlog brings."""
+    """Count a group; of its members those have fallen lately, too, that an old backlog brings.
+
+    Whom it is about is one of those in trouble, also where its state looks well: a server that is not heard of any
+    more, or that is to be rebooted, runs, and is away like another one as soon as something is done about it.
+    """
     members, unhealthy = counts.size(subject, group, rule.resources if group == f"rule:{rule.name}" else None)
+    unhealthy += bool(members) and not counts.is_down(subject, group)
     under_action, fallen = counts.crowd(group, trouble, now, rule.limits.storm_window)
     # One more trouble of a server that is under action already takes no further server away from its group.
     under_action -= bool(under_action) and counts.is_touched(subject)

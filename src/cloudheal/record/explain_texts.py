@@ -24,7 +24,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "absent": "absent",
         "or": " or ",
         "of": "{used} of {limit}",
-        "share": "{acting} under action, {down} down, {limit} at most; one at a time is always allowed",
+        "share": "{acting} under action, {down} unwell, {limit} at most; one at a time is always allowed",
         "list": ", ",
         "decided": "Rule {rule} decided at {at}: {reason} [{code}]",
         "decided.none": "No rule decided on it: it was recorded, and nothing else.",

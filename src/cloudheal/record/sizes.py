@@ -52,6 +52,12 @@ class Sizes:
         size = self._counted[name]
         return size.total, size.down
 
+    def is_down(self, subject: ResourceId, group: str) -> bool:
+        """Say whether a resource is among those of a group, whose size was asked for, that nobody helps yet."""
+        size = self._counted[str(subject.cloud), subject.account, group]
+        among = sa.select(RESOURCE.c.id).where(size.needing, _IS, RESOURCE.c.id.not_in(_HELPED)).exists()
+        return bool(self.connection.scalar(sa.select(among), names_of(subject)))
+
     def helped(self, subject: ResourceId) -> int:
         """Take in that a run was granted for a resource; returns in how many groups it was waited for."""
         if subject in self._helped:

@@ -111,6 +111,10 @@ class Memory:
                 self._select(members, subject, selector)
         return members.total, len(members.down)
 
+    def is_down(self, subject: ResourceId, group: str) -> bool:
+        """Say whether a resource is among those of a group, whose size was asked for, that nobody helps yet."""
+        return subject.id in self._groups[str(subject.cloud), subject.account, group].down
+
     def holds_on(self, scopes: Sequence[str], now: datetime) -> list[Hold]:
         """Return the holds in force on any of these scopes, oldest first."""
         if not self._holds:
