@@ -19,8 +19,9 @@ from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
 from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Answer, Hold
+from cloudheal.model.deed import CLAIM
 from cloudheal.model.event import Channel
-from cloudheal.model.incident import RunState, Verdict
+from cloudheal.model.incident import RunState, StepKind, Verdict
 from cloudheal.model.plan import Choice, Policy, Slot, Why
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
@@ -34,7 +35,7 @@ from cloudheal.record.database import Database
 from cloudheal.record.history import recorded
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.incidents import end_incident
-from cloudheal.record.plans import PlanRow, Wish, place, plan_rows, wish
+from cloudheal.record.plans import PlanRow, Wish, place, plan_rows, put_back, wish
 from cloudheal.record.promotions import promote
 from cloudheal.record.steps import Wanted, write_intent
 from cloudheal.record.tables import DECISION, INCIDENT, LEDGER, OUTBOX, RUN
@@ -381,6 +382,25 @@ def test_a_slot_that_was_not_free_is_given_when_it_is(start: Callable[..., Plans
     plans.told(kept.subject.id, kept.trouble.id, NOON + 24 * HOUR, "Canceled")
     row = plans.passes(2 * MINUTE).row
     assert (row.begin, row.why["choice"], "unkept" in row.why) == (wanted, "pinned", False)
+
+
+def test_what_is_over_leaves_the_plan_also_when_it_was_taken_on_before(start: Callable[..., Plans]) -> None:
+    """It was taken on in its slot and went back into the plan: the end of its event ends it there."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.said(begin=NOON, anywhere=True)
+    assert plans.tick().begun() == ["i-1"]
+    with plans.database.transaction() as connection:
+        held = claim(connection, plans.row.run, "w", 0, plans.clock.now())
+        assert held is not None
+        taken = Wanted(CLAIM, {}, StepKind.HELP)
+        assert write_intent(connection, held, 0, taken, at=plans.clock.now()) is not None
+        assert rest(connection, held, Rest(RunState.WAITING, "locked.security", None), plans.clock.now())
+        assert put_back(connection, held.run, plans.clock.now())
+    plans.clock.advance(MINUTE)
+    assert plans.tick().row.state is RunState.PLANNED
+    plans.told("i-1", "e-1", NOON + 40 * HOUR, "Canceled")
+    assert plans.tick().rows() == []
 
 
 def test_an_operators_slot_is_kept(start: Callable[..., Plans]) -> None:

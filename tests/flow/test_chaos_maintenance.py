@@ -207,6 +207,12 @@ class Day(Evening):
     def _slow(self, server: str, seconds: int) -> None:
         self.watched.chaos("slow_boot", server, seconds=seconds)
 
+    def _slow_copies(self, seconds: int) -> None:
+        document = self.simulator.control("GET", "world")
+        document["alibaba"]["durations"]["creating_snapshot"] = seconds
+        self.simulator.world(document)
+        self.simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
+
     def _well(self) -> None:
         self.simulator.control("PUT", "faults", [])
 
@@ -289,6 +295,15 @@ _RELAXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthChe
 def test_no_day_of_maintenance_breaks_a_law(judge: Judge, deeds: list[Deed]) -> None:
     """A few histories, the same in every run."""
     _unbroken(judge, deeds)
+
+
+@pytest.mark.soak
+def test_what_a_pause_overtook_in_its_slot_is_done_in_another_one(judge: Judge) -> None:
+    """A copy is being made when everything is paused for more than an hour: the reboot follows in the next window."""
+    copied = [one | {"with": {**QUICK, "snapshot": True}} if one["name"] == "handle" else one for one in RULES]
+    paused = [["wait", 3601], ["pause"], ["wait", 4000], ["resume"]]
+    deeds = [["slow_copies", 1200], ["announce", "i-web0", REBOOT, 25_200], *paused]
+    assert judge(deeds, copied, prefer="first") == []
 
 
 @pytest.mark.soak

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cloudheal.model.control import Answer
+from cloudheal.model.control import Answer, Hold
 from cloudheal.model.drill import Allowance
 from cloudheal.playbooks.reboot_in_window import REBOOT_IN_WINDOW
 from cloudheal.ports.cloud import Health, Member, Place
 from cloudheal.record.deeds import evidence_of
+from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.tables import APPROVAL
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
 from cloudheal.testing.engine import Death
@@ -628,3 +629,34 @@ def test_in_its_slot_it_begins_and_not_before() -> None:
     assert told.reasons[0] == "plan"
     assert told.actions.count(REBOOTED) == 1
     assert ended(told)[0] == "healed"
+
+
+@pytest.mark.parametrize(("hours", "planned"), [(0.1, 1), (3, 2)])
+def test_what_a_pause_held_back_for_longer_than_its_slot_gets_another_one(hours: float, planned: int) -> None:
+    """Drained when everything was paused: it has its weights back first, and is prepared anew in the next slot."""
+    cloud = FakeCloud()
+    web, peer = cloud.server(WEB), cloud.server(PEER)
+    cloud.group("lb-2", "", Member(WEB, 0, 100), Member(PEER, 0, 100))
+    cloud.guests.lasts = timedelta(minutes=2)
+    announced = cloud.maintenance.announces(web, "SystemMaintenance.Reboot", within=timedelta(hours=12))
+    rule = RULE | {"playbook": "reboot_in_window", "with": {"command": "sync", "command_timeout": "5m"}}
+    scene = Scene(cloud, rules=[rule], events=[announced])
+    with stage() as database:
+
+        def pause() -> None:
+            with database.transaction() as connection:
+                now = cloud.clock.now()
+                add_hold(connection, Hold(EVERYTHING, "li", "release", now, now + timedelta(hours=hours)))
+
+        for minutes in (1, 3):  # the worker looks at its rows when the pause is over, and a little later
+            scene.later(minutes * MINUTE + timedelta(hours=hours), lambda: None)
+        told = scene.later(MINUTE, pause).play_on(database)
+    assert ended(told) == ("healed", "avoided")
+    assert told.reasons.count("plan") == planned
+    assert told.notices.count("plan.missed") == planned - 1
+    verbs = [one.split()[0] for one in told.actions]
+    prepared = ["set_weights", "run"]
+    tidied = ["set_weights"] if planned > 1 else []
+    again = prepared if planned > 1 else []
+    assert verbs == [*prepared, *tidied, *again, "reboot", "set_weights"]
+    assert (peer.id, weights(cloud)["lb-2/default"]) == (PEER, [(WEB, 0, 100), (PEER, 0, 100)])

@@ -67,6 +67,8 @@ class Case:
     last_attempt: datetime | None = None
     approved: bool = False
     """A person said that it is to be done."""
+    slot_passed: bool = False
+    """It is planned, and was held back until its slot was over: it tidies up and refuses with `plan`."""
     memory: Memory = field(default_factory=NoMemory)
     allowance: Callable[[SystemEvent], Allowance] = lambda _: Allowance.NONE
     """Says what drills allow about a system event, which was just read, on this resource. What is simulated is answered

@@ -56,7 +56,7 @@ from cloudheal.record.incidents import (
 from cloudheal.record.log_alarms import alarm_fires
 from cloudheal.record.memberships import places_of
 from cloudheal.record.parking import bind_playbook
-from cloudheal.record.plans import put_back
+from cloudheal.record.plans import has_lost_slot, put_back
 from cloudheal.record.spending import spend
 from cloudheal.record.steps import CALL_MILLIS, ClaimedIntents
 from cloudheal.record.system_events import is_news
@@ -180,6 +180,7 @@ class Healer:
                 attempts=found.attempts,
                 last_attempt=found.last_attempt,
                 approved=found.approved,
+                slot_passed=playbook.planned and self._has_lost_slot(found.run),
             )
             return _discreet(playbook.run(case, hands))
         except (EngineError, sa.exc.SQLAlchemyError) as problem:
@@ -195,6 +196,10 @@ class Healer:
     def _places(self, resource: ResourceId) -> Sequence[Place]:
         with self.store.snapshot() as connection:
             return places_of(connection, resource)
+
+    def _has_lost_slot(self, run: str) -> bool:
+        with self.store.snapshot() as connection:
+            return has_lost_slot(connection, run)
 
     def _fires(self, trouble: Trouble) -> bool | None:
         if trouble.kind != ALARM:
@@ -250,7 +255,8 @@ class Healer:
             playbook = self.playbooks.get(found.playbook)
             is_planned = playbook is not None and playbook.planned and state is RunState.WAITING
             # What waits for its own deed to show goes on when it does; another slot would leave it half done till then.
-            if is_planned and refusal.reason is not Reason.UNDERWAY and not has_begun(connection, found.run):
+            idle = refusal.reason is not Reason.UNDERWAY and not has_begun(connection, found.run)
+            if is_planned and (idle or refusal.reason is Reason.PLAN):
                 put_back(connection, found.run, until or now)
             self.freed(connection, found.group, now)
             return True

@@ -56,6 +56,8 @@ def _tell(connection: sa.Connection, incident: OpenIncident, event: Event, now: 
     """End an incident on which nothing was done, or wake its run; says whether it ended."""
     ending = ENDINGS.get(event.status)
     underway = incident.waits_for == Reason.UNDERWAY or incident.has_begun
+    if incident.state is RunState.PLANNED:
+        underway = False  # whatever it had begun was taken back before it returned to the plan
     if ending is not None and incident.has_begun and incident.state is RunState.ASKING:
         # Whatever it asked, it has something to tidy up, and the end of the event may be the answer.
         return not keep_waiting(connection, incident.run, RunState.WAITING, Reason.UNDERWAY, now, now)

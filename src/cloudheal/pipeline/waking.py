@@ -30,7 +30,7 @@ from cloudheal.record.approvals import answers_to, ask, expire
 from cloudheal.record.budget import grant, is_granted, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
-from cloudheal.record.plans import is_another_at_work, miss, plan_row, under_maintenance
+from cloudheal.record.plans import is_another_at_work, lose_slot, miss, plan_row, under_maintenance
 from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient, foremost, keep_waiting
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import Rule
@@ -201,6 +201,8 @@ class Waker:
     ) -> Reason | None:
         if not begin(connection, patient.run, patient.look, said.answered_by if said else "", now):
             return None
+        if patient.state is RunState.WAITING and patient.waits_for != Reason.UNDERWAY:
+            lose_slot(connection, patient.run, patient.waits_for, now - self.maintenance.catch_up, now)
         if deadline is not None:
             supersede(connection, patient.subject, patient.incident, now)
         if patient.rule not in self.rules.looking:

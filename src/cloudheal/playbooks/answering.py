@@ -29,7 +29,7 @@ from cloudheal.playbooks import aftermath, leaving, ordering, probing
 from cloudheal.playbooks.aftermath import After
 from cloudheal.playbooks.leaving import SupersededError
 from cloudheal.playbooks.ordering import PAUSE, TRIES, LookOverError, held_back
-from cloudheal.playbooks.preparing import NotPreparedError, Preparation
+from cloudheal.playbooks.preparing import SLOT_PASSED, NotPreparedError, Preparation
 from cloudheal.playbooks.probing import ProbeParameters
 from cloudheal.playbooks.sight import EventSeen, ServerSeen
 from cloudheal.ports.cloud import Command, Shell
@@ -129,6 +129,16 @@ class Answering:
         if not claimed.ok:
             refusal = None if claimed.code == SHARED else held_back(claimed)
             raise LookOverError(refusal or Refusal(Reason.UNDERWAY, after=PAUSE))
+
+    def _keep_to_its_slot(self) -> None:
+        """Return to the plan where the slot passed while a guard objected; what was taken out goes back first."""
+        if not self._case.slot_passed:
+            return
+        if not self._ready.put_back():
+            raise LookOverError(End(Healed.NOT_HEALED, "not_put_back", self._ready.told))
+        if not self._hands.note(SLOT_PASSED, self._ready.told):
+            raise SupersededError
+        raise LookOverError(Refusal(Reason.PLAN))
 
     def _prepare(self, first: Callable[[], object] | None = None) -> None:
         """Prepare as the rule says; what fails ends the run or is a warning, as the rule says too."""

@@ -27,6 +27,8 @@ from cloudheal.verify.membership import receives
 
 #: How long the groups may take to read as wanted.
 GIVE_UP = timedelta(minutes=2)
+#: The step that keeps that a slot passed before anything but preparing was done: what comes after it is prepared anew.
+SLOT_PASSED = "slot passed"
 #: A disk that is copied already by somebody else; waiting for that copy does as well.
 _COPIED_ALREADY = "IncorrectDiskStatus.CreatingSnapshot"
 
@@ -53,11 +55,17 @@ class Preparation:
     told: dict[str, str] = field(default_factory=dict)
     """What was reached, for the evidence."""
     _made: set[str] = field(default_factory=set)
-    """Copies that this run ordered."""
+    """Copies that this run ordered in its slot."""
+    _lately: Sequence[Deed] = ()
+    """What was done in this slot."""
+    _slot: str = ""
+    """Tells the orders of this slot from those of earlier ones; empty in the first."""
 
     def __post_init__(self) -> None:
         self.owed = taken_out(self.deeds)
-        self._made = {str(one.value["id"]) for one in self.deeds if one.name.startswith("snapshot ") and one.value}
+        passed = [number for number, one in enumerate(self.deeds, 1) if one.name == SLOT_PASSED]
+        self._lately, self._slot = self.deeds[passed[-1] if passed else 0 :], f" {len(passed)}" if passed else ""
+        self._made = {str(one.value["id"]) for one in self._lately if one.name.startswith("snapshot ") and one.value}
 
     # --- copies of disks -------------------------------------------------------------------------
 
@@ -71,7 +79,7 @@ class Preparation:
         failed = sorted(one.id for one in done.copies if one.has_failed and one.id in self._made)
         if failed and missing:
             raise NotPreparedError("snapshot_failed", ", ".join(failed))
-        began = min((one.at for one in self.deeds if one.name.startswith("snapshot ")), default=self.at)
+        began = min((one.at for one in self._lately if one.name.startswith("snapshot ")), default=self.at)
         if missing and self.at - began >= limit:
             raise NotPreparedError("snapshot_timeout", ", ".join(missing))
         if missing:
@@ -95,11 +103,11 @@ class Preparation:
         return _Copies.of_json(seen.value)
 
     def _begun(self, disk: str) -> bool:
-        return any(one.name.startswith(f"snapshot {disk} ") and one.outcome == Kind.OK for one in self.deeds)
+        return any(one.name.startswith(f"snapshot {disk} ") and one.outcome == Kind.OK for one in self._lately)
 
     def _order_copy(self, disk: str) -> None:
         name = f"cloudheal-before-{self.case.trouble.id}"[:128]
-        token = token_of(self.case.run, "snapshot", disk)
+        token = token_of(self.case.run, f"snapshot{self._slot}", disk)
 
         def send(seconds: float) -> Made:
             return self.case.backups.snapshot(self.case.resource.region, disk, name, token, seconds)
@@ -164,7 +172,7 @@ class Preparation:
 
     def run_command(self, command: Command) -> None:
         """Run a command inside the server and see that it went well. Raises NotPreparedError, LookOverError."""
-        ran = commanding.done(self.case, self.hands, Errand("command", command), self.deeds, self.at)
+        ran = commanding.done(self.case, self.hands, Errand(f"command{self._slot}", command), self._lately, self.at)
         if not ran.went_well:
             raise NotPreparedError(ran.code, ran.text)
         self.told["command"] = ran.id

@@ -100,6 +100,7 @@ class _Answer(Answering):
             return self._share(event, server)
         self._leave_it_to_the_platform(event, server)
         self._heed(_objection(event, server))
+        self._keep_to_its_slot()
         if not evidence.gather(self._case, self._hands):
             raise SupersededError
         if event.simulated and not event.drill:

@@ -128,6 +128,7 @@ class _Answer(Answering):
             return self._unread(server, event.problem or server.problem)
         if asks := self._check(event, server):
             return asks
+        self._keep_to_its_slot()
         if not evidence.gather(self._case, self._hands):
             raise SupersededError
         if event.simulated and not event.drill:

@@ -77,6 +77,12 @@ def has_begun(connection: sa.Connection, run: str) -> bool:
     return connection.scalar(sa.select(STEP.c.number).where(STEP.c.run == run, touched).limit(1)) is not None
 
 
+def has_acted(connection: sa.Connection, run: str) -> bool:
+    """Say whether a run did, or may have done, what it is for; that it prepared its resource is no such thing."""
+    acted = (STEP.c.kind == StepKind.ACT.value) & STEP.c.outcome.not_in(_NOT_DONE)
+    return connection.scalar(sa.select(STEP.c.number).where(STEP.c.run == run, acted).limit(1)) is not None
+
+
 def states_told(connection: sa.Connection, subject: ResourceId, type_: str, since: datetime) -> list[str]:
     """Return the states that messages told of a resource since an instant, in order."""
     asked = {**names_of(subject), "of_type": type_, "since": millis_of(since)}

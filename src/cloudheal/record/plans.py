@@ -21,7 +21,7 @@ from cloudheal.model.incident import RunState, StepKind, Trouble
 from cloudheal.model.plan import Binding, Policy, Slot, TooLate, Unplaced
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.record.approvals import withdraw
-from cloudheal.record.deeds import has_begun
+from cloudheal.record.deeds import has_acted, has_begun
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.outbox import Notice, Topic, tell
@@ -200,15 +200,31 @@ def miss(connection: sa.Connection, run: str, why: str, earliest: datetime, at: 
     if not _change(connection, run, {"earliest": millis_of(earliest), "pinned": None, "begin": None}):
         return False
     connection.execute(sa.update(RUN).where(RUN.c.id == run).values(next_eligible=None))
-    _tell(connection, run, at, f"missed: {why}")
-    resource, incident = about_run(connection, run)
-    facts = {"resource": resource, "reason": why}
-    tell(connection, Notice(Topic.PLAN_MISSED, at, f"{Topic.PLAN_MISSED}|{run}", incident, facts))
+    _tell_missed(connection, run, why, at)
     return True
 
 
+def lose_slot(connection: sa.Connection, run: str, why: str, latest: datetime, at: datetime) -> bool:
+    """Write that a run which was held back in its slot has none any more, where that began before `latest`.
+
+    False where it has one still, and for what was acted on: that is seen to its end. People are told.
+    """
+    passed = (PLAN.c.run == run) & (PLAN.c.begin < millis_of(latest))
+    lost = sa.update(PLAN).where(passed).values(begin=None, pinned=None, earliest=millis_of(at))
+    if has_acted(connection, run) or connection.execute(lost).rowcount != 1:
+        return False
+    _tell_missed(connection, run, why, at)
+    return True
+
+
+def has_lost_slot(connection: sa.Connection, run: str) -> bool:
+    """Say whether a run of the plan is at work whose slot has passed: see `lose_slot`."""
+    lost = (PLAN.c.run == run) & PLAN.c.begin.is_(None) & (PLAN.c.binding == "")
+    return connection.execute(sa.select(PLAN.c.run).where(lost)).first() is not None
+
+
 def put_back(connection: sa.Connection, run: str, at: datetime) -> bool:
-    """Return a run to the plan that rests without having done anything; it gets a slot that begins after `at`."""
+    """Return a run to the plan that rests and has nothing to go on with; it gets a slot that begins after `at`."""
     rests = (RUN.c.id == run) & RUN.c.state.in_((RunState.WAITING.value, RunState.ASKING.value))
     values = {"state": RunState.PLANNED.value, "waits_for": Reason.PLAN.value, "next_eligible": None}
     if connection.execute(sa.update(RUN).where(rests).values(values)).rowcount != 1:
@@ -286,6 +302,13 @@ def _write(connection: sa.Connection, row: PlanRow, values: Mapping[str, Any]) -
     if values["policy"] != Policy.ASK.value and values["then"] != TooLate.ASK.value:
         withdraw(connection, row.run)  # what it was asked about is not to be
     return True
+
+
+def _tell_missed(connection: sa.Connection, run: str, why: str, at: datetime) -> None:
+    _tell(connection, run, at, f"missed: {why}")
+    resource, incident = about_run(connection, run)
+    facts = {"resource": resource, "reason": why}
+    tell(connection, Notice(Topic.PLAN_MISSED, at, f"{Topic.PLAN_MISSED}|{run}", incident, facts))
 
 
 def _tell(

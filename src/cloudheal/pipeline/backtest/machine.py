@@ -217,7 +217,8 @@ class Machine:
     def rested(self, run: Run, code: str, until: datetime | None) -> None:
         """Follow the record: a look ended without a verdict."""
         reason = reason_of(code)
-        state = RunState.WAITING if reason and OUTCOMES[reason] is Outcome.WAIT else RunState.ASKING
+        states = {Outcome.WAIT: RunState.WAITING, Outcome.PLAN: RunState.PLANNED}
+        state = states.get(OUTCOMES[reason], RunState.ASKING) if reason else RunState.ASKING
         self._rest(run, state, code, until, rests=True)
         if code != Reason.UNDERWAY:
             self._give_back(run)
