@@ -34,13 +34,49 @@ def healed(database: Database, database_url: str, tmp_path: Path) -> Shell:
     return shell(tmp_path, database_url)
 
 
-@pytest.mark.parametrize("words", [("explain", "nope"), ("playbooks", "show", "nope"), ("logs", "query", "nope")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "nope"),
+        ("timeline", "nope"),
+        ("instances", "show", "nope"),
+        ("playbooks", "show", "nope"),
+        ("logs", "query", "nope"),
+    ],
+)
 def test_a_program_is_told_what_was_not_found(healed: Shell, words: tuple[str, ...]) -> None:
     """The sentence that people get is the `error` of a document; the exit code is the same."""
     printed = healed(*words)
     assert (printed.code, healed(*words, "--json").code) == (1, 1)
     assert healed.json(*words) == {"error": printed.text.strip()}
     assert "nope" in printed.text
+
+
+def test_a_server_to_which_nothing_happened_is_told_from_one_that_is_not_known(healed: Shell) -> None:
+    """Who mistypes an id does not take it for a server without troubles."""
+    assert healed("timeline", "quiet").text == "Nothing has happened to quiet that is on record.\n"
+    assert "no server, incident or run is called so" in healed("timeline", "quite").text
+
+
+def test_a_kind_of_rows_that_there_is_not_is_refused_with_those_like_it(healed: Shell) -> None:
+    """By its code as by its words; nothing found is not the answer to a slip of the pen."""
+    for typed, meant in (("incident.end", "incident.ended"), ("incident end", "incident ended")):
+        refused = healed("audit", "search", "--kind", typed)
+        assert (refused.code, meant in refused.text) == (2, True)
+        assert healed.json("audit", "search", "--kind", meant) != []
+
+
+def test_tables_tell_verdicts_and_states_in_the_operators_language(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """Programs read the codes, which are the same in every language."""
+    with database.transaction() as connection:
+        one_healing(connection)
+    chinese = shell(tmp_path, database_url, language="zh")
+    assert "已恢复" in chinese.done("incidents")
+    assert "healed" not in chinese.done("timeline", "i-1")
+    assert "已结束" in chinese.done("runs")
+    assert (chinese.json("incidents")[0]["verdict"], chinese.json("runs")[0]["state"]) == ("healed", "ended")
 
 
 def test_a_server_is_meant_by_its_name(healed: Shell) -> None:

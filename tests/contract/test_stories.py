@@ -115,7 +115,7 @@ def test_a_healing_is_explained_from_arrival_to_verdict(database: Database) -> N
         "  2026-03-02 20:00:01 CST  Rule restart wanted playbook restart_stopped.",
         "  2026-03-02 20:00:02 CST  Worker worker-1 began look 0.",
         "  2026-03-02 20:00:03 CST  start 1: about to be done; the intent was written down first.",
-        "  2026-03-02 20:00:04 CST  start 1: the cloud accepted it, code -, request REQ-42.",
+        "  2026-03-02 20:00:04 CST  start 1: the cloud accepted it, request REQ-42.",
         "  2026-03-02 20:01:30 CST  Worker worker-1 gave the run back.",
         "It ended at 2026-03-02 20:01:30 CST: healed [running]. Evidence: attempts 1.",
         "Time to detect 1.0 s, to act 2.0 s, to heal 1 min 30 s.",

@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     from cloudheal.record.verifying import Verified
 
 app = typer.Typer()
-audit = typer.Typer(no_args_is_help=True, help="The ledger: prove that it is whole, search it, export it.")
+audit = typer.Typer(
+    no_args_is_help=True, help="The ledger: prove that it is whole, search it, export it, see how far it was sent."
+)
 app.add_typer(audit, name="audit")
 
 Until = Annotated[str, typer.Option(help="Only before then, written like --since.")]
 #: What `pace` looks at when no time is given.
 PACE_SINCE = "30d"
+#: What kind of word the result of a row is.
+_RESULTS = {
+    "incident.ended": "verdict",
+    "run.added": "state",
+    "run.released": "state",
+    "approval.answered": "answer",
+}
+#: How the result of a row begins that tells what an operator wants of a plan.
+_ASKED = "asked for "
 
 
 @audit.command()
@@ -97,12 +108,30 @@ def _in_words(show: Show, rows: Sequence[Written]) -> Sequence[Written]:
     """Return rows with what they tell in words for people, and as it is for programs."""
     if show.as_json:
         return rows
-    return [replace(one, kind=show.text(f"kind.{one.kind}")) if show.knows(f"kind.{one.kind}") else one for one in rows]
+    return [
+        replace(one, kind=show.text(f"kind.{one.kind}"), result=_result(show, one))
+        if show.knows(f"kind.{one.kind}")
+        else one
+        for one in rows
+    ]
+
+
+def _result(show: Show, row: Written) -> str:
+    """Return the result of a row in words, where its kind says what it is."""
+    if row.result.startswith(_ASKED):
+        return show.text("value.asked_for", what=show.worded("policy", row.result.removeprefix(_ASKED)))
+    return str(show.worded(_RESULTS.get(row.kind, ""), row.result))
 
 
 def _code_of(show: Show, kind: str) -> str:
     """Return the code of a kind that is given by its code or by the word of the operator's language."""
     codes = {show.text(f"kind.{one.value}"): one.value for one in _kinds() if show.knows(f"kind.{one.value}")}
+    if kind and kind not in codes and kind not in codes.values():
+        from difflib import get_close_matches
+
+        like = get_close_matches(kind, [*codes, *codes.values()], cutoff=0.4) or list(codes)
+        told = show.text("audit.no_kind", kind=kind, kinds=", ".join(like))
+        raise typer.BadParameter(told, param_hint="--kind")
     return codes.get(kind, kind)
 
 
@@ -187,6 +216,7 @@ def timeline(
 ) -> None:
     """Tell what happened to a server or in an incident, oldest first."""
     from cloudheal.cli.called import meant
+    from cloudheal.record.inventory import instances_called
     from cloudheal.record.timelines import incident_timeline, resource_timeline
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
@@ -194,6 +224,10 @@ def timeline(
         found = incident_timeline(connection, which)
         if found is None:
             found = resource_timeline(connection, which, moment_of(since, at.clock.now(), at.zone, "--since"))
+        if not found.entries and not since:
+            is_known = bool(instances_called(connection, which))
+            at.show.fault("timeline.nothing" if is_known else "timeline.nobody", called=id_)
+            raise typer.Exit(1)
         _tell(at.show, found)
         raise typer.Exit(0 if found.entries else 1)
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from cloudheal.pipeline.drills import DrillDesk
     from cloudheal.settings.accounts import AccountSettings
 
-app = typer.Typer(no_args_is_help=True, help="Drills: simulate system events, list them, take them back.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Drills: run a scenario, bring servers down, simulate system events, list them, take them back.",
+)
 
 
 @app.command()
@@ -96,8 +99,8 @@ def cancel(
         at.show.say("drill.cancelled", count=sum(one.cancelled for one in lines))
         for one in lines:
             if not one.cancelled:
-                why = why_told(at, one.why)
-                at.show.say("drill.kept", event=one.event or "-", resource=one.resource or "-", why=why)
+                key, why = ("drill.kept" if one.resource else "drill.kept_stranger"), why_told(at, one)
+                at.show.say(key, event=one.event or "-", resource=one.resource, why=why)
     raise typer.Exit(1 if any(one.open for one in lines) else 0)
 
 

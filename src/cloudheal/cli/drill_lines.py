@@ -112,8 +112,11 @@ def stranger_line(event: str, why: str) -> CancelLine:
     return CancelLine("", "", event, cancelled=not why, why=why, open=bool(why) and why not in FINAL)
 
 
-def why_told(at: Desk, why: str) -> str:
-    """Say why an event was left alone."""
+def why_told(at: Desk, line: CancelLine) -> str:
+    """Say why an event was left alone, one of our drills or of somebody else."""
+    why = line.why
+    if why == NOT_SHOWN and not line.resource:
+        return at.show.text("drill.why.unknown")
     if why in {NOT_SHOWN, NOT_SIMULATED, NO_EVENT, NOT_SENT}:
         return at.show.text(f"drill.why.{why}")
     return at.show.text("drill.why.over", status=why) if why in FINAL else at.show.text("drill.why.code", code=why)

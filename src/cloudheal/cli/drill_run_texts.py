@@ -41,7 +41,8 @@ DRILL_RUN_EN: Final[dict[str, str]] = {
     "drill.scope.nobody": "  answered by: no rule",
     "drill.scope.dry": "  dry actions: whatever the handler would do about the drill's events is only written down",
     "drill.scope.real": "  REAL ACTIONS: the handler may act on these servers for the drill's events",
-    "drill.scope.limits": "  {calls} calls for simulated events (100 servers each); {scheduled} of 1000 wait already",
+    "drill.scope.limits": "  {calls:call|calls} for simulated events, of 100 servers each; {scheduled} of 1000"
+    " wait already",
     "drill.note": "  note: {note}",
     "drill.note.paused": "everything is paused by {who}: {reason}",
     "drill.note.held": "{scope} is held by {who}: {reason}",

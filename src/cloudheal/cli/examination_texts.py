@@ -33,7 +33,7 @@ EXAMINATION_EN: Final[dict[str, str]] = {
     "  Do the second again when the rules in the settings name other types of events.",
     "check.good": "Everything needed is in place.",
     "check.bad": "{count:finding|findings} must be mended before cloudheal can work here.",
-    "finding.settings.ok": "the settings can be read; {rules} rules compile",
+    "finding.settings.ok": "the settings can be read; {rules:rule compiles|rules compile}",
     "finding.settings.bad": "{problem}",
     "fix.settings.bad": "Mend the line named.",
     "finding.settings.unused": "{field} is accepted and not used: the groups that a server is in are found",

@@ -67,13 +67,13 @@ def show(
 
     with desk(config, as_json=as_json) as at, at.database.snapshot() as connection:
         found = lives(connection, called)
+        if not found:
+            at.show.fault("instance.none", called=called)
+            raise typer.Exit(1)
         if as_json:
             at.show.document([_document(one) for one in found])
         for one in found:
             _tell(at.show, one)
-        if not found:
-            at.show.say("instance.none", called=called)
-        raise typer.Exit(0 if found else 1)
 
 
 def _tell(show: Show, life: Life) -> None:

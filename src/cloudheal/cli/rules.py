@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudheal.pipeline.rehearsal import Rehearsed
     from cloudheal.ports.cloud import Server
 
-app = typer.Typer(no_args_is_help=True, help="Rules: test, promote, list.")
+app = typer.Typer(no_args_is_help=True, help="Rules: list, test, promote, fire a test message.")
 
 
 @dataclass(frozen=True, slots=True)

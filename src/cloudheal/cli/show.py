@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The width of tables that no terminal shows, so that ids are not cut off in files and pipes.
 WIDE = 200
+#: Columns whose values people see in words, and what kind of word it is.
+WORDED = {"verdict": "verdict", "state": "state", "policy": "policy", "channel": "channel", "channels": "channel"}
 #: So many characters of an id are shown where that is enough to name a thing by.
 BRIEF = 8
 
@@ -95,6 +97,12 @@ class Show:
         """Say whether there is a sentence of that name."""
         return key in self._texts
 
+    def worded(self, kind: str, value: object) -> object:
+        """Return a value, or each of several, in words of its kind; as it is where there are none for it."""
+        if isinstance(value, list | tuple):
+            return [self.worded(kind, one) for one in value]
+        return self._texts.get(f"value.{kind}.{value}", value)
+
     def grid(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Sheet:
         """Return a list whose columns have names that come from elsewhere; `console` prints it."""
         from cloudheal.cli.sheet import Sheet
@@ -117,7 +125,13 @@ class Show:
     ) -> None:
         heads = [self.text(f"column.{column}") for column in columns]
         lengths = {column: BRIEF if column in brief else None for column in columns}
-        cells = [[_cut(getattr(row, column), length) for column, length in lengths.items()] for row in rows]
+        cells = [
+            [
+                self.worded(WORDED.get(column, ""), _cut(getattr(row, column), length))
+                for column, length in lengths.items()
+            ]
+            for row in rows
+        ]
         self.console().print(self.grid(title, heads, cells))
 
     def _cell(self, value: object) -> str:

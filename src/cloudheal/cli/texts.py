@@ -13,6 +13,7 @@ from cloudheal.cli.log_alarm_texts import LOG_ALARM_EN, LOG_ALARM_ZH
 from cloudheal.cli.log_series_texts import LOG_SERIES_EN, LOG_SERIES_ZH
 from cloudheal.cli.logs_texts import LOGS_EN, LOGS_ZH
 from cloudheal.cli.table_texts import TABLE_EN, TABLE_ZH
+from cloudheal.cli.value_texts import VALUE_EN, VALUE_ZH
 
 _EN: Final[dict[str, str]] = {
     "none": "Nothing found.",
@@ -37,6 +38,10 @@ _EN: Final[dict[str, str]] = {
     "instance.place": "{cloud} account {account}, {region}, zone {zone}; group: {group}; tags: {tags}; locks: {locks}",
     "instance.seen": "First seen {first_seen}, described {described}.",
     "instance.gone": "First seen {first_seen}, described {described}, released {released}; it lived {lived}.",
+    "timeline.nothing": "Nothing has happened to {called} that is on record.",
+    "timeline.nobody": "Nothing is on record of {called}: no server, incident or run is called so. cloudheal instances"
+    " --released lists servers, cloudheal incidents the ids.",
+    "audit.no_kind": "the ledger knows no kind {kind}; like it: {kinds}",
     "instance.none": "No server is known by the id or name {called}; cloudheal instances --released lists them.",
     "audit.sealed": "sealed    {rows:row|rows} in {segments:segment|segments}, numbers {first} to {last}",
     "audit.unsealed": "unsealed  {rows:row|rows}, numbers {first} to {last}; a worker seals them within seconds",
@@ -160,6 +165,10 @@ _ZH: Final[dict[str, str]] = {
     "instance.place": "{cloud} 账号 {account}，{region}，可用区 {zone}；分组：{group}；标签：{tags}；锁定：{locks}",
     "instance.seen": "首次发现于 {first_seen}，最后读取属性于 {described}。",
     "instance.gone": "首次发现于 {first_seen}，最后读取属性于 {described}，释放于 {released}；存在了 {lived}。",
+    "timeline.nothing": "记录中没有 {called} 的任何经过。",
+    "timeline.nobody": "没有 {called} 的任何记录：没有这个名称的服务器、故障或执行。"
+    "用 cloudheal instances --released 查看服务器，用 cloudheal incidents 查看编号。",
+    "audit.no_kind": "账本中没有 {kind} 这一种类；相近的有：{kinds}",
     "instance.none": "没有 ID 或名称为 {called} 的服务器；用 cloudheal instances --released 查看。",
     "audit.sealed": "已封存  {rows} 行，{segments} 段，编号 {first} 至 {last}",
     "audit.unsealed": "未封存  {rows} 行，编号 {first} 至 {last}；工作进程会在数秒内封存",
@@ -262,6 +271,7 @@ _ZH: Final[dict[str, str]] = {
 _FAMILIES = (
     (_EN, _ZH),
     (TABLE_EN, TABLE_ZH),
+    (VALUE_EN, VALUE_ZH),
     (EXAMINATION_EN, EXAMINATION_ZH),
     (BACKTEST_EN, BACKTEST_ZH),
     (DRILL_EN, DRILL_ZH),

@@ -180,6 +180,8 @@ class _Teller:
         if entry.kind == Kind.RUN_PLANNED:
             return self._on_plan(entry, body)
         said = _calls_nothing(entry) or f"entry.{entry.kind}"
+        if said == "entry.step.concluded" and not body.get("code"):
+            said = "entry.step.concluded.plainly"
         may = entry.body.get("may_answer")
         names = self._say("may_answer", names=self.texts["list"].join(may)) if isinstance(may, list) else ""
         return self.texts.get(said, self.texts["entry"]).format_map(facts) + names + self._seen(entry)
@@ -217,7 +219,7 @@ class _Teller:
         yield self._say("next.over")
 
     def _facts(self, evidence: Mapping[str, str]) -> str:
-        return self.texts["list"].join(self._fact(key, value) for key, value in evidence.items())
+        return self.texts["list"].join(self._fact(key, value) for key, value in evidence.items() if value)
 
     def _fact(self, key: str, value: str) -> str:
         return f"{self._word('evidence', key)} {self.signs(value) if key in _SIGNS else value}"
