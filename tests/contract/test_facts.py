@@ -65,8 +65,10 @@ def test_what_a_batch_counts_once_is_what_it_would_count_anew(database: Database
                 mine = kept.of(other.subject, STOPPED, NOON, windows)
                 assert mine == Counting(connection).of(other.subject, STOPPED, NOON, windows)
             for name in ("web", "db"):
-                crowd = kept.crowd(name, STOPPED, NOON - HOUR)
-                assert crowd == Counting(connection).crowd(name, STOPPED, NOON - HOUR)
+                crowd = kept.crowd(subjects[0], name, STOPPED, NOON - HOUR)
+                assert crowd == Counting(connection).crowd(subjects[0], name, STOPPED, NOON - HOUR)
         last = kept.of(events[0].subject, STOPPED, NOON, windows)
-    assert (last.at_once, last.in_last_hour, *kept.crowd("web", STOPPED, NOON - HOUR)) == (3, 3, 2, 3)
+        elsewhere = replace(subjects[0], account="2000000000000002")
+        assert kept.crowd(elsewhere, "web", STOPPED, NOON - HOUR) == (0, 0)
+    assert (last.at_once, last.in_last_hour, *kept.crowd(subjects[0], "web", STOPPED, NOON - HOUR)) == (3, 3, 2, 3)
     assert last.open_incident == "n0"

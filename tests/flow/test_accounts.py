@@ -10,7 +10,7 @@ import pytest
 
 from cloudheal.model.event import Channel
 from cloudheal.record.promotions import promote
-from cloudheal.record.tables import DEAD_LETTER, EVENT, INCIDENT, RESOURCE, SYSTEM_EVENT
+from cloudheal.record.tables import DEAD_LETTER, DECISION, EVENT, INCIDENT, RESOURCE, SYSTEM_EVENT
 from cloudheal.settings.schema import Settings
 from tests.flow.watching import Watching, watching
 from tests.sim.simulator import RunningSimulator, started
@@ -91,6 +91,19 @@ def test_each_account_is_swept_and_healed_with_its_own_key(watch: Watching) -> N
     assert signed == {("cn-hangzhou", "shopkey"), ("cn-beijing", "deskkey")}
     starts = {(one["resources"][0], one["access_key"]) for one in watch.calls("StartInstance")}
     assert starts == {("i-shop", "shopkey"), ("i-desk", "deskkey")}
+
+
+def test_trouble_in_one_account_does_not_hold_back_another(watch: Watching) -> None:
+    """Groups of two accounts that are called alike are two groups: the rule's own, where there is nothing else."""
+    hit = [{"id": f"i-{n}", "region": "cn-hangzhou", "status": "Stopped"} for n in range(12)]
+    one = {"id": "i-desk", "region": "cn-beijing", "status": "Stopped"}
+    watch.simulator.world({"alibaba": {"instances": [*hit, one], "durations": {"starting": 1}, "trail_events": []}})
+    watch.tick()
+    watch.advance(1)
+    for number in range(12):
+        stopped(watch, SHOP, "cn-hangzhou", f"i-{number}")
+    stopped(watch, DESK, "cn-beijing", "i-desk")
+    assert [row.reason for row in watch.rows(DECISION)][-2:] == ["budget.share", "act"]
 
 
 def test_an_event_of_a_stranger_is_a_dead_letter(watch: Watching) -> None:

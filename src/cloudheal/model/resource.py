@@ -49,6 +49,11 @@ def _remembered(cloud: str, account: str, region: str, kind: str, id_: str) -> R
     return ResourceId(Cloud(cloud), account, region, kind, id_)
 
 
+def place_of(subject: ResourceId, group: str) -> str:
+    """Return the full name of a resource's group: two accounts may call theirs alike, and have nothing in common."""
+    return f"{subject.cloud}/{subject.account}/{group}"
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A resource as of a time; older observations never replace newer ones."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from cloudheal.model.control import Approval
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import Trouble
-from cloudheal.model.resource import ResourceId
+from cloudheal.model.resource import ResourceId, place_of
 
 #: How long a person has to answer before people are told again.
 ASK_EXPIRES = timedelta(hours=1)
@@ -35,7 +35,7 @@ def question_of(about: Asked, code: str, id_: str, now: datetime, said: str = ""
     """
     if code == Reason.STORM:
         text = f"{about.playbook} on everything in {about.group} that a storm holds back ({about.trouble})?"
-        scope = f"{Reason.STORM}|{about.rule}|{about.group}|{about.trouble}"
+        scope = f"{Reason.STORM}|{about.rule}|{place_of(about.subject, about.group)}|{about.trouble}"
         return _question(about, text, id_, now), scope
     text = said or f"{about.playbook} on {about.subject.id} ({about.trouble})? held back by {code}"
     return _question(about, text, id_, now), ""

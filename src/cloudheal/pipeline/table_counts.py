@@ -35,9 +35,11 @@ class TableCounts:
         """Return the history of a resource and its trouble, and how much is being done."""
         return self._counting.of(subject, trouble, now, windows)
 
-    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
-        """Return how many of a group are under action, and how many fell into a trouble in a window."""
-        return self._counting.crowd(group, trouble, now - window)
+    def crowd(
+        self, subject: ResourceId, group: str, trouble: Trouble, now: datetime, window: timedelta
+    ) -> tuple[int, int]:
+        """Return how many of a resource's group are under action, and how many fell into a trouble in a window."""
+        return self._counting.crowd(subject, group, trouble, now - window)
 
     def is_touched(self, subject: ResourceId) -> bool:
         """Say whether a run has the right to touch a resource."""

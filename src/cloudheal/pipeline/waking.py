@@ -75,7 +75,7 @@ class Waker:
         counts = TableCounts(connection)
         woken, full, late = 0, set[tuple[str, str, str]](), set[str]()
         for one in patients:
-            if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.group) in full:
+            if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.place) in full:
                 continue
             said = answers.get(one.run)
             if said is not None and said.answer is Answer.EXPIRED and one.state is not RunState.PLANNED:
@@ -87,7 +87,7 @@ class Waker:
                 counts.granted(one.subject)
                 woken += 1
             if refused in SHARED:
-                full.add((one.rule, refused, one.group if refused in OF_GROUP else ""))
+                full.add((one.rule, refused, one.place if refused in OF_GROUP else ""))
         return woken
 
     def _expire(self, connection: sa.Connection, patient: Patient, now: datetime, *, tell: bool) -> bool:

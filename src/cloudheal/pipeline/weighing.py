@@ -50,8 +50,10 @@ class Counts(Protocol):
     def counted(self, subject: ResourceId, trouble: Trouble, now: datetime, windows: Windows) -> Counted:
         """Return the history of a resource and its trouble, and how much is being done."""
 
-    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
-        """Return how many of a group are under action, and how many fell into a trouble in a window."""
+    def crowd(
+        self, subject: ResourceId, group: str, trouble: Trouble, now: datetime, window: timedelta
+    ) -> tuple[int, int]:
+        """Return how many of a resource's group are under action, and how many fell into a trouble in a window."""
 
     def is_touched(self, subject: ResourceId) -> bool:
         """Say whether a run has the right to touch a resource, at work or resting."""
@@ -236,7 +238,7 @@ def crowd(
     """
     members, unhealthy = counts.size(subject, group, rule.resources if group == f"rule:{rule.name}" else None)
     unhealthy += bool(members) and not counts.is_down(subject, group)
-    under_action, fallen = counts.crowd(group, trouble, now, rule.limits.storm_window)
+    under_action, fallen = counts.crowd(subject, group, trouble, now, rule.limits.storm_window)
     # One more trouble of a server that is under action already takes no further server away from its group.
     under_action -= bool(under_action) and counts.is_touched(subject)
     return Group(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, RunState, StepKind, Trouble
-from cloudheal.model.resource import ResourceId
+from cloudheal.model.resource import ResourceId, place_of
 from cloudheal.record.budget import AT_ONCE
 from cloudheal.record.bulk import among, texts
 from cloudheal.record.incidents import attempts_where
@@ -61,13 +61,18 @@ _EITHER = sa.union(
     sa.select(RUN.c.incident).join(GRANT, GRANT.c.run == RUN.c.id),
 ).subquery()
 _ACTED = sa.select(sa.func.count()).select_from(_EITHER)
+_IN_GROUP = (
+    (INCIDENT.c.group == sa.bindparam("group"))
+    & (INCIDENT.c.cloud == sa.bindparam("of_cloud"))
+    & (INCIDENT.c.account == sa.bindparam("of_account"))
+)
 _UNDER_ACTION = (
     sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource)))
     .select_from(GRANT.join(RUN, RUN.c.id == GRANT.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident))
-    .where(INCIDENT.c.group == sa.bindparam("group"))
+    .where(_IN_GROUP)
 )
 _FELL = sa.select(sa.func.count(sa.distinct(INCIDENT.c.resource))).where(
-    INCIDENT.c.group == sa.bindparam("group"),
+    _IN_GROUP,
     INCIDENT.c.trouble == sa.bindparam("trouble"),
     INCIDENT.c.detected >= _SINCE,
 )
@@ -134,9 +139,9 @@ class Counting:
             at_work=not unheard and _at_work(self._connection, subject),
         )
 
-    def crowd(self, group: str, trouble: Trouble, since: datetime) -> tuple[int, int]:
-        """Count how many of a group are under action, and how many fell into a trouble since."""
-        return self._under_action(group), self._fallen(group, trouble, since)
+    def crowd(self, subject: ResourceId, group: str, trouble: Trouble, since: datetime) -> tuple[int, int]:
+        """Count how many of a resource's group are under action, and how many fell into a trouble since."""
+        return self._under_action(subject, group), self._fallen(subject, group, trouble, since)
 
     def is_touched(self, subject: ResourceId) -> bool:
         """Say whether any run has a grant for a resource."""
@@ -144,7 +149,7 @@ class Counting:
 
     def opened(self, subject: ResourceId, trouble: Trouble, group: str) -> int:
         """Take in that an incident was opened; returns how many numbers that changed."""
-        same = [name for name in self._fell if name[:2] == (group, trouble.kind)]
+        same = [name for name in self._fell if name[:2] == (place_of(subject, group), trouble.kind)]
         for name in same:
             if subject in self._unheard:
                 self._fell[name] += 1
@@ -165,13 +170,14 @@ class Counting:
     def _in_last_hour(self, now: datetime) -> int:
         return self._once(now, lambda: _acted_since(self._connection, now - HOUR))
 
-    def _under_action(self, group: str) -> int:
-        return self._once(("group", group), lambda: _under_action(self._connection, group))
+    def _under_action(self, subject: ResourceId, group: str) -> int:
+        place = ("group", place_of(subject, group))
+        return self._once(place, lambda: _under_action(self._connection, subject, group))
 
-    def _fallen(self, group: str, trouble: Trouble, since: datetime) -> int:
-        name = (group, trouble.kind, since)
+    def _fallen(self, subject: ResourceId, group: str, trouble: Trouble, since: datetime) -> int:
+        name = (place_of(subject, group), trouble.kind, since)
         if name not in self._fell:
-            self._fell[name] = _fell(self._connection, group, trouble, since)
+            self._fell[name] = _fell(self._connection, subject, group, trouble, since)
         return self._fell[name]
 
     def _once(self, name: object, counted: Callable[[], int]) -> int:
@@ -221,13 +227,17 @@ def _acted_since(connection: sa.Connection, since: datetime) -> int:
     return connection.scalar(_ACTED, {"since": millis_of(since)}) or 0
 
 
-def _under_action(connection: sa.Connection, group: str) -> int:
-    return connection.scalar(_UNDER_ACTION, {"group": group}) or 0
+def _under_action(connection: sa.Connection, subject: ResourceId, group: str) -> int:
+    return connection.scalar(_UNDER_ACTION, _naming(subject, group)) or 0
 
 
-def _fell(connection: sa.Connection, group: str, trouble: Trouble, since: datetime) -> int:
-    values = {"group": group, "trouble": trouble.kind, "since": millis_of(since)}
+def _fell(connection: sa.Connection, subject: ResourceId, group: str, trouble: Trouble, since: datetime) -> int:
+    values = {**_naming(subject, group), "trouble": trouble.kind, "since": millis_of(since)}
     return connection.scalar(_FELL, values) or 0
+
+
+def _naming(subject: ResourceId, group: str) -> dict[str, str]:
+    return {"group": group, "of_cloud": str(subject.cloud), "of_account": subject.account}
 
 
 def _moment(millis: int | None) -> datetime | None:

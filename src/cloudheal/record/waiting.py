@@ -15,7 +15,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
 from cloudheal.model.inventory import DELETED
 from cloudheal.model.plan import TooLate
-from cloudheal.model.resource import Cloud, ResourceId
+from cloudheal.model.resource import Cloud, ResourceId, place_of
 from cloudheal.model.trigger import RECOVERED
 from cloudheal.record.budget import give_back
 from cloudheal.record.bulk import among, texts
@@ -83,6 +83,11 @@ class Patient(NamedTuple):
     group: str
     occurred: datetime
 
+    @property
+    def place(self) -> str:
+        """The full name of its group."""
+        return place_of(self.subject, self.group)
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -102,9 +107,12 @@ def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Pat
     has answered. Of many that wait for the same, the first `SAME` are enough: the others wait behind them.
     """
     order = (RUN.c.occurred, RUN.c.id)
-    line = (RUN.c.rule, RUN.c.waits_for, sa.case((RUN.c.waits_for.in_(_FULL), ""), else_=RUN.c.group))
+    about = INCIDENT.alias()
+    theirs = (about.c.cloud, about.c.account, RUN.c.group)
+    line = (RUN.c.rule, RUN.c.waits_for, *(sa.case((RUN.c.waits_for.in_(_FULL), ""), else_=one) for one in theirs))
     behind = sa.func.row_number().over(partition_by=line, order_by=order)
     chosen = sa.select(RUN.c.id, RUN.c.waits_for, behind.label("behind"))
+    chosen = chosen.join(about, about.c.id == RUN.c.incident)
     ready = chosen.where(_is_ready(connection, now)).subquery()
     few = sa.case((ready.c.waits_for.in_(_ROOM), FOREMOST), else_=SAME)
     some = _IN_LINE.where(RUN.c.id.in_(sa.select(ready.c.id).where(ready.c.behind <= few))).limit(limit)

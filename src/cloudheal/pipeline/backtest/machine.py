@@ -278,12 +278,12 @@ class Machine:
         full = set[tuple[str, str, str]]()
         for run in runs:
             one = run.patient
-            mine = {(one.rule, run.waits_for, ""), (one.rule, run.waits_for, one.group)}
+            mine = {(one.rule, run.waits_for, ""), (one.rule, run.waits_for, one.place)}
             if not run.is_patient or not mine.isdisjoint(full):
                 continue
             refused = self._walk(run, approved=False)
             if refused in SHARED:
-                full.add((one.rule, refused.value, one.group if refused in OF_GROUP else ""))
+                full.add((one.rule, refused.value, one.place if refused in OF_GROUP else ""))
 
     def _walk(self, run: Run, *, approved: bool) -> Reason:
         if run.rests and run.waits_for == Reason.UNDERWAY:
@@ -359,7 +359,7 @@ class Machine:
                 del self._waiting[self._place(run)]
 
     def _place(self, run: Run) -> tuple[str, str, str]:
-        return run.patient.rule, run.waits_for, run.patient.group
+        return run.patient.rule, run.waits_for, run.patient.place
 
     def _give_back(self, run: Run) -> None:
         match self.memory.given_back(run.patient.incident):

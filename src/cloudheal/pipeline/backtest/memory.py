@@ -16,7 +16,7 @@ from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel, Event
 from cloudheal.model.incident import FAILURE, INTERRUPTION, MAINTENANCE, Healed, Mode, Trouble
 from cloudheal.model.inventory import DELETED, RUNNING, STOPPED, Known
-from cloudheal.model.resource import Resource, ResourceId
+from cloudheal.model.resource import Resource, ResourceId, place_of
 from cloudheal.model.system_event import rank
 from cloudheal.pipeline.backtest.servers import KEYS, Members, Server, latest
 from cloudheal.record.facts import HOUR, Counted, Windows
@@ -93,9 +93,12 @@ class Memory:
             bool(self._at_work.get(subject)),
         )
 
-    def crowd(self, group: str, trouble: Trouble, now: datetime, window: timedelta) -> tuple[int, int]:
-        """Return how many of a group are under action, and how many fell into a trouble in a window."""
-        return len(self._under_action.get(group, ())), self._fell_since(group, trouble.kind, window, now)
+    def crowd(
+        self, subject: ResourceId, group: str, trouble: Trouble, now: datetime, window: timedelta
+    ) -> tuple[int, int]:
+        """Return how many of a resource's group are under action, and how many fell into a trouble in a window."""
+        place = place_of(subject, group)
+        return len(self._under_action.get(place, ())), self._fell_since(place, trouble.kind, window, now)
 
     def is_touched(self, subject: ResourceId) -> bool:
         """Say whether a run has the right to touch a resource."""
@@ -216,7 +219,7 @@ class Memory:
         """Take in that an incident was opened."""
         self._servers[subject].open[trouble] = incident
         for window in self._storms:
-            fell = self._fell.setdefault((group, trouble.kind, window), {})
+            fell = self._fell.setdefault((place_of(subject, group), trouble.kind, window), {})
             fell.pop(subject.id, None)
             fell[subject.id] = at
 
@@ -227,7 +230,7 @@ class Memory:
         self._grants[incident] = (subject, group)
         if incident not in self._acted:
             self._idle.add(incident)
-        touched = self._under_action[group]
+        touched = self._under_action[place_of(subject, group)]
         touched[subject.id] = touched.get(subject.id, 0) + 1
         server = self._servers[subject]
         server.granted += 1
@@ -240,7 +243,7 @@ class Memory:
         subject, group = self._grants.pop(incident)
         freed = Freed.RATE if incident in self._idle else Freed.ROOM
         self._idle.discard(incident)
-        touched = self._under_action[group]
+        touched = self._under_action[place_of(subject, group)]
         touched[subject.id] -= 1
         if not touched[subject.id]:
             del touched[subject.id]
@@ -392,8 +395,8 @@ class Memory:
             if incident in self._grants:
                 self._idle.add(incident)
 
-    def _fell_since(self, group: str, kind: str, window: timedelta, now: datetime) -> int:
-        fell = self._fell.get((group, kind, window))
+    def _fell_since(self, place: str, kind: str, window: timedelta, now: datetime) -> int:
+        fell = self._fell.get((place, kind, window))
         if not fell:
             return 0
         while fell:
