@@ -7,13 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from cloudheal.model.drill import DrillOrder
 from cloudheal.model.event import Event
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.record.clues import SKEW, failures_near, own_operations, own_requests
 from cloudheal.record.database import Database
+from cloudheal.record.drills import add_drill, note_events
 from cloudheal.record.inbox import add_events
 from cloudheal.record.incidents import add_run, end_incident, note_action, open_incident
 from cloudheal.record.steps import conclude
+from cloudheal.record.system_events import note_system_events
 from cloudheal.record.workers import claim
 from tests.contract.intents import intend
 from tests.contract.test_inbox import NOON, an_event
@@ -55,6 +58,23 @@ def test_a_failure_reported_near_the_stop_is_found(database: Database) -> None:
 def test_what_is_no_failure_of_this_server_explains_nothing(database: Database, other: Event) -> None:
     """Another time, server or account, a drill, or a failure that did not come."""
     assert failures(database, other) == []
+
+
+@pytest.mark.parametrize("known", ["by the list", "by its id", "asked for"])
+def test_a_message_of_a_drill_that_does_not_say_so_is_no_failure(database: Database, known: str) -> None:
+    """What is simulated makes no stop an accident: nothing real is started for it. Of another id it may be real."""
+    said = {"event_id": "e-1", "event_type": "SystemFailure.Reboot"}
+    message = an_event("drill", said)._replace(type=FAILURE.type, status="Executing")
+    order = DrillOrder("d-1", "x", [SUBJECT], FAILURE.type, NOON, False, "li", NOON, NOON)
+    with database.transaction() as connection:
+        note_system_events(connection, [message._replace(simulated=known == "by the list")], NOON)
+        if known != "by the list":
+            add_drill(connection, order)
+        if known == "by its id":
+            note_events(connection, "d-1", (SUBJECT.cloud, SUBJECT.account, SUBJECT.region), {SUBJECT.id: "e-1"}, NOON)
+    assert failures(database, message) == []
+    real = message._replace(key="real", data={**said, "event_id": "e-2"})
+    assert failures(database, real) == ([] if known == "asked for" else ["Instance:SystemFailure.Reboot 0"])
 
 
 def operate(database: Database, step: str, outcome: str = "ok", ended: timedelta | None = None) -> None:

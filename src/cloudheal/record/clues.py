@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from cloudheal.model.drill import DrillState
 from cloudheal.model.resource import ResourceId
+from cloudheal.record.drills import IS_SIMULATED
 from cloudheal.record.moments import millis_of, moment_of
 from cloudheal.record.naming import about, names_of
-from cloudheal.record.tables import EVENT, INCIDENT, RUN, STEP
+from cloudheal.record.tables import DRILL, EVENT, INCIDENT, RUN, STEP, SYSTEM_EVENT
 
 _FAILURES = ("Instance:SystemFailure.%", "Instance:InstanceFailure.%")
 #: A failure that did not come, after all.
@@ -21,7 +23,19 @@ SKEW = timedelta(seconds=30)
 
 _TOLD = sa.or_(*(EVENT.c.type.like(pattern) for pattern in _FAILURES)) & EVENT.c.status.not_in(_CALLED_OFF)
 _NEAR = EVENT.c.occurred.between(sa.bindparam("since"), sa.bindparam("until")) & EVENT.c.simulated.is_(False)
-_FAILED = sa.select(EVENT.c.type, EVENT.c.occurred).where(about(EVENT), _TOLD, _NEAR)
+_S, _D = SYSTEM_EVENT.c, DRILL.c
+#: What looks like a message about a real event and tells of a drill: of one that is known to be simulated, or that was
+#: asked for just now, so that its id is not known yet.
+_OF_A_DRILL = sa.exists().where(
+    *(IS_SIMULATED, _S.cloud == EVENT.c.cloud, _S.account == EVENT.c.account, _S.resource == EVENT.c.resource),
+    EVENT.c.data.contains('"' + _S.id + '"'),
+)
+_ASKED_FOR = sa.exists().where(
+    *(_D.cloud == EVENT.c.cloud, _D.account == EVENT.c.account, _D.resource == EVENT.c.resource),
+    *(_D.type == EVENT.c.type, _D.state == DrillState.CREATING.value),
+)
+_REAL = ~_OF_A_DRILL.correlate(EVENT) & ~_ASKED_FOR.correlate(EVENT)
+_FAILED = sa.select(EVENT.c.type, EVENT.c.occurred).where(about(EVENT), _TOLD, _NEAR, _REAL)
 _OF_RUNS = STEP.join(RUN, RUN.c.id == STEP.c.run).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
 _BEGUN = INCIDENT.c.acted.is_not(None) & (INCIDENT.c.acted <= sa.bindparam("begun_by"))
 _GOING_ON = INCIDENT.c.ended.is_(None) | (INCIDENT.c.ended >= sa.bindparam("ended_after"))
