@@ -130,6 +130,26 @@ def test_an_event_is_not_over_because_its_incident_is(database: Database) -> Non
     assert (found.status, found.over, found.verified) == ("Scheduled", None, NOON + 2 * HOUR)
 
 
+def test_an_event_that_opened_two_incidents_is_one_event(database: Database) -> None:
+    """A person turned it down, and then it befell the server: one line, one ending, and the rate of one event."""
+    told = [announced(5), announced(5, "Executed", DAY)]
+    with database.transaction() as connection:
+        add_events(connection, told)
+        note_system_events(connection, told, NOON)
+        for number, trouble, event in ((1, "maintenance", told[0]), (2, "failure", told[1])):
+            at = NOON + number * HOUR
+            open_incident(connection, f"inc-{number}", event, Trouble(trouble, "e-5"), "", at)
+            run = Run(f"run-{number}", f"inc-{number}", "r", "p", "d", Mode.AUTO, RunState.STARTING)
+            add_run(connection, run)
+            verdict = Healed.NOT_HEALED if number == 1 else Healed.HEALED
+            end_incident(connection, Verdict(f"inc-{number}", verdict, at + HOUR, {}), f"run-{number}")
+        note_action(connection, "inc-1", NOON + HOUR)
+    found = reviewed(database)
+    (event,) = found.announced
+    assert (event.decided, event.acted, event.verified) == (NOON + HOUR, NOON + HOUR, NOON + 3 * HOUR)
+    assert (event.verdict, event.left, found.endings) == ("healed", 23 * HOUR, {"Executed": 1})
+
+
 def test_nothing_is_not_zero_percent(database: Database) -> None:
     """In a span in which nothing happened rates and times are absent."""
     recorded(database)

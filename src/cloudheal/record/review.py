@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -145,31 +146,42 @@ def _months(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[da
 
 
 def _announced(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Announced]:
+    """Yield each event once, however many incidents it opened: one that was turned down may befall its server yet."""
     event = SYSTEM_EVENT.c
     joined = sa.outerjoin(SYSTEM_EVENT, INCIDENT, _ABOUT)
     came = sa.func.coalesce(event.published, event.first_heard)
     chosen = sa.select(
-        *(event.id, event.type, event.resource, event.status, event.not_before, event.finished),
+        *(event.cloud, event.account, event.id),
+        *(event.type, event.resource, event.status, event.not_before, event.finished),
         *(came.label("came"), INCIDENT.c.detected, INCIDENT.c.acted, INCIDENT.c.ended, INCIDENT.c.verdict),
     ).select_from(joined)
     within = (came >= millis_of(since)) & (came < millis_of(until)) & ~IS_SIMULATED
     planned = event.not_before.is_not(None)
-    for row in connection.execute(chosen.where(within, planned).order_by(came, event.id)):
-        acted, not_before = _moment(row.acted), moment_of(row.not_before)
-        yield Announced(
-            event=row.id,
-            type=row.type,
-            resource=row.resource,
-            published=moment_of(row.came),
-            decided=_moment(row.detected),
-            acted=acted,
-            over=_moment(row.finished) or (_moment(row.ended) if row.status in FINAL else None),
-            verified=_moment(row.ended),
-            not_before=not_before,
-            left=None if acted is None else not_before - acted,
-            status=row.status,
-            verdict=row.verdict or "",
-        )
+    order = (came, event.id, event.cloud, event.account, INCIDENT.c.detected, INCIDENT.c.id)
+    rows = connection.execute(chosen.where(within, planned).order_by(*order))
+    for _, of_it in groupby(rows, key=lambda row: (row.cloud, row.account, row.id)):
+        yield _told(list(of_it))
+
+
+def _told(rows: Sequence[sa.Row[Any]]) -> Announced:
+    """Join what is known of one event, a row for each incident about it: it is decided on once, and verified last."""
+    first, last = rows[0], rows[-1]
+    not_before = moment_of(last.not_before)
+    acted = min((moment_of(row.acted) for row in rows if row.acted is not None), default=None)
+    return Announced(
+        event=last.id,
+        type=last.type,
+        resource=last.resource,
+        published=moment_of(last.came),
+        decided=_moment(first.detected),
+        acted=acted,
+        over=_moment(last.finished) or (_moment(last.ended) if last.status in FINAL else None),
+        verified=_moment(last.ended),
+        not_before=not_before,
+        left=None if acted is None else not_before - acted,
+        status=last.status,
+        verdict=last.verdict or "",
+    )
 
 
 def _remedies(connection: sa.Connection, since: datetime, until: datetime) -> Iterator[Remedy]:
