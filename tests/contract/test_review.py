@@ -145,9 +145,9 @@ def test_an_event_that_opened_two_incidents_is_one_event(database: Database) -> 
             end_incident(connection, Verdict(f"inc-{number}", verdict, at + HOUR, {}), f"run-{number}")
         note_action(connection, "inc-1", NOON + HOUR)
     found = reviewed(database)
-    (event,) = found.announced
-    assert (event.decided, event.acted, event.verified) == (NOON + HOUR, NOON + HOUR, NOON + 3 * HOUR)
-    assert (event.verdict, event.left, found.endings) == ("healed", 23 * HOUR, {"Executed": 1})
+    (line,) = found.announced
+    assert (line.decided, line.acted, line.verified) == (NOON + HOUR, NOON + HOUR, NOON + 3 * HOUR)
+    assert (line.verdict, line.left, found.endings) == ("healed", 23 * HOUR, {"Executed": 1})
 
 
 def test_nothing_is_not_zero_percent(database: Database) -> None:

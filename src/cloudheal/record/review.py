@@ -158,12 +158,12 @@ def _announced(connection: sa.Connection, since: datetime, until: datetime) -> I
     within = (came >= millis_of(since)) & (came < millis_of(until)) & ~IS_SIMULATED
     planned = event.not_before.is_not(None)
     order = (came, event.id, event.cloud, event.account, INCIDENT.c.detected, INCIDENT.c.id)
-    rows = connection.execute(chosen.where(within, planned).order_by(*order))
+    rows = connection.execute(chosen.where(within, planned).order_by(*order)).mappings()
     for _, of_it in groupby(rows, key=lambda row: (row.cloud, row.account, row.id)):
         yield _told(list(of_it))
 
 
-def _told(rows: Sequence[sa.Row[Any]]) -> Announced:
+def _told(rows: Sequence[sa.RowMapping]) -> Announced:
     """Join what is known of one event, a row for each incident about it: it is decided on once, and verified last."""
     first, last = rows[0], rows[-1]
     not_before = moment_of(last.not_before)
