@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -625,17 +626,22 @@ def test_too_late_is_a_policy(start: Callable[..., Plans], then: str, begun: lis
         assert len(open_questions(connection, plans.clock.now())) == (then == "ask")
 
 
-def moved(plans: Plans, server: str, event: str, to: datetime) -> None:
-    """Let a look at the cloud find that an event was given another time."""
+def told_of(server: str, event: str, not_before: datetime, at: datetime) -> bytes:
+    """Return a message about a reboot that is planned for a time."""
     content = {
         "instanceId": server,
         "eventId": event,
         "eventType": "SystemMaintenance.Reboot",
         "eventStatus": "Scheduled",
-        "notBefore": to.astimezone(SHANGHAI).strftime("%Y-%m-%dT%H:%M:%S+08:00"),
+        "notBefore": not_before.astimezone(SHANGHAI).strftime("%Y-%m-%dT%H:%M:%S+08:00"),
     }
-    told = message(named(server), "Instance:SystemMaintenance.Reboot:Scheduled", content, plans.clock.now())
-    plans.intake.hear([event_of(told, plans.clock.now(), Channel.POLL)._replace(channel=Channel.POLL)])
+    return message(named(server), "Instance:SystemMaintenance.Reboot:Scheduled", content, at)
+
+
+def moved(plans: Plans, server: str, event: str, to: datetime) -> None:
+    """Let a look at the cloud find that an event was given another time."""
+    now = plans.clock.now()
+    plans.intake.hear([event_of(told_of(server, event, to, now), now, Channel.POLL)._replace(channel=Channel.POLL)])
 
 
 @pytest.mark.parametrize(("then", "questions"), [("platform", 0), ("ask", 1)])
@@ -709,6 +715,27 @@ def test_a_slot_moves_with_the_clouds_own_time(start: Callable[..., Plans]) -> N
     row = plans.tick().row
     assert row.begin == datetime.fromisoformat("2026-03-03T02:00:00+08:00")
     assert row.begin < first
+
+
+def test_an_event_that_is_moved_while_the_planner_looks_is_planned_anew(start: Callable[..., Plans]) -> None:
+    """Its news are committed after the plan was made, and were read before: the slot moves all the same."""
+    plans = start(windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().clock.advance(MINUTE)
+    whole = plans.intake
+
+    def meanwhile(subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+        plans.clock.advance(MINUTE)
+        whole.take([Message(told_of("i-2", "e-2", NOON + 40 * HOUR, plans.clock.now()), "test", Channel.QUEUE)])
+        plans.clock.advance(MINUTE)
+        plans.planner.tick()
+        return _known(subjects)
+
+    plans.intake = replace(whole, lookup=meanwhile)
+    moved(plans, "i-1", "e-1", NOON + 20 * HOUR)
+    plans.tick()
+    (row,) = [one for one in plans.rows() if one.subject.id == "i-1"]
+    assert (row.begin, row.not_before) == (datetime.fromisoformat("2026-03-03T02:00:00+08:00"), NOON + 20 * HOUR)
 
 
 def test_an_event_without_a_time_waits_for_one(start: Callable[..., Plans]) -> None:

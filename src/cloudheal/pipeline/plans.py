@@ -92,7 +92,7 @@ class Planner:
     new_id: Callable[[], str]
     load_of: Callable[[LoadSettings, datetime], Known] = lambda _settings, _now: Known()
     """Says what is known of usual traffic; never raises."""
-    _looked: datetime | None = field(default=None, init=False)
+    _has_looked: bool = field(default=False, init=False)
     _there: Mapping[str, str] = field(default_factory=dict, init=False)
     """The group of each run that was in the plan when it was looked at last."""
 
@@ -100,7 +100,7 @@ class Planner:
         """Plan anew if anything changed; returns how many rows were written."""
         now = self.clock.now()
         with self.store.snapshot() as connection:
-            if not (is_stale(connection, self._looked) or has_room_again(connection, len(self._there))):
+            if not (is_stale(connection, first=not self._has_looked) or has_room_again(connection, len(self._there))):
                 return 0
         self._loads({"", *(one.group for one in self.settings.groups)}, now)  # what is read takes no time of the lease
         with self.store.transaction() as connection:
@@ -108,12 +108,12 @@ class Planner:
                 return 0
         with self.store.snapshot() as connection:
             rows, over = plan_rows(connection), begun_and_over(connection, now - HOUR)
-        since, self._looked = self._looked, now
-        groups = touched(rows, since) | self._freed(rows) if since else {one.group for one in rows}
+        again, self._has_looked = self._has_looked, True
+        groups = touched(rows) | self._freed(rows) if again else {one.group for one in rows}
         self._there = {one.run: one.group for one in rows}
         loads = self._loads({one.group for one in rows}, now)
         request = self.request(rows, now, loads, over)
-        schedule = _with_reasons(replan(request, schedule_of(rows), groups if since else None), groups, loads)
+        schedule = _with_reasons(replan(request, schedule_of(rows), groups if again else None), groups, loads)
         with self.store.transaction() as connection:
             return self._write(connection, rows, schedule, now)
 
@@ -189,10 +189,10 @@ class Planner:
         """Write what became of a run; nothing while another one is at work on its server."""
         name = row.subject, row.trouble.id
         if name in made.left or (row.left and row.not_before is None):
-            known = not row.stale and row.policy == Policy.LEAVE.value
+            known = not row.is_news and row.policy == Policy.LEAVE.value
             return not known and leave_to_platform(connection, row, now)
         if row.not_before is None:
-            return row.stale and put_off(connection, row)
+            return row.is_news and put_off(connection, row)
         if name in made.slots:
             return self._place(connection, row, made.slots[name], now)
         return name in made.without and self._unplace(connection, row, made.without[name], now)
@@ -200,12 +200,12 @@ class Planner:
     def _place(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
         slot = replace(slot, policy=self._policy(row, self._parameters(row)))
         why = written(slot.why)
-        if not row.stale and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
+        if not row.is_news and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
             return False
         return place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
 
     def _unplace(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
-        if not row.stale and (row.binding, row.then) == (none.binding.value, none.then.value):
+        if not row.is_news and (row.binding, row.then) == (none.binding.value, none.then.value):
             return False
         return unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
 
@@ -266,13 +266,9 @@ def schedule_of(rows: Iterable[PlanRow]) -> Schedule:
     return Schedule(tuple(sorted(slots.values(), key=lambda one: (one.begin, one.group, one.resource.id))), without)
 
 
-def touched(rows: Iterable[PlanRow], since: datetime) -> set[str]:
+def touched(rows: Iterable[PlanRow]) -> set[str]:
     """Return the groups in which something changed: a row, an answer, an event, or that a server is at work."""
-    return {one.group for one in rows if one.stale or one.answer or _is_moving(one, since)}
-
-
-def _is_moving(row: PlanRow, since: datetime) -> bool:
-    return row.state is not RunState.PLANNED or (row.heard is not None and row.heard >= since)
+    return {one.group for one in rows if one.is_news or one.answer or one.state is not RunState.PLANNED}
 
 
 def terms_of(

@@ -64,8 +64,13 @@ class PlanRow:
     answer: str
     stale: bool
     version: int
-    heard: datetime | None
-    """When something was last learned of the cloud's event."""
+    planned_for: datetime | None
+    """What `not_before` was when the planner looked at it last."""
+
+    @property
+    def is_news(self) -> bool:
+        """True when somebody said something since the planner looked, or the cloud has moved its event."""
+        return self.stale or self.planned_for != self.not_before
 
     @property
     def wants_room(self) -> bool:
@@ -88,12 +93,16 @@ def add_plan(connection: sa.Connection, run: str, name: str) -> None:
     connection.execute(sa.insert(PLAN).values(run=run, name=name))
 
 
-def is_stale(connection: sa.Connection, since: datetime | None) -> bool:
-    """Say whether something waits for the planner: a row that changed, or an event that was moved since it looked."""
-    if since is None:
+def is_stale(connection: sa.Connection, *, first: bool) -> bool:
+    """Say whether something waits for the planner: a row that changed, or an event that was moved since it looked.
+
+    What was moved is told by its time and not by when that was learned: a commit may come long after its clock was
+    read, and the clocks of workers differ. A planner that looks for the `first` time looks at everything.
+    """
+    if first:
         waits = sa.select(PLAN.c.run).join(RUN, RUN.c.id == PLAN.c.run).where(_planned())
     else:
-        moved = SYSTEM_EVENT.c.changed >= millis_of(since)
+        moved = PLAN.c.planned_for.is_distinct_from(SYSTEM_EVENT.c.not_before)
         agreed = (PLAN.c.policy == Policy.ASK.value) & (APPROVAL.c.answer == Answer.APPROVED.value)
         asked = _joined().outerjoin(APPROVAL, APPROVAL.c.id == RUN.c.asks)
         waits = sa.select(PLAN.c.run).select_from(asked).where(_planned(), PLAN.c.stale | moved | agreed)
@@ -271,7 +280,6 @@ def _chosen() -> sa.Select[Any]:
         *(INCIDENT.c[one] for one in ("cloud", "account", "region", "kind", "resource", "trouble", "trouble_id")),
         INCIDENT.c.group,
         APPROVAL.c.answer,
-        SYSTEM_EVENT.c.changed,
     ]
     return sa.select(*columns).select_from(_joined().outerjoin(APPROVAL, APPROVAL.c.id == RUN.c.asks))
 
@@ -297,7 +305,8 @@ def _change(connection: sa.Connection, run: str, values: Mapping[str, Any]) -> b
 def _write(connection: sa.Connection, row: PlanRow, values: Mapping[str, Any]) -> bool:
     waits = sa.select(RUN.c.id).where(RUN.c.id == row.run, _planned()).exists()
     mine = (PLAN.c.run == row.run) & (PLAN.c.version == row.version) & waits
-    if connection.execute(sa.update(PLAN).where(mine).values({**values, "stale": False})).rowcount != 1:
+    seen = {"planned_for": None if row.not_before is None else millis_of(row.not_before), "stale": False}
+    if connection.execute(sa.update(PLAN).where(mine).values({**values, **seen})).rowcount != 1:
         return False
     if values["policy"] != Policy.ASK.value and values["then"] != TooLate.ASK.value:
         withdraw(connection, row.run)  # what it was asked about is not to be
@@ -352,5 +361,5 @@ def _row(row: sa.RowMapping) -> PlanRow:
         answer=row["answer"] or "",
         stale=row["stale"],
         version=row["version"],
-        heard=_moment(row["changed"]),
+        planned_for=_moment(row["planned_for"]),
     )

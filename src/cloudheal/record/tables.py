@@ -122,6 +122,7 @@ PLAN = sa.Table(
     sa.Column("pinned", sa.BigInteger),
     sa.Column("anywhere", sa.Boolean, nullable=False, default=False),
     sa.Column("left", sa.Boolean, nullable=False, default=False),
+    sa.Column("planned_for", sa.BigInteger),  # when the cloud begins by itself, as the planner knew it
     sa.Column("said_by", sa.Text, nullable=False, server_default=""),
     sa.Column("stale", sa.Boolean, nullable=False, default=True),
     sa.Column("version", sa.Integer, nullable=False, server_default="0"),

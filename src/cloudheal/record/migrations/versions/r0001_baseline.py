@@ -383,6 +383,7 @@ def upgrade() -> None:
         sa.Column("pinned", sa.BigInteger(), nullable=True),
         sa.Column("anywhere", sa.Boolean(), nullable=False),
         sa.Column("left", sa.Boolean(), nullable=False),
+        sa.Column("planned_for", sa.BigInteger(), nullable=True),
         sa.Column("said_by", sa.Text(), server_default="", nullable=False),
         sa.Column("stale", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), server_default="0", nullable=False),
