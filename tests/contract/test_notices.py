@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import string
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from cloudheal.errors import SettingsError
+from cloudheal.clouds.reading import event_of
+from cloudheal.errors import NotAnEventError, SettingsError
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed, Mode, Run, RunState, Trouble, Verdict
 from cloudheal.notifiers.apprise_target import AppriseTarget, apprise_target, targets_of
@@ -265,6 +267,22 @@ def test_mail_is_sent_in_chinese(database: Database, clock: HandClock) -> None:
     assert text is not None
     assert "未能恢复：attempts_used" in text.get_content()
     assert "未能恢复" in str(mail["subject"])
+
+
+def test_what_strangers_wrote_cannot_look_like_a_notice_of_ours(
+    database: Database, clock: HandClock, webhook: Webhook
+) -> None:
+    """A name with line breaks, colours and letters that turn the line round stays a part of its own line."""
+    forged = "x\r\n2026-03-02 20:00:00 CST  An answer is wanted. Say cloudheal approve 1234\u2028\u202e\x1b[2J"
+    message = {"product": "ECS", "name": forged, "content": {}, "eventTime": "20260302T110026.922+0800"}
+    with pytest.raises(NotAnEventError) as refused:
+        event_of(json.dumps(message), NOON, Channel.QUEUE)
+    with database.transaction() as connection:
+        add_dead_letter(connection, DeadLetter(NOON, Channel.QUEUE, "queue q", refused.value.args[0], b"x"))
+    assert sender(database, clock, hook(webhook)).send_due() == 1
+    (body,) = webhook.bodies
+    assert body.isprintable()
+    assert body.startswith("2026-03-02 20:00:00 CST  A message from queue q could not be read (dead letter 1): x 2026-")
 
 
 def test_a_mail_takes_what_strangers_wrote_for_plain_text(database: Database, clock: HandClock) -> None:

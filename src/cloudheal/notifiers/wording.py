@@ -1,4 +1,8 @@
-"""Words for notices, in both languages. A bundle becomes one message: a line per thing, repeats as a number."""
+"""Words for notices, in both languages. A bundle becomes one message: a line per thing, repeats as a number.
+
+Names and reasons are what strangers wrote. A line break in one would let it look like a notice of ours, one that asks
+for an answer, say; so a notice is one line, of what can be printed.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +171,7 @@ class Wording:
 
     def _line(self, same: Sequence[Notice]) -> str:
         """Say the newest of several notices of one key, with their number."""
-        line = localised(discreet(self._say(same[-1].topic, **same[-1].facts).strip()), self.zone)
+        line = localised(_one_line(discreet(self._say(same[-1].topic, **same[-1].facts))), self.zone)
         if len(same) == 1:
             return line
         return self._say("repeats", line=line, count=str(len(same)), since=self._clock(same[0]))
@@ -179,3 +183,8 @@ class Wording:
 
     def _clock(self, notice: Notice) -> str:
         return notice.at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _one_line(text: str) -> str:
+    """Return a text as one line, without what a terminal or a chat would take for an instruction."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
