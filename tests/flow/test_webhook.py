@@ -9,6 +9,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from cloudheal.app import App
 from cloudheal.errors import SettingsError
 from cloudheal.model.event import Channel
+from cloudheal.record.inbox import DeadLetter, add_dead_letter
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
 from tests.flow.watching import ACCOUNT, Watching, settings_of
@@ -188,6 +190,33 @@ def test_hostile_bodies_end_as_dead_letters_and_the_listener_lives(hook: Hook) -
     assert len(letters) == len(hostile)
     assert all(letter.reason and letter.channel == Channel.WEBHOOK for letter in letters)
     assert hook.signed(event(), "nonce-last") == 200
+    assert len(hook.pushed()) == 1
+
+
+def test_a_header_that_is_no_text_is_a_strangers(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are not UTF-8 in place of a token are refused like a wrong one, and leave no trace in the log."""
+    asked = {}
+    for path in ("/healthz", "/metrics", "/ingest/aliyun"):
+        with socket.create_connection(("127.0.0.1", hook.port), timeout=20) as line:
+            method = b"POST" if path.startswith("/ingest") else b"GET"
+            head = b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\nAuthorization: Bearer \xff\xfe"
+            line.sendall(method + b" " + path.encode() + head + b"\r\n\r\n")
+            asked[path] = line.makefile("rb").readline().split()[1]
+    assert asked == {"/healthz": b"200", "/metrics": b"200", "/ingest/aliyun": b"401"}
+    assert "Traceback" not in caplog.text
+
+
+def test_a_dead_letter_of_a_source_is_replayed_within_what_the_source_may_say(hook: Hook) -> None:
+    """A source that speaks for one account only does not speak for another when somebody replays what it sent."""
+    letter = DeadLetter(hook.app.clock.now(), Channel.WEBHOOK, "webhook aliyun", "unknown then", event("Stopped"))
+    with hook.app.database.transaction() as connection:
+        number = add_dead_letter(connection, letter)
+    assert "may not speak for" in hook.app.replay(number)
+    assert hook.pushed() == []
+    mine = replace(letter, origin="webhook ours")
+    with hook.app.database.transaction() as connection:
+        number = add_dead_letter(connection, mine)
+    assert hook.app.replay(number) == ""
     assert len(hook.pushed()) == 1
 
 

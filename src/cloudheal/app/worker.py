@@ -45,7 +45,7 @@ from cloudheal.clouds.reading import document_for
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.logs.declared import definitions_of
 from cloudheal.metrics.counters import Counters
-from cloudheal.model.event import Channel, Fate, most_telling
+from cloudheal.model.event import Channel, Event, Fate, most_telling
 from cloudheal.pipeline import Healer, Intake, Taken, Waker
 from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.deciding import Decider
@@ -59,7 +59,7 @@ from cloudheal.ports.probes import Probes
 from cloudheal.probes.http import http
 from cloudheal.probes.tcp import tcp
 from cloudheal.record.database import open_database
-from cloudheal.record.inbox import mark_replayed
+from cloudheal.record.inbox import DeadLetter, mark_replayed
 from cloudheal.record.listeners import is_owed, reopen_tasks
 from cloudheal.record.lists import dead_letter
 from cloudheal.record.log_alarms import marks
@@ -69,6 +69,7 @@ from cloudheal.record.sole import sole_engine
 from cloudheal.record.waiting import goes_on_by
 from cloudheal.record.workers import EVERYONE, at_work
 from cloudheal.sense.reading import Message, read
+from cloudheal.sense.webhook import origin_of
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import learn
 from cloudheal.settings.listen import ListenSettings
@@ -317,12 +318,20 @@ class App:
         found = read([message], self.intake.reader, self.clock.now())
         if found.unreadable:
             return found.unreadable[0].reason
+        if strangers := self._not_spoken_for(letter, found.events):
+            return f"its source may not speak for account {strangers[0]}"
         (fared,) = self.group.take([message]).fared
         if fared.fate is Fate.DEAD_LETTER:
             return "it still cannot be stored"
         with self.database.transaction() as connection:
             mark_replayed(connection, number, self.clock.now())
         return ""
+
+    def _not_spoken_for(self, letter: DeadLetter, events: Sequence[Event]) -> list[str]:
+        """Return the accounts of events that the source of a pushed message may not speak for."""
+        sources = self.settings.listen.sources if self.settings.listen else []
+        theirs = [one.accounts for one in sources if letter.origin == origin_of(one.name) and one.accounts]
+        return sorted({one.subject.account for one in events} - set(theirs[0])) if theirs else []
 
     def _tell_again(self, number: int) -> str:
         with self.database.transaction() as connection:

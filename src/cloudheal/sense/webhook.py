@@ -43,6 +43,11 @@ class Shown:
     signature: str = field(default="", repr=False)
 
 
+def origin_of(source: str) -> str:
+    """Return what messages of a source are kept under as their origin."""
+    return f"webhook {source}"
+
+
 def signature_of(secret: str, source: str, timestamp: str, nonce: str, body: bytes) -> str:
     """Sign a request, as our own senders do; `timestamp` is epoch seconds, the result lower-case hex."""
     signed = b"\n".join((source.encode(), timestamp.encode(), nonce.encode(), body))

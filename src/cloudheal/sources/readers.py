@@ -31,7 +31,7 @@ class Readers:
     def may_read(self, authorization: str) -> bool:
         """Say whether a request shows the token; whoever asks may, where there is none."""
         scheme, _, shown = authorization.partition(" ")
-        same = hmac.compare_digest(shown.strip().encode(), self.token.encode())
+        same = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), self.token.encode())
         return not self.token or (scheme.lower() == "bearer" and same)
 
     def may_read_logs(self, authorization: str) -> bool:

@@ -32,7 +32,17 @@ from aiohttp import web
 from cloudheal.errors import PermanentError, SettingsError
 from cloudheal.metrics.counters import Counters
 from cloudheal.model.event import Channel, Event
-from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, WINDOW, Proof, Shown, passes_signed, passes_unsigned
+from cloudheal.sense.webhook import (
+    NONCE,
+    SIGNATURE,
+    TIMESTAMP,
+    WINDOW,
+    Proof,
+    Shown,
+    origin_of,
+    passes_signed,
+    passes_unsigned,
+)
 from cloudheal.settings.listen import IngestSettings
 from cloudheal.sources.readers import Readers
 
@@ -234,7 +244,7 @@ class Listener:
         messages = self._desk.parts(document)
         if source.accounts and not self._accounts(messages) <= source.accounts:
             raise Refused(403, "the source may not speak for this account")
-        await asyncio.to_thread(self._desk.take, messages, f"webhook {source.name}")
+        await asyncio.to_thread(self._desk.take, messages, origin_of(source.name))
         return self._desk.answer(document)
 
     async def _accept_shipment(self, source: Source, request: web.Request) -> Mapping[str, object]:
