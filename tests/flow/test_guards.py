@@ -69,6 +69,32 @@ def test_a_pause_that_comes_while_the_cloud_throttles_is_not_overtaken() -> None
             assert connection.scalars(sa.select(STEP.c.outcome)).all() == ["transient"]
 
 
+def throttled(times: int) -> Callable[[], Scene]:
+    """Return a scene in which the cloud takes no start for a while."""
+
+    def scene() -> Scene:
+        cloud, one = fleet(1, 1)
+        cloud.throttles("start", times=times)
+        return one
+
+    return scene
+
+
+@pytest.mark.parametrize("times", [160, 700])
+def test_a_cloud_that_throttles_for_long_uses_up_no_attempt(times: int) -> None:
+    """Minutes later the server is started all the same; nobody is woken for it."""
+    told = throttled(times)().play()
+    assert (told.verdicts, told.actions) == ({"i-0": "healed"}, ("start i-0",))
+    assert (told.notices, told.evidence["i-0"]["attempts"]) == ((), "1")
+
+
+def test_a_cloud_that_throttles_for_an_hour_is_a_persons() -> None:
+    """It is not asked without end, and people are told."""
+    told = throttled(100_000)().play()
+    assert (told.actions, told.waits) == ((), {"i-0": "attempts_used"})
+    assert told.notices == ("escalated", "approval.asked")
+
+
 STORM = {"storm_members": 5}
 
 

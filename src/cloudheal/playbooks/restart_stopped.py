@@ -2,9 +2,10 @@
 
 It looks afresh before every start, leaves alone what an operator or the vendor did on purpose, starts at most
 `max_attempts` times with a growing pause in between, and believes only a server that it sees Running, and that answers
-the probe where the rule asks for one. A server that runs and does not answer is not started again. A stop that nobody
-can explain is not undone unless a tag, a schedule or the rule wants it on, or a person approves. What takes longer than
-a minute is waited for as a row, not in a thread.
+the probe where the rule asks for one. A server that runs and does not answer is not started again. A start that the
+cloud does not take for now is no attempt: it is asked for again every few minutes, and a person is asked after an hour.
+A stop that nobody can explain is not undone unless a tag, a schedule or the rule wants it on, or a person approves.
+What takes longer than a minute is waited for as a row, not in a thread.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from cloudheal.settings.durations import Duration, duration_of
 
 #: Looks in one go, with those whose start was not sent (throttled, or cut off by a crash): they cost no attempt.
 MOST_LOOKS = 30
+#: For how long after the stop a start that the cloud does not take is asked for again.
+PUT_OFF = timedelta(hours=1)
 #: The longest wait inside a look; what takes longer ends the look and is a row until the next one.
 PATIENCE = timedelta(minutes=1)
 
@@ -72,6 +75,7 @@ class _Restart:
         self._hands = hands
         self._with: RestartParameters = case.parameters
         self._starts = Starts(case.attempts)
+        self._refused, self._at = "", case.occurred
         if case.attempts:
             self._starts.remember(journal.own_deeds(case, hands))
 
@@ -81,7 +85,9 @@ class _Restart:
             ended = self._once(number)
             if ended is not None:
                 return ended
-        return self._gave_up()
+        if self._starts.made >= self._with.max_attempts or self._at - self._case.occurred >= PUT_OFF:
+            return self._gave_up()
+        return Refusal(Reason.COOLING_DOWN, after=PATIENCE, evidence={**self._starts.told(), "refused": self._refused})
 
     def _once(self, number: int) -> End | Refusal | None:
         """Look, and start it once if nothing speaks against that; None when it may be looked at again."""
@@ -95,6 +101,7 @@ class _Restart:
             return self._gave_up()
         self._keep_evidence()
         started = starting.start(self._case, self._hands, number, seen.value)
+        self._refused, self._at = started.code, datetime.fromisoformat(seen.value["at"])
         ended = starting.end_of(started, f"start {number}")
         return ended if ended is not None or not started.ok else self._awaited(number, seen, started)
 
