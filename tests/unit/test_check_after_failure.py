@@ -99,6 +99,22 @@ def test_a_cloud_that_does_not_answer_is_no_proof_of_anything() -> None:
     assert told.verdicts == {"i-web": ""}
 
 
+def test_a_cloud_that_stumbles_when_its_host_fails_is_asked_again() -> None:
+    """Its calls are lost for a while: nobody is asked about that, and the server is seen through in the end."""
+    told = failure(lambda cloud: cloud.loses_the_call("system_events", times=12)).play()
+    assert ended(told) == ("healed", "running")
+    assert "unknown_state" not in told.reasons
+    lasting = failure(lambda cloud: cloud.loses_the_call("system_events", times=9999)).play()
+    assert lasting.waits == {"i-web": "unknown_state"}
+
+
+def test_the_end_of_the_event_answers_a_question_about_what_could_not_be_seen() -> None:
+    """A person was asked because the look was refused; the message about the end lets it look, and it ends."""
+    told = failure(lambda cloud: cloud.refuses("system_events", "Forbidden.RAM", times=1)).play()
+    assert ended(told) == ("healed", "running")
+    assert told.reasons.count("unknown_state") == 1
+
+
 def test_health_that_cannot_be_read_is_no_objection() -> None:
     """It adds to the state and is not worth an incident of its own."""
     told = failure(lambda cloud: cloud.refuses("health", "Forbidden.RAM", times=99)).play()

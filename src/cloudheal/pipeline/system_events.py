@@ -58,8 +58,9 @@ def _tell(connection: sa.Connection, incident: OpenIncident, event: Event, now: 
     underway = incident.waits_for == Reason.UNDERWAY or incident.has_begun
     if incident.state is RunState.PLANNED:
         underway = False  # whatever it had begun was taken back before it returned to the plan
-    if ending is not None and incident.has_begun and incident.state is RunState.ASKING:
-        # Whatever it asked, it has something to tidy up, and the end of the event may be the answer.
+    unseen = not incident.over_with_event and incident.waits_for == Reason.UNKNOWN_STATE
+    if ending is not None and incident.state is RunState.ASKING and (incident.has_begun or unseen):
+        # Whatever it asked, it has something to tidy up or to look at, and the end of the event may be the answer.
         return not keep_waiting(connection, incident.run, RunState.WAITING, Reason.UNDERWAY, now, now)
     if ending is None or not incident.over_with_event or underway or incident.state not in _UNBEGUN:
         wake(connection, incident.run, now)

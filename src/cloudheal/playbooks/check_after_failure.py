@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloudheal.act.hands import Hands
-from cloudheal.act.outcome import Outcome
+from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.decision import Reason
@@ -48,7 +48,7 @@ def check_after_failure(case: Case, hands: Hands) -> End | Refusal:
     """See one server through a failure."""
     seen = hands.read("look", lambda: _look(case))
     if not seen.ok:
-        return Refusal(Reason.UNKNOWN_STATE, evidence={"seen": seen.code})
+        return _unread(case, hands, seen)
     told = {name: str(value) for name, value in seen.value.items() if value and name != "purpose"}
     if not seen.value["state"]:
         return _end_of_the_gone(seen, told)
@@ -57,6 +57,14 @@ def check_after_failure(case: Case, hands: Hands) -> End | Refusal:
     if not _is_late(case, seen):
         return Refusal(Reason.UNDERWAY, after=PAUSE, evidence=told)
     return _end_of_the_late(seen, told)
+
+
+def _unread(case: Case, hands: Hands, seen: Outcome) -> Refusal:
+    """Look again where a cloud that stumbles may answer in time; a person is asked where it refused, or it is late."""
+    late = hands.read("late", lambda: {"late": case.now() - case.occurred >= case.parameters.within}).value["late"]
+    if seen.kind is Kind.TRANSIENT and not late:
+        return Refusal(Reason.UNDERWAY, after=PAUSE, evidence={"seen": seen.code})
+    return Refusal(Reason.UNKNOWN_STATE, evidence={"seen": seen.code})
 
 
 def _end_of_the_gone(seen: Outcome, told: Mapping[str, str]) -> End:
