@@ -116,6 +116,15 @@ def test_an_event_of_a_stranger_is_a_dead_letter(watch: Watching) -> None:
     assert len(watch.simulator.journal(kind="request")) == before
 
 
+@pytest.mark.parametrize("region", ["@127.0.0.1:9/x?", "evil.example/", "cn hangzhou", "cn-hangzhou#", "中国"])
+def test_an_event_of_a_region_that_is_none_is_a_dead_letter(watch: Watching, region: str) -> None:
+    """Calls are signed with the account's key and go to a host with the region's name: no message chooses it."""
+    stopped(watch, SHOP, region, "i-shop")
+    (letter,) = watch.rows(DEAD_LETTER)
+    assert "no name of a region" in letter.reason
+    assert watch.rows(EVENT) == watch.rows(INCIDENT) == []
+
+
 def test_the_system_events_of_every_account_are_listed_with_its_own_key(watch: Watching) -> None:
     """What is planned in either account is found without a message, under its own account's number."""
     watch.chaos("maintenance_event", "i-shop", "i-desk")

@@ -343,8 +343,16 @@ def test_looking_too_often_is_refused_with_the_reason(tmp_path: Path, field: str
         load_settings(file)
 
 
-def test_an_event_from_a_region_that_does_not_exist_keeps_nobody_from_being_described(watch: Watching) -> None:
-    """One strange message names a region that no cloud has; the servers of other events are described all the same."""
+@pytest.mark.parametrize("answer", ["refused", "none"])
+def test_an_event_from_a_region_that_does_not_exist_keeps_nobody_from_being_described(
+    watch: Watching, answer: str
+) -> None:
+    """One strange message names a region that no cloud has; the servers of other events are described all the same.
+
+    The vendor's host of such a region may not be found at all.
+    """
+    if answer == "none":
+        watch.simulator.control("PUT", "faults", [{"service": "ecs", "region": "aa-nowhere", "fault": "reset"}])
     bodies = [
         json.dumps({
             "product": "ECS", "name": "Instance:StateChange", "regionId": region, "userId": ACCOUNT,
@@ -359,4 +367,6 @@ def test_an_event_from_a_region_that_does_not_exist_keeps_nobody_from_being_desc
     watch.tick()
     named = {row.id: row.name for row in watch.rows(RESOURCE)}
     assert named["i-web1"] == "web-1"
-    assert watch.rows(POLL, POLL.c.name.like("enrich/%"))[0].outcome == "InvalidRegionId.NotFound"
+    told = watch.rows(POLL, POLL.c.name.like("enrich/%"))[0].outcome
+    assert (told == "InvalidRegionId.NotFound") is (answer == "refused")
+    assert told != "complete"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from alibabacloud_tea_openapi.client import Client as VendorClient
 
 from cloudheal.clouds.alibaba.client import CMS, ECS, SLB, STS, Client
 from cloudheal.clouds.keys import Keys
+from cloudheal.errors import CloudPermanentError
 
 
 @pytest.fixture
@@ -23,6 +25,18 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
 
     monkeypatch.setattr(VendorClient, "call_api", call_api)
     return seen
+
+
+@pytest.mark.parametrize("region", ["@127.0.0.1:{}/x?", "@127.0.0.1:{}#", "x@127.0.0.1:{}/", ""])
+def test_what_is_no_region_is_asked_nowhere(region: str) -> None:
+    """A region that a message made up leads no signed call to the host that it names."""
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.settimeout(0.2)
+        client = Client(Keys("id", "secret"))
+        with pytest.raises(CloudPermanentError, match="is no region"):
+            client.call(ECS, "DescribeInstances", region.format(trap.getsockname()[1]), {}, 3)
+        with pytest.raises(TimeoutError):
+            trap.accept()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Whose event it is: the account of the settings that a message means, by its number or by Tencent Cloud's APPID.
 
 Callbacks of alarms about events name no account, and regions may be left out where an account has one only. What could
-be meant by several is refused, so that no account's event is handled with another's key.
+be meant by several is refused, so that no account's event is handled with another's key. So is what is no name of a
+region: calls are signed with the account's key and go to a host that is named after the region.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from cloudheal.clouds.reading import event_of
 from cloudheal.errors import NotAnEventError
 from cloudheal.model.event import Channel, Event
-from cloudheal.model.resource import Cloud, ResourceId, named
+from cloudheal.model.resource import Cloud, ResourceId, is_region, named
 from cloudheal.settings.accounts import AccountSettings
 from cloudheal.settings.discretion import discreet
 
@@ -53,6 +54,8 @@ class Attribution:
     def owned(self, event: Event) -> Event:
         """Return an event under the number of the account that it belongs to. Raises NotAnEventError."""
         owner, subject = self.owner_of(event), event.subject
+        if subject.region and not is_region(subject.region):
+            raise NotAnEventError("the message's region is no name of a region")
         region = subject.region or (owner.regions[0] if len(owner.regions) == 1 else "")
         if owner.id == subject.account and region == subject.region:
             return event

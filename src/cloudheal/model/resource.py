@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
+#: What clouds call their regions. It becomes a part of the address that signed calls go to.
+_REGION = re.compile(r"[a-z][a-z0-9-]{0,62}")
 #: Characters of a name that is remembered: what a stranger writes there must not fill the memory.
 MOST_REMEMBERED = 512
 
@@ -47,6 +50,11 @@ def named(cloud: str, account: str, region: str, kind: str, id_: str) -> Resourc
 @lru_cache(maxsize=100_000)
 def _remembered(cloud: str, account: str, region: str, kind: str, id_: str) -> ResourceId:
     return ResourceId(Cloud(cloud), account, region, kind, id_)
+
+
+def is_region(name: str) -> bool:
+    """Say whether a name can be that of a region: who tells of an event must not choose the host that is asked."""
+    return _REGION.fullmatch(name) is not None
 
 
 def place_of(subject: ResourceId, group: str) -> str:

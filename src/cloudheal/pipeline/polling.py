@@ -210,7 +210,8 @@ class Poller:
     def _enrich(self, watched: Watched) -> str:
         """Describe servers that only an event has named; one that the cloud does not know after a while is gone.
 
-        An event may have named a region that does not exist: it keeps nobody else from being described.
+        An event may have named a region that does not exist, which is refused or not found at all: it keeps nobody else
+        from being described.
         """
         outcome = COMPLETE
         with self.store.snapshot() as connection:
@@ -219,8 +220,8 @@ class Poller:
         for region, rows in _by_region(waiting).items():
             try:
                 seen = list(watched.fleet.look(region, [row.resource.id.id for row in rows]))
-            except CloudPermanentError as problem:
-                outcome = problem.vendor_code
+            except (CloudTransientError, CloudPermanentError) as problem:
+                outcome = problem.vendor_code or problem.code
                 log.warning("enrich.failed region=%s servers=%d code=%s", region, len(rows), outcome)
                 continue
             self.intake.learn(seen)

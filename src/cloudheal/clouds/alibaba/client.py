@@ -14,6 +14,7 @@ from typing import Any
 from cloudheal.clouds.keys import KeyRing, Keys, left_for
 from cloudheal.clouds.quota import Buckets, Pace, outcome_of
 from cloudheal.errors import CloudPermanentError, CloudTransientError
+from cloudheal.model.resource import is_region
 from cloudheal.postponed import postponed
 from cloudheal.settings.discretion import discreet
 
@@ -40,6 +41,8 @@ _BUSY = ("BackendServer.configuring", "ServiceIsConfiguring", "ServiceIsStopping
 _PASSING = (*_IN_TROUBLE, *_BUSY, "Throttling", "InstanceNotReady", "OperationFailed.TokenIsProcessing")
 #: Short-lived keys that have run out: nothing was done.
 _RUN_OUT = "InvalidSecurityToken.Expired"
+#: How a call is answered that was not sent, because its host would be anybody's.
+NO_REGION = "NoRegion"
 _PRODUCTS = {ECS: "ecs", SLB: "slb", CMS: "metrics", STS: "sts", ACTIONTRAIL: "actiontrail"}
 
 
@@ -72,6 +75,8 @@ class Client:
 
     def call(self, version: str, action: str, region: str, query: Mapping[str, str], seconds: float) -> dict[str, Any]:
         """Make one call and return the reply. Raises CloudTransientError or CloudPermanentError."""
+        if not is_region(region):  # it names the host
+            raise CloudPermanentError(f"{action} was not sent: {region[:40]!r} is no region", vendor_code=NO_REGION)
         seconds = self._pace.left(action, seconds)
         keys, seconds = left_for(self._keys, action, seconds)
         call = openapi.Params(
