@@ -67,6 +67,12 @@ def test_testing_a_message_names_the_clause_that_fails(operator: Operator) -> No
     assert done.returncode == 1
 
 
+def test_a_test_of_no_message_says_that_there_is_none(operator: Operator) -> None:
+    """An empty file is no proof of anything."""
+    done = operator("rules", "test", "-")
+    assert (done.returncode, done.stdout) == (1, "There is no message in -.\n")
+
+
 def test_testing_walks_every_station_and_writes_nothing(operator: Operator) -> None:
     """Without a look the tags are not known; with one the walk ends at trust, because nobody promoted the rule."""
     file = operator.folder / "one.json"

@@ -86,3 +86,10 @@ def test_a_restored_run_goes_on_at_a_persons_word_only(operator: Operator) -> No
     assert "The run was put aside: it came out of a backup." in story
     assert "let the run begin again." in story
     operator.done("audit", "verify")
+
+
+def test_a_restore_of_a_quiet_record_leaves_no_choice_to_make(operator: Operator) -> None:
+    """Nobody is sent to look for runs that are not there."""
+    operator.done("backup", "quiet.zip")
+    operator.settings(database=f"sqlite:///{operator.folder / 'other.db'}")
+    assert "nothing was under way." in operator.done("restore", "quiet.zip")

@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from string import Formatter
+from typing import Any
 
 import pytest
 from typer.core import TyperGroup
@@ -128,6 +130,22 @@ def test_the_simulator_is_called_what_was_typed(words: tuple[str, ...], name: st
         done = subprocess.run(typed, capture_output=True, text=True, check=False, timeout=60)
         shown = done.stdout + done.stderr
         assert (done.returncode, f"Usage: {name} [OPTIONS]" in shown) == (code, True), shown
+
+
+def arguments(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield how each argument of each command is written where its usage is shown."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from arguments(one, (*path, name))
+    for one in command.params:
+        if one.param_type_name == "argument":
+            yield " ".join((*path, one.name)), one.metavar or one.name
+
+
+def test_arguments_are_written_in_capitals_as_the_pages_do() -> None:
+    """Usage adds by itself what shows that one may be left out, or be given more than once."""
+    written = dict(arguments(get_command(app)))
+    assert {one: how for one, how in written.items() if not re.fullmatch(r"[A-Z]+(\|[A-Za-z.]+)?", how)} == {}
+    assert len(written) > 30
 
 
 def names_in(text: str) -> set[str]:

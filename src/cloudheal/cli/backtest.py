@@ -41,7 +41,8 @@ def backtest(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="Messages as `feed` reads them, or an `audit export`; - is standard input. Absent: our own."
+            help="Messages as `feed` reads them, or an `audit export`; - is standard input. Absent: our own.",
+            metavar="FILE",
         ),
     ] = None,
     config: Config = HERE,

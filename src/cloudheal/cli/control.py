@@ -21,7 +21,8 @@ EVERYTHING = "*"
 
 @app.command()
 def pause(
-    why: Annotated[str, typer.Argument(help="The reason, for those who will wonder.")], config: Config = HERE
+    why: Annotated[str, typer.Argument(help="The reason, for those who will wonder.", metavar="WHY")],
+    config: Config = HERE,
 ) -> None:
     """Stop all actions of all workers at once; events are still taken in and recorded."""
     from cloudheal.model.control import Hold
@@ -43,7 +44,7 @@ def resume(config: Config = HERE) -> None:
 
 @app.command()
 def hold(
-    scope: Annotated[str, typer.Argument(help="A resource id or a group.")],
+    scope: Annotated[str, typer.Argument(help="A resource id or a group.", metavar="SCOPE")],
     why: Annotated[str, typer.Option(help="The reason.")],
     until: Annotated[str, typer.Option(help="When it ends by itself: 2h, or 2026-03-02T11:00 in your zone.")] = "",
     config: Config = HERE,
@@ -88,7 +89,9 @@ def holds(config: Config = HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def unhold(scope: Annotated[str, typer.Argument(help="As given to hold.")], config: Config = HERE) -> None:
+def unhold(
+    scope: Annotated[str, typer.Argument(help="As given to hold.", metavar="SCOPE")], config: Config = HERE
+) -> None:
     """End the holds on one scope."""
     if scope == EVERYTHING:
         raise typer.BadParameter("a pause is ended with: cloudheal resume", param_hint="SCOPE")

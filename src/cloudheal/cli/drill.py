@@ -32,7 +32,7 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    servers: Annotated[list[str] | None, typer.Argument(metavar="[SERVER]...", help="Ids of servers.")] = None,
+    servers: Annotated[list[str] | None, typer.Argument(metavar="SERVER", help="Ids of servers.")] = None,
     type_: Annotated[
         str, typer.Option("--type", help="Type of the events, such as SystemFailure.Reboot.")
     ] = "SystemMaintenance.Reboot",
@@ -80,7 +80,7 @@ def create(
 
 @app.command()
 def cancel(
-    what: Annotated[list[str] | None, typer.Argument(metavar="[WHAT]...", help="Ids of drills or events.")] = None,
+    what: Annotated[list[str] | None, typer.Argument(metavar="WHAT", help="Ids of drills or events.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every drill on record that is not over.")] = False,
     config: Config = HERE,
     as_json: AsJson = False,

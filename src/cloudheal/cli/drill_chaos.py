@@ -43,10 +43,8 @@ class RoundRow:
 
 @app.command()
 def chaos(
-    deed: Annotated[str, typer.Argument(help="What befalls them: power_off, hang.")],
-    servers: Annotated[
-        list[str], typer.Argument(metavar="SERVER...", help="Ids of servers, one outage after another.")
-    ],
+    deed: Annotated[str, typer.Argument(help="What befalls them: power_off, hang.", metavar="DEED")],
+    servers: Annotated[list[str], typer.Argument(metavar="SERVER", help="Ids of servers, one outage after another.")],
     times: Annotated[int, typer.Option(min=1, max=100, help="So many outages of each server.")] = 1,
     within: Annotated[str, typer.Option(help="The longest time until a server is back.")] = "15m",
     apart: Annotated[

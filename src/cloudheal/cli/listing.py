@@ -107,7 +107,8 @@ def explain(
         str,
         typer.Argument(
             help="An event's number or key, a server's id or name (its newest event that was decided on), how the id"
-            " of an incident or a run begins, or an alarm's name."
+            " of an incident or a run begins, or an alarm's name.",
+            metavar="WHAT",
         ),
     ],
     config: Config = HERE,

@@ -53,7 +53,7 @@ class AlarmRow:
 @app.command()
 def alarms(
     config: Config = HERE,
-    alarm: Annotated[str, typer.Argument(help="Only this alarm.")] = "",
+    alarm: Annotated[str, typer.Argument(help="Only this alarm.", metavar="ALARM")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Also what does not fire.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -109,9 +109,9 @@ class TurnRow:
 
 @app.command()
 def rehearse(
-    name: Annotated[str, typer.Argument(help="The log's name.")],
+    name: Annotated[str, typer.Argument(help="The log's name.", metavar="NAME")],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Files; absent: all of the log. - reads standard input.")
+        list[Path] | None, typer.Argument(help="Files; absent: all of the log. - reads standard input.", metavar="FILE")
     ] = None,
     config: Config = HERE,
     as_json: AsJson = False,
@@ -165,7 +165,9 @@ def _turns(
 
 
 @app.command()
-def acknowledge(alarm: Annotated[str, typer.Argument(help="The alarm's name.")], config: Config = HERE) -> None:
+def acknowledge(
+    alarm: Annotated[str, typer.Argument(help="The alarm's name.", metavar="ALARM")], config: Config = HERE
+) -> None:
     """Say that you see to an alarm that fires: nobody else is told of it until it has recovered."""
     from cloudheal.record.log_escalation import acknowledge as note
 

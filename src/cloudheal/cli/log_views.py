@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from cloudheal.logs.definition import Definition, Metric
     from cloudheal.logs.figures import Point
 
-Log = Annotated[str, typer.Argument(help="The log's name.")]
-MetricName = Annotated[str, typer.Argument(help="The metric's name; absent: the only one, or all of them.")]
-TopMetric = Annotated[str, typer.Argument(help="The metric's name; absent: the first.")]
+Log = Annotated[str, typer.Argument(help="The log's name.", metavar="NAME")]
+MetricName = Annotated[
+    str, typer.Argument(help="The metric's name; absent: the only one, or all of them.", metavar="METRIC")
+]
+TopMetric = Annotated[str, typer.Argument(help="The metric's name; absent: the first.", metavar="METRIC")]
 Until = Annotated[str, typer.Option(help="Only up to then: 10m (ago), or 2026-03-02T11:00 in your zone.")]
 
 

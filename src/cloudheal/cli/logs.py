@@ -78,9 +78,10 @@ def check(config: Config = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 def preview(
-    name: Annotated[str, typer.Argument(help="The log's name.")],
+    name: Annotated[str, typer.Argument(help="The log's name.", metavar="NAME")],
     file: Annotated[
-        Path | None, typer.Argument(help="A file; absent: the newest of the log. - reads standard input.")
+        Path | None,
+        typer.Argument(help="A file; absent: the newest of the log. - reads standard input.", metavar="FILE"),
     ] = None,
     config: Config = HERE,
     as_json: AsJson = False,

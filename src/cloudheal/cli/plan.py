@@ -68,7 +68,9 @@ def show(
 @app.command()
 def move(
     what: What,
-    begin: Annotated[str, typer.Argument(help="When: 2h, or 2026-03-02T11:00 in your zone; on steps of 5 minutes.")],
+    begin: Annotated[
+        str, typer.Argument(help="When: 2h, or 2026-03-02T11:00 in your zone; on steps of 5 minutes.", metavar="BEGIN")
+    ],
     anywhere: Annotated[bool, typer.Option("--anywhere", help="Outside the group's windows too.")] = False,
     config: Config = HERE,
 ) -> None:

@@ -56,7 +56,9 @@ def list_(config: Config = HERE, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show_(
-    name: Annotated[str, typer.Argument(help="The playbook's name.")], config: Config = HERE, as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="The playbook's name.", metavar="NAME")],
+    config: Config = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a playbook is started by, does step by step, risks and promises, and its parameters."""
     settings = settings_of(config)

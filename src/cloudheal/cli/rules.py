@@ -49,7 +49,9 @@ def list_(config: Config = HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def promote(name: Annotated[str, typer.Argument(help="The rule's name.")], config: Config = HERE) -> None:
+def promote(
+    name: Annotated[str, typer.Argument(help="The rule's name.", metavar="NAME")], config: Config = HERE
+) -> None:
     """Trust a rule, exactly as it is now, as far as its file asks for."""
     from cloudheal.model.incident import Mode
     from cloudheal.record.promotions import promote as write
@@ -71,7 +73,7 @@ def promote(name: Annotated[str, typer.Argument(help="The rule's name.")], confi
 
 @app.command()
 def fire(
-    rule: Annotated[str, typer.Argument(help="The rule that the message is to be for.", metavar="[RULE]")] = "",
+    rule: Annotated[str, typer.Argument(help="The rule that the message is to be for.", metavar="RULE")] = "",
     event: Annotated[
         str, typer.Option(help="Or the event's name, such as Instance:SystemMaintenance.Reboot:Scheduled.")
     ] = "",
@@ -105,7 +107,8 @@ def fire(
 @app.command("test")
 def try_out(
     file: Annotated[
-        str, typer.Argument(help="Messages, one a line or one for the whole file; - reads standard input.")
+        str,
+        typer.Argument(help="Messages, one a line or one for the whole file; - reads standard input.", metavar="FILE"),
     ],
     config: Config = HERE,
     look: Annotated[
@@ -124,6 +127,8 @@ def try_out(
         documents = [_Trial(at, number, body).tell(look=look) for number, body in enumerate(bodies, 1)]
         if as_json:
             at.show.document(documents)
+        if not documents:
+            at.show.say("test.nothing", file=file)
     raise typer.Exit(0 if documents and all("unreadable" not in one for one in documents) else 1)
 
 

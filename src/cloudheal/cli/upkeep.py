@@ -76,7 +76,7 @@ def _drained(at: Desk, seconds: float) -> bool:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The archive to be; it must not exist.")],
+    file: Annotated[Path, typer.Argument(help="The archive to be; it must not exist.", metavar="FILE")],
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -95,7 +95,7 @@ def backup(
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="An archive that backup made.")],
+    file: Annotated[Path, typer.Argument(help="An archive that backup made.", metavar="FILE")],
     config: Config = HERE,
     replace: Annotated[bool, typer.Option("--replace", help="Lose what is in the database now.")] = False,
     as_json: AsJson = False,
@@ -116,7 +116,8 @@ def restore(
         database.close()
     if as_json:
         show.document({**asdict(manifest), "parked": parked})
-    show.say("restore.done", rows=manifest.rows, made=datetime.fromisoformat(manifest.made), parked=parked)
+    key, made = "restore.done" if parked else "restore.done.idle", datetime.fromisoformat(manifest.made)
+    show.say(key, rows=manifest.rows, made=made, parked=parked)
 
 
 @runs.command()

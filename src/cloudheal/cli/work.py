@@ -226,7 +226,10 @@ class _Shift:
 
 @app.command()
 def feed(
-    file: Annotated[Path, typer.Argument(help="One message a line, as a queue would hold it; - reads standard input.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="One message a line, as a queue would hold it; - reads standard input.", metavar="FILE"),
+    ],
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
