@@ -32,7 +32,7 @@ def problem(folder: Path, steps: str, head: str = HEAD) -> str:
 @pytest.mark.parametrize(
     ("steps", "line", "said"),
     [
-        ("  - run: {playbok: x}\n", 5, "steps.0.run.playbok: Extra inputs are not permitted"),
+        ("  - run: {playbok: x}\n", 5, "steps.0.run.playbok: Extra inputs are not permitted; did you mean playbook?"),
         ("  - wait: 5m\n  - announce: {type: Reboot, in: 2h}\n  - run: {}\n", 6, "steps.1.announce.type"),
         ("  - wait: 5\n  - run: {}\n", 5, "expected a duration such as 90s"),
         ("  - wait: 5m\n    run: {}\n", 5, "expected exactly one of announce, cancel"),

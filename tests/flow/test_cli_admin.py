@@ -252,6 +252,20 @@ def test_the_doctor_sees_mistakes_in_rules_and_a_database_that_cannot_be_written
     assert "the folder /nowhere/at of the database does not exist" in found["database.unreachable"]["finding"]
 
 
+def test_the_doctor_says_what_was_probably_meant_in_a_rule(operator: Operator) -> None:
+    """The name of a playbook, or of a parameter of one, that is nearly right."""
+    for change, meant in (
+        ({"playbook": "restart_stoped"}, "did you mean restart_stopped?"),
+        (
+            {"with": {"start_timout": "5m"}},
+            "with.start_timout: Extra inputs are not permitted; did you mean start_timeout?",
+        ),
+        ({"with": {"start_timeout": "5 minutes"}}, "with.start_timeout: expected a duration such as"),
+    ):
+        operator.settings(rules=[{**RULE, **change}])
+        assert meant in errors(operator)["settings.bad"]["finding"]
+
+
 def test_the_doctor_sees_a_secret_of_another_part_that_is_missing(operator: Operator) -> None:
     """What `run` would refuse at its start is found before."""
     operator.settings(notify={"targets": [{"name": "ops", "url_env": "NOWHERE_URL"}]})

@@ -38,6 +38,7 @@ def test_a_minimal_file_gets_safe_defaults(tmp_path: Path) -> None:
     [
         (GOOD.replace("regions:", "region:"), r":3: accounts\.0\.regions: Field required"),
         (GOOD.replace("regions:", "region:"), r":6: accounts\.0\.region: Extra inputs"),
+        (GOOD.replace('"1000000000000001"', "1000000000000001"), r":5: accounts\.0\.id: .*; write it in quotes"),
         (GOOD.replace("alibaba", "azure"), r":4: accounts\.0\.cloud: Input should be 'alibaba'"),
         (GOOD.replace("Asia/Shanghai", "Shanghai"), r":7: timezone: .*no time zone 'Shanghai'"),
         (GOOD + "database: mysql://x\n", r":8: database: "),

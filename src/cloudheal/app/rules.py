@@ -17,6 +17,7 @@ from cloudheal.model.event import Event
 from cloudheal.model.resource import Cloud
 from cloudheal.pipeline.weighing import usable
 from cloudheal.settings.loader import load_rules, located
+from cloudheal.settings.part import advice, keys_of, meant
 from cloudheal.settings.rules import Rule
 from cloudheal.settings.schema import Settings
 
@@ -57,15 +58,16 @@ def wishes_of(settings: Settings) -> Mapping[tuple[Cloud, str], WishTags]:
 
 def _check(rule: Rule, playbooks: Mapping[str, Playbook], field: tuple[int | str, ...]) -> None:
     if rule.playbook not in playbooks:
-        known = ", ".join(playbooks)
+        known = f"{', '.join(playbooks)}{meant(rule.playbook, playbooks)}"
         message = f"rules.{rule.name}.playbook: no playbook {rule.playbook!r}; known are {known}"
         raise SettingsError(message, field=(*field, "playbook"))
+    parameters = playbooks[rule.playbook].parameters
     try:
-        playbooks[rule.playbook].parameters.model_validate(rule.parameters)
+        parameters.model_validate(rule.parameters)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = f"rules.{rule.name}.with.{where}: {first['msg']}"
+        message = f"rules.{rule.name}.with.{where}: {advice(first, keys_of(parameters))}"
         raise SettingsError(message, field=(*field, "with", *first["loc"])) from problem
     try:
         when_of(rule)

@@ -94,7 +94,7 @@ def now(what: What, config: Config = HERE) -> None:
 
     with desk(config) as at:
         slot = _on_grid(at.clock.now())
-        _say(at, what, Wish(operator(), slot, anywhere=True), "plan.moved", begin=slot)
+        _say(at, what, Wish(operator(), slot, anywhere=True), "plan.now")
 
 
 @app.command()

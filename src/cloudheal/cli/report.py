@@ -107,5 +107,8 @@ def _write(found: Review, html: Path, at: Desk) -> int:
 
 
 def rate(value: float | None) -> str:
-    """Write a share of one."""
-    return "-" if value is None else f"{value:.0%}"
+    """Write a share of one; what is not all of it is never written as 100 %, nor what is something as none."""
+    if value is None:
+        return "-"
+    rounded = round(value * 100)
+    return f"{max(rounded, 1) if 0 < value < 0.5 else min(rounded, 99) if value < 1 else rounded}%"

@@ -27,6 +27,7 @@ SENTENCES: Final[tuple[tuple[str, str], ...]] = (
     (r"Field required", "必填"),
     (r"no event has this field", "事件没有这个字段"),
     (r"Extra inputs are not permitted", "没有这个字段"),
+    (r"Input should be a valid string; write it in quotes", "应为文本，请加引号"),
     (r"Input should be a valid string", "应为文本"),
     (r"Input should be a valid integer.*", "应为整数"),
     (r"Input should be a valid number.*", "应为数字"),

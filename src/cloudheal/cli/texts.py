@@ -30,6 +30,8 @@ _EN: Final[dict[str, str]] = {
     "report.avoided": "avoided ahead of time",
     "plan.moved": "{resource}: asked for the slot at {begin} ({event}). Within seconds a worker says whether it stands:"
     " cloudheal plan",
+    "plan.now": "{resource}: asked to begin at once ({event}). Within seconds a worker says whether it may:"
+    " cloudheal plan",
     "plan.left": "{resource}: left to the cloud ({event}).",
     "plan.auto": "{resource}: the planner chooses again ({event}).",
     "plan.none": "Nothing in the plan is called {what}. cloudheal plan shows it.",
@@ -159,6 +161,7 @@ _ZH: Final[dict[str, str]] = {
     "report.endings": "结局：{endings}。提前避免：{rate}。剩余时间中位数：{left}。",
     "report.avoided": "提前避免",
     "plan.moved": "{resource}：请求时段 {begin}（{event}）。工作进程会在几秒内确认是否可行：cloudheal plan",
+    "plan.now": "{resource}：请求立即开始（{event}）。工作进程会在几秒内确认是否可行：cloudheal plan",
     "plan.left": "{resource}：交给云平台处理（{event}）。",
     "plan.auto": "{resource}：由计划程序重新选择（{event}）。",
     "plan.none": "计划中没有 {what}。可用 cloudheal plan 查看。",

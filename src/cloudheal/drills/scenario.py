@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_validator
 
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Healed
 from cloudheal.model.plan import Binding, Policy
 from cloudheal.model.resource import Cloud
 from cloudheal.settings.durations import Duration, duration_of, written
+from cloudheal.settings.part import Part
 from cloudheal.settings.rules import Rule, Selector
 
 #: When a stage begins unless its scenario says otherwise: six o'clock in the evening in Shanghai, a Friday.
@@ -34,11 +35,7 @@ Announceable = Literal[
 ]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Description(_Part):
+class Description(Part):
     """What the drill shows, for people, in both languages."""
 
     en: str = Field(min_length=1, description="In English.")
@@ -55,14 +52,14 @@ class Targets(Selector):
 # --- what is caused -----------------------------------------------------------------------------
 
 
-class Announce(_Part):
+class Announce(Part):
     """A simulated system event for every target."""
 
     type: Announceable = Field(description="The cloud's name of it.")
     ahead: Duration = Field(alias="in", description="How long from now it begins by itself, or a failure ends.")
 
 
-class Chaos(_Part):
+class Chaos(Part):
     """What the simulated cloud does to every target."""
 
     do: str = Field(min_length=1, description="A deed of the simulator, such as power_off, hang or reclaim.")
@@ -80,7 +77,7 @@ class HandlerDeed(StrEnum):
 # --- what is expected ---------------------------------------------------------------------------
 
 
-class EventSeen(_Part):
+class EventSeen(Part):
     """An event was recorded. Words may hold * and ?."""
 
     type: str = Field("*", description="Its type, such as Instance:SystemMaintenance.Reboot.")
@@ -88,34 +85,34 @@ class EventSeen(_Part):
     channel: Channel | None = Field(None, description="The way by which it came.")
 
 
-class DecisionMade(_Part):
+class DecisionMade(Part):
     """A rule decided."""
 
     rule: str = Field("*", description="The rule's name.")
     reason: str = Field("*", description="The reason code, such as act, plan, held or storm.")
 
 
-class RunBegun(_Part):
+class RunBegun(Part):
     """A run began to work."""
 
     rule: str = Field("*", description="The rule's name.")
     playbook: str = Field("*", description="The playbook's name.")
 
 
-class ActionTaken(_Part):
+class ActionTaken(Part):
     """A step of a run that touches something, or would, was written down before it was done."""
 
     step: str = Field("*", description="The step's name, such as `start 1`, `reboot 1` or `dry reboot`.")
     outcome: str = Field("", description="What came of it: ok, transient, permanent, refused; absent: whatever.")
 
 
-class RunWaits(_Part):
+class RunWaits(Part):
     """A run waits, or asks a person, for a reason."""
 
     reason: str = Field("*", description="The reason code.")
 
 
-class VerdictGiven(_Part):
+class VerdictGiven(Part):
     """An incident ended."""
 
     healed: Healed | None = Field(None, description="The verdict.")
@@ -123,7 +120,7 @@ class VerdictGiven(_Part):
     trouble: str = Field("*", description="What was wrong: stopped, interruption, maintenance:*, failure:*.")
 
 
-class PlanMade(_Part):
+class PlanMade(Part):
     """A run has its place in the plan of maintenance, or has none."""
 
     policy: Policy | None = Field(None, description="Who does it.")
@@ -132,32 +129,32 @@ class PlanMade(_Part):
     alone: bool | None = Field(None, description="Whether no other target's slot overlaps with its own.")
 
 
-class QuestionAsked(_Part):
+class QuestionAsked(Part):
     """A person was asked."""
 
     text: str = Field("*", description="The question.")
 
 
-class ServerIs(_Part):
+class ServerIs(Part):
     """The cloud, asked afresh, shows a server in a state."""
 
     state: str = Field(description="The vendor's word: Running, Stopped; empty: there is no such server.")
 
 
-class EventStands(_Part):
+class EventStands(Part):
     """The cloud, asked afresh, shows the system event of a target in a status."""
 
     status: str = Field(description="Scheduled, Executing, Executed, Avoided, Canceled or Failed.")
     type: str = Field("*", description="Its type, such as Instance:SystemMaintenance.Reboot.")
 
 
-class CallTaken(_Part):
+class CallTaken(Part):
     """The simulated cloud took a call that changed something; a real one keeps no journal that a drill could read."""
 
     action: str = Field(min_length=1, description="The API's name, such as RebootInstance.")
 
 
-class Expectation(_Part):
+class Expectation(Part):
     """Exactly one thing that must be, or must never be."""
 
     event: EventSeen | None = Field(None, description="An event was recorded.")
@@ -249,7 +246,7 @@ class Step(Expectation):
         return self
 
 
-class StageSettings(_Part):
+class StageSettings(Part):
     """The simulated cloud and the handler of `--simulator`; a drill on settings of your own ignores it."""
 
     cloud: Cloud = Field(Cloud.ALIBABA, description="Which cloud is simulated: alibaba or tencent.")
@@ -261,7 +258,7 @@ class StageSettings(_Part):
     settings: dict[str, Any] = Field({}, description="Keys of the handler's settings, in place of the usual ones.")
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """The whole file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="What it is called.")

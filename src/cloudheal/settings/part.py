@@ -29,7 +29,7 @@ class Part(BaseModel):
         try:
             return handler(value)
         except ValidationError as problem:
-            known = [key for name, info in cls.model_fields.items() for key in _keys(name, info)]
+            known = keys_of(cls)
             found = [_advised(one, known) for one in problem.errors(include_url=False)]
             raise ValidationError.from_exception_data(cls.__name__, found) from None
 
@@ -52,10 +52,22 @@ def _keys(name: str, info: FieldInfo) -> list[str]:
     return [info.alias or name, *(one for one in others if isinstance(one, str) and one != name)]
 
 
-def _advised(error: ErrorDetails, known: list[str]) -> InitErrorDetails:
-    """Return a finding as it was, an unknown key with the known one that is next to it."""
+def keys_of(part: type[BaseModel]) -> list[str]:
+    """Return how the fields of a part, or of the parameters of a playbook, may be written."""
+    return [key for name, info in part.model_fields.items() for key in _keys(name, info)]
+
+
+def advice(error: ErrorDetails, known: Iterable[str]) -> str:
+    """Return what an error says, with the known key next to an unknown one, or that a number was to be a text."""
     message = error["msg"].removeprefix("Value error, ")  # how pydantic says that the reason is ours
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         message += meant(str(error["loc"][0]), known)
-    told: dict[str, Any] = {"message": message}
+    if error["type"] == "string_type" and isinstance(error["input"], int | float):
+        message += "; write it in quotes"
+    return message
+
+
+def _advised(error: ErrorDetails, known: list[str]) -> InitErrorDetails:
+    """Return a finding as it was, with what is advised."""
+    told: dict[str, Any] = {"message": advice(error, known)}
     return {"type": PydanticCustomError("settings", "{message}", told), "loc": error["loc"], "input": error["input"]}
