@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -50,11 +51,17 @@ def _dying_after(rows: int, plans: Plans) -> Planner:
     """Return a planner whose process dies before it writes the next row."""
     written = itertools.count()
 
-    class Dying(Planner):
-        def _write_one(self, *arguments: Any) -> bool:
+    def dying(write: Callable[[sa.Connection], bool]) -> Callable[[sa.Connection], bool]:
+        def one(connection: sa.Connection) -> bool:
             if next(written) == rows:
                 raise Killed
-            return super()._write_one(*arguments)
+            return write(connection)
+
+        return one
+
+    class Dying(Planner):
+        def _due(self, *arguments: Any) -> list[tuple[str, Callable[[sa.Connection], bool]]]:
+            return [(run, dying(write)) for run, write in super()._due(*arguments)]
 
     return plans.planner_of(Dying)
 

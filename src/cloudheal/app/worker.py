@@ -122,6 +122,7 @@ class App:
             clock=self.clock,
             new_id=_new_id,
             load_of=loads_of(settings, self.accounts, self.database).of,
+            courtesy=courtesy,
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -39,6 +41,7 @@ from cloudheal.model.plan import (
 )
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.window import Stretch
+from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.loads import Known
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.store import Store
@@ -47,12 +50,13 @@ from cloudheal.record.leases import take_lease
 from cloudheal.record.plans import (
     PlanRow,
     begun_and_over,
-    has_room_again,
+    ended_since,
     is_stale,
     leave_to_platform,
     place,
     plan_rows,
     put_off,
+    somebody_wants_room,
     unplace,
 )
 from cloudheal.settings.load import LoadSettings
@@ -60,6 +64,10 @@ from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
 LEASE_MILLIS = 60_000
+#: Rows in one transaction: others wait for the end of it, those that hurry among them.
+SLICE = 50
+#: By how much the clocks of two workers may differ.
+CLOCKS_DIFFER = timedelta(minutes=5)
 #: What the limit of beginnings counts over.
 HOUR = timedelta(hours=1)
 #: What has begun and not ended keeps its place, also while its run waits for its deed to show.
@@ -68,6 +76,10 @@ _BEGUN = frozenset({RunState.STARTING, RunState.RUNNING, RunState.WAITING})
 
 #: A server and the id of its cloud's event.
 _Name: TypeAlias = tuple[ResourceId, str]
+#: Writes what became of a run, if it still waits as it did; says whether it was written.
+_Write: TypeAlias = Callable[[sa.Connection], bool]
+#: A run, and how to write it.
+_Due: TypeAlias = tuple[str, _Write]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +104,18 @@ class Planner:
     new_id: Callable[[], str]
     load_of: Callable[[LoadSettings, datetime], Known] = lambda _settings, _now: Known()
     """Says what is known of usual traffic; never raises."""
-    _has_looked: bool = field(default=False, init=False)
+    courtesy: Courtesy = field(default_factory=Courtesy)
+    """A plan gives way to what is urgent."""
+    _looked: datetime | None = field(default=None, init=False)
+    """When it looked last; None before that, and when what it made of it may not all be written."""
     _there: Mapping[str, str] = field(default_factory=dict, init=False)
-    """The group of each run that was in the plan when it was looked at last."""
+    """The group of each incident that was in the plan when it was looked at last."""
 
     def tick(self) -> int:
         """Plan anew if anything changed; returns how many rows were written."""
         now = self.clock.now()
         with self.store.snapshot() as connection:
-            if not (is_stale(connection, first=not self._has_looked) or has_room_again(connection, len(self._there))):
+            if not (is_stale(connection, first=self._looked is None) or self._has_room_again(connection)):
                 return 0
         self._loads({"", *(one.group for one in self.settings.groups)}, now)  # what is read takes no time of the lease
         with self.store.transaction() as connection:
@@ -108,18 +123,23 @@ class Planner:
                 return 0
         with self.store.snapshot() as connection:
             rows, over = plan_rows(connection), begun_and_over(connection, now - HOUR)
-        again, self._has_looked = self._has_looked, True
-        groups = touched(rows) | self._freed(rows) if again else {one.group for one in rows}
-        self._there = {one.run: one.group for one in rows}
+        first, self._looked = self._looked is None, now
+        groups = {one.group for one in rows} if first else touched(rows) | self._freed(rows)
+        self._there = {one.incident: one.group for one in rows}
         loads = self._loads({one.group for one in rows}, now)
         request = self.request(rows, now, loads, over)
-        schedule = _with_reasons(replan(request, schedule_of(rows), groups if again else None), groups, loads)
-        with self.store.transaction() as connection:
-            return self._write(connection, rows, schedule, now)
+        schedule = _with_reasons(replan(request, schedule_of(rows), None if first else groups), groups, loads)
+        return self._write(self._due(rows, schedule, now))
+
+    def _has_room_again(self, connection: sa.Connection) -> bool:
+        """Say whether a run has left the plan while another one wants room; clocks of workers differ a little."""
+        if self._looked is None or not somebody_wants_room(connection):
+            return False
+        return not self._there.keys().isdisjoint(ended_since(connection, self._looked - CLOCKS_DIFFER))
 
     def _freed(self, rows: Sequence[PlanRow]) -> set[str]:
         """Return the groups in which there may be room for somebody again, because runs have ended since."""
-        ended = self._there.keys() - {one.run for one in rows}
+        ended = self._there.keys() - {one.incident for one in rows}
         wanting = {one.group for one in rows if one.wants_room} if ended else set[str]()
         return {self._there[one] for one in ended} | wanting
 
@@ -180,34 +200,59 @@ class Planner:
         agreed = row.answer == Answer.APPROVED or (rule is not None and rule.mode is Mode.AUTO)
         return Policy.HANDLE if agreed else Policy.ASK
 
-    def _write(self, connection: sa.Connection, rows: Sequence[PlanRow], schedule: Schedule, now: datetime) -> int:
-        made = _made(schedule, now)
-        waiting = [one for one in rows if one.state is RunState.PLANNED]
-        return sum(self._write_one(connection, one, made, now) for one in waiting)
+    def _write(self, due: Sequence[_Due]) -> int:
+        """Write what became of runs, a few in each transaction, and give way to what is urgent in between.
 
-    def _write_one(self, connection: sa.Connection, row: PlanRow, made: _Made, now: datetime) -> bool:
-        """Write what became of a run; nothing while another one is at work on its server."""
+        When it breaks off, or the lease is lost, the whole plan is looked at again: a part of it may not be written.
+        """
+        written, looked, self._looked = 0, self._looked, None
+        for start in range(0, len(due), SLICE):
+            done = self.courtesy.politely(partial(self._write_some, due[start : start + SLICE]))
+            if done is None:
+                return written
+            written += done
+        self._looked = looked
+        return written
+
+    def _write_some(self, due: Sequence[_Due], check: Callable[[], None]) -> int | None:
+        """Write some rows in the order in which others lock them, and keep the lease; None when that is lost."""
+        with self.store.transaction(check) as connection:
+            if not take_lease(connection, "plan", self.worker, LEASE_MILLIS):
+                return None
+            return sum(write(connection) for _, write in sorted(due, key=itemgetter(0)))
+
+    def _due(self, rows: Iterable[PlanRow], schedule: Schedule, now: datetime) -> list[_Due]:
+        """Return what is to be written, group by group; rows that changed last, so that a half is not taken for whole.
+
+        Nothing is written while another run is at work on a server.
+        """
+        made = _made(schedule, now)
+        waiting = sorted((one for one in rows if one.state is RunState.PLANNED), key=lambda one: (one.group, one.stale))
+        return [(one.run, write) for one in waiting if (write := self._write_of(one, made, now)) is not None]
+
+    def _write_of(self, row: PlanRow, made: _Made, now: datetime) -> _Write | None:
+        """Return how to write what became of a run; None where that stands there already."""
         name = row.subject, row.trouble.id
         if name in made.left or (row.left and row.not_before is None):
-            known = not row.is_news and row.policy == Policy.LEAVE.value
-            return not known and leave_to_platform(connection, row, now)
+            known = not row.stale and row.policy == Policy.LEAVE.value
+            return None if known else partial(leave_to_platform, row=row, at=now)
         if row.not_before is None:
-            return row.is_news and put_off(connection, row)
+            return partial(put_off, row=row) if row.stale else None
         if name in made.slots:
-            return self._place(connection, row, made.slots[name], now)
-        return name in made.without and self._unplace(connection, row, made.without[name], now)
+            return self._placing(row, made.slots[name], now)
+        return self._unplacing(row, made.without[name], now) if name in made.without else None
 
-    def _place(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
+    def _placing(self, row: PlanRow, slot: Slot, now: datetime) -> _Write | None:
         slot = replace(slot, policy=self._policy(row, self._parameters(row)))
         why = written(slot.why)
-        if not row.is_news and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
-            return False
-        return place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
+        if not row.stale and (row.begin, row.policy, dict(row.why)) == (slot.begin, slot.policy.value, why):
+            return None
+        return lambda connection: place(connection, row, slot, why, now) and self._ask(connection, row, slot, now)
 
-    def _unplace(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:
-        if not row.is_news and (row.binding, row.then) == (none.binding.value, none.then.value):
-            return False
-        return unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
+    def _unplacing(self, row: PlanRow, none: Unplaced, now: datetime) -> _Write | None:
+        if not row.stale and (row.binding, row.then) == (none.binding.value, none.then.value):
+            return None
+        return lambda connection: unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
 
     def _ask(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
         """Ask for a slot that a person must agree to; the question is over when the slot begins."""
@@ -268,7 +313,7 @@ def schedule_of(rows: Iterable[PlanRow]) -> Schedule:
 
 def touched(rows: Iterable[PlanRow]) -> set[str]:
     """Return the groups in which something changed: a row, an answer, an event, or that a server is at work."""
-    return {one.group for one in rows if one.is_news or one.answer or one.state is not RunState.PLANNED}
+    return {one.group for one in rows if one.stale or one.answer or one.state is not RunState.PLANNED}
 
 
 def terms_of(

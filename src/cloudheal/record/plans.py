@@ -64,13 +64,6 @@ class PlanRow:
     answer: str
     stale: bool
     version: int
-    planned_for: datetime | None
-    """What `not_before` was when the planner looked at it last."""
-
-    @property
-    def is_news(self) -> bool:
-        """True when somebody said something since the planner looked, or the cloud has moved its event."""
-        return self.stale or self.planned_for != self.not_before
 
     @property
     def wants_room(self) -> bool:
@@ -94,19 +87,16 @@ def add_plan(connection: sa.Connection, run: str, name: str) -> None:
 
 
 def is_stale(connection: sa.Connection, *, first: bool) -> bool:
-    """Say whether something waits for the planner: a row that changed, or an event that was moved since it looked.
+    """Say whether something waits for the planner: a row that changed, as one does whose event was moved, or a yes.
 
-    What was moved is told by its time and not by when that was learned: a commit may come long after its clock was
-    read, and the clocks of workers differ. A planner that looks for the `first` time looks at everything.
+    A planner that looks for the `first` time looks at everything. It is asked every second, of up to a hundred thousand
+    rows: each of the questions has an index of its own.
     """
     if first:
-        waits = sa.select(PLAN.c.run).join(RUN, RUN.c.id == PLAN.c.run).where(_planned())
-    else:
-        moved = PLAN.c.planned_for.is_distinct_from(SYSTEM_EVENT.c.not_before)
-        agreed = (PLAN.c.policy == Policy.ASK.value) & (APPROVAL.c.answer == Answer.APPROVED.value)
-        asked = _joined().outerjoin(APPROVAL, APPROVAL.c.id == RUN.c.asks)
-        waits = sa.select(PLAN.c.run).select_from(asked).where(_planned(), PLAN.c.stale | moved | agreed)
-    return connection.execute(waits.limit(1)).first() is not None
+        return _is_there(connection, sa.select(PLAN.c.run).where(_waits()))
+    changed = sa.select(PLAN.c.run).where(PLAN.c.stale, _waits())
+    agreed = sa.select(APPROVAL.c.id).where(APPROVAL.c.answer == Answer.APPROVED.value, _lets_a_slot_be())
+    return _is_there(connection, changed) or _is_there(connection, agreed)
 
 
 def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow]:
@@ -118,14 +108,16 @@ def plan_rows(connection: sa.Connection, *, ended: bool = False) -> list[PlanRow
     return [_row(one) for one in rows]
 
 
-def has_room_again(connection: sa.Connection, known: int) -> bool:
-    """Say whether a run of the plan has ended, of which so many were known, while another one wants room."""
-    crowded = PLAN.c.binding.in_(_CROWDED) | sa.or_(*(PLAN.c.why.contains(f'"unkept": "{one}"') for one in _CROWDED))
-    waits = sa.select(PLAN.c.run).join(RUN, RUN.c.id == PLAN.c.run).where(_planned(), crowded).limit(1)
-    if connection.execute(waits).first() is None:
-        return False
-    there = sa.select(sa.func.count()).select_from(PLAN.join(RUN, RUN.c.id == PLAN.c.run))
-    return (connection.scalar(there.where(RUN.c.state != RunState.ENDED.value)) or 0) < known
+def somebody_wants_room(connection: sa.Connection) -> bool:
+    """Say whether others are in the way of a run that waits. It is asked every second, too."""
+    unkept = sa.or_(*(PLAN.c.why.contains(f'"unkept": "{one}"') for one in _CROWDED))
+    wanting = (PLAN.c.binding.in_(_CROWDED), PLAN.c.pinned.is_not(None) & unkept)
+    return any(_is_there(connection, sa.select(PLAN.c.run).where(one, _waits())) for one in wanting)
+
+
+def ended_since(connection: sa.Connection, since: datetime) -> set[str]:
+    """Return the incidents that have ended since an instant."""
+    return set(connection.scalars(sa.select(INCIDENT.c.id).where(INCIDENT.c.ended >= millis_of(since))))
 
 
 def begun_and_over(connection: sa.Connection, since: datetime) -> list[datetime]:
@@ -236,6 +228,8 @@ def put_back(connection: sa.Connection, run: str, at: datetime) -> bool:
     """Return a run to the plan that rests and has nothing to go on with; it gets a slot that begins after `at`."""
     rests = (RUN.c.id == run) & RUN.c.state.in_((RunState.WAITING.value, RunState.ASKING.value))
     values = {"state": RunState.PLANNED.value, "waits_for": Reason.PLAN.value, "next_eligible": None}
+    # The plan's row before the run's, as everybody locks them.
+    connection.execute(sa.select(PLAN.c.run).where(PLAN.c.run == run).with_for_update())
     if connection.execute(sa.update(RUN).where(rests).values(values)).rowcount != 1:
         return False
     return _change(connection, run, {"earliest": millis_of(at), "pinned": None, "begin": None})
@@ -292,6 +286,21 @@ def _joined() -> sa.FromClause:
     return whole.outerjoin(SYSTEM_EVENT, about & (event.id == INCIDENT.c.trouble_id))
 
 
+def _waits() -> sa.ColumnElement[bool]:
+    """Say of a row whether it waits for its slot; asked row by row, for those that an index has chosen."""
+    return sa.select(RUN.c.id).where(RUN.c.id == PLAN.c.run, _planned()).exists()
+
+
+def _lets_a_slot_be() -> sa.ColumnElement[bool]:
+    """Say of an answer whether a slot waits for it under a policy that asks."""
+    planned = sa.select(RUN.c.id).join(PLAN, PLAN.c.run == RUN.c.id).where(PLAN.c.policy == Policy.ASK.value)
+    return planned.where(RUN.c.id == APPROVAL.c.run, RUN.c.asks == APPROVAL.c.id, _planned()).exists()
+
+
+def _is_there(connection: sa.Connection, chosen: sa.Select[Any]) -> bool:
+    return connection.execute(chosen.limit(1)).first() is not None
+
+
 def _planned() -> sa.ColumnElement[bool]:
     return RUN.c.state == RunState.PLANNED.value
 
@@ -305,8 +314,7 @@ def _change(connection: sa.Connection, run: str, values: Mapping[str, Any]) -> b
 def _write(connection: sa.Connection, row: PlanRow, values: Mapping[str, Any]) -> bool:
     waits = sa.select(RUN.c.id).where(RUN.c.id == row.run, _planned()).exists()
     mine = (PLAN.c.run == row.run) & (PLAN.c.version == row.version) & waits
-    seen = {"planned_for": None if row.not_before is None else millis_of(row.not_before), "stale": False}
-    if connection.execute(sa.update(PLAN).where(mine).values({**values, **seen})).rowcount != 1:
+    if connection.execute(sa.update(PLAN).where(mine).values({**values, "stale": False})).rowcount != 1:
         return False
     if values["policy"] != Policy.ASK.value and values["then"] != TooLate.ASK.value:
         withdraw(connection, row.run)  # what it was asked about is not to be
@@ -361,5 +369,4 @@ def _row(row: sa.RowMapping) -> PlanRow:
         answer=row["answer"] or "",
         stale=row["stale"],
         version=row["version"],
-        planned_for=_moment(row["planned_for"]),
     )

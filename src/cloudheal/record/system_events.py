@@ -19,7 +19,7 @@ from cloudheal.model.incident import DISK, OF_EVENTS, OVER_WITH_EVENT, RunState,
 from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.model.system_event import FINAL, SystemEvent, rank
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import INCIDENT, RUN, STEP, SYSTEM_EVENT
+from cloudheal.record.tables import INCIDENT, PLAN, RUN, STEP, SYSTEM_EVENT
 
 #: Rows in one statement, below every dialect's limit of parameters.
 SLICE = 500
@@ -76,8 +76,9 @@ def note_system_events(connection: sa.Connection, events: Iterable[Event], now: 
         if missing:
             _insert(connection, [_blank(told[name][0], name, now) for name in missing])
             rows = {**rows, **_rows(connection, missing)}
-        joined = ((name, rows[name], _joined(rows[name], told[name])) for name in part)
+        joined = [(name, rows[name], _joined(rows[name], told[name])) for name in part]
         different = [(name, new) for name, old, new in joined if name in missing or new != old]
+        _plan_anew(connection, [name for name, old, new in joined if new["not_before"] != old["not_before"]])
         changed += sum(_update(connection, name, new, now) for name, new in different)
     return changed
 
@@ -208,6 +209,23 @@ def _blank(event: Event, name: Name, now: datetime) -> dict[str, Any]:
     }
 
 
+def _plan_anew(connection: sa.Connection, names: Sequence[Name]) -> int:
+    """Let the planner look again at what is planned for events that were moved, also when it is looking just now.
+
+    Rows are locked in the order in which it writes them. Returns how many there were.
+    """
+    if not names:
+        return 0
+    joined = sa.join(INCIDENT, RUN, RUN.c.incident == INCIDENT.c.id)
+    about = (
+        sa.select(RUN.c.id).select_from(joined).where(_among(names, INCIDENT.c.trouble_id), INCIDENT.c.ended.is_(None))
+    )
+    locked = sa.select(PLAN.c.run).where(PLAN.c.run.in_(about)).order_by(PLAN.c.run).with_for_update()
+    runs = list(connection.scalars(locked))
+    stale = sa.update(PLAN).where(PLAN.c.run.in_(runs)).values(stale=True, version=PLAN.c.version + 1)
+    return connection.execute(stale).rowcount if runs else 0
+
+
 def _insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add rows for events that nobody had heard of; another worker may do so at the same moment."""
     insert = (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(SYSTEM_EVENT)
@@ -229,13 +247,13 @@ def _update(connection: sa.Connection, name: Name, row: Mapping[str, Any], now: 
     return connection.execute(changed).rowcount
 
 
-def _among(names: Sequence[Name]) -> sa.ColumnElement[bool]:
-    """Narrow to events by id, account by account."""
-    accounts: dict[tuple[Cloud, str], list[str]] = {}
-    for cloud, account, id_ in names:
-        accounts.setdefault((cloud, account), []).append(id_)
+def _among(names: Sequence[Name], id_: sa.Column[str] = _T.id) -> sa.ColumnElement[bool]:
+    """Narrow to events by id, account by account: the rows of a table, by its column of that id."""
+    table, accounts = id_.table.c, dict[tuple[Cloud, str], list[str]]()
+    for cloud, account, event in names:
+        accounts.setdefault((cloud, account), []).append(event)
     every = (
-        (_T.cloud == str(cloud)) & (_T.account == account) & _T.id.in_(ids)
+        (table.cloud == str(cloud)) & (table.account == account) & id_.in_(ids)
         for (cloud, account), ids in accounts.items()
     )
     return sa.or_(sa.false(), *every)

@@ -122,11 +122,17 @@ PLAN = sa.Table(
     sa.Column("pinned", sa.BigInteger),
     sa.Column("anywhere", sa.Boolean, nullable=False, default=False),
     sa.Column("left", sa.Boolean, nullable=False, default=False),
-    sa.Column("planned_for", sa.BigInteger),  # when the cloud begins by itself, as the planner knew it
     sa.Column("said_by", sa.Text, nullable=False, server_default=""),
     sa.Column("stale", sa.Boolean, nullable=False, default=True),
     sa.Column("version", sa.Integer, nullable=False, server_default="0"),
     sa.Index("plan_stale", "stale"),
+    sa.Index("plan_by_binding", "binding"),
+    sa.Index(
+        "plan_pinned",
+        "pinned",
+        sqlite_where=sa.text("pinned IS NOT NULL"),
+        postgresql_where=sa.text("pinned IS NOT NULL"),
+    ),
 )
 
 WORKER = sa.Table(
@@ -194,6 +200,13 @@ INCIDENT = sa.Table(
         sqlite_where=sa.text("ended IS NULL"),
         postgresql_where=sa.text("ended IS NULL"),
     ),
+    sa.Index(
+        "incident_open_by_event",
+        "trouble_id",
+        sqlite_where=sa.text("ended IS NULL"),
+        postgresql_where=sa.text("ended IS NULL"),
+    ),
+    sa.Index("incident_by_end", "ended"),
     sa.Index("incident_by_resource", "resource", "occurred"),
     sa.Index("incident_by_group", "group", "trouble", "detected"),
 )
@@ -255,6 +268,7 @@ APPROVAL = sa.Table(
     sa.Column("answered_by", sa.Text, nullable=False, server_default=""),
     sa.Column("answered", sa.BigInteger),
     sa.Index("approval_by_run", "run"),
+    sa.Index("approval_by_answer", "answer"),
 )
 
 PROMOTION = sa.Table(

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("answered", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("approval_by_answer", "approval", ["answer"], unique=False)
     op.create_index("approval_by_run", "approval", ["run"], unique=False)
     op.create_table(
         "canary",
@@ -166,6 +167,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("incident_by_end", "incident", ["ended"], unique=False)
     op.create_index("incident_by_group", "incident", ["group", "trouble", "detected"], unique=False)
     op.create_index("incident_by_resource", "incident", ["resource", "occurred"], unique=False)
     op.create_index(
@@ -173,6 +175,14 @@ def upgrade() -> None:
         "incident",
         ["cloud", "account", "region", "kind", "resource", "trouble", "trouble_id"],
         unique=True,
+        sqlite_where=sa.text("ended IS NULL"),
+        postgresql_where=sa.text("ended IS NULL"),
+    )
+    op.create_index(
+        "incident_open_by_event",
+        "incident",
+        ["trouble_id"],
+        unique=False,
         sqlite_where=sa.text("ended IS NULL"),
         postgresql_where=sa.text("ended IS NULL"),
     )
@@ -383,11 +393,19 @@ def upgrade() -> None:
         sa.Column("pinned", sa.BigInteger(), nullable=True),
         sa.Column("anywhere", sa.Boolean(), nullable=False),
         sa.Column("left", sa.Boolean(), nullable=False),
-        sa.Column("planned_for", sa.BigInteger(), nullable=True),
         sa.Column("said_by", sa.Text(), server_default="", nullable=False),
         sa.Column("stale", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("run"),
+    )
+    op.create_index("plan_by_binding", "plan", ["binding"], unique=False)
+    op.create_index(
+        "plan_pinned",
+        "plan",
+        ["pinned"],
+        unique=False,
+        sqlite_where=sa.text("pinned IS NOT NULL"),
+        postgresql_where=sa.text("pinned IS NOT NULL"),
     )
     op.create_index("plan_stale", "plan", ["stale"], unique=False)
     op.create_table(
