@@ -11,6 +11,7 @@ import pytest
 
 from cloudheal.errors import SettingsError
 from cloudheal.model.event import Channel
+from cloudheal.pipeline.polling import MOST_OTHERS
 from cloudheal.record.inventory import known
 from cloudheal.record.leases import take_lease
 from cloudheal.record.polls import polls
@@ -341,6 +342,26 @@ def test_looking_too_often_is_refused_with_the_reason(tmp_path: Path, field: str
     )
     with pytest.raises(SettingsError, match=rf"(?s)poll\.{field}.*or more.*quota"):
         load_settings(file)
+
+
+def test_a_hundred_regions_that_events_made_up_hold_up_nobody(watch: Watching) -> None:
+    """The regions of the settings are asked first, and of the others a few: each may be a host that is not found."""
+    bodies = [
+        json.dumps({
+            "product": "ECS", "name": "Instance:StateChange", "regionId": region, "userId": ACCOUNT,
+            "eventTime": "20260302T110026.922+0800", "content": {"resourceId": id_, "state": "Pending"},
+        }).encode()
+        for region, id_ in [*((f"aa-{number}", f"i-aa{number}") for number in range(100)), (REGION, "i-web1")]
+    ]  # fmt: skip
+    with watch.app.database.transaction() as connection:
+        connection.execute(RESOURCE.delete())
+    watch.app.take(bodies, "test", Channel.FILE)
+    watch.advance(10)
+    before = len(watch.calls("DescribeInstances"))
+    watch.tick()
+    asked = [one["region"] for one in watch.calls("DescribeInstances")[before:]]
+    assert asked[0] == REGION
+    assert len(asked) == 1 + MOST_OTHERS
 
 
 @pytest.mark.parametrize("answer", ["refused", "none"])

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.model.event import Event
@@ -43,6 +44,8 @@ LEASE_MILLIS = 30_000
 JITTER = 0.1
 #: How often servers that only an event has named are described, and how many of them in one go.
 ENRICH_EVERY, ENRICH_MOST = timedelta(seconds=5), 1000
+#: Regions that only events have named, and no settings: so many are asked in one go, because they may be made up.
+MOST_OTHERS = 10
 #: A server that an event named and that the cloud does not know after so long is gone.
 GONE_AFTER = timedelta(minutes=5)
 #: The poll of what the cloud announces.
@@ -217,7 +220,7 @@ class Poller:
         with self.store.snapshot() as connection:
             waiting = not_described(connection, watched.cloud, watched.account, ENRICH_MOST)
         asked = self.clock.now()
-        for region, rows in _by_region(waiting).items():
+        for region, rows in _listed_first(_by_region(waiting), watched.regions):
             try:
                 seen = list(watched.fleet.look(region, [row.resource.id.id for row in rows]))
             except (CloudTransientError, CloudPermanentError) as problem:
@@ -248,6 +251,13 @@ class Poller:
             watched = accounts.get((cloud, account))
             if watched is not None and region in watched.regions:
                 yield watched, region, ids
+
+
+def _listed_first(by_region: Mapping[str, list[Known]], listed: Sequence[str]) -> Iterator[tuple[str, list[Known]]]:
+    """Yield the regions of the settings, and then a few of the others."""
+    yield from ((region, rows) for region, rows in by_region.items() if region in listed)
+    others = ((region, rows) for region, rows in by_region.items() if region not in listed)
+    yield from islice(others, MOST_OTHERS)
 
 
 def _by_region(rows: Sequence[Known]) -> dict[str, list[Known]]:
