@@ -183,7 +183,7 @@ def _tell(at: Desk, order: DrillOrder, rules: Sequence[Answering], rows: Sequenc
         parts = {"rules": at.show.records(rules), "events": at.show.records(lines)}
         at.show.document({"drill": order.id, **about, **parts})
         return
-    at.show.rows("title.drills", lines, [one for one in COLUMNS if one not in {"drill_id", "real", "status"}])
+    at.show.rows("title.drills", lines, [one for one in COLUMNS if one not in {"drill_id", "real", "in_cloud"}])
     at.show.say("drill.created", drill=order.id, count=sum(bool(one.event) for one in rows))
     missing = Counter((one.state.value, one.problem) for one in rows if not one.event)
     for (state, problem), count in missing.items():

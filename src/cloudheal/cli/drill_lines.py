@@ -14,7 +14,7 @@ from cloudheal.model.system_event import FINAL, SystemEvent
 from cloudheal.pipeline.drills import NO_EVENT, NOT_SENT, NOT_SHOWN, NOT_SIMULATED, DrillDesk, Kept, Place
 from cloudheal.record.system_events import known_events
 
-COLUMNS = ("drill_id", "resource", "region", "event", "type", "not_before", "real", "state", "status", "problem")
+COLUMNS = ("drill_id", "resource", "region", "event", "type", "not_before", "real", "state", "in_cloud", "problem")
 _PREFIX = "Instance:"
 
 
@@ -37,6 +37,11 @@ class DrillLine:
     who: str
     created: datetime | None
     expires: datetime | None
+
+    @property
+    def in_cloud(self) -> str:
+        """How the event stands there, beside the state of the drill."""
+        return self.status
 
 
 @dataclass(frozen=True, slots=True)
