@@ -539,6 +539,20 @@ def test_what_is_wanted_now_begins_now(start: Callable[..., Plans]) -> None:
     assert plans.tick().begun() == ["i-1"]
 
 
+@pytest.mark.parametrize("word", [{"leave": True}, {"begin": NOON + 15 * HOUR}], ids=["cancel", "move"])
+def test_a_word_that_comes_as_the_slot_does_is_heeded(start: Callable[..., Plans], word: dict[str, Any]) -> None:
+    """The planner has not looked at it yet when the slot has come: nothing is begun in the slot of before."""
+    plans = start(windows=[NIGHT], prefer="first")
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    begin = plans.tick().row.begin
+    assert begin == NOON + 14 * HOUR
+    plans.clock.advance(begin - NOON)
+    plans.said(**word)
+    plans.waker.tick()
+    assert plans.begun() == []
+    assert plans.passes(2 * HOUR).begun() == (["i-1"] if "begin" in word else [])
+
+
 @pytest.mark.parametrize("how", ["rule", "operator"])
 def test_what_is_left_to_the_cloud_is_watched_and_never_begun(start: Callable[..., Plans], how: str) -> None:
     """By the rule or by a person: no look, and the incident ends when the cloud is done."""

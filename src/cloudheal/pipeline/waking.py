@@ -134,9 +134,12 @@ class Waker:
         return patient.rule in self.rules.looking or is_granted(connection, patient.run)
 
     def _may_begin(self, connection: sa.Connection, patient: Patient, said: Approval | None, now: datetime) -> bool:
-        """Say whether a planned run may begin now; one whose slot passed, or that nobody agreed to, is planned anew."""
+        """Say whether a planned run may begin now; one whose slot passed, or that nobody agreed to, is planned anew.
+
+        What a person has just said, or the cloud has moved, waits for the planner, whatever slot it had before.
+        """
         row = plan_row(connection, patient.run)
-        if row is None or is_another_at_work(connection, patient.subject, patient.run):
+        if row is None or row.stale or is_another_at_work(connection, patient.subject, patient.run):
             return False
         if row.begin is None:
             # A yes to a slot that there is no more is none to doing it at once.
