@@ -603,6 +603,20 @@ def test_a_question_that_nobody_waits_for_any_more_is_open_no_more(start: Callab
     assert [one.question.split(" at ")[1][:16] for one in left] == (["2026-03-02T18:00"] if how == "moved" else [])
 
 
+@pytest.mark.parametrize("said", [Answer.APPROVED, None])
+def test_what_is_wanted_now_can_be_agreed_to(start: Callable[..., Plans], said: Answer | None) -> None:
+    """Under `ask` the question about the present slot is open while that may be taken up, and nothing begins before."""
+    plans = start({"mode": "ask"}, windows=[NIGHT])
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().clock.advance(4 * MINUTE)
+    plans.said(begin=NOON, anywhere=True)
+    assert plans.passes(5 * MINUTE).begun() == []
+    if said is not None:
+        plans.answered(said)
+    assert plans.passes(10 * MINUTE).begun() == (["i-1"] if said else [])
+    assert plans.select(OUTBOX.c.topic).count("plan.missed") == (0 if said else 1)
+
+
 def test_a_no_ends_it(start: Callable[..., Plans]) -> None:
     """Denied: the incident ends at once, and nothing is begun."""
     plans = start({"mode": "ask"}, windows=[NIGHT])

@@ -255,12 +255,16 @@ class Planner:
         return lambda connection: unplace(connection, row, none, now) and self._ask_without(connection, row, none, now)
 
     def _ask(self, connection: sa.Connection, row: PlanRow, slot: Slot, now: datetime) -> bool:
-        """Ask for a slot that a person must agree to; the question is over when the slot begins."""
+        """Ask for a slot that a person must agree to; the question is over when the slot begins.
+
+        One that has begun already, because a person wants it now, is asked about while it may still be taken up.
+        """
         if slot.policy is not Policy.ASK or (row.begin == slot.begin and row.answer == "" and row.asks):
             return True
         when = slot.begin.isoformat(timespec="minutes")
         text = f"{row.playbook} on {row.subject.id} ({row.trouble}) at {when}, before {slot.deadline.isoformat()}?"
-        ask(connection, self._question(row, text, now, slot.begin))
+        late = self.settings.catch_up if slot.begin <= now else timedelta()
+        ask(connection, self._question(row, text, now, slot.begin + late))
         return True
 
     def _ask_without(self, connection: sa.Connection, row: PlanRow, none: Unplaced, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
 from cloudheal.model.incident import Healed, RunState, Verdict
-from cloudheal.model.plan import TooLate
+from cloudheal.model.plan import Policy, TooLate
 from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.deciding import Looks, decided
 from cloudheal.pipeline.questions import ASK_EXPIRES, Asked, question_of
@@ -149,7 +149,8 @@ class Waker:
             return not miss(connection, patient.run, Reason.ASK_EXPIRED.value, now + ASK_EXPIRES, now)
         if now - row.begin > self.maintenance.catch_up:
             return not miss(connection, patient.run, _held_by(patient), now, now)
-        return self._has_place(connection, patient)
+        agreed = row.policy != Policy.ASK or (said is not None and said.answer is Answer.APPROVED)
+        return agreed and self._has_place(connection, patient)
 
     def _has_place(self, connection: sa.Connection, patient: Patient) -> bool:
         """Say whether one more server may be worked on now: one that takes longer than planned keeps its place."""
