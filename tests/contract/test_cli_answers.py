@@ -123,6 +123,17 @@ def test_rows_of_the_ledger_are_meant_by_how_an_id_begins(healed: Shell, databas
     assert healed.json("audit", "search", "--id", "inc")
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
+@pytest.mark.parametrize("until", ["9999-12-31T23:59", "9999-12-31T23:59:59Z", "99999999d", "99999999999999d"])
+def test_a_hold_cannot_last_until_a_time_that_cannot_be_told(
+    database_url: str, tmp_path: Path, zone: str, until: str
+) -> None:
+    """Kept, it would be read by every decision from then on, and every one would fail."""
+    typed = shell(tmp_path, database_url, timezone=zone)
+    assert typed("hold", "i-1", "--why", "for ever", "--until", until).code == 2
+    assert typed.json("holds") == []
+
+
 @pytest.mark.parametrize("words", [("approve",), ("deny",), ("runs", "restart"), ("runs", "abandon")])
 def test_a_word_without_a_letter_means_no_question_and_no_run(
     healed: Shell, database: Database, words: tuple[str, ...]

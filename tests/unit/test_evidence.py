@@ -125,6 +125,8 @@ def test_evidence_survives_its_checkpoint(found: set[str]) -> None:
         ({"cloudheal:hold": "2026-03-02T21:00"}, True, datetime(2026, 3, 2, 13, tzinfo=UTC)),
         ({"cloudheal:hold": "2026-03-02T11:00:00Z"}, False, None),
         ({"cloudheal:hold": "2026-03-03"}, True, datetime(2026, 3, 2, 16, tzinfo=UTC)),
+        ({"cloudheal:hold": "9999-12-31T23:59:59Z"}, True, None),
+        ({"cloudheal:hold": "9999-12-31"}, True, None),
         ({"hold": "yes"}, False, None),
     ],
 )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Config = Annotated[Path, typer.Option("-c", "--config", help="The settings file.", metavar="FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -15,6 +18,8 @@ Resource = Annotated[str, typer.Option(help="Only about this server or other res
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")]
 Open = Annotated[bool, typer.Option("--open", help="Only those that have not ended.")]
 
+#: Times outside of these years cannot be told in every zone, and are not meant.
+FIRST_YEAR, LAST_YEAR = 2, 9000
 #: The settings file when none is named.
 HERE = Path("cloudheal.yaml")
 
@@ -27,13 +32,24 @@ def moment_of(text: str, now: datetime, zone: tzinfo, option: str, *, ahead: boo
         return None
     try:
         distance = duration_of(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     else:
-        return now + distance if ahead else now - distance
-    try:
-        written = datetime.fromisoformat(text)
-    except ValueError:
-        expected = f"expected 90s, 5m, 2h30m, 1d or a time such as 2026-03-02T11:00, got {text!r}"
-        raise typer.BadParameter(expected, param_hint=option) from None
+        return _told(lambda: now + distance if ahead else now - distance, text, option)
+    return _told(lambda: _written(text, zone), text, option)
+
+
+def _written(text: str, zone: tzinfo) -> datetime:
+    written = datetime.fromisoformat(text)
     return written if written.tzinfo else written.replace(tzinfo=zone)
+
+
+def _told(moment: Callable[[], datetime], text: str, option: str) -> datetime:
+    try:
+        found = moment()
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or not FIRST_YEAR <= found.year < LAST_YEAR:
+        expected = f"expected 90s, 5m, 2h30m, 1d or a time such as 2026-03-02T11:00, got {text!r}"
+        raise typer.BadParameter(expected, param_hint=option)
+    return found

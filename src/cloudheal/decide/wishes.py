@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+#: A year in the tag of a hold from which on it has no end: not every zone can tell such a time, and it means for ever.
+FOR_EVER = 9000
+
 
 @dataclass(frozen=True, slots=True)
 class WishTags:
@@ -51,5 +54,7 @@ def _time(value: str, zone: str) -> datetime | None:
     try:
         read = datetime.fromisoformat(value.strip())
     except ValueError:
+        return None
+    if read.year >= FOR_EVER:
         return None
     return read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone))
