@@ -31,7 +31,7 @@ from cloudheal.ports.fleet import Announcements, Fleet
 from cloudheal.ports.store import Store
 from cloudheal.record.inventory import described, known, not_described, not_seen_since
 from cloudheal.record.leases import take_lease
-from cloudheal.record.memberships import replace_memberships
+from cloudheal.record.memberships import changes, write_change
 from cloudheal.record.polls import COMPLETE, HANDED_OVER, due_polls, plan_poll
 from cloudheal.record.system_events import note_vanished, open_elsewhere, open_of_disks
 
@@ -169,8 +169,11 @@ class Poller:
         except CloudPermanentError as problem:
             log.warning("members.refused region=%s code=%s", region, problem.vendor_code)
             return None
-        with self.store.transaction() as connection:
-            replace_memberships(connection, watched.cloud, watched.account, region, found)
+        with self.store.snapshot() as connection:
+            parts = changes(connection, watched.cloud, watched.account, region, found)
+        for part in parts:
+            with self.store.transaction() as connection:
+                write_change(connection, part)
         return found
 
     def _reclaimed(self, watched: Watched, region: str) -> str:
