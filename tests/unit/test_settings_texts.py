@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cloudheal.cli.fault_texts import FAULTS
 from cloudheal.cli.settings_texts import SENTENCES, in_chinese, wants_chinese
-from cloudheal.errors import SettingsError
+from cloudheal.errors import CloudhealError, SettingsError
+from cloudheal.record.archive import ArchiveError
+from cloudheal.record.sole import InUseError
 from cloudheal.settings.loader import load_settings
+from cloudheal.sources.webhook import NotListeningError
 from tests.unit.test_settings import GOOD, written
 
 RULE = """rules:
@@ -57,7 +61,29 @@ def test_a_sentence_that_is_not_known_stays_as_it_is() -> None:
     assert in_chinese(odd) == odd
 
 
-@pytest.mark.parametrize(("form", "chinese"), SENTENCES)
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            NotListeningError("cannot listen on 127.0.0.1:9893: Address already in use"),
+            "无法监听 127.0.0.1:9893：Address already in use [listen.failed]",
+        ),
+        (
+            InUseError(
+                "c.db.lock: process 17 works on this database; SQLite admits one", what_to_do="Stop them first."
+            ),
+            "c.db.lock：进程 17 正在使用这个数据库；SQLite 只允许一个 [database.in_use]\n  请先停止它们。",
+        ),
+        (ArchiveError("b.zip exists"), "b.zip 已存在 [backup.failed]"),
+    ],
+    ids=["address", "database", "backup"],
+)
+def test_what_ends_a_command_is_told_in_chinese(problem: CloudhealError, told: str) -> None:
+    """The code stays, and so do names, numbers and what the system said."""
+    assert in_chinese(str(problem)) == told
+
+
+@pytest.mark.parametrize(("form", "chinese"), [*SENTENCES, *FAULTS])
 def test_a_translation_holds_what_the_sentence_holds(form: str, chinese: str) -> None:
     """Each captured part stands in the Chinese text, none more, and no form is so wide that it takes another's."""
     groups = re.compile(form).groups

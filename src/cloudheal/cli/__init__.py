@@ -93,12 +93,10 @@ def main() -> None:
 
 
 def _said(problem: CloudhealError) -> str:
-    """Return an error as it is told: one of the settings in the language that they name, as far as that is known."""
+    """Return an error as it is told: in the language that the settings name, as far as that is known."""
     from cloudheal.cli.settings_texts import in_chinese, wants_chinese
-    from cloudheal.errors import SettingsError
 
-    is_for_chinese = isinstance(problem, SettingsError) and wants_chinese(sys.argv[1:])
-    return in_chinese(str(problem)) if is_for_chinese else str(problem)
+    return in_chinese(str(problem)) if wants_chinese(sys.argv[1:]) else str(problem)
 
 
 def _made(commands: list[CommandInfo], groups: list[TyperInfo]) -> typer.Typer:

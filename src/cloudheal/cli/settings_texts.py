@@ -1,4 +1,4 @@
-"""Errors of a settings file in Chinese, for whoever writes `language: zh` into it.
+"""Errors of a settings file, and those that end a command, in Chinese, for whoever writes `language: zh` into it.
 
 The models say in English what they expected, wherever they are used. What a person reads at the command line goes
 through here: the place stays, the sentence is looked up by its form. One that is not known stays as it is, because a
@@ -12,8 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cloudheal.cli.fault_texts import FAULTS
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 #: Where a sentence stands: the file, its line, the field.
 _PLACE = re.compile(r"(?P<place>.*?:\d+: (?:[\w.-]+: )?)(?P<said>.+?)(?P<code> \[[\w.]+\])?")
@@ -121,10 +123,11 @@ SENTENCES: Final[tuple[tuple[str, str], ...]] = (
     (r"Make a secret, such as with: (.+)", "请生成一个密钥，例如：{0}"),
 )
 _FORMS: Final = tuple((re.compile(form), said) for form, said in SENTENCES)
+_FAULTS: Final = tuple((re.compile(form), said) for form, said in FAULTS)
 
 
 def in_chinese(told: str) -> str:
-    """Return an error of the settings with its sentences in Chinese, line by line."""
+    """Return an error with its sentences in Chinese, line by line."""
     return "\n".join(_line(line) for line in told.splitlines())
 
 
@@ -140,7 +143,10 @@ def wants_chinese(words: Sequence[str]) -> bool:
 
 def _line(line: str) -> str:
     indent = line[: len(line) - len(line.lstrip())]
-    found = _PLACE.fullmatch(line) or _CODE.fullmatch(line.strip())
+    whole = _CODE.fullmatch(line.strip())
+    if whole and (fault := _looked_up(whole["said"], _FAULTS)):
+        return f"{indent}{fault}{whole['code'] or ''}"
+    found = _PLACE.fullmatch(line) or whole
     if found is None:
         return line
     parts = found.groupdict()
@@ -152,8 +158,10 @@ def _sentence(said: str) -> str:
     meant = _MEANT.fullmatch(said)
     if meant:
         return f"{_sentence(meant['said'])}；是不是想写 {meant['word']}？"
-    for form, chinese in _FORMS:
-        found = form.fullmatch(said)
-        if found:
-            return chinese.format(*found.groups())
-    return said
+    return _looked_up(said, _FORMS) or said
+
+
+def _looked_up(said: str, forms: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    """Return a sentence in Chinese; nothing where no form is its own."""
+    matches = ((form.fullmatch(said), chinese) for form, chinese in forms)
+    return next((chinese.format(*found.groups()) for found, chinese in matches if found), "")
