@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from cloudheal.act.library import library_of
 from cloudheal.act.planned import PlannedParameters
 from cloudheal.act.playbook import Case, End, Playbook
+from cloudheal.cli.plan import present_slot
 from cloudheal.cli.plan_texts import why_row
 from cloudheal.clouds.alibaba.events import event_of
 from cloudheal.decide.rulebook import rule_book
@@ -103,18 +104,18 @@ class Plans:
             lookup=_known,
         )
         self.windows = [one.window for one in settings.windows]
-        self._book, self._settings = book, settings
+        self._book, self.settings = book, settings
         self.restarted()
 
     def restarted(self) -> Plans:
         """Let another process be at work, which knows what the record says."""
-        self.waker = Waker(self.database, self.engine, self._book, self.clock, self._id, self._settings)
+        self.waker = Waker(self.database, self.engine, self._book, self.clock, self._id, self.settings)
         self.planner = self.planner_of(Planner)
         return self
 
     def planner_of(self, kind: type[Planner]) -> Planner:
         """Return the planner of another process."""
-        parts = (self.database, "w", self._book, LIBRARY.playbooks, self._settings)
+        parts = (self.database, "w", self._book, LIBRARY.playbooks, self.settings)
         return kind(*parts, self.clock, self._id)
 
     def _id(self) -> str:
@@ -537,6 +538,20 @@ def test_what_is_wanted_now_begins_now(start: Callable[..., Plans]) -> None:
     plans.tick().clock.advance(4 * MINUTE)
     plans.said(begin=NOON, anywhere=True)
     assert plans.tick().begun() == ["i-1"]
+
+
+@pytest.mark.parametrize(("catch_up", "waits"), [("15m", 0), ("5m", 1), ("2m", 1), ("1m", 1)])
+def test_what_is_wanted_now_begins_also_where_slots_may_not_be_taken_up_late(
+    start: Callable[..., Plans], catch_up: str, waits: int
+) -> None:
+    """Four and a half minutes into a step: the present slot where that may still be taken up, else the next one."""
+    plans = start(windows=[NIGHT], catch_up=catch_up)
+    plans.told("i-1", "e-1", NOON + 40 * HOUR)
+    plans.tick().clock.advance(4.5 * MINUTE)
+    slot = present_slot(plans.clock.now(), plans.settings.catch_up)
+    assert slot == NOON + waits * 5 * MINUTE
+    plans.said(begin=slot, anywhere=True)
+    assert plans.passes(MINUTE).begun() == ["i-1"]
 
 
 @pytest.mark.parametrize("word", [{"leave": True}, {"begin": NOON + 15 * HOUR}], ids=["cancel", "move"])

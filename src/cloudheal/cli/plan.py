@@ -23,6 +23,8 @@ app = typer.Typer(help="The plan of maintenance: show it, move it, do it now, le
 What = Annotated[str, typer.Argument(help="A server's id, the id of the cloud's event, or a run.", metavar="WHAT")]
 #: Slots begin on steps of this.
 _STEP = timedelta(minutes=5)
+#: How long it may take until a worker has looked at a word.
+_TAKEN_UP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def now(what: What, config: Config = HERE) -> None:
     from cloudheal.record.plans import Wish
 
     with desk(config) as at:
-        slot = _on_grid(at.clock.now())
+        slot = present_slot(at.clock.now(), at.settings.maintenance.catch_up)
         _say(at, what, Wish(operator(), slot, anywhere=True), "plan.now")
 
 
@@ -127,6 +129,12 @@ def _say(at: Desk, what: str, said: Wish, sentence: str, **facts: object) -> Non
         raise typer.Exit(1)
     for one in written:
         at.show.say(sentence, resource=one.subject.id, event=one.trouble.id, **facts)
+
+
+def present_slot(now: datetime, catch_up: timedelta) -> datetime:
+    """Return the step that has begun, or the next one where a worker might come too late to take that up."""
+    slot = _on_grid(now)
+    return slot if now - slot < catch_up - _TAKEN_UP else slot + _STEP
 
 
 def _on_grid(moment: datetime) -> datetime:
