@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from html import escape
 
+from cloudheal.cli.report import rate
 from cloudheal.cli.texts import TEXTS
 from cloudheal.record.review import Announced, Remedy, Review
 
@@ -83,7 +84,7 @@ def _facts(found: Review, texts: Mapping[str, str]) -> str:
     shown = {
         texts["column.incidents"]: str(incidents),
         texts["column.healed"]: str(healed),
-        texts["report.avoided"]: "-" if found.avoided_rate is None else f"{found.avoided_rate:.0%}",
+        texts["report.avoided"]: rate(found.avoided_rate),
         texts["column.left"]: _length(found.left.median),
     }
     told = "".join(f"<div>{escape(name)}<b>{escape(value)}</b></div>" for name, value in shown.items())
@@ -104,7 +105,7 @@ def _announced(one: Announced, zone: tzinfo) -> Sequence[object]:
 
 
 def _remedy(one: Remedy) -> Sequence[object]:
-    share = "-" if one.rate is None else f"{one.rate:.0%}"
+    share = rate(one.rate)
     numbers = (one.incidents, one.healed, one.not_healed, one.not_needed, one.unknown, one.open)
     spent = (one.looks, one.calls, _length(one.worked))
     return (one.playbook, *numbers, share, _length(one.to_heal.median), _length(one.to_heal.p95), *spent)

@@ -26,7 +26,7 @@ _EN: Final[dict[str, str]] = {
     "report.nothing": "No events and no incidents in this span.",
     "report.none": "{title}: none",
     "report.written": "The page was written to {file}.",
-    "report.endings": "Endings: {endings}. Avoided ahead of time: {rate}. Time left, median: {left}.",
+    "report.endings": "How they stand: {endings}. Avoided ahead of time: {rate}. Time left, median: {left}.",
     "report.avoided": "avoided ahead of time",
     "plan.moved": "{resource}: asked for the slot at {begin} ({event}). Within seconds a worker says whether it stands:"
     " cloudheal plan",
@@ -158,7 +158,7 @@ _ZH: Final[dict[str, str]] = {
     "report.nothing": "这段时间内没有事件，也没有故障。",
     "report.none": "{title}：无",
     "report.written": "页面已写入 {file}。",
-    "report.endings": "结局：{endings}。提前避免：{rate}。剩余时间中位数：{left}。",
+    "report.endings": "目前状态：{endings}。提前避免：{rate}。剩余时间中位数：{left}。",
     "report.avoided": "提前避免",
     "plan.moved": "{resource}：请求时段 {begin}（{event}）。工作进程会在几秒内确认是否可行：cloudheal plan",
     "plan.now": "{resource}：请求立即开始（{event}）。工作进程会在几秒内确认是否可行：cloudheal plan",
