@@ -65,7 +65,7 @@ from cloudheal.settings.maintenance import GroupTerms, MaintenanceSettings
 #: Long enough for the largest plan; whoever dies while planning is followed after this.
 LEASE_MILLIS = 60_000
 #: Rows in one transaction: others wait for the end of it, those that hurry among them.
-SLICE = 50
+SLICE = 25
 #: By how much the clocks of two workers may differ.
 CLOCKS_DIFFER = timedelta(minutes=5)
 #: What the limit of beginnings counts over.
@@ -207,16 +207,17 @@ class Planner:
         """
         written, looked, self._looked = 0, self._looked, None
         for start in range(0, len(due), SLICE):
-            done = self.courtesy.politely(partial(self._write_some, due[start : start + SLICE]))
+            self.courtesy.give_way()
+            done = self._write_some(due[start : start + SLICE])
             if done is None:
                 return written
             written += done
         self._looked = looked
         return written
 
-    def _write_some(self, due: Sequence[_Due], check: Callable[[], None]) -> int | None:
+    def _write_some(self, due: Sequence[_Due]) -> int | None:
         """Write some rows in the order in which others lock them, and keep the lease; None when that is lost."""
-        with self.store.transaction(check) as connection:
+        with self.store.transaction() as connection:
             if not take_lease(connection, "plan", self.worker, LEASE_MILLIS):
                 return None
             return sum(write(connection) for _, write in sorted(due, key=itemgetter(0)))
