@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cloudheal.model.control import Hold
+from cloudheal.model.control import Answer, Hold
 from cloudheal.model.inventory import Description
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.inventory import describe
@@ -105,6 +105,14 @@ def test_sixty_percent_of_a_group_at_once_is_a_storm() -> None:
     assert told.verdicts == {"i-0": "healed", **dict.fromkeys([f"i-{n}" for n in range(1, 6)], "")}
     assert set(told.waits.values()) == {"storm"}
     assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (1, 1)
+
+
+@pytest.mark.parametrize(("said", "verdict"), [(Answer.APPROVED, "healed"), (Answer.DENIED, "not healed")])
+def test_one_answer_to_a_storm_is_for_all_that_it_holds_back(said: Answer, verdict: str) -> None:
+    """Whoever approves has them all started, and whoever denies none; nothing goes on waiting."""
+    told = fleet(10, 6, limits=STORM)[1].answering(said).play()
+    assert told.verdicts == {"i-0": "healed", **dict.fromkeys([f"i-{n}" for n in range(1, 6)], verdict)}
+    assert (told.waits, told.notices.count("approval.asked")) == ({}, 1)
 
 
 @pytest.mark.parametrize(("size", "share", "most"), [(5, 0.2, 1), (5, 0.4, 2), (10, 0.2, 2), (20, 0.2, 4)])

@@ -142,7 +142,8 @@ def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool
     paused = connection.execute(sa.select(HOLD.c.id).where(in_force, HOLD.c.scope == EVERYTHING).limit(1)).first()
     named = INCIDENT.join(HOLD, HOLD.c.scope.in_((INCIDENT.c.resource, INCIDENT.c.group)))
     held = sa.select(HOLD.c.id).select_from(named).where(INCIDENT.c.id == RUN.c.incident, in_force).exists()
-    answered = sa.select(APPROVAL.c.id).where(APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer != "").exists()
+    # By what the run asks: a question that many share is kept under one of them.
+    answered = RUN.c.asks.in_(sa.select(APPROVAL.c.id).where(APPROVAL.c.answer.in_([one.value for one in Answer])))
     late = (RUN.c.waits_for == Reason.ASK_EXPIRED.value) & sa.select(APPROVAL.c.id).where(
         APPROVAL.c.id == RUN.c.asks, APPROVAL.c.answer == Answer.EXPIRED.value
     ).exists()
@@ -151,7 +152,7 @@ def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool
     waits = (RUN.c.state == RunState.WAITING.value) & (came | (RUN.c.waits_for == Reason.HELD.value))
     waits &= (RUN.c.waits_for != Reason.PAUSED.value) | sa.literal(paused is None)
     waits &= (RUN.c.waits_for != Reason.HELD.value) | ~held
-    asking = (RUN.c.state == RunState.ASKING.value) & _is_answered()
+    asking = RUN.c.state == RunState.ASKING.value
     return waits | (asking & answered & ~late) | _has_its_time(now)
 
 
@@ -168,7 +169,7 @@ def _has_its_time(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _is_answered() -> sa.ColumnElement[bool]:
-    """Say of a run whether one of its questions was answered, going by the answers."""
+    """Say of a run whether one of its own questions was answered, going by the answers; a shared one is another's."""
     return RUN.c.id.in_(sa.select(APPROVAL.c.run).where(APPROVAL.c.answer.in_([one.value for one in Answer])))
 
 
