@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -273,6 +273,41 @@ def test_without_a_record_runs_take_as_long_as_they_are_said_to() -> None:
     assert [one.resource for one in begun] == ["i-0", "i-1"]
     assert begun[1].at - begun[0].at == timedelta(minutes=7)
     assert (report.held_against, report.differing, report.most_at_once) == ("", 0, 1)
+
+
+def changed(cloud: FakeCloud, server: str, state: str, second: int) -> bytes:
+    """Return the message that a server took a state, so many seconds from now."""
+    content = {"resourceId": server, "resourceType": "ALIYUN::ECS::Instance", "state": state}
+    at = cloud.clock.now() + timedelta(seconds=second)
+    return message(cloud.id_of(server), "Instance:StateChange", content, at)
+
+
+def of_lines(lines: Sequence[bytes], now: datetime) -> list[tuple[str, str]]:
+    """Return what a rule for all servers makes of messages in a file, as (server, reason)."""
+    told: list[Would] = []
+    place, rules = World(library().playbooks, trouble_of), book(RESTART | {"resources": {"all": True}})
+    against_record(Lines(event_of, now).read(lines), rules, place, Terms(listener=told.append))
+    return [(one.resource, one.reason) for one in told]
+
+
+def test_a_stop_that_a_later_start_has_overtaken_is_old_in_a_file_too() -> None:
+    """What is known is as new as the messages say, whichever came before them: nobody starts a server that runs."""
+    cloud = FakeCloud()
+    lines = [
+        changed(cloud, "i-0", "Stopped", 0),
+        changed(cloud, "i-1", "Running", 600),
+        changed(cloud, "i-1", "Stopped", 300),
+    ]
+    assert of_lines(lines, cloud.clock.now() + timedelta(hours=1)) == [("i-0", "act"), ("i-1", "stale")]
+
+
+def test_a_message_of_a_file_that_is_dated_in_the_future_moves_no_clock() -> None:
+    """What follows it came when it says, and is neither one batch nor an old backlog."""
+    cloud = FakeCloud()
+    fleet = [changed(cloud, f"i-{number}", "Stopped", 1200 * number) for number in range(1, 9)]
+    lines = [changed(cloud, "i-0", "Stopped", 0), changed(cloud, "i-9", "Running", 10**9), *fleet]
+    told = of_lines(lines, cloud.clock.now() + timedelta(days=1))
+    assert told == [(f"i-{number}", "act") for number in range(9)]
 
 
 def test_two_rule_files_are_told_apart_on_one_history(recorded_night: Database) -> None:

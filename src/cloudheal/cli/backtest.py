@@ -129,7 +129,7 @@ class _Source:
         from cloudheal.app.attribution import Attribution
         from cloudheal.pipeline.backtest import Lines
 
-        reading = Lines(Attribution(self.at.settings.accounts).read_any)
+        reading = Lines(Attribution(self.at.settings.accounts).read_any, self.at.clock.now())
         for one in reading.read(lines):
             self.unreadable = reading.unreadable
             if self.begin is None or one.at >= self.begin:

@@ -1,7 +1,8 @@
 """A history from JSON lines: messages as a queue would hold them (what `feed` reads), or what `audit export` wrote.
 
 A line tells by its fields which of both it is; a file may hold both. A message says when it happened and not when it
-came: it is taken to have come at once, in the order of the lines. What cannot be read is counted, never guessed at.
+came: it is taken to have come at once, in the order of the lines. One that is dated in the future came with the one
+before it, and moves no clock. What cannot be read is counted, never guessed at.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from cloudheal.errors import NotAnEventError
-from cloudheal.model.event import Channel, Event
+from cloudheal.model.event import AHEAD, Channel, Event
 from cloudheal.model.resource import named
 from cloudheal.record.history import KINDS, Arrived
 from cloudheal.record.ledger import Kind, Written
@@ -22,6 +23,7 @@ from cloudheal.record.moments import moment_of
 from cloudheal.sense.reading import Reader
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Lines:
     """Reads one file; counts what it could not read."""
 
     reader: Reader
+    now: datetime = _END
+    """The present: what is dated later than that was not meant so."""
     unreadable: int = 0
     newest: datetime = _BEGIN
     _number: int = 0
@@ -51,8 +55,9 @@ class Lines:
         except NotAnEventError:
             self.unreadable += 1
             return None
-        self.newest = max(self.newest, event.time)
-        return Arrived(self.newest, self._number, event, recorded=False)
+        if event.time - AHEAD <= self.now:
+            self.newest = max(self.newest, event.time)
+        return Arrived(self.newest, self._number, event._replace(received=self.newest), recorded=False)
 
     def _entry(self, row: Mapping[str, Any]) -> Arrived | Written | None:
         if row["kind"] not in _KINDS:
