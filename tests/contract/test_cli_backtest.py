@@ -77,6 +77,20 @@ def test_a_history_comes_from_a_file_or_a_pipe_too(night: Shell, tmp_path: Path)
     assert {one["reason"] for one in lines} >= {"act", "budget.at_once"}
 
 
+def test_a_pause_of_before_the_beginning_stands_in_a_file_too(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    """A person's words are read however long ago they were said: an export from then on decides as the record does."""
+    rule = TIGHT | {"limits": {"within": "30m", "flap_window": "30m", "storm_window": "10m"}}
+    Night([rule], [("pause", 0, 0), ("fall", 1, 200)]).play(database)
+    bench, history = shell(tmp_path, database_url, rules=[rule]), tmp_path / "ledger.jsonl"
+    bench.done("audit", "export", "-o", str(history))
+    span = ("--since", "2026-03-02T14:00", "--as-promoted")
+    own, there = bench.json("backtest", *span), bench.json("backtest", str(history), *span)
+    assert [(one["reason"], one["would"], one["other"]) for one in own["counts"]] == [("paused", 1, 1)]
+    assert own == there
+
+
 def test_a_rule_file_with_a_mistake_is_told_by_its_line(night: Shell, tmp_path: Path) -> None:
     """Field, line and file of what was named by --rules, not of the settings."""
     found = night("backtest", "--rules", rule_file(tmp_path, TIGHT | {"mode": "always"}))

@@ -128,11 +128,13 @@ class _Source:
     def _read(self, lines: IO[bytes]) -> Iterator[Arrived | Written]:
         from cloudheal.app.attribution import Attribution
         from cloudheal.pipeline.backtest import Lines
+        from cloudheal.record.history import STANDING
 
         reading = Lines(Attribution(self.at.settings.accounts).read_any, self.at.clock.now())
         for one in reading.read(lines):
             self.unreadable = reading.unreadable
-            if self.begin is None or one.at >= self.begin:
+            # A person's words may stand for long.
+            if self.begin is None or one.at >= self.begin or getattr(one, "kind", "") in STANDING:
                 yield one
         self.unreadable = reading.unreadable
 
