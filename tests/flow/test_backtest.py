@@ -383,3 +383,21 @@ def test_a_server_that_was_released_before_the_history_makes_no_group_larger() -
     everyone = World(library().playbooks, trouble_of, [replace(one, released=None) for one in known])
     report = against_record(Lines(event_of).read(lines), book(rule), everyone, Terms())
     assert {one.reason: one.would for one in report.counts} == {"act": 2}
+
+
+def test_old_news_that_a_server_ran_ends_nothing_in_a_backtest_either() -> None:
+    """It has stopped again by then: what is told of it later joins the incident that is open still."""
+    cloud, late = FakeCloud(), list[bytes]()
+    web = cloud.server("i-web", tags=PROD)
+    rule = RESTART | {"mode": "ask"}
+    scene = Scene(cloud, rules=[rule], events=[cloud.power_off(web)])
+    scene.later(timedelta(minutes=1), lambda: late.append(cloud.changes(web, "Running")))
+    scene.later(timedelta(minutes=2), lambda: cloud.power_off(web))
+    scene.later(timedelta(minutes=3), late.pop)
+    scene.later(timedelta(minutes=4), lambda: cloud.power_off(web))
+    with stage() as database:
+        with database.transaction() as connection:
+            describe(connection, [Description(web, cloud.clock.now() - timedelta(minutes=1), "Running", tags=PROD)])
+        assert scene.play_on(database).reasons == ("ask", "joined", "joined")
+        report = backtested(database, book(rule), as_promoted=True)
+    assert ({one.reason: one.would for one in report.counts}, report.differing) == ({"ask": 1, "joined": 2}, 0)

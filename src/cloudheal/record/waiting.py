@@ -23,7 +23,8 @@ from cloudheal.record.holds import EVERYTHING
 from cloudheal.record.incidents import end_incident
 from cloudheal.record.ledger import Entry, Kind, about_run, append
 from cloudheal.record.moments import millis_of, moment_of
-from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, PLAN, RUN
+from cloudheal.record.naming import about, names_of
+from cloudheal.record.tables import APPROVAL, EVENT, HOLD, INCIDENT, PLAN, RESOURCE, RUN
 from cloudheal.record.workers import Claim
 
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
@@ -59,6 +60,11 @@ _PATIENTS = (
     .join(RUN, RUN.c.incident == INCIDENT.c.id)
     .where(among(INCIDENT.c.resource, "ids"), RUN.c.state.in_(_PATIENT))
     .distinct()
+)
+_OVERTAKEN = sa.select(RESOURCE.c.id).where(
+    about(RESOURCE, "id"),
+    RESOURCE.c.state != sa.bindparam("told"),
+    RESOURCE.c.as_of > sa.bindparam("at", type_=sa.BigInteger),
 )
 _BEGIN = (
     sa.update(RUN)
@@ -280,9 +286,12 @@ def patients_among(connection: sa.Connection, events: Iterable[Event]) -> set[Re
 
 
 def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> int:
-    """End what waited for a resource that is well again by itself, or gone; returns how many incidents."""
+    """End what waited for a resource that is well again by itself, or gone; returns how many incidents.
+
+    That it was well before the newest that is known of it, ends nothing: such news came late.
+    """
     trouble = RECOVERIES.get(event.status)
-    if trouble is None and event.status != DELETED:
+    if event.status != DELETED and (trouble is None or _is_overtaken(connection, event)):
         return 0
     # What is being taken away may be gone and still have to be replaced.
     ends = INCIDENT.c.trouble == trouble if trouble else INCIDENT.c.trouble != INTERRUPTION
@@ -294,6 +303,12 @@ def end_if_recovered(connection: sa.Connection, event: Event, now: datetime) -> 
     rows = connection.execute(chosen.where(*_is_about(event.subject), older, ends, patient)).all()
     evidence = {"code": reason.value, "event": event.key}
     return sum(end_patient(connection, run, Verdict(one, Healed.NOT_NEEDED, now, evidence)) for run, one in rows)
+
+
+def _is_overtaken(connection: sa.Connection, event: Event) -> bool:
+    """Say whether the inventory knows a later state of a resource, and another one."""
+    asked = {**names_of(event.subject), "told": event.status, "at": millis_of(event.as_of)}
+    return connection.execute(_OVERTAKEN, asked).first() is not None
 
 
 def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now: datetime) -> int:

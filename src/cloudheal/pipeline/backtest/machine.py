@@ -144,7 +144,7 @@ class Machine:
         """End what an event shows to be over: see `record.waiting.end_if_recovered`."""
         trouble = RECOVERIES.get(event.status)
         about = None if trouble is None and event.status != DELETED else self._about.get(event.subject)
-        if not about:
+        if not about or (trouble and self.memory.knows_later(event)):
             return
         for run in list(about.values()):
             kind = run.patient.trouble.kind

@@ -156,6 +156,11 @@ class Memory:
         """Return the state of a resource as far as events have told it; empty when none has."""
         return self._servers[subject].state
 
+    def knows_later(self, event: Event) -> bool:
+        """Say whether a later state of a resource is known than an event tells, and another one."""
+        server = self._servers[event.subject]
+        return server.as_of is not None and server.as_of > event.as_of and server.state != event.status
+
     # What happens.
 
     def begins(self, at: datetime) -> None:
