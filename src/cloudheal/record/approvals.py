@@ -27,11 +27,17 @@ _ANSWERED = (
     .join(RUN, RUN.c.asks == APPROVAL.c.id)
     .where(RUN.c.id.in_(sa.bindparam("runs", expanding=True)), APPROVAL.c.answer != "")
 )
+_ASKS = (RUN.c.asks == APPROVAL.c.id) & (RUN.c.state == RunState.ASKING.value)
+#: A run waits for the answer; mostly it is the one that asked first, which is found by its name.
+_IS_ASKED = sa.exists().where(RUN.c.id == APPROVAL.c.run, _ASKS) | sa.exists().where(_ASKS)
 
 
 def ask(connection: sa.Connection, approval: Approval, scope: str = "") -> str:
-    """Store a question that a run waits for; returns its id. An open one of the same scope is asked once for all."""
-    same = sa.select(APPROVAL.c.id).where(APPROVAL.c.scope == scope, APPROVAL.c.answer == "")
+    """Store a question that a run waits for; returns its id. An open one of the same scope is asked once for all.
+
+    One that no run asks any more, because all have recovered, is not joined: people may have laid it aside.
+    """
+    same = sa.select(APPROVAL.c.id).where(APPROVAL.c.scope == scope, APPROVAL.c.answer == "", _IS_ASKED)
     shared = connection.scalar(same.limit(1)) if scope else None
     connection.execute(sa.update(RUN).where(RUN.c.id == approval.run).values(asks=shared or approval.id))
     return shared or _ask(connection, approval, scope)
