@@ -13,8 +13,9 @@ from cloudheal.model.control import Answer, Hold
 from cloudheal.model.inventory import Description
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.inventory import describe
-from cloudheal.record.tables import STEP
+from cloudheal.record.tables import APPROVAL, STEP
 from cloudheal.testing import FakeCloud, Scene, assert_replays
+from cloudheal.testing.messages import message as told_of
 from cloudheal.testing.stage import stage
 from tests.usual import PROD, RULE
 
@@ -113,6 +114,57 @@ def test_one_answer_to_a_storm_is_for_all_that_it_holds_back(said: Answer, verdi
     told = fleet(10, 6, limits=STORM)[1].answering(said).play()
     assert told.verdicts == {"i-0": "healed", **dict.fromkeys([f"i-{n}" for n in range(1, 6)], verdict)}
     assert (told.waits, told.notices.count("approval.asked")) == ({}, 1)
+
+
+def test_a_second_storm_within_the_hour_has_a_question_of_its_own() -> None:
+    """The first was over before anybody answered: people are told of the second one, and have an hour for it."""
+    cloud, scene = fleet(10, 6, limits=STORM)
+    servers = [cloud.id_of(f"i-{number}") for number in range(1, 7)]
+    for one in servers:
+        scene.later(timedelta(minutes=5), lambda one=one: cloud.changes(one, "Running"))  # type: ignore[misc]
+        scene.later(timedelta(minutes=40), lambda one=one: cloud.power_off(one))  # type: ignore[misc]
+    with stage() as database:
+        told = scene.play_on(database)
+        with database.snapshot() as connection:
+            asked = connection.execute(sa.select(APPROVAL.c.asked, APPROVAL.c.expires)).all()
+    assert (told.notices.count("storm"), told.notices.count("approval.asked")) == (2, 2)
+    assert [one.expires - one.asked for one in asked] == [3_600_000] * 2
+
+
+def test_what_only_looks_makes_no_room_in_its_group() -> None:
+    """Four of ten are down, and three of them are looked into: those are helped no more than before."""
+    cloud = FakeCloud()
+    servers = [cloud.server(f"i-{number}", tags=PROD) for number in range(10)]
+    limits = {"share": 0.2, "storm_members": 100, "storm_share": 1}
+    name = "Instance:SystemFailure.Reboot"
+    look = RULE | {"name": "look", "when": {"type": [name]}, "playbook": "check_after_failure"}
+    with stage() as database:
+        with database.transaction() as connection:
+            describe(connection, [Description(one, cloud.clock.now(), "Running", tags=PROD) for one in servers])
+        cloud.clock.advance(timedelta(seconds=5))
+        first, *others = [cloud.power_off(one) for one in servers[:4]]
+        content = {"eventType": "SystemFailure.Reboot", "eventStatus": "Executing"}
+        failed = [
+            told_of(one, f"{name}:Executing", {**content, "instanceId": one.id, "eventId": one.id}, cloud.clock.now())
+            for one in servers[1:4]
+        ]
+        scene = Scene(cloud, rules=[RULE | {"limits": limits}, look], events=[first, *failed, *others])
+        told = scene.play_on(database)
+    stops = [one.reason for one in told.decisions if one.rule == "restart"]
+    assert stops[:4] == ["act", "budget.share", "budget.share", "budget.share"]
+    assert set(told.verdicts.values()) == {"healed"}
+
+
+def test_old_news_that_a_server_ran_ends_nothing_when_it_has_stopped_again() -> None:
+    """It stopped, ran and stopped, and is told so out of order: the question stays, and a yes starts it."""
+    cloud, scene = fleet(1, 1, mode="ask")
+    web, late = cloud.id_of("i-0"), list[bytes]()
+    scene.later(timedelta(minutes=1), lambda: late.append(cloud.changes(web, "Running")))
+    scene.later(timedelta(minutes=2), lambda: cloud.power_off(web))
+    scene.later(timedelta(minutes=3), late.pop)
+    scene.later(timedelta(minutes=4), lambda: setattr(scene, "answer", Answer.APPROVED))
+    told = scene.play()
+    assert (told.verdicts, told.actions) == ({"i-0": "healed"}, ("start i-0",))
 
 
 @pytest.mark.parametrize(("size", "share", "most"), [(5, 0.2, 1), (5, 0.4, 2), (10, 0.2, 2), (20, 0.2, 4)])

@@ -225,7 +225,7 @@ class Decider:
             decisions.append(decided(row, one.rule, walked, incident or joined or "", now))
             if incident:
                 counts.opened(subject, told.trouble, one.group)
-                if state is RunState.STARTING:
+                if state is RunState.STARTING and one.rule.name not in self.rules.looking:
                     counts.granted(subject)
                 return decisions, Fared(Fate.DONE, began=state is RunState.STARTING)
         return decisions, Fared(Fate.DONE)

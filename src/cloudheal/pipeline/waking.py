@@ -35,6 +35,9 @@ from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient,
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import Rule
 
+#: Of a run that was taken up: it begins, or goes on with what it has under way.
+_BEGUN = frozenset({Reason.ACT, Reason.UNDERWAY})
+
 
 @dataclass(frozen=True, slots=True)
 class Waker:
@@ -83,9 +86,9 @@ class Waker:
                 late.add(said.id)
                 continue
             refused = self._consider(connection, counts, one, said, now)
-            if refused is Reason.ACT:
+            woken += refused in _BEGUN
+            if refused is Reason.ACT and one.rule not in self.rules.looking:
                 counts.granted(one.subject)
-                woken += 1
             if refused in SHARED:
                 full.add((one.rule, refused, one.place if refused in OF_GROUP else ""))
         return woken
@@ -115,7 +118,8 @@ class Waker:
         if underway and is_another_at_work(connection, patient.subject, patient.run):
             return None  # one resource, one run at a time: it looks when the other has
         if underway and self._has_room(connection, patient):
-            return self._begin(connection, patient, None, said, now)
+            goes_on = self._begin(connection, patient, None, said, now)
+            return Reason.UNDERWAY if goes_on else None  # no further server is touched
         seen = known(connection, [patient.subject]).get(patient.subject)
         again = weighed_again(
             counts,
