@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import from_json
-
 from cloudheal.errors import NotAnEventError
-from cloudheal.model.event import AHEAD, Channel, Event
-from cloudheal.model.resource import named
-from cloudheal.record.history import KINDS, Arrived
-from cloudheal.record.ledger import Kind, Written
-from cloudheal.record.moments import moment_of
+from cloudheal.model.event import AHEAD, Channel
+from cloudheal.pipeline.backtest.rows import NO_ROW, entry_of, row_in
+from cloudheal.record.history import Arrived
+from cloudheal.record.ledger import Written
 from cloudheal.sense.reading import Reader
 
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +40,7 @@ class Lines:
             text = line.strip()
             if not text:
                 continue
-            row = _row(text)
+            row = row_in(text)
             found = self._message(text) if row is None else self._entry(row)
             if found is not None:
                 yield found
@@ -60,63 +57,8 @@ class Lines:
         return Arrived(self.newest, self._number, event._replace(received=self.newest), recorded=False)
 
     def _entry(self, row: Mapping[str, Any]) -> Arrived | Written | None:
-        if row["kind"] not in _KINDS:
-            return None
         try:
-            at = datetime.fromisoformat(row["at"])
-            if row["kind"] == Kind.EVENT and "contents" in row:
-                return Arrived(at, row["event"], _event(row, at))
-            return _written(row, at)
-        except (KeyError, ValueError, TypeError):
+            return entry_of(row)
+        except NO_ROW:
             self.unreadable += 1
             return None
-
-
-_KINDS = frozenset(one.value for one in KINDS)
-_CHANNELS = {one.value: one for one in Channel}
-
-
-def _row(text: bytes) -> dict[str, Any] | None:
-    """Return a row of the ledger; None when the line is something else, such as a message."""
-    if not text.startswith(b'{"id": '):
-        return None
-    try:
-        document = from_json(text)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) and "kind" in document and "at" in document else None
-
-
-def _event(row: Mapping[str, Any], received: datetime) -> Event:
-    body, contents = row["body"], row["contents"]
-    cloud, account, region, kind, id_ = contents["subject"]
-    return Event(
-        body["key"],
-        contents["id"],
-        contents["source"],
-        row["type"],
-        named(cloud, account, region, kind, id_),
-        moment_of(body["occurred"]),
-        received,
-        row.get("result", ""),
-        contents["data"],
-        _CHANNELS[body["channel"]],
-        body["simulated"],
-        b"",
-    )
-
-
-def _written(row: Mapping[str, Any], at: datetime) -> Written:
-    return Written(
-        id=row["id"],
-        at=at,
-        kind=row["kind"],
-        resource=row.get("resource", ""),
-        type=row.get("type", ""),
-        result=row.get("result", ""),
-        name=row.get("name", ""),
-        event=row.get("event"),
-        incident=row.get("incident", ""),
-        run=row.get("run", ""),
-        body=row.get("body", {}),
-    )
