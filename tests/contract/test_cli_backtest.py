@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cloudheal.record.database import Database
+from cloudheal.testing import FakeCloud
 from tests.contract.shell import Shell, shell
 from tests.flow.test_backtest import FALLS, TIGHT, Night
 
@@ -89,6 +90,16 @@ def test_a_pause_of_before_the_beginning_stands_in_a_file_too(
     own, there = bench.json("backtest", *span), bench.json("backtest", str(history), *span)
     assert [(one["reason"], one["would"], one["other"]) for one in own["counts"]] == [("paused", 1, 1)]
     assert own == there
+
+
+def test_a_list_of_messages_in_a_line_is_taken_apart_as_feed_does(night: Shell, tmp_path: Path) -> None:
+    """What EventBridge pushes at once is one line of a file: each message counts, the broken one as unreadable."""
+    cloud = FakeCloud()
+    first, second = (json.loads(cloud.power_off(cloud.server(f"i-{number}"))) for number in range(2))
+    history = tmp_path / "messages.jsonl"
+    history.write_text(f"{json.dumps([first, second])}\n{json.dumps([second, 7])}\n", encoding="utf-8")
+    found = night.json("backtest", str(history))
+    assert (found["events"], found["duplicates"], found["unreadable"]) == (2, 1, 1)
 
 
 def test_a_rule_file_with_a_mistake_is_told_by_its_line(night: Shell, tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def test_testing_a_message_names_the_clause_that_fails(operator: Operator) -> No
     assert done.returncode == 1
 
 
+def test_a_message_that_is_nested_without_end_is_told_as_none(operator: Operator) -> None:
+    """Whatever a stranger sent is told by its number, and never with a traceback."""
+    done = operator("rules", "test", "-", typed="[" * 100_000)
+    assert "message 1: not an event: " in done.stdout
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_test_of_no_message_says_that_there_is_none(operator: Operator) -> None:
     """An empty file is no proof of anything."""
     done = operator("rules", "test", "-")

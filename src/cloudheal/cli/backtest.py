@@ -127,10 +127,11 @@ class _Source:
 
     def _read(self, lines: IO[bytes]) -> Iterator[Arrived | Written]:
         from cloudheal.app.attribution import Attribution
+        from cloudheal.clouds.entrances import parts_of
         from cloudheal.pipeline.backtest import Lines
         from cloudheal.record.history import STANDING
 
-        reading = Lines(Attribution(self.at.settings.accounts).read_any, self.at.clock.now())
+        reading = Lines(Attribution(self.at.settings.accounts).read_any, self.at.clock.now(), parts_of)
         for one in reading.read(lines):
             self.unreadable = reading.unreadable
             # A person's words may stand for long.

@@ -306,6 +306,6 @@ def _bodies(file: str) -> list[bytes]:
         raise MessagesUnreadableError(file, problem) from problem
     try:
         json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [body for line in content.splitlines() if line.strip() for body in parts_of(line)]
     return parts_of(content)

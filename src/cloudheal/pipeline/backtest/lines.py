@@ -7,7 +7,7 @@ before it, and moves no clock. What cannot be read is counted, never guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,8 @@ class Lines:
     reader: Reader
     now: datetime = _END
     """The present: what is dated later than that was not meant so."""
+    parts_of: Callable[[bytes], Sequence[bytes]] = lambda line: [line]
+    """Returns the messages in a line, of which a list has several."""
     unreadable: int = 0
     newest: datetime = _BEGIN
     _number: int = 0
@@ -41,9 +43,8 @@ class Lines:
             if not text:
                 continue
             row = row_in(text)
-            found = self._message(text) if row is None else self._entry(row)
-            if found is not None:
-                yield found
+            found = map(self._message, self.parts_of(text)) if row is None else [self._entry(row)]
+            yield from (one for one in found if one is not None)
 
     def _message(self, body: bytes) -> Arrived | None:
         self._number += 1
