@@ -22,6 +22,7 @@ from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import RunState
+from cloudheal.model.inventory import Description
 from cloudheal.model.resource import Cloud, Resource, ResourceId
 from cloudheal.pipeline import Intake, Waker
 from cloudheal.pipeline.deciding import Decider
@@ -29,9 +30,10 @@ from cloudheal.plugins import Found, in_package, of_kind
 from cloudheal.record.budget import give_back
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.holds import add_hold, lift_holds
+from cloudheal.record.inventory import describe
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import GRANT, INCIDENT, RUN
-from cloudheal.record.waiting import Rest, rest
+from cloudheal.record.waiting import SAME, Rest, due, rest
 from cloudheal.record.workers import claim
 from cloudheal.sense.reading import Message
 from cloudheal.sense.triggers import TRIGGERS, trouble_of
@@ -267,3 +269,48 @@ def test_two_troubles_of_a_server_are_not_worked_on_at_once(database: Database, 
     assert waker.tick() == 1
     assert waiting_for(database) == ["underway"]
     assert granted(database) == 3
+
+
+def tagged(subjects: Sequence[ResourceId]) -> Mapping[ResourceId, Resource]:
+    """Each server is of one group, and held by its tag."""
+    return {one: Resource(one, NOON, "Stopped", one.id, "z", "all", {"cloudheal:hold": ""}) for one in subjects}
+
+
+def test_whose_tag_is_gone_is_helped_however_many_are_held_before_it(database: Database) -> None:
+    """Of hundreds that are held by tags, more than a tick looks at, the newest loses its tag: it is begun."""
+    rules = rules_with()
+    with database.transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+    many = range(SAME + 50)
+    replace(worker(database, rules, "w"), lookup=tagged).take([stopped(number) for number in many])
+    assert waiting_for(database) == ["held"] * len(many)
+    with database.transaction() as connection:
+        described = [Description(one, NOON, "Stopped", tags=known.tags) for one, known in tagged(servers(many)).items()]
+        describe(connection, [replace(described[0], tags={}), *described[1:]])
+    clock = VirtualClock(NOON)
+    waker = Waker(database, Engine(), rule_book(rules.rules), clock, lambda: f"{next(IDS)}")
+    begun = 0
+    for _ in range(30):
+        clock.advance(timedelta(seconds=1))
+        begun += waker.tick()
+    assert (begun, len(waiting_for(database))) == (1, len(many) - 1)
+
+
+def servers(numbers: Sequence[int]) -> list[ResourceId]:
+    """Return the servers of these numbers."""
+    return [ResourceId(Cloud.ALIBABA, "1000000000000001", "cn-hangzhou", "instance", f"i-{n}") for n in numbers]
+
+
+def test_a_long_line_leaves_others_their_turn(database: Database) -> None:
+    """One group has more that wait than are looked at in one go; the only one of another group is among them."""
+    rules = rules_with()
+    with database.transaction() as connection:
+        promote(connection, rules.rules, "test", NOON)
+        add_hold(connection, Hold("even", "alice", "upgrade", NOON, NOON + timedelta(hours=1)))
+        add_hold(connection, Hold("odd", "alice", "upgrade", NOON, NOON + timedelta(hours=1)))
+    way = replace(worker(database, rules, "w"), lookup=of_two_groups)
+    way.take([stopped(1), *(stopped(number) for number in range(2, 20, 2))])
+    with database.snapshot() as connection:
+        first = due(connection, NOON + timedelta(hours=2), limit=4)
+    assert "i-1" in [one.subject.id for one in first]
+    assert len(first) == 4

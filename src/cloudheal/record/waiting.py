@@ -42,6 +42,8 @@ _FULL = (Reason.BUDGET_AT_ONCE.value, Reason.BUDGET_RATE.value)
 _ROOM = (*_FULL, Reason.BUDGET_SHARE.value)
 #: Names in one statement.
 SLICE = 1000
+#: Two primes: within so many ticks everybody in a line has had a turn.
+_TURNS, _STEP = 10_007, 7_919
 
 _CAME = RUN.c.next_eligible.is_(None) | (RUN.c.next_eligible <= sa.bindparam("now", type_=sa.BigInteger))
 _WAITS = RUN.c.state == RunState.WAITING.value
@@ -110,19 +112,29 @@ def due(connection: sa.Connection, now: datetime, limit: int = 2000) -> list[Pat
     """Return the runs that may be ready, those that hurry first, then the oldest trouble first.
 
     A run is left out while its time has not come, while the pause or hold that it waits for stands, and while nobody
-    has answered. Of many that wait for the same, the first `SAME` are enough: the others wait behind them.
+    has answered. Of many that wait for the same, the first `SAME` are enough: the others wait behind them. Where the
+    limit leaves some out, it leaves some of each line, so that none waits for the end of another.
     """
-    order = (RUN.c.occurred, RUN.c.id)
     about = INCIDENT.alias()
-    theirs = (about.c.cloud, about.c.account, RUN.c.group)
-    line = (RUN.c.rule, RUN.c.waits_for, *(sa.case((RUN.c.waits_for.in_(_FULL), ""), else_=one) for one in theirs))
+    line = (RUN.c.rule, RUN.c.waits_for, about.c.cloud, about.c.account, RUN.c.group)
+    order = (_turn(now), RUN.c.occurred, RUN.c.id)
     behind = sa.func.row_number().over(partition_by=line, order_by=order)
-    chosen = sa.select(RUN.c.id, RUN.c.waits_for, behind.label("behind"))
+    hurries = about.c.trouble == INTERRUPTION
+    chosen = sa.select(RUN.c.id, RUN.c.waits_for, hurries.label("hurries"), behind.label("behind"))
     chosen = chosen.join(about, about.c.id == RUN.c.incident)
-    ready = chosen.where(_is_ready(connection, now)).subquery()
+    # Those are the many, and an index has their order.
+    ready = chosen.where(_is_ready(connection, now), ~(_WAITS & RUN.c.waits_for.in_(_FULL))).subquery()
     few = sa.case((ready.c.waits_for.in_(_ROOM), FOREMOST), else_=SAME)
-    some = _IN_LINE.where(RUN.c.id.in_(sa.select(ready.c.id).where(ready.c.behind <= few))).limit(limit)
-    return [_patient(row) for row in connection.execute(some).mappings()]
+    some = sa.select(ready.c.id).where(ready.c.behind <= few)
+    found = connection.scalars(some.order_by(ready.c.hurries.desc(), ready.c.behind).limit(limit))
+    named = {"runs": [*found, *_foremost_of_rules(connection, now)]}
+    return [_patient(row) for row in connection.execute(_NAMED, named).mappings()]
+
+
+def _turn(now: datetime) -> sa.ColumnElement[int]:
+    """Return whose turn it is of those that are held by tags, which end one by one; all others keep their order."""
+    told = (RUN.c.occurred + round(now.timestamp()) * _STEP) % _TURNS
+    return sa.case((RUN.c.waits_for == Reason.HELD.value, told), else_=0)
 
 
 def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patient]:
@@ -130,11 +142,17 @@ def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patie
 
     Of each rule they are the first few that wait for room anywhere, and that wait for room in this group.
     """
+    found = _foremost_of_rules(connection, now)
+    found += connection.scalars(_FOREMOST_OF, {"group": group, "now": millis_of(now)})
+    return [_patient(row) for row in connection.execute(_NAMED, {"runs": found}).mappings()] if found else []
+
+
+def _foremost_of_rules(connection: sa.Connection, now: datetime) -> list[str]:
+    """Return the first few of each rule that wait for room anywhere."""
     found: list[str] = []
     for row in connection.execute(_FULL_RULES):
         found += connection.scalars(_FOREMOST, {"rule": row.rule, "waits_for": row.waits_for, "now": millis_of(now)})
-    found += connection.scalars(_FOREMOST_OF, {"group": group, "now": millis_of(now)})
-    return [_patient(row) for row in connection.execute(_NAMED, {"runs": found}).mappings()] if found else []
+    return found
 
 
 def goes_on_by(connection: sa.Connection, moment: datetime) -> bool:
