@@ -68,8 +68,11 @@ def through(cable: Cable, url: str) -> str:
 
 def is_frozen(process: BaseProcess) -> bool:
     """Say whether a process was stopped by SIGSTOP."""
-    text = Path(f"/proc/{process.pid}/stat").read_text()
-    return text.rpartition(")")[2].split()[0] == "T"
+    file = Path(f"/proc/{process.pid}/stat")
+    try:
+        return file.read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False  # it has ended meanwhile
 
 
 def thaw(process: BaseProcess) -> None:

@@ -18,6 +18,7 @@ from cloudheal.record.polls import polls
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import DECISION, EVENT, INCIDENT, LEASE, POLL, RESOURCE
 from cloudheal.settings import load_settings
+from tests.flow.operators import until
 from tests.flow.watching import ACCOUNT, REGION, Watching, settings_of, watching, world_of
 from tests.sim.simulator import RunningSimulator
 
@@ -194,6 +195,47 @@ def test_a_spot_server_leaves_its_balancer_though_its_notice_was_lost(
     assert "i-spot" in {server["id"] for server in world["instances"]}
 
 
+def test_a_reclaim_among_fifty_slow_stops_is_acted_on_in_the_same_instant(
+    simulator: RunningSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock stands still: whatever waits for a time of it, the removal from the balancer does not (S0.6)."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "testid")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "testsecret")
+    simulator.control("POST", "reset")
+    group = {"id": "rsp-web", "load_balancer": "lb-1", "backends": ["i-spot:80", "i-peer:80"]}
+    slow = [f"i-slow{number:02}" for number in range(50)]
+    servers: list[dict[str, Any]] = [
+        *({"id": one, "tags": PROD} for one in slow),
+        {"id": "i-spot", "spot": {"strategy": "SpotAsPriceGo"}},
+        {"id": "i-peer"},
+    ]
+    simulator.world(world_of(servers, server_groups=[group], durations={"starting": 600, "stopping": 0.5}))
+    simulator.control("PUT", "clock", {"mode": "stepped", "skew_check": "off"})
+    leave = {
+        "name": "leave",
+        "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
+        "resources": {"all": True},
+    }
+    leave |= {"playbook": "spot_evacuate", "with": {"drain": "0s"}, "mode": "auto"}
+    free = {"cool_down": "1s", "share": 1.0, "storm_share": 1.0, "storm_members": 100, "at_once": 50, "per_hour": 50}
+    with watching(simulator, settings_of(simulator, tmp_path, rules=[{**RULE, "limits": free}, leave])) as one:
+        with one.app.database.transaction() as connection:
+            promote(connection, one.app.rules.rules.values(), "test", one.app.clock.now())
+        one.tick()
+        one.chaos("power_off", *slow)
+        one.advance(1)
+        one.drain()
+        until(lambda: len(one.calls("StartInstance")) == len(slow), what="the starts, none of which comes to an end")
+        one.chaos("reclaim", "i-spot")
+        one.advance(1)
+        received = simulator.control("GET", "clock")["now"]
+        one.drain()
+        removal = "RemoveVServerGroupBackendServers"
+        until(lambda: bool(one.calls(removal)), what="the removal")
+        assert one.calls(removal)[0]["at"] == received
+        assert one.rows(INCIDENT, INCIDENT.c.trouble == "stopped", INCIDENT.c.ended.is_not(None)) == []
+
+
 def test_a_release_that_nobody_told_is_noticed(watch: Watching) -> None:
     """Absent from a whole sweep and from a look by id: released, with everything that was known of it."""
     lose_events(watch)
@@ -225,8 +267,8 @@ def test_a_day_of_looking_stays_within_a_hundred_calls(watch: Watching) -> None:
     """The default cadence: at most 100 list calls in each region and day."""
     before = len(watch.calls("DescribeInstances"))
     object.__setattr__(watch.app.poller.cadence, "reclaimed", None)
-    for _ in range(24 * 12):
-        watch.advance(300)
+    for _ in range(24 * 6):
+        watch.advance(600)
         watch.tick()
     made = len(watch.calls("DescribeInstances")) - before
     assert 40 <= made <= 100
