@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 
 from cloudheal.cli import app
 from cloudheal.cli.desk import desk
-from cloudheal.cli.drill_run import Signals, ground_on
+from cloudheal.cli.drill_run import Signals, ground_on, tell
+from cloudheal.cli.texts import TEXTS
 from cloudheal.drills.files import library
+from cloudheal.drills.outcome import DrillReport, Result, Scope, StepResult
 from cloudheal.drills.preflight import PreflightError
+from cloudheal.drills.scenario import BEGIN
 from cloudheal.errors import SettingsError
 from tests.contract.shell import shell
 
@@ -84,6 +87,35 @@ def test_a_wrong_file_is_told_by_its_line(tmp_path: Path) -> None:
     assert isinstance(result.exception, SettingsError)
     assert f"{file}:2: steps" in str(result.exception)
     assert "nowhere" not in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--html"])
+def test_a_report_that_could_not_be_written_is_refused_before_the_drill(option: str, tmp_path: Path) -> None:
+    """Nobody waits for a drill whose result is lost; no settings are read and nothing is caused."""
+    for path in (tmp_path / "no such folder" / "drill.out", tmp_path):
+        result = CliRunner(env={"COLUMNS": "200"}).invoke(
+            app, ["drill", "run", "stop-restarted", "-c", "nowhere.yaml", option, str(path)]
+        )
+        assert result.exit_code == 2, result.output
+        assert option in result.output
+        assert "cannot be written" in result.output
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_drill_that_left_something_is_not_said_to_have_passed(
+    language: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step came out as it must, and the exit code, the page and the terminal say the same: failed."""
+    scope = Scope("alibaba/1", "cn-hangzhou", ("i-a",), (), real=False, calls=1, scheduled=0)
+    steps = (StepResult(1, "announce", "announce", Result.DONE, BEGIN),)
+    report = DrillReport("run-1", "mine", "What it shows.", scope, BEGIN, BEGIN, steps, left=("e-1",))
+    with desk(shell(tmp_path, f"sqlite:///{tmp_path / 'd.db'}", language=language).config) as at:
+        tell(report, at)
+        assert not report.passed
+        told = capsys.readouterr().out
+        assert "e-1" in told
+        assert TEXTS[language]["drill.passed"].partition("{")[0].strip() not in told
+        assert TEXTS[language]["drill.failed"].partition("{")[0].strip() in told
 
 
 def test_whoever_drills_is_on_record_as_the_user_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

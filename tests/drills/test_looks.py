@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cloudheal.drills.looks import Judged, judged
+from cloudheal.drills.ground import Ground
+from cloudheal.drills.looks import Judged, Looks, Mark, entry_of, judged
+from cloudheal.drills.preflight import targets_of
+from cloudheal.drills.scenario import CallTaken, Expectation, Targets
 from cloudheal.drills.tape import Fact
 
 NOON = datetime(2026, 3, 6, 12, tzinfo=UTC)
@@ -58,3 +62,13 @@ def test_a_cloud_that_does_not_answer_is_shown() -> None:
     """What belongs to no server is told too, when nothing else is."""
     silent = Fact("", NOON, "the cloud does not answer: Throttling", fits=False)
     assert judged([silent], ["a"], None, 1).seen == ("the cloud does not answer: Throttling",)
+
+
+def test_a_call_about_another_server_whose_id_begins_alike_is_none_about_this_one(ground: Ground) -> None:
+    """Ids are compared whole: i-bp1web0 was not rebooted when i-bp1web01 was."""
+    (server,) = (one.id for one in targets_of(ground, Targets(ids=["i-bp1web01"])))
+    other = replace(server, id="i-bp1web0")
+    since = Mark(0, entry_of(ground), ground.clock.now())
+    ground.compute_of(server).reboot(server.region, server.id, 10)
+    found = Looks(ground, [other, server], ()).judge(Expectation(call=CallTaken(action="RebootInstance")), since)
+    assert (found.met, found.missing) == (False, ("i-bp1web0",))

@@ -10,6 +10,7 @@ import pytest
 
 from cloudheal.drills.files import library, scenario_named
 from cloudheal.drills.outcome import Result
+from cloudheal.drills.scenario import Step
 from tests.drills.rehearsals import rehearsed, shown, simulated_left
 from tests.sim.simulator import RunningSimulator
 
@@ -211,3 +212,17 @@ def test_what_must_never_be_fails_also_when_it_comes_late(simulator: RunningSimu
     assert report.failed is not None, shown(report)
     assert report.failed.number == 1
     assert report.failed.seen == ("start 1",)
+
+
+def test_faults_of_a_scenario_do_not_keep_its_events_from_being_taken_back(
+    simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    """What the scenario broke is mended first: the cloud that refuses every cancelling is that of the steps only."""
+    fault = {"kind": "error", "status": 403, "code": "Forbidden", "message": "no"}
+    handled = scenario_named("maintenance-reboot-handled")
+    refusing = Step.model_validate({"faults": [{"action": "CancelSimulatedSystemEvents", "fault": fault}]})
+    scenario = handled.model_copy(update={"steps": [*handled.steps[:2], refusing]})
+    report = rehearsed(simulator, scenario, tmp_path)
+    assert (report.passed, report.left) == (True, ()), shown(report)
+    assert simulated_left(simulator) == []
+    assert simulator.control("GET", "faults")["rules"] == []

@@ -103,14 +103,16 @@ def run(
     from cloudheal.drills.files import scenario_named
 
     known_language(language)
+    for path, option in ((junit, "--junit"), (html, "--html")):
+        _check_writable(path, option)
     wanted = scenario_named(scenario)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         stage = stack.enter_context(staged(wanted, language, as_json=as_json)) if simulator else None
         at = stack.enter_context(desk(stage.config if stage else config, as_json=as_json))
         report = drilled_on(ground_on(at, signals, stage), at, wanted, allow_real=real_actions)
-        _write(report, at, junit, html)
         tell(report, at)
+        _write(report, at, junit, html)
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -257,6 +259,8 @@ def tell(report: DrillReport, at: Desk) -> None:
             at.show.say("drill.missing", servers=", ".join(failed.missing))
         if failed.seen:
             at.show.say("drill.instead", seen="; ".join(failed.seen))
+    elif report.left:
+        at.show.say("drill.failed.left", scenario=report.scenario)
     else:
         length = report.ended - report.began
         at.show.say("drill.passed", scenario=report.scenario, count=len(report.steps), length=length)
@@ -291,6 +295,14 @@ def _write(report: DrillReport, at: Desk, junit: Path | None, html: Path | None)
         _put(junit, junit_of(report, lambda reason: why(reason, at.show)), "--junit")
     if html is not None:
         _put(html, page(report, at.show, at.zone), "--html")
+
+
+def _check_writable(path: Path | None, option: str) -> None:
+    """Refuse at once what could not be written when the drill is over."""
+    if path is None:
+        return
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written", param_hint=option)
 
 
 def _put(path: Path, text: str, option: str) -> int:

@@ -7,6 +7,7 @@ report wants to know what there was instead.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from cloudheal.record.tables import SYSTEM_EVENT
 
 #: Facts that a report shows for one step.
 MOST_SHOWN = 6
+#: An id, or another word of a document.
+_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,9 @@ class Looks:
         for entry in entries:
             if not entry.get("changes"):
                 continue
-            text, at = json.dumps(entry), datetime.fromisoformat(entry["at"]).astimezone(UTC)
+            words, at = _words_of(entry), datetime.fromisoformat(entry["at"]).astimezone(UTC)
             for one in self.servers:
-                if one.id in text:
+                if one.id in words:
                     yield Fact(one.id, at, entry["action"], entry["action"] == said.action)
 
 
@@ -158,6 +161,11 @@ def entry_of(ground: Ground) -> int:
     """Return the number of the last entry of the simulator's journal; 0 where there is none."""
     health: Any = ground.cloud.control("GET", "health") if ground.cloud else {}
     return int(health.get("journal", 0))
+
+
+def _words_of(entry: object) -> frozenset[str]:
+    """Return what an entry names, each name whole: an id may be the beginning of another one."""
+    return frozenset(_WORD.findall(json.dumps(entry)))
 
 
 def _texts(facts: Iterable[Fact]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from cloudheal.drills.looks import MOST_SHOWN, Judged, Looks, Mark, entry_of
 from cloudheal.drills.outcome import DrillReport, Result, StepResult, Why
 from cloudheal.drills.preflight import Ready, preflight
 from cloudheal.drills.scenario import Announce, Chaos, HandlerDeed, Scenario, Step
-from cloudheal.drills.stage.simulator import SimulatedCloud, StageError
+from cloudheal.drills.stage.simulator import StageError
 from cloudheal.drills.tape import mark_of
 from cloudheal.errors import CloudhealError
 from cloudheal.model.drill import DrillOrder, DrillState
@@ -312,18 +312,18 @@ class _Drill:
         return Mark(row, entry_of(self.ground), self.ground.clock.now())
 
     def _clean(self) -> Cleaned:
-        """Take everything back; says what could not be."""
+        """Take everything back, the faults first, which would stand in the way; says what could not be."""
+        faulty = self._mended()
         rows = self.ground.desk.rows(*self.orders) if self.orders else []
         cleaned = clean(self.ground, rows)
-        if self.faults is not None and self.ground.cloud is not None:
-            cleaned = _with_faults(cleaned, self.ground.cloud, self.faults)
-        return cleaned
+        return replace(cleaned, left=(*cleaned.left, *faulty))
 
-
-def _with_faults(cleaned: Cleaned, cloud: SimulatedCloud, faults: list[object]) -> Cleaned:
-    """Give a simulator back the faults that it had."""
-    try:
-        cloud.control("PUT", "faults", faults)
-    except (OSError, StageError) as problem:
-        return replace(cleaned, left=(*cleaned.left, f"the simulator's faults: {type(problem).__name__}"))
-    return cleaned
+    def _mended(self) -> tuple[str, ...]:
+        """Give a simulator back the faults that it had; says that it does not take them."""
+        if self.faults is None or self.ground.cloud is None:
+            return ()
+        try:
+            self.ground.cloud.control("PUT", "faults", self.faults)
+        except (OSError, StageError) as problem:
+            return (f"the simulator's faults: {type(problem).__name__}",)
+        return ()
