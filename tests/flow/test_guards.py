@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.act.planned import PlannedParameters
+from cloudheal.act.playbook import End, Playbook, Refusal
+from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Answer, Hold
+from cloudheal.model.decision import Reason
 from cloudheal.model.inventory import Description
+from cloudheal.playbooks import sight
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.inventory import describe
 from cloudheal.record.tables import APPROVAL, STEP
@@ -165,6 +170,31 @@ def test_old_news_that_a_server_ran_ends_nothing_when_it_has_stopped_again() -> 
     scene.later(timedelta(minutes=4), lambda: setattr(scene, "answer", Answer.APPROVED))
     told = scene.play()
     assert (told.verdicts, told.actions) == ({"i-0": "healed"}, ("start i-0",))
+
+
+def _asks_when_it_stopped(case: Any, hands: Hands) -> End | Refusal:
+    """Look, take a minute over it, and ask about what was there."""
+    is_there = hands.read("look", lambda: {"there": sight.server_of(case) is not None}).value["there"]
+    case.wait(60, lambda: False)
+    return Refusal(Reason.UNEXPLAINED) if is_there else End(Healed.NOT_NEEDED, "gone")
+
+
+def test_a_server_that_is_released_while_a_look_at_it_lasts_is_not_asked_about() -> None:
+    """The message comes when the look has read the server, and before it ends: it is looked at once more."""
+    book = Playbook(
+        "slow", ("stopped",), PlannedParameters, ("servers", "start"), reversible=True, run=_asks_when_it_stopped
+    )
+    cloud = FakeCloud()
+    web = cloud.server("i-web", tags=PROD)
+
+    def released() -> bytes:
+        cloud.release(web)
+        content = {"resourceId": web.id, "state": "Deleted"}
+        return told_of(web, "Instance:StateChange", content, cloud.clock.now())
+
+    scene = Scene(cloud, rules=[RULE | {"playbook": "slow"}], events=[cloud.power_off(web)], playbooks=[book])
+    told = scene.later(timedelta(seconds=30), released).play()
+    assert (told.verdicts, told.notices) == ({"i-web": "not needed"}, ())
 
 
 @pytest.mark.parametrize(("size", "share", "most"), [(5, 0.2, 1), (5, 0.4, 2), (10, 0.2, 2), (20, 0.2, 4)])

@@ -30,8 +30,8 @@ from cloudheal.record.workers import Claim
 _PATIENT = (RunState.WAITING.value, RunState.ASKING.value, RunState.PLANNED.value)
 #: A state that ends a trouble by itself, by the trouble's name.
 RECOVERIES = {"Running": "stopped"}
-#: Statuses of events that tell that a resource is well again.
-_WELL = (*RECOVERIES, RECOVERED)
+#: Statuses of events that tell that a resource is well again, or gone.
+_OVER = (*RECOVERIES, RECOVERED, DELETED)
 #: States of which an event tells that a look is worth while.
 _TELLING = frozenset({"Running", "Stopped"})
 _AT_REST = frozenset({*_TELLING, DELETED})
@@ -342,9 +342,9 @@ def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now
 
 
 def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:
-    """Say whether news that a resource is well came after a look at it began."""
+    """Say whether news that a resource is well, or gone, came after a look at it began."""
     about = [*(EVENT.c[name] == value for name, value in _names(subject).items()), EVENT.c.simulated.is_(False)]
-    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(_WELL), EVENT.c.received >= millis_of(began))
+    news = sa.select(EVENT.c.id).where(*about, EVENT.c.status.in_(_OVER), EVENT.c.received >= millis_of(began))
     return connection.execute(news.limit(1)).first() is not None
 
 
