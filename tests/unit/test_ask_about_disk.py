@@ -6,9 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cloudheal.model.control import Answer
+from cloudheal.record.approvals import answer
+from cloudheal.record.database import Database
+from cloudheal.record.tables import APPROVAL
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
+from cloudheal.testing.stage import stage
 
 WEB, EVENT = "i-web", "e-d-data-1"
 RULE: dict[str, Any] = {
@@ -26,6 +31,17 @@ def asked(type_: str = "Stalled", answer: Answer | None = None, **parameters: An
     message = cloud.maintenance.disk_fails(cloud.server(WEB), type_)
     scene = Scene(cloud, rules=[{**RULE, "with": parameters}], events=[message])
     return scene.answering(answer) if answer else scene
+
+
+def late_yes(scene: Scene, database: Database, after: timedelta) -> Scene:
+    """Let somebody approve after so long, when nobody had answered in time."""
+
+    def approve() -> None:
+        with database.transaction() as connection:
+            (question,) = connection.scalars(sa.select(APPROVAL.c.id)).all()
+            assert answer(connection, question, Answer.APPROVED, "ops", scene.cloud.clock.now())
+
+    return scene.later(after, approve)
 
 
 def ended(told: Told) -> tuple[str, str]:
@@ -65,6 +81,31 @@ def test_after_an_approval_the_end_is_waited_for_even_without_a_message() -> Non
 def test_an_event_that_never_ends_is_unknown_in_the_end() -> None:
     """It is not waited for without an end."""
     assert ended(asked(answer=Answer.APPROVED, within="1h").play()) == ("unknown", "still_open")
+
+
+def test_who_sees_to_it_late_has_all_the_time_for_it() -> None:
+    """A late approval is as good as an early one: the time runs from it, and not from when the disk failed."""
+    scene = asked(within="1h")
+    with stage() as database:
+        told = late_yes(scene, database, timedelta(hours=2)).play_on(database)
+    assert (ended(told), told.reasons.count("underway")) == (("unknown", "still_open"), 4)
+
+
+def test_a_disk_that_has_hung_for_days_is_asked_about() -> None:
+    """Nobody was at work over the weekend: the cloud shows it still."""
+    scene = asked()
+    scene.cloud.clock.advance(timedelta(days=3))
+    told = scene.play()
+    assert (told.reasons, told.waits) == (("act", "ask"), {WEB: "ask"})
+
+
+def test_an_old_message_about_a_disk_that_works_again_asks_nobody() -> None:
+    """The cloud shows no event any more."""
+    scene = asked()
+    scene.cloud.clock.advance(timedelta(days=3))
+    scene.cloud.maintenance.moves(EVENT, "Executed")
+    told = scene.play()
+    assert (ended(told), told.notices) == (("not needed", "event_executed"), ())
 
 
 def test_a_denial_ends_it_at_once() -> None:

@@ -10,6 +10,8 @@ import pytest
 from cloudheal.model.control import Answer
 from cloudheal.playbooks.evidence import MASK, masked
 from cloudheal.testing import FakeCloud, Scene, Told, assert_replays
+from cloudheal.testing.stage import stage
+from tests.unit.test_ask_about_disk import late_yes
 
 WEB, EVENT = "i-web", "e-i-web-1"
 RULE: dict[str, Any] = {
@@ -72,6 +74,17 @@ def test_an_event_that_never_ends_is_unknown_in_the_end() -> None:
     announced = cloud.maintenance.announces(web, type_, status="Inquiring", within=timedelta(hours=1))
     scene = Scene(cloud, rules=[{**RULE, "with": {"within": "1h"}}], events=[announced]).answering(Answer.APPROVED)
     assert ended(scene.play()) == ("unknown", "still_open")
+
+
+def test_who_deals_with_it_late_has_all_the_time_for_it() -> None:
+    """An event that waits for its owner has no time limit: the time runs from the approval."""
+    cloud = FakeCloud()
+    web, type_ = cloud.server(WEB), "SystemMaintenance.IsolateErrorDisk"
+    announced = cloud.maintenance.announces(web, type_, status="Inquiring", within=timedelta(minutes=1))
+    scene = Scene(cloud, rules=[{**RULE, "with": {"within": "1h"}}], events=[announced])
+    with stage() as database:
+        told = late_yes(scene, database, timedelta(hours=2)).play_on(database)
+    assert (ended(told), told.reasons.count("underway")) == (("unknown", "still_open"), 4)
 
 
 def test_a_denial_ends_it_at_once() -> None:

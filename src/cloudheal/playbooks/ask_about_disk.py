@@ -22,7 +22,7 @@ from cloudheal.act.outcome import Outcome
 from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import DISK, Healed
-from cloudheal.playbooks import evidence, leaving, sight
+from cloudheal.playbooks import evidence, journal, leaving, sight
 from cloudheal.settings.durations import Duration, duration_of
 
 #: Until the next look, unless a message about the event comes first; longer once somebody has answered.
@@ -85,9 +85,16 @@ def ask_about_disk(case: Case, hands: Hands) -> End | Refusal:
         return End(Healed.UNKNOWN, leaving.SUPERSEDED)
     if not case.approved:
         return Refusal(Reason.ASK, evidence=seen.told(), question=_question(case, seen))
-    limit: timedelta = case.parameters.within
+    return _seen_to(case, hands, seen)
+
+
+def _seen_to(case: Case, hands: Hands, seen: DiskSeen) -> End | Refusal:
+    """Wait for the end of the event, which somebody sees to."""
+    since, limit = journal.approved_since(case, hands, seen.at), case.parameters.within
+    if since is None:
+        return End(Healed.UNKNOWN, leaving.SUPERSEDED)
     waits = Refusal(Reason.UNDERWAY, after=LONG_PAUSE, evidence=seen.told())
-    return waits if seen.at < case.occurred + limit else End(Healed.UNKNOWN, "still_open", seen.told())
+    return waits if seen.at < since + limit else End(Healed.UNKNOWN, "still_open", seen.told())
 
 
 def _look(case: Case) -> dict[str, Any]:
@@ -121,5 +128,5 @@ ASK_ABOUT_DISK = Playbook(
     "itself.",
     risk=Risk.LOW,
     promises=("Nothing was called that changes anything.", "The event was read by its id until it was over."),
-    parts=(evidence, sight),
+    parts=(evidence, journal, sight),
 )

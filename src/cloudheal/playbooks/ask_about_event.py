@@ -17,7 +17,7 @@ from cloudheal.act.playbook import Case, End, Playbook, Refusal, Risk
 from cloudheal.model.decision import Reason
 from cloudheal.model.incident import MAINTENANCE, Healed
 from cloudheal.model.system_event import ENDINGS
-from cloudheal.playbooks import evidence, leaving, sight
+from cloudheal.playbooks import evidence, journal, leaving, sight
 from cloudheal.playbooks.sight import EventSeen, ServerSeen
 from cloudheal.settings.durations import Duration, duration_of
 
@@ -58,8 +58,10 @@ def ask_about_event(case: Case, hands: Hands) -> End | Refusal:
         return End(Healed.UNKNOWN, leaving.SUPERSEDED)
     if not case.approved:
         return Refusal(Reason.ASK, evidence=told, question=_question(case, event, server))
-    limit: timedelta = case.parameters.within
-    latest = max(event.not_before or case.occurred, case.occurred) + limit
+    since, limit = journal.approved_since(case, hands, server.at), case.parameters.within
+    if since is None:
+        return End(Healed.UNKNOWN, leaving.SUPERSEDED)
+    latest = max(event.not_before or since, since) + limit
     waits = Refusal(Reason.UNDERWAY, after=LONG_PAUSE, evidence=told)
     return waits if server.at < latest else End(Healed.UNKNOWN, "still_open", told)
 
@@ -86,5 +88,5 @@ ASK_ABOUT_EVENT = Playbook(
     summary="Gathers the evidence about a system event, asks a person, and does nothing about it by itself.",
     risk=Risk.LOW,
     promises=("Nothing was called that changes anything.", "The end of the event was read by its id."),
-    parts=(evidence, sight),
+    parts=(evidence, journal, sight),
 )

@@ -18,6 +18,7 @@ from cloudheal.model.deed import EVIDENCE, Deed
 from cloudheal.playbooks.aftermath import Rebooted
 from cloudheal.playbooks.sight import EventSeen
 
+APPROVED = "approved"
 REBOOT, FORCED, DRY = "reboot", "reboot by force", "dry reboot"
 #: How far a cloud's time of publication and our time of a reboot may be apart.
 SKEW = timedelta(seconds=30)
@@ -60,6 +61,12 @@ class Journal:
     def may_answer(self, event: EventSeen) -> bool:
         """Say whether another run's reboot answers an event too: it must have been published by then."""
         return self.shared is not None and (event.published is None or event.published <= self.shared.at + SKEW)
+
+
+def approved_since(case: Case, hands: Hands, now: datetime) -> datetime | None:
+    """Return when a look of this run first saw that a person had approved, and keep that; None when it is not ours."""
+    kept = [one.at for one in own_deeds(case, hands) if one.name == APPROVED]
+    return kept[0] if kept else now if hands.note(APPROVED, {}) else None
 
 
 def own_deeds(case: Case, hands: Hands) -> tuple[Deed, ...]:

@@ -74,8 +74,8 @@ TRIGGERS = (
     Trigger(INTERRUPTION, "Instance:PreemptibleInstanceInterruption", ("delete", "stop")),
     *(Trigger(MAINTENANCE, type_, _PLANNED, "event_id") for type_ in _MAINTENANCE_TYPES),
     *(Trigger(FAILURE, type_, _BEFALLEN, "event_id", FAILURE_NEWS) for type_ in _FAILURE_TYPES),
-    # What is over needs nobody: a disk is not looked after once it works again.
-    *(Trigger(DISK, type_, ("Executing",), "event_id", FAILURE_NEWS) for type_ in sorted(_DISK_TYPES)),
+    # What is over needs nobody: a disk is not looked after once it works again. What goes on does, since whenever.
+    *(Trigger(DISK, type_, ("Executing",), "event_id") for type_ in sorted(_DISK_TYPES)),
     # CloudMonitor's agent inside the server was not heard of any more.
     Trigger(UNREACHABLE, "Agent_Status_Stopped", ("stopped",)),
     Trigger(UNREACHABLE, PING_UNREACHABLE, _FAULT, recoveries=_RECOVERY),
