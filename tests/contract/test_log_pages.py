@@ -24,7 +24,7 @@ from cloudheal.ports.clock import Clock
 from cloudheal.record.database import open_database
 from cloudheal.record.log_following import Progress, advance, standing
 from cloudheal.record.log_series import Stored, windows_of
-from cloudheal.record.nonces import spend_nonce
+from cloudheal.record.nonces import is_spent, spend_nonce
 from cloudheal.record.schema import migrate
 from cloudheal.settings.listen import ListenSettings
 from cloudheal.settings.schema import Settings
@@ -73,6 +73,7 @@ class Place:
             take=lambda *_: None,
             parts=lambda body: [body],
             answer=lambda _: {},
+            is_spent=self._is_spent,
             spend=self._spend,
             now=self.clock.now,
             health=lambda: {"ok": True, "problems": []},
@@ -82,6 +83,10 @@ class Place:
         listen, held = self.settings.listen or ListenSettings(), {"SHIP": SECRET, "OTHER": SECRET[::-1], "TOKEN": TOKEN}
         sources, readers = sources_of(listen.sources, held), readers_of(listen, held)
         self.listener = Listener("127.0.0.1", 0, sources, readers, desk, self.counters)
+
+    def _is_spent(self, source: str, nonce: str) -> bool:
+        with self.database.snapshot() as connection:
+            return is_spent(connection, source, nonce, self.clock.now())
 
     def _spend(self, source: str, nonce: str, until: datetime) -> bool:
         with self.database.transaction() as connection:

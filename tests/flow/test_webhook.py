@@ -108,13 +108,14 @@ def test_a_signed_push_is_on_disk_when_it_is_answered(hook: Hook) -> None:
 
 
 def test_a_push_is_not_answered_well_when_it_cannot_be_kept(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that fails makes the sender come again."""
+    """A database that fails makes the sender come again, with the same push as it was signed."""
     with hook.app.database.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE event RENAME TO elsewhere")
     assert hook.signed(event(), "nonce-0001") == 503
     with hook.app.database.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO event")
-    assert hook.signed(event(), "nonce-0002") == 200
+    assert hook.signed(event(), "nonce-0001") == 200
+    assert hook.signed(event(), "nonce-0001") == 409
 
 
 def test_a_replayed_late_or_altered_push_is_refused(hook: Hook) -> None:

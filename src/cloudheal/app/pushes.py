@@ -17,7 +17,7 @@ from cloudheal.clouds.entrances import parts_of
 from cloudheal.clouds.reading import answer_to
 from cloudheal.model.event import Channel, Event
 from cloudheal.pipeline import Taken
-from cloudheal.record.nonces import spend_nonce
+from cloudheal.record.nonces import is_spent, spend_nonce
 from cloudheal.settings.listen import ListenSettings
 from cloudheal.sources.readers import readers_of
 from cloudheal.sources.webhook import Desk, Listener, sources_of
@@ -37,6 +37,7 @@ def listener_of(
         parts=parts_of,
         answer=answer_to,
         take=take,
+        is_spent=partial(_is_spent, site),
         spend=partial(_spend, site),
         now=site.clock.now,
         health=watch.health,
@@ -45,6 +46,11 @@ def listener_of(
     )
     sources, readers = sources_of(listen.sources, os.environ), readers_of(listen, os.environ)
     return Listener(listen.host, listen.port, sources, readers, desk, watch.counters)
+
+
+def _is_spent(site: Site, source: str, nonce: str) -> bool:
+    with site.store.snapshot() as connection:
+        return is_spent(connection, source, nonce, site.clock.now())
 
 
 def _spend(site: Site, source: str, nonce: str, until: datetime) -> bool:

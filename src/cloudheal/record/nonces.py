@@ -11,6 +11,12 @@ from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import NONCE
 
 
+def is_spent(connection: sa.Connection, source: str, nonce: str, now: datetime) -> bool:
+    """Say whether a nonce was used up and its time is not over."""
+    same = (NONCE.c.source == source) & (NONCE.c.nonce == nonce) & (NONCE.c.until >= millis_of(now))
+    return connection.execute(sa.select(NONCE.c.nonce).where(same)).first() is not None
+
+
 def spend_nonce(connection: sa.Connection, source: str, nonce: str, until: datetime, now: datetime) -> bool:
     """Use a nonce up, and forget those whose time is over; False when it was used before."""
     connection.execute(sa.delete(NONCE).where(NONCE.c.until < millis_of(now)))

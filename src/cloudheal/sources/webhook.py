@@ -88,8 +88,10 @@ class Desk:
     """Takes a body apart into its messages."""
     answer: Callable[[bytes], Mapping[str, object]]
     """Returns what the sender of a body reads as having been taken, beside our own word."""
-    spend: Callable[[str, str, datetime], bool]
-    """Uses a nonce of a source up until a time; False when it was used before."""
+    is_spent: Callable[[str, str], bool]
+    """Says whether a nonce of a source was used up."""
+    spend: Callable[[str, str, datetime], object]
+    """Uses a nonce of a source up until a time."""
     now: Callable[[], datetime]
     health: Callable[[], Mapping[str, object]]
     """What /healthz shows; `ok` decides its status."""
@@ -227,6 +229,7 @@ class Listener:
             if source is None:
                 raise Refused(404, "no such source")  # noqa: TRY301 - answered like every other refusal
             told = await accept(source, request)
+            await self._spend_nonce(source, request)
             status, text = 200, "ok"
         except Refused as refused:
             status, text = refused.status, str(refused)
@@ -278,11 +281,19 @@ class Listener:
         return found - {""}
 
     async def _check_signature(self, source: Source, shown: Shown, body: bytes) -> None:
-        now = self._desk.now()
-        if not passes_signed(source.secret, source.name, shown, body, now):
+        if not passes_signed(source.secret, source.name, shown, body, self._desk.now()):
             raise Refused(401, "not allowed")
-        if not await asyncio.to_thread(self._desk.spend, source.name, shown.nonce, now + 2 * WINDOW):
+        if await asyncio.to_thread(self._desk.is_spent, source.name, shown.nonce):
             raise Refused(409, "the nonce was used before")
+
+    async def _spend_nonce(self, source: Source, request: web.Request) -> None:
+        """Use the nonce of a signed push up once it was taken in: what was not taken may be sent again as it is.
+
+        Of two that come at the same moment both are taken in; the second is a duplicate, as every repeated message is.
+        """
+        if source.proof is Proof.SIGNED:
+            until = self._desk.now() + 2 * WINDOW
+            await asyncio.to_thread(self._desk.spend, source.name, _shown(request).nonce, until)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         found = await asyncio.to_thread(self._desk.health)
