@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from cloudheal.model.incident import Mode, Run, RunState, Trouble
+from cloudheal.decide.rulebook import rule_book
+from cloudheal.model.incident import Mode, Parked, Run, RunState, Trouble
+from cloudheal.pipeline import Waker
+from cloudheal.record.approvals import expire
 from cloudheal.record.budget import grant
 from cloudheal.record.database import Database
-from cloudheal.record.incidents import add_run, open_incident
+from cloudheal.record.incidents import add_run, open_incident, open_run
+from cloudheal.record.parking import park_all, restart
+from cloudheal.record.promotions import promote
 from cloudheal.record.tables import APPROVAL, GRANT, INCIDENT, LEDGER, RUN
 from cloudheal.record.waiting import due
+from cloudheal.settings.rules import RuleFile
+from cloudheal.testing.clock import VirtualClock
+from cloudheal.testing.engine import Engine
 from tests.contract.shell import Shell, shell
+from tests.contract.test_budget import NOON as FELL
+from tests.contract.test_budget import rules_with, stopped, worker
 from tests.contract.test_inbox import NOON, an_event
 
 
@@ -53,6 +64,30 @@ def test_a_restarted_run_waits_for_its_next_walk_with_the_persons_approval(opera
         assert (said.answer, bool(said.answered_by)) == ("approved", True)
         assert connection.scalars(sa.select(GRANT.c.run)).all() == ["aa2"]
         assert "run.restarted" in connection.scalars(sa.select(LEDGER.c.kind)).all()
+
+
+@pytest.mark.parametrize("expired", [False, True], ids=["unanswered", "expired"])
+def test_a_restart_is_the_answer_that_the_rule_asks_for(database: Database, *, expired: bool) -> None:
+    """A run that asked comes out of a backup: whoever restarts it is not asked again, and it begins."""
+    rules = [one.model_copy(update={"mode": Mode.ASK}) for one in rules_with().rules]
+    intake = worker(database, RuleFile(rules=rules), "w")
+    with database.transaction() as connection:
+        promote(connection, rules, "test", FELL)
+    intake.take([stopped(0)])
+    later = FELL + timedelta(hours=2)
+    with database.transaction() as connection:
+        assert expire(connection, later if expired else FELL) == expired
+        (run,) = connection.scalars(sa.select(RUN.c.id)).all()
+        assert park_all(connection, Parked.RESTORED, later) == 1
+        assert restart(connection, run, "alice", later, "approval")
+    waker = Waker(database, Engine(), rule_book(rules), VirtualClock(later), lambda: "new")
+    assert waker.tick() == 1
+    row = run_of(database, run)
+    assert (row.state, row.approved_by) == ("starting", "alice")
+    with database.snapshot() as connection:
+        held = open_run(connection, run)
+    assert held is not None
+    assert held.approved
 
 
 def test_an_abandoned_run_ends_its_incident_as_unknown(operator: Shell, database: Database) -> None:

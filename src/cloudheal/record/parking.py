@@ -45,6 +45,7 @@ def restart(connection: sa.Connection, run: str, who: str, now: datetime, approv
         "playbook_digest": "",
         "waits_for": RESTART,
         "next_eligible": None,
+        "asks": approval,
     }
     if connection.execute(sa.update(RUN).where(one).values(values)).rowcount != 1:
         return False
