@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.act.outcome import Kind, Outcome
 from cloudheal.act.planned import PlannedParameters
-from cloudheal.act.playbook import End, Playbook, Refusal
+from cloudheal.act.playbook import Case, End, Playbook, Refusal
 from cloudheal.extend import Hands, Healed
 from cloudheal.model.control import Answer, Hold
 from cloudheal.model.decision import Reason
@@ -172,7 +173,7 @@ def test_old_news_that_a_server_ran_ends_nothing_when_it_has_stopped_again() -> 
     assert (told.verdicts, told.actions) == ({"i-0": "healed"}, ("start i-0",))
 
 
-def _asks_when_it_stopped(case: Any, hands: Hands) -> End | Refusal:
+def _asks_when_it_stopped(case: Case, hands: Hands) -> End | Refusal:
     """Look, take a minute over it, and ask about what was there."""
     is_there = hands.read("look", lambda: {"there": sight.server_of(case) is not None}).value["there"]
     case.wait(60, lambda: False)
@@ -195,6 +196,34 @@ def test_a_server_that_is_released_while_a_look_at_it_lasts_is_not_asked_about()
     scene = Scene(cloud, rules=[RULE | {"playbook": "slow"}], events=[cloud.power_off(web)], playbooks=[book])
     told = scene.later(timedelta(seconds=30), released).play()
     assert (told.verdicts, told.notices) == ({"i-web": "not needed"}, ())
+
+
+def _tries_and_asks(case: Case, hands: Hands) -> End | Refusal:
+    """Do something, and ask as long as the event is not over."""
+
+    def status() -> dict[str, str]:
+        known = case.system_events.system_events(case.resource.region, [case.trouble.id])
+        return {"status": known[case.trouble.id].status}
+
+    if hands.read("event", status).value["status"] == "Executed":
+        return End(Healed.HEALED, "event_executed")
+    hands.act_repeatable("prepare", {}, lambda _: Outcome(Kind.OK), None, helps=True)
+    return Refusal(Reason.UNEXPLAINED)
+
+
+@pytest.mark.parametrize("seen", [90, 120], ids=["told before", "told with the end"])
+def test_the_end_of_an_event_is_seen_though_nobody_answered_in_time(seen: int) -> None:
+    """What has begun is looked at again when its event is over, and is no question for ever."""
+    verbs = ("servers", "system_events", "start")
+    book = Playbook("tries", ("maintenance",), PlannedParameters, verbs, reversible=True, run=_tries_and_asks)
+    rule = RULE | {"when": {"type": ["Instance:SystemMaintenance.Reboot"]}, "playbook": "tries"}
+    cloud = FakeCloud()
+    web = cloud.server("i-web", tags=PROD)
+    announced = cloud.maintenance.announces(web, "SystemMaintenance.Reboot", within=timedelta(hours=4))
+    scene = Scene(cloud, rules=[rule], events=[announced], playbooks=[book])
+    scene.later(timedelta(minutes=seen), lambda: None)
+    told = scene.later(timedelta(hours=2), lambda: cloud.maintenance.moves("e-i-web-1", "Executed")).play()
+    assert (told.verdicts, told.waits) == ({"i-web": "healed"}, {})
 
 
 @pytest.mark.parametrize(("size", "share", "most"), [(5, 0.2, 1), (5, 0.4, 2), (10, 0.2, 2), (20, 0.2, 4)])

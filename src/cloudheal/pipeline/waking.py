@@ -81,7 +81,7 @@ class Waker:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.place) in full:
                 continue
             said = answers.get(one.run)
-            if said is not None and said.answer is Answer.EXPIRED and one.state is not RunState.PLANNED:
+            if said is not None and said.answer is Answer.EXPIRED and one.state is RunState.ASKING:
                 self._expire(connection, one, now, tell=said.id not in late)
                 late.add(said.id)
                 continue
