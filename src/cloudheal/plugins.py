@@ -15,10 +15,11 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Generic, TypeVar
 
 from cloudheal.errors import SettingsError
@@ -35,6 +36,15 @@ class Found(Generic[T]):
     name: str
     origin: str
     thing: T
+
+
+class _Afresh(SourceFileLoader):
+    """Reads a file itself: a compiled one beside it is known by time and size, which a deployment may make alike."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the file as it stands there."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def in_package(package: ModuleType) -> Iterator[Found[object]]:
@@ -86,7 +96,7 @@ def named_once(found: Iterable[Found[T]]) -> dict[str, Found[T]]:
 def _loaded(file: Path) -> ModuleType:
     digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
     name = f"cloudheal_extension_{digest}_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Afresh(name, str(file)))
     if spec is None or spec.loader is None:
         raise SettingsError(f"{file} cannot be loaded as a Python file")
     module = importlib.util.module_from_spec(spec)

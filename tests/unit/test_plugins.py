@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from cloudheal.act.library import Library, library_of
+from cloudheal.act.playbook import Playbook
 from cloudheal.app import extensions_of, rules_of
 from cloudheal.errors import SettingsError
+from cloudheal.plugins import in_folder, of_kind
+from cloudheal.sense.triggers import TRIGGERS
 from cloudheal.settings import load_settings
 from cloudheal.settings.schema import Settings
 
@@ -76,6 +81,35 @@ def test_the_digest_is_that_of_what_was_loaded(load: Load) -> None:
     assert playbook.digest == before
 
 
+def test_a_playbook_made_of_a_part_of_a_function_changes_with_its_file(load: Load, tmp_path: Path) -> None:
+    """One function may stand behind several playbooks; its file is their source, whatever wraps it."""
+    text = f"from functools import partial\n{MINE}".replace("run=tell", "run=partial(tell)")
+    settings = load({"tell.py": text})
+    before = extensions_of(settings).library.playbooks["tell"].digest
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tell.py").write_text(text.replace('"told"', '"changed"'), encoding="utf-8")
+    changed = load_extensions(other)
+    assert changed.playbooks["tell"].digest != before
+
+
+def test_a_file_of_the_same_size_and_time_is_read_anew(tmp_path: Path) -> None:
+    """What runs is what stands in the file, also where a deployment gives all files one time."""
+    folder = tmp_path / "dated"
+    folder.mkdir()
+    for word in ("told", "gone"):
+        (folder / "tell.py").write_text(MINE.replace('"told"', f'"{word}"'), encoding="utf-8")
+        os.utime(folder / "tell.py", (1_700_000_000, 1_700_000_000))
+        playbook = load_extensions(folder).playbooks["tell"]
+        run: Any = playbook.run
+        assert run(None, None).code == word
+
+
+def load_extensions(folder: Path) -> Library:
+    """Find what a folder holds, as another process would."""
+    return library_of(of_kind(in_folder(folder), Playbook), TRIGGERS)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -94,6 +128,15 @@ def test_the_digest_is_that_of_what_was_loaded(load: Load) -> None:
             r"Instance:StateChange opens the trouble stopped already",
         ),
         (MINE.replace('Trigger("disk_slow"', 'Trigger("Disk slow"'), r"a trouble's name|nothing opens"),
+        (MINE.replace('name="tell"', "name=None"), r"mine/p\.py: playbook None: its name must be lower case"),
+        (MINE.replace("run=tell", "run=None"), r"playbook tell: run must be a function of a case and its hands"),
+        (MINE.replace("(case: Case, hands: Hands)", "(case: Case)"), r"run must be a function of a case and its hands"),
+        (MINE.replace("def tell", "async def tell"), r"run must be a function of a case and its hands"),
+        (MINE.replace("parameters=Nothing", "parameters={}"), r"parameters must be a class made of pydantic"),
+        (MINE.replace('verbs=("servers",)', 'verbs=("servers")'), r"verbs must be a tuple: one alone is written"),
+        (MINE.replace('("disk_slow",), p', '("disk_slow"), p'), r"troubles must be a tuple: one alone"),
+        (MINE.replace('"eventId"),)', '"eventId"))'), r"triggers must be a tuple: one alone"),
+        (MINE.replace("run=tell", "run=tell, parts=(Nothing)"), r"parts must be a tuple: one alone"),
     ],
     ids=lambda text: text[:24].strip().replace("\n", " "),
 )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -173,6 +173,13 @@ class Playbook:
 @cache
 def _digest(run: Callable[[Case, Hands], End | Refusal], parts: tuple[ModuleType, ...]) -> str:
     """Read the source once in a process: a file that is changed later is not what this process runs."""
-    module = inspect.getmodule(run)
+    module = inspect.getmodule(_function_of(run))
     sources = [inspect.getsource(one) for one in (module, *parts) if one]
     return hashlib.sha256("".join(sources or [repr(run)]).encode()).hexdigest()[:16]
+
+
+def _function_of(run: object) -> object:
+    """Return the function behind what runs, which some of its arguments may have been given already."""
+    while isinstance(run, partial):
+        run = run.func
+    return run
