@@ -1,15 +1,17 @@
 """Runs that wait are walked again: when their cause has ended, when room is free, when a person answered.
 
-One tick is one transaction. Grants are counted as they are given, so that a freed one wakes exactly as many runs as
-fit, oldest trouble first. A person's approval passes trust, storm and used attempts; it never passes a pause or a hold.
+A tick takes up what may be ready a few at a time, each few in a transaction of their own, because the end of a pause
+wakes thousands and others decide meanwhile. Grants are counted as they are given, so that a freed one wakes exactly as
+many runs as fit, oldest trouble first. A person's approval passes trust, storm and used attempts; it never passes a pause or a hold.
 A question that nobody answered in time stays open: people are told once, and a late answer is as good as an early one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -31,12 +33,22 @@ from cloudheal.record.budget import grant, is_granted, lock_budget
 from cloudheal.record.incidents import add_decision, event_of, supersede, tell_late
 from cloudheal.record.inventory import known
 from cloudheal.record.plans import is_another_at_work, lose_slot, miss, plan_row, under_maintenance
-from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient, foremost, keep_waiting
+from cloudheal.record.waiting import FOREMOST, Patient, begin, due, end_patient, foremost, keep_waiting, still_due
 from cloudheal.settings.maintenance import MaintenanceSettings
 from cloudheal.settings.rules import Rule
 
 #: Of a run that was taken up: it begins, or goes on with what it has under way.
 _BEGUN = frozenset({Reason.ACT, Reason.UNDERWAY})
+#: Runs or questions in one transaction: whoever decides meanwhile waits for the end of it.
+SLICE = 25
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one round has learnt of those behind: the lines that are full, and the questions that people were told of."""
+
+    full: set[tuple[str, str, str]] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +66,50 @@ class Waker:
 
     def tick(self) -> int:
         """Walk every run that may be ready; returns how many were started."""
-        return self.courtesy.politely(self._tick)
-
-    def _tick(self, check: Callable[[], object]) -> int:
         now = self.clock.now()
+        while self.courtesy.politely(partial(self._let_expire, now)) == SLICE:
+            pass
+        woken = self._round(now)
+        while woken >= FOREMOST and (more := self._round(now)):
+            woken += more
+        return woken
+
+    def _let_expire(self, now: datetime, check: Callable[[], object]) -> int:
         with self.store.transaction(check) as connection:
             lock_budget(connection)
-            expire(connection, now, self.rules.approvers)
-            woken = self._wake(connection, due(connection, now), now)
-            while woken >= FOREMOST and (more := self._wake(connection, due(connection, now), now)):
-                woken += more
-            return woken
+            return expire(connection, now, self.rules.approvers, SLICE)
+
+    def _round(self, now: datetime) -> int:
+        """Walk those that may be ready by now, a few in each transaction; returns how many were started."""
+        with self.store.snapshot() as connection:
+            runs = [one.run for one in due(connection, now)]
+        woken, learnt = 0, _Round()
+        for start in range(0, len(runs), SLICE):
+            some = partial(self._some, runs[start : start + SLICE], now, learnt)
+            started, learnt = self.courtesy.politely(some)
+            woken += started
+        return woken
+
+    def _some(
+        self, runs: Sequence[str], now: datetime, before: _Round, check: Callable[[], object]
+    ) -> tuple[int, _Round]:
+        """Walk these, as far as they may still be ready; what was learnt in a transaction that is undone is not kept."""
+        learnt = _Round(set(before.full), set(before.late))
+        with self.store.transaction(check) as connection:
+            lock_budget(connection)
+            return self._wake(connection, still_due(connection, runs, now), now, learnt), learnt
 
     def fill(self, connection: sa.Connection, group: str, now: datetime) -> int:
         """Give room that one of a group has freed, in the transaction that freed it; returns how many were started.
 
         The caller has taken the budget's lock before it changed anything.
         """
-        return self._wake(connection, foremost(connection, group, now), now)
+        return self._wake(connection, foremost(connection, group, now), now, _Round())
 
-    def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime) -> int:
+    def _wake(self, connection: sa.Connection, patients: list[Patient], now: datetime, learnt: _Round) -> int:
         answers = answers_to(connection, [one.run for one in patients])
         counts = TableCounts(connection)
-        woken, full, late = 0, set[tuple[str, str, str]](), set[str]()
+        woken, full, late = 0, learnt.full, learnt.late
         for one in patients:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.place) in full:
                 continue

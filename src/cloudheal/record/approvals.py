@@ -92,13 +92,16 @@ def refuse(connection: sa.Connection, run: str, who: str, now: datetime) -> int:
     return append(connection, [Entry(Kind.APPROVAL_REFUSED, now, resource, name=who, incident=incident, run=run)])
 
 
-def expire(connection: sa.Connection, now: datetime, approvers: Sequence[str] | None = None) -> int:
-    """Answer every question that is over with `expired`; returns how many.
+def expire(
+    connection: sa.Connection, now: datetime, approvers: Sequence[str] | None = None, limit: int | None = None
+) -> int:
+    """Answer every question that is over with `expired`, or so many of them, the oldest first; returns how many.
 
     Whoever is named then may still answer it; None leaves it to those whom it was asked of.
     """
     over = (APPROVAL.c.answer == "") & (APPROVAL.c.expires <= millis_of(now))
-    return _answered(connection, over, Answer.EXPIRED, "", now, approvers)
+    ids = connection.scalars(sa.select(APPROVAL.c.id).where(over).order_by(APPROVAL.c.expires).limit(limit)).all()
+    return _answered(connection, over & APPROVAL.c.id.in_(ids), Answer.EXPIRED, "", now, approvers) if ids else 0
 
 
 def open_questions(connection: sa.Connection, now: datetime) -> list[Approval]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -135,6 +135,12 @@ def _turn(now: datetime) -> sa.ColumnElement[int]:
     """Return whose turn it is of those that are held by tags, which end one by one; all others keep their order."""
     told = (RUN.c.occurred + round(now.timestamp()) * _STEP) % _TURNS
     return sa.case((RUN.c.waits_for == Reason.HELD.value, told), else_=0)
+
+
+def still_due(connection: sa.Connection, runs: Sequence[str], now: datetime) -> list[Patient]:
+    """Return those of these runs that may be ready as the transaction sees them, in the same order as `due`."""
+    ready = _IN_LINE.where(RUN.c.id.in_(runs), _is_ready(connection, now))
+    return [_patient(row) for row in connection.execute(ready).mappings()]
 
 
 def foremost(connection: sa.Connection, group: str, now: datetime) -> list[Patient]:
