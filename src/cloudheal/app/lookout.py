@@ -19,7 +19,7 @@ from cloudheal.errors import CloudPermanentError, CloudTransientError
 from cloudheal.ports.clock import Clock
 from cloudheal.ports.queue import Queue
 from cloudheal.ports.store import Store
-from cloudheal.record.escalation import escalate_long_waits
+from cloudheal.record.escalation import long_waits, write_waits
 from cloudheal.record.leases import take_lease
 from cloudheal.record.outbox import Notice, Topic, tell
 from cloudheal.record.watches import (
@@ -70,12 +70,25 @@ class Lookout:
         with self.store.transaction() as connection:
             if not take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS):
                 return False
-            escalate_long_waits(connection, self.settings.escalate_after, self.clock.now())
             self._silence(connection, self.clock.now())
             forget_watches(connection, set(self._names()))
+        if not self._escalate():
+            return False
         for one in inlets_of(self.accounts):
             self._age(one)
             self._canary(one)
+        return True
+
+    def _escalate(self) -> bool:
+        """Tell people of those that wait too long, a few in each transaction; False when another worker does by now."""
+        now, after = self.clock.now(), self.settings.escalate_after
+        with self.store.snapshot() as connection:
+            parts = long_waits(connection, after, now)
+        for part in parts:
+            with self.store.transaction() as connection:
+                if not take_lease(connection, LEASE_NAME, self.worker, LEASE_MILLIS):
+                    return False
+                write_waits(connection, part, after, now)
         return True
 
     def _names(self) -> Iterator[str]:

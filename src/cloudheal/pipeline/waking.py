@@ -2,7 +2,8 @@
 
 A tick takes up what may be ready a few at a time, each few in a transaction of their own, because the end of a pause
 wakes thousands and others decide meanwhile. Grants are counted as they are given, so that a freed one wakes exactly as
-many runs as fit, oldest trouble first. A person's approval passes trust, storm and used attempts; it never passes a pause or a hold.
+many runs as fit, oldest trouble first. A person's approval passes trust, storm and used attempts; it never passes a
+pause or a hold.
 A question that nobody answered in time stays open: people are told once, and a late answer is as good as an early one.
 """
 
@@ -45,7 +46,7 @@ SLICE = 25
 
 @dataclass(slots=True)
 class _Round:
-    """What one round has learnt of those behind: the lines that are full, and the questions that people were told of."""
+    """What one round has learnt: the lines that are full, and the questions that people were told of."""
 
     full: set[tuple[str, str, str]] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
@@ -93,7 +94,7 @@ class Waker:
     def _some(
         self, runs: Sequence[str], now: datetime, before: _Round, check: Callable[[], object]
     ) -> tuple[int, _Round]:
-        """Walk these, as far as they may still be ready; what was learnt in a transaction that is undone is not kept."""
+        """Walk these as far as they may still be ready; what was learnt in a transaction that is undone is lost."""
         learnt = _Round(set(before.full), set(before.late))
         with self.store.transaction(check) as connection:
             lock_budget(connection)

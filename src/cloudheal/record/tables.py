@@ -103,6 +103,12 @@ RUN = sa.Table(
     sa.Index("run_by_wait", "state", "waits_for", "rule", "occurred"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
+    sa.Index(
+        "run_by_waits_since",
+        "waits_since",
+        sqlite_where=sa.text("waits_since IS NOT NULL"),
+        postgresql_where=sa.text("waits_since IS NOT NULL"),
+    ),
 )
 
 #: The slot of a run that waits for one, and what operators said about it; times are None while it has none.
@@ -173,6 +179,13 @@ STEP = sa.Table(
     sa.Column("value", sa.Text, nullable=False, server_default="{}"),
     sa.Column("code", sa.Text, nullable=False, server_default=""),
     sa.Column("request_id", sa.Text, nullable=False, server_default=""),
+    # What was done in the last hour is counted by every decision; most steps only read.
+    sa.Index(
+        "step_by_deed",
+        "at",
+        sqlite_where=sa.text("kind <> 'read'"),
+        postgresql_where=sa.text("kind <> 'read'"),
+    ),
 )
 
 INCIDENT = sa.Table(

@@ -482,6 +482,14 @@ def upgrade() -> None:
     op.create_index("run_by_owner", "run", ["owner", "state"], unique=False)
     op.create_index("run_by_state", "run", ["state", "next_eligible"], unique=False)
     op.create_index("run_by_wait", "run", ["state", "waits_for", "rule", "occurred"], unique=False)
+    op.create_index(
+        "run_by_waits_since",
+        "run",
+        ["waits_since"],
+        unique=False,
+        sqlite_where=sa.text("waits_since IS NOT NULL"),
+        postgresql_where=sa.text("waits_since IS NOT NULL"),
+    )
     op.create_table(
         "seal",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -514,6 +522,14 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), server_default="", nullable=False),
         sa.Column("request_id", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("run", "number"),
+    )
+    op.create_index(
+        "step_by_deed",
+        "step",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("kind <> 'read'"),
+        postgresql_where=sa.text("kind <> 'read'"),
     )
     op.create_table(
         "system_event",

@@ -1,0 +1,48 @@
+"""Which of the statements that something asks walk through one of the large tables, as the database itself plans it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudheal.record.database import Database
+
+#: Tables that grow with the fleet or with the record. Few resources have a grant at a time.
+LARGE = (
+    "approval",
+    "decision",
+    "event",
+    "incident",
+    "ledger",
+    "lifecycle",
+    "outbox",
+    "plan",
+    "resource",
+    "run",
+    "step",
+)
+
+
+def walks(database: Database, ask: Callable[[sa.Connection], object]) -> list[str]:
+    """Return the steps of the database's plans that go through every row of a large table."""
+    told: list[str] = []
+
+    def explain(connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            how = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            rows = connection.exec_driver_sql(f"{how} {statement}", parameters)
+            told.extend(str(row[3 if database.is_sqlite else 0]).strip() for row in rows)
+
+    with database.snapshot() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # few rows are read faster without an index
+        sa.event.listen(connection, "before_cursor_execute", explain)
+        ask(connection)
+    assert told, "nothing was asked"
+    return [one for one in told if one.startswith(tuple(f"SCAN {name}" for name in LARGE)) or _is_walk(one)]
+
+
+def _is_walk(step: str) -> bool:
+    return any(f"Seq Scan on {name} " in f"{step} " for name in LARGE)
