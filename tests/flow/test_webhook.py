@@ -7,6 +7,8 @@ import http.client
 import json
 import logging
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +25,7 @@ from cloudheal.model.event import Channel
 from cloudheal.record.inbox import DeadLetter, add_dead_letter
 from cloudheal.record.tables import DEAD_LETTER, EVENT
 from cloudheal.sense.webhook import NONCE, SIGNATURE, TIMESTAMP, signature_of
+from tests.conftest import ROOT
 from tests.flow.watching import ACCOUNT, Watching, settings_of
 from tests.sim.simulator import RunningSimulator
 
@@ -116,6 +119,31 @@ def test_a_push_is_not_answered_well_when_it_cannot_be_kept(hook: Hook, monkeypa
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO event")
     assert hook.signed(event(), "nonce-0001") == 200
     assert hook.signed(event(), "nonce-0001") == 409
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_program_of_the_page_pushes_what_it_reads(hook: Hook, tmp_path: Path, language: str) -> None:
+    """As it stands there: taken once, and refused with another secret."""
+    page = (ROOT / "docs" / language / "howto" / "operate.md").read_text()
+    program = page.partition("```python\n# push.py\n")[2].partition("```")[0]
+    (tmp_path / "push.py").write_text(program)
+
+    def pushed(secret: str) -> tuple[int, str]:
+        words = (sys.executable, "push.py", f"http://127.0.0.1:{hook.port}", "ours")
+        done = subprocess.run(
+            words,
+            input=event(),
+            capture_output=True,
+            check=False,
+            cwd=tmp_path,
+            env={"PUSH_SECRET": secret},
+            timeout=60,
+        )
+        return done.returncode, done.stdout.decode()
+
+    assert pushed(SECRET) == (0, '200 {"result": "ok"}\n')
+    assert pushed("guess-guess-guess-guess")[0] == 1
+    assert len(hook.pushed()) == 1
 
 
 def test_a_replayed_late_or_altered_push_is_refused(hook: Hook) -> None:

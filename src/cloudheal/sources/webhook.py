@@ -397,8 +397,11 @@ async def _body(most: int, request: web.Request) -> bytes:
 
 
 def _as_json(request: web.Request, body: bytes) -> bytes:
-    """Turn a posted form, whose fields hold JSON, into one document; anything else stays as it is."""
-    if request.content_type != "application/x-www-form-urlencoded":
+    """Turn a posted form, whose fields hold JSON, into one document; anything else stays as it is.
+
+    JSON is no form, whatever its sender calls it: `curl -d` and Python's own client call everything one.
+    """
+    if request.content_type != "application/x-www-form-urlencoded" or body.lstrip()[:1] in {b"{", b"["}:
         return body
     try:
         return json.dumps(dict(parse_qsl(body.decode(), max_num_fields=100))).encode()
