@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cloudheal.cli.desk import operator as operator_name
+from cloudheal.testing import FakeCloud, VirtualClock
 from tests.flow.operators import Operator, until
 from tests.flow.test_cli_work import message
 from tests.flow.test_restart import RULE
 
 NAME = RULE["name"]
+REBOOT = "Instance:SystemMaintenance.Reboot"
 
 
 @pytest.fixture
@@ -97,6 +100,31 @@ def test_testing_walks_every_station_and_writes_nothing(operator: Operator) -> N
     assert [one["question"] for one in told["rules"][0]["walk"]][-1] == "trusted"
     assert operator.json("events") == []
     assert operator.starts() == []
+
+
+def test_testing_says_what_a_worker_would_say_of_a_plan_and_of_old_news(operator: Operator) -> None:
+    """A pause keeps nothing out of the plan; a stop that a start has overtaken is old, as it would be on the queue."""
+    planned = {"name": "planned", "when": {"type": [REBOOT]}, "playbook": "reboot_in_window", "mode": "auto"}
+    everyone = {"all": True}
+    operator.settings(rules=[{**RULE, "resources": everyone}, {**planned, "resources": everyone}])
+    for name in (NAME, "planned"):
+        operator.done("rules", "promote", name)
+    operator.done("feed", "-", typed=message("i-bp1web01", "Running", "923"))
+    operator.done("pause", "a release")
+    announced = announcement("i-bp1web01", timedelta(hours=3)).decode()
+    typed = f"{message('i-bp1web01')}\n{announced}\n"
+    stop, reboot = json.loads(operator.done("rules", "test", "-", "--json", typed=typed))
+    assert [one["reason"] for one in stop["rules"]] == ["stale", None]
+    assert [one["reason"] for one in reboot["rules"]] == [None, "plan"]
+    operator.done("feed", "-", typed=typed)
+    found = {one["type"]: one["decisions"] for one in operator.json("events") if one["status"] != "Running"}
+    assert found == {"Instance:StateChange": [f"{NAME}: stale"], REBOOT: ["planned: plan"]}
+
+
+def announcement(server: str, ahead: timedelta) -> bytes:
+    """Return the message that a server is to be rebooted."""
+    cloud = FakeCloud(VirtualClock(datetime.now(UTC).replace(microsecond=0)))
+    return cloud.maintenance.announces(cloud.server(server), "SystemMaintenance.Reboot", within=ahead)
 
 
 def test_testing_shows_what_speaks_for_purpose_and_for_accident(operator: Operator) -> None:

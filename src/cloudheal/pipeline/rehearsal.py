@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import sqlalchemy as sa
 
 from cloudheal.act.playbook import Playbook
-from cloudheal.decide.rulebook import RuleBook, fields_of, selects, when_of
+from cloudheal.decide.rulebook import RuleBook, fields_of, when_of
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.event import Event
-from cloudheal.model.incident import Trouble, deadline_of
+from cloudheal.model.incident import Trouble
 from cloudheal.model.resource import Resource
 from cloudheal.pipeline.table_counts import TableCounts
-from cloudheal.pipeline.weighing import Before, crowd, gathered, tag_held
-from cloudheal.sense.triggers import of_server
+from cloudheal.pipeline.weighing import Told, weighed
+from cloudheal.record.observations import newest_known
+from cloudheal.sense.triggers import of_server, tells_recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ def rehearse(
 ) -> Iterator[Rehearsed]:
     """Ask every rule in the order of the file, from the tables as they are now; `resource` is the event's server."""
     trouble, fields, counts = trouble_of(event), fields_of(event), TableCounts(connection)
-    event = of_server(event)
+    told = None if trouble is None else _told(connection, event, trouble, resource)
     for rule in rules.rules.values():
         failures = tuple(str(one) for one in when_of(rule).failures(fields))
-        heals = trouble is not None and trouble.kind in playbooks[rule.playbook].troubles
         walked = None
-        if trouble is not None and heals and not failures:
-            deadline = deadline_of(event.subject, trouble, event.time)
-            selected = selects(rule.resources, event.subject, resource)
-            before = Before(selected, rules.bounds[rule.name], "", deadline, only_looks=rule.name in rules.looking)
-            facts = gathered(counts, rule, event.subject, trouble, resource, now, before=before)
-            facts = tag_held(facts, rules.wishes_of(event.subject), resource, now)
-            count = partial(crowd, counts, rule, event.subject, trouble, facts.group.name, now)
-            walked = walk(event.time, now, facts, count)
+        if told is not None and told.trouble.kind in playbooks[rule.playbook].troubles and not failures:
+            (one,) = weighed(counts, told, [rule], rules, now, through=walk)
+            walked = one.walked
         yield Rehearsed(rule.name, rule.playbook, failures, walked)
+
+
+def _told(connection: sa.Connection, event: Event, trouble: Trouble, resource: Resource | None) -> Told:
+    """Return the event as a worker weighs it, with what is known of its trouble already."""
+    newest = newest_known(connection, [(event, trouble)], tells_recovery)
+    return Told(of_server(event), trouble, resource, newest.get(event.key))
