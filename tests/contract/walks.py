@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,21 +26,26 @@ LARGE = (
 )
 
 
+class _UndoneError(Exception):
+    """What was asked is not kept."""
+
+
 def walks(database: Database, ask: Callable[[sa.Connection], object]) -> list[str]:
     """Return the steps of the database's plans that go through every row of a large table."""
     told: list[str] = []
 
     def explain(connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
             how = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
             rows = connection.exec_driver_sql(f"{how} {statement}", parameters)
             told.extend(str(row[3 if database.is_sqlite else 0]).strip() for row in rows)
 
-    with database.snapshot() as connection:
+    with suppress(_UndoneError), database.transaction() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # few rows are read faster without an index
         sa.event.listen(connection, "before_cursor_execute", explain)
         ask(connection)
+        raise _UndoneError
     assert told, "nothing was asked"
     return [one for one in told if one.startswith(tuple(f"SCAN {name}" for name in LARGE)) or _is_walk(one)]
 

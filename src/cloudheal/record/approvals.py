@@ -132,12 +132,17 @@ def answers_to(connection: sa.Connection, runs: list[str]) -> dict[str, Approval
     return {row.asking: _approval(row) for row in connection.execute(_ANSWERED, {"runs": runs})}
 
 
+def asks_it() -> sa.ColumnElement[bool]:
+    """Say of a run that it asks a question, in the words of the index, which has none but runs that ask."""
+    return (RUN.c.asks == APPROVAL.c.id) & (RUN.c.asks != sa.literal_column("''"))
+
+
 def _is_open(now: datetime) -> sa.ColumnElement[bool]:
     """Say which questions wait: neither answered nor over, or over while a run still asks.
 
     A run that has ended, or has asked something else since, waits for no answer.
     """
-    asks = sa.select(RUN.c.id).where(RUN.c.asks == APPROVAL.c.id)
+    asks = sa.select(RUN.c.id).where(asks_it())
     asking = asks.where(RUN.c.state == RunState.ASKING.value).exists()
     stands = asks.where(RUN.c.id == APPROVAL.c.run, RUN.c.state != RunState.ENDED.value).exists()
     waits = (APPROVAL.c.answer == "") & (APPROVAL.c.expires > millis_of(now)) & stands

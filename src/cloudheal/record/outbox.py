@@ -22,6 +22,8 @@ from cloudheal.record.tables import DELIVERY, OUTBOX
 
 #: Rows that one pass looks at, per target.
 PASS_ROWS = 5000
+#: Rows that one statement names.
+SLICE = 500
 _OPEN = DELIVERY.c.sent.is_(None) & DELIVERY.c.given_up.is_(None)
 _ADDRESSED = sa.select(DELIVERY.c.notice).where(DELIVERY.c.notice == OUTBOX.c.id).exists()
 
@@ -160,7 +162,7 @@ def postpone(connection: sa.Connection, target: str, key: str, until: datetime) 
 
 def mark_sent(connection: sa.Connection, deliveries: Sequence[Due], now: datetime) -> int:
     """Mark deliveries as made; returns how many were not marked before."""
-    marked = sum(_change(connection, one, {"sent": millis_of(now), "problem": ""}) for one in deliveries)
+    marked = _change(connection, deliveries, {"sent": millis_of(now), "problem": ""})
     _finish(connection, deliveries, now)
     return marked
 
@@ -168,20 +170,28 @@ def mark_sent(connection: sa.Connection, deliveries: Sequence[Due], now: datetim
 def mark_failed(connection: sa.Connection, deliveries: Sequence[Due], problem: str, again: datetime) -> int:
     """Count an attempt that failed and say when the next one is due; returns how many deliveries were open."""
     values = {"attempts": DELIVERY.c.attempts + 1, "due": millis_of(again), "problem": problem}
-    return sum(_change(connection, one, values) for one in deliveries)
+    return _change(connection, deliveries, values)
 
 
 def give_up(connection: sa.Connection, deliveries: Sequence[Due], problem: str, now: datetime) -> int:
     """End deliveries that failed for too long; they stay in the table with their problem. Returns how many."""
     values = {"attempts": DELIVERY.c.attempts + 1, "given_up": millis_of(now), "problem": problem}
-    ended = sum(_change(connection, one, values) for one in deliveries)
+    ended = _change(connection, deliveries, values)
     _finish(connection, deliveries, now)
     return ended
 
 
-def _change(connection: sa.Connection, one: Due, values: Mapping[str, object]) -> int:
-    this = (DELIVERY.c.notice == one.number) & (DELIVERY.c.target == one.target) & _OPEN
-    return connection.execute(sa.update(DELIVERY).where(this).values(dict(values))).rowcount
+def _change(connection: sa.Connection, deliveries: Iterable[Due], values: Mapping[str, object]) -> int:
+    """Write the same of many deliveries, hundreds in a statement: one message may tell of thousands."""
+    numbers: dict[str, list[int]] = {}
+    for one in deliveries:
+        numbers.setdefault(one.target, []).append(one.number)
+    changed = 0
+    for target, notices in numbers.items():
+        for start in range(0, len(notices), SLICE):
+            these = (DELIVERY.c.target == target) & DELIVERY.c.notice.in_(notices[start : start + SLICE]) & _OPEN
+            changed += connection.execute(sa.update(DELIVERY).where(these).values(dict(values))).rowcount
+    return changed
 
 
 def _forget_others(connection: sa.Connection, targets: Sequence[str], now: datetime) -> None:

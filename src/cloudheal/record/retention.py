@@ -16,6 +16,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloudheal.record.approvals import asks_it
 from cloudheal.record.ledger import Entry, Kind, append
 from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import (
@@ -84,9 +85,9 @@ def remove_old_incidents(connection: sa.Connection, before: datetime) -> int:
     for table in (STEP, GRANT):
         connection.execute(sa.delete(table).where(table.c.run.in_(runs)))
     # A storm asks once for many: the question goes with the last of them.
-    asked = sa.select(RUN.c.asks).where(RUN.c.id.in_(runs))
-    others = (RUN.c.asks == APPROVAL.c.id) | (RUN.c.id == APPROVAL.c.run)
-    needed = sa.select(RUN.c.id).where(others, RUN.c.id.not_in(runs)).exists()
+    asked = connection.scalars(sa.select(RUN.c.asks).where(RUN.c.id.in_(runs), RUN.c.asks != "").distinct()).all()
+    others = sa.select(RUN.c.id).where(RUN.c.id.not_in(runs))
+    needed = others.where(asks_it()).exists() | others.where(RUN.c.id == APPROVAL.c.run).exists()
     theirs = APPROVAL.c.run.in_(runs) | APPROVAL.c.id.in_(asked)
     connection.execute(sa.delete(APPROVAL).where(theirs, ~needed))
     connection.execute(sa.delete(RUN).where(RUN.c.id.in_(runs)))

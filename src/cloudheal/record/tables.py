@@ -103,6 +103,7 @@ RUN = sa.Table(
     sa.Index("run_by_wait", "state", "waits_for", "rule", "occurred"),
     sa.Index("run_by_owner", "owner", "state"),
     sa.Index("run_by_incident", "incident"),
+    sa.Index("run_by_question", "asks", sqlite_where=sa.text("asks <> ''"), postgresql_where=sa.text("asks <> ''")),
     sa.Index(
         "run_by_waits_since",
         "waits_since",
@@ -375,6 +376,7 @@ SYSTEM_EVENT = sa.Table(
     sa.Index("system_event_by_resource", "resource"),
     sa.Index("system_event_by_status", "status", "not_before"),
     sa.Index("system_event_by_change", "changed"),
+    sa.Index("system_event_by_end", "finished"),
 )
 
 #: Drills: a row for each server, written before its cloud is asked to simulate an event about it.

@@ -68,6 +68,19 @@ _OVERTAKEN = sa.select(RESOURCE.c.id).where(
     RESOURCE.c.state != sa.bindparam("told"),
     RESOURCE.c.as_of > sa.bindparam("at", type_=sa.BigInteger),
 )
+#: By open incident: that has an index of a few rows for each resource, whereas thousands may wait.
+_LOCKED = (
+    sa.select(RUN.c.id)
+    .join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
+    .where(
+        among(INCIDENT.c.resource, "ids"),
+        INCIDENT.c.ended.is_(None),
+        _WAITS,
+        RUN.c.waits_for.startswith(f"{Reason.LOCKED}."),
+        RUN.c.next_eligible > sa.bindparam("now", type_=sa.BigInteger),
+    )
+    .order_by(RUN.c.id)
+)
 _BEGIN = (
     sa.update(RUN)
     .where(RUN.c.id == sa.bindparam("of"), RUN.c.state.in_(_PATIENT))
@@ -337,14 +350,14 @@ def _is_overtaken(connection: sa.Connection, event: Event) -> bool:
 
 def wake_unlocked(connection: sa.Connection, subjects: Iterable[ResourceId], now: datetime) -> int:
     """Let runs that wait for locks look now, because the cloud shows their resources without any; returns how many."""
-    free = {one.id for one in subjects}
-    waits = (RUN.c.state == RunState.WAITING.value) & RUN.c.waits_for.startswith(f"{Reason.LOCKED}.")
-    waiting = sa.select(RUN.c.id, INCIDENT.c.resource).join(INCIDENT, INCIDENT.c.id == RUN.c.incident)
-    later = RUN.c.next_eligible > millis_of(now)
-    ready = [row.id for row in connection.execute(waiting.where(waits, later)) if row.resource in free]
-    for run in ready:
-        connection.execute(sa.update(RUN).where(RUN.c.id == run).values(next_eligible=millis_of(now)))
-    return len(ready)
+    free = sorted({one.id for one in subjects})
+    woken = 0
+    for start in range(0, len(free), SLICE):
+        rows = connection.execute(_LOCKED, {"ids": texts(free[start : start + SLICE]), "now": millis_of(now)})
+        for row in rows.all():
+            connection.execute(sa.update(RUN).where(RUN.c.id == row.id).values(next_eligible=millis_of(now)))
+            woken += 1
+    return woken
 
 
 def is_well_since(connection: sa.Connection, subject: ResourceId, began: datetime) -> bool:

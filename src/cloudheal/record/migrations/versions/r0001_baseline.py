@@ -480,6 +480,14 @@ def upgrade() -> None:
     )
     op.create_index("run_by_incident", "run", ["incident"], unique=False)
     op.create_index("run_by_owner", "run", ["owner", "state"], unique=False)
+    op.create_index(
+        "run_by_question",
+        "run",
+        ["asks"],
+        unique=False,
+        sqlite_where=sa.text("asks <> ''"),
+        postgresql_where=sa.text("asks <> ''"),
+    )
     op.create_index("run_by_state", "run", ["state", "next_eligible"], unique=False)
     op.create_index("run_by_wait", "run", ["state", "waits_for", "rule", "occurred"], unique=False)
     op.create_index(
@@ -554,6 +562,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cloud", "account", "id"),
     )
     op.create_index("system_event_by_change", "system_event", ["changed"], unique=False)
+    op.create_index("system_event_by_end", "system_event", ["finished"], unique=False)
     op.create_index("system_event_by_resource", "system_event", ["resource"], unique=False)
     op.create_index("system_event_by_status", "system_event", ["status", "not_before"], unique=False)
     op.create_table(
