@@ -13,6 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloudheal.record.database import stand_in_line
 from cloudheal.record.moments import millis_of
 from cloudheal.record.tables import GRANT
 
@@ -36,6 +37,7 @@ def lock_budget(connection: sa.Connection) -> None:
     Taken before any row of a run is changed: whoever changes runs first and counts later would wait in a circle.
     """
     if connection.dialect.name == "postgresql":
+        stand_in_line(connection)
         connection.execute(_TAKE_TURN)
 
 

@@ -8,8 +8,9 @@ wait for a writer. Neither the password in a URL nor the values of a statement, 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ _CONNECTIONS: Mapping[str, Any] = {
     "max_overflow": -1,
     "pool_use_lifo": True,
 }
-_NOTED, _CHECK = "cloudheal.noted", "cloudheal.check"
+_NOTED, _CHECK, _LINE = "cloudheal.noted", "cloudheal.check", "cloudheal.line"
+#: The longest that a transaction stands in its own process's line for a lock that is taken in the database.
+LINE_SECONDS = 5.0
 #: A transaction whose process says nothing for so long is undone by PostgreSQL: a frozen or unplugged worker would
 #: keep its rows locked, and its heir waiting, for hours.
 SILENT_SECONDS = 10
@@ -59,6 +62,8 @@ class Database:
     """Told after every commit of what was noted in it with `note_commit`."""
     turns: Turns = field(default_factory=Turns, compare=False, repr=False)
     """The line of those who write to SQLite; a connection is taken when it is one's turn, so that few are needed."""
+    line: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    """Held by the one transaction of this process that has, or waits for, a lock that all workers share."""
 
     def __post_init__(self) -> None:
         if self.is_sqlite:
@@ -91,14 +96,16 @@ class Database:
 
         `check` is asked before every statement, on SQLite also within long ones; what it raises ends the transaction.
         """
-        with self._in_turn(), self.writing.begin() as connection:
+        with self._in_turn(), ExitStack() as afterwards, self.writing.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 has_begun(connection)
             connection.info.pop(_NOTED, None)
+            connection.info[_LINE] = (self.line, afterwards)
             with _checked(connection, check):
                 yield connection
             noted = connection.info.pop(_NOTED, ())
+            connection.info.pop(_LINE, None)
         for observer in self.observers if noted else ():
             observer(noted)
 
@@ -115,6 +122,21 @@ class Database:
         """Close every connection."""
         self.writing.dispose()
         self.reading.dispose()
+
+
+def stand_in_line(connection: sa.Connection) -> bool:
+    """Wait until no other transaction of this process has, or waits for, what all workers share; False after a while.
+
+    A process that freezes (its machine is suspended or cut off) keeps what it has until the database ends its silent
+    transaction. Each of its transactions that wait is given the lock in turn, and keeps it as long: so one may wait.
+    """
+    line, afterwards = connection.info.pop(_LINE, (None, None))
+    if line is None:  # it stands there already, or is no transaction of a `Database`
+        return True
+    if not line.acquire(timeout=LINE_SECONDS):
+        return False  # whoever waits in a circle would not be found out by the database
+    afterwards.callback(line.release)
+    return True
 
 
 def note_commit(connection: sa.Connection, facts: Iterable[object]) -> None:
