@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,12 @@ from cloudheal.model.control import Answer, Hold
 from cloudheal.model.decision import Reason
 from cloudheal.model.inventory import Description
 from cloudheal.playbooks import sight
+from cloudheal.ports.cloud import Member, Reclaim
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.inventory import describe
 from cloudheal.record.tables import APPROVAL, STEP
 from cloudheal.testing import FakeCloud, Scene, assert_replays
+from cloudheal.testing.cloud import PLAIN
 from cloudheal.testing.messages import message as told_of
 from cloudheal.testing.stage import stage
 from tests.usual import PROD, RULE
@@ -243,6 +246,30 @@ def test_a_share_holds_for_servers_that_run_and_are_in_trouble(size: int, share:
         )
     assert told.reasons[: most + 2] == (*["act"] * most, "budget.share", "budget.share")
     assert set(told.verdicts.values()) == {"healed"}
+
+
+@pytest.mark.parametrize("minute", [20, 120], ids=["before the hour", "after the hour"])
+def test_an_interruption_that_is_past_is_asked_about_no_longer(minute: int) -> None:
+    """The attempts at leaving were used up and nobody answered: hours later the same server stops, and is started."""
+    cloud = FakeCloud()
+    web = cloud.server("i-web", tags=PROD, order=replace(PLAIN, spot=True, reclaim=Reclaim.STOP))
+    cloud.server("i-other", tags=PROD)
+    for number in range(3):
+        cloud.group("lb-1", f"rsp-{number}", Member("i-web", 80, 100), Member("i-other", 80, 100))
+    leave = RULE | {
+        "name": "leave",
+        "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
+        "playbook": "spot_evacuate",
+    }
+    scene = Scene(cloud, rules=[leave, RULE], events=[cloud.reclaim(web, "stop")])
+    scene.later(timedelta(minutes=10), lambda: cloud.reclaim(web, "stop"))
+    scene.later(timedelta(minutes=minute), lambda: cloud.lock(web))
+    scene.later(timedelta(minutes=121), lambda: cloud.changes(web, "Running"))
+    scene.later(timedelta(minutes=140), lambda: cloud.power_off(web))
+    told = scene.play()
+    assert told.reasons[:3] == ("act", "attempts_used", "act")
+    assert (told.verdicts, told.waits, told.actions[-1]) == ({"i-web": "healed"}, {}, "start i-web")
+    assert told.notices.count("incident.not_healed") == 1
 
 
 def test_an_old_backlog_meets_the_storm_guard_as_one() -> None:

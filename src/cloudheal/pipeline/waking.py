@@ -20,7 +20,7 @@ from cloudheal.decide.rulebook import RuleBook
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.control import Answer, Approval
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason
-from cloudheal.model.incident import Healed, RunState, Verdict
+from cloudheal.model.incident import Healed, RunState, Verdict, deadline_of
 from cloudheal.model.plan import Policy, TooLate
 from cloudheal.pipeline.courtesy import Courtesy
 from cloudheal.pipeline.deciding import Looks, decided
@@ -115,7 +115,7 @@ class Waker:
             if (one.rule, one.waits_for, "") in full or (one.rule, one.waits_for, one.place) in full:
                 continue
             said = answers.get(one.run)
-            if said is not None and said.answer is Answer.EXPIRED and one.state is RunState.ASKING:
+            if said is not None and said.answer is Answer.EXPIRED and _still_asks(one, now):
                 self._expire(connection, one, now, tell=said.id not in late)
                 late.add(said.id)
                 continue
@@ -251,6 +251,12 @@ class Waker:
             grant(connection, patient.run, now)
         self.looks.enqueue(connection, patient.run, patient.look)
         return Reason.ACT
+
+
+def _still_asks(patient: Patient, now: datetime) -> bool:
+    """Say whether a run waits for an answer: not when it is woken, or when what it asked about is past."""
+    deadline = deadline_of(patient.subject, patient.trouble, patient.occurred)
+    return patient.state is RunState.ASKING and (deadline is None or now < deadline)
 
 
 def _held_by(patient: Patient) -> str:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cloudheal.model.control import Answer
 from cloudheal.model.decision import Reason
 from cloudheal.model.event import Event
-from cloudheal.model.incident import INTERRUPTION, Healed, RunState, Trouble, Verdict
+from cloudheal.model.incident import INTERRUPTION, RECLAIM_NOTICE, Healed, RunState, Trouble, Verdict
 from cloudheal.model.inventory import DELETED
 from cloudheal.model.plan import TooLate
 from cloudheal.model.resource import Cloud, ResourceId, place_of
@@ -40,6 +40,8 @@ _AT_REST = frozenset({*_TELLING, DELETED})
 SAME, FOREMOST = 200, 20
 _FULL = (Reason.BUDGET_AT_ONCE.value, Reason.BUDGET_RATE.value)
 _ROOM = (*_FULL, Reason.BUDGET_SHARE.value)
+#: What an interruption may be asked about.
+_ASKED_IN_A_HURRY = (Reason.ATTEMPTS_USED.value, Reason.FLAPPING.value, Reason.ASK_EXPIRED.value)
 #: Names in one statement.
 SLICE = 1000
 #: Two primes: within so many ticks everybody in a line has had a turn.
@@ -196,7 +198,14 @@ def _is_ready(connection: sa.Connection, now: datetime) -> sa.ColumnElement[bool
     waits &= (RUN.c.waits_for != Reason.PAUSED.value) | sa.literal(paused is None)
     waits &= (RUN.c.waits_for != Reason.HELD.value) | ~held
     asking = RUN.c.state == RunState.ASKING.value
-    return waits | (asking & answered & ~late) | _has_its_time(now)
+    return waits | (asking & answered & ~late) | (asking & _is_past(now)) | _has_its_time(now)
+
+
+def _is_past(now: datetime) -> sa.ColumnElement[bool]:
+    """Say which runs ask about an interruption whose deadline is over: no answer helps any more."""
+    hurries = sa.select(INCIDENT.c.id).where(INCIDENT.c.id == RUN.c.incident, INCIDENT.c.trouble == INTERRUPTION)
+    long_ago = RUN.c.occurred <= millis_of(now - max(RECLAIM_NOTICE.values()))
+    return RUN.c.waits_for.in_(_ASKED_IN_A_HURRY) & long_ago & hurries.correlate(RUN).exists()
 
 
 def _has_its_time(now: datetime) -> sa.ColumnElement[bool]:
