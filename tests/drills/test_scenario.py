@@ -43,6 +43,7 @@ def problem(folder: Path, steps: str, head: str = HEAD) -> str:
         ("  - verdict: {healed: perhaps}\n", 5, "steps.0.verdict.healed"),
         ("  - wait: 5m\n", 4, "a drill that cannot fail proves nothing"),
         ("  - run: {}\nfails_at: nowhere\n", 1, "no step is called 'nowhere'"),
+        ("  - run: {}\nstage: {now: 2026-02-30T10:00:00Z}\n", 6, "not YAML: 2026-02-30T10:00:00Z: day is out of range"),
     ],
 )
 def test_a_mistake_is_told_by_line_and_field(steps: str, line: int, said: str, tmp_path: Path) -> None:
@@ -50,6 +51,11 @@ def test_a_mistake_is_told_by_line_and_field(steps: str, line: int, said: str, t
     text = problem(tmp_path, steps)
     assert f"mine.yaml:{line}: " in text
     assert said in text
+
+
+def test_a_file_that_is_nested_without_end_is_told(tmp_path: Path) -> None:
+    """It is refused by its name, and never with a traceback."""
+    assert "mine.yaml: not YAML: " in problem(tmp_path, "[" * 20_000, head="")
 
 
 def test_a_file_that_is_not_there_and_a_name_that_is_unknown_are_told(tmp_path: Path) -> None:

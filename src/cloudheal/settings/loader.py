@@ -25,6 +25,20 @@ T = TypeVar("T")
 MOST_BYTES = 1024 * 1024
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads plain values only, and tells of a day that no calendar has by its line."""
+
+
+def _timestamp(loader: _Loader, node: yaml.ScalarNode) -> object:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as problem:
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value}: {problem}", node.start_mark) from problem
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
+
+
 def load_settings(path: Path) -> Settings:
     """Read and check a settings file, and learn which secrets it leads to, so that none of them shows from now on.
 
@@ -54,8 +68,8 @@ def checked(path: Path, validate: Callable[[object], T], advice: str = "The sett
     text = _text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as problem:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is the safe one
+    except (yaml.YAMLError, RecursionError) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         message = f"{where}: not YAML: {getattr(problem, 'problem', problem)}"
