@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
+from cloudheal.ports.store import is_away
 from cloudheal.record.budget import lock_budget
 from cloudheal.record.database import Database, open_database
 from cloudheal.record.tables import LEASE
@@ -79,7 +81,18 @@ def test_the_line_is_free_after_every_end_of_a_transaction(database: Database) -
         assert not database.line.locked()
 
 
-def _ended_by_the_database(database: Database) -> None:
-    with database.transaction() as connection:
+def test_a_connection_that_is_lost_in_a_transaction_that_may_be_undone_is_an_outage(database: Database) -> None:
+    """It passes, and the end of a look is written when it has; any other failure would put the run aside."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has no connection to lose")
+    with pytest.raises(sa.exc.DBAPIError) as lost:
+        _ended_by_the_database(database, check=lambda: None)
+    assert is_away(lost.value)
+    with database.transaction(check=lambda: None) as connection:
+        assert connection.scalar(sa.select(1)) == 1
+
+
+def _ended_by_the_database(database: Database, check: Callable[[], object] | None = None) -> None:
+    with database.transaction(check) as connection:
         lock_budget(connection)
         connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))

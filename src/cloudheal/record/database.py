@@ -150,12 +150,13 @@ def _checked(connection: sa.Connection, check: Callable[[], object] | None) -> I
     if check is None:
         yield
         return
-    connection.info[_CHECK] = check
+    info = connection.info  # of a connection that was lost meanwhile it cannot be asked for
+    info[_CHECK] = check
     try:
         with _asking_on_the_way(connection, check) if connection.dialect.name == "sqlite" else nullcontext():
             yield
     finally:
-        connection.info.pop(_CHECK, None)
+        info.pop(_CHECK, None)
 
 
 @contextmanager
