@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
+import pytest
+import sqlalchemy as sa
+
+from cloudheal.cli.report import MOST_SHOWN
+from cloudheal.record.database import open_database
+from cloudheal.record.tables import SYSTEM_EVENT
 from tests.flow.operators import Operator
 from tests.flow.test_cli_work import message
 
@@ -40,3 +46,28 @@ def test_a_report_on_nothing_is_one_sentence(operator: Operator, language: str, 
     operator.settings(language=language)
     _, told = operator.done("report").splitlines()
     assert told == said
+
+
+def test_of_tens_of_thousands_of_planned_events_the_terminal_shows_the_newest(operator: Operator) -> None:
+    """Drawing them all took minutes; how many are left out is said, and programs get every one."""
+    operator.settings()
+    database = open_database(f"sqlite:///{operator.folder / 'c.db'}")
+    now = round(time.time() * 1000)
+    row: dict[str, object] = {
+        "cloud": "alibaba",
+        "account": "1000000000000001",
+        "region": "cn-hangzhou",
+        "kind": "instance",
+    }
+    row |= {"type": "SystemMaintenance.Reboot", "status": "Scheduled", "simulated": False, "changed": now}
+    many = MOST_SHOWN + 3
+    with database.transaction() as connection:
+        for number in range(many):
+            at = {"published": now - (many - number) * 1000, "not_before": now + 86_400_000, "first_heard": now}
+            told = {**row, **at, "id": f"e-{number:04}", "resource": f"i-{number}"}
+            connection.execute(sa.insert(SYSTEM_EVENT).values(told))
+    database.close()
+    shown = operator.done("report")
+    assert ("e-0002" in shown, "e-0003" in shown) == (False, True)
+    assert "Before these: 3 events more" in shown
+    assert len(operator.json("report")["announced"]) == many

@@ -43,6 +43,10 @@ class RemedyRow:
     worked: timedelta
 
 
+#: Planned events in the terminal, where nobody reads tens of thousands and drawing them takes minutes.
+MOST_SHOWN = 200
+
+
 @app.command()
 def report(
     config: Config = HERE,
@@ -77,7 +81,9 @@ def _show(found: Review, at: Desk) -> None:
         return
     _rows(at, "title.report.events", found.tallies, ("month", "type", "events"))
     columns = ("event", "type", "resource", "published", "decided", "acted", "verified", "not_before", "left", "status")
-    _rows(at, "title.report.announced", found.announced, columns)
+    _rows(at, "title.report.announced", found.announced[-MOST_SHOWN:], columns)
+    if (left := len(found.announced) - MOST_SHOWN) > 0:
+        at.show.say("report.earlier", events=left)
     endings = ", ".join(f"{status} {number}" for status, number in found.endings.items()) or "-"
     at.show.say("report.endings", endings=endings, rate=rate(found.avoided_rate), left=found.left.median)
     _rows(at, "title.report.remedies", [_row(one) for one in found.remedies], tuple(RemedyRow.__annotations__))
