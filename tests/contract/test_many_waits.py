@@ -19,10 +19,12 @@ from cloudheal.record.database import Database
 from cloudheal.record.holds import EVERYTHING, add_hold, lift_holds
 from cloudheal.record.promotions import promote
 from cloudheal.record.tables import APPROVAL, RUN
+from cloudheal.record.waiting import still_due
 from cloudheal.testing.clock import VirtualClock
 from cloudheal.testing.engine import Engine
 from tests.contract.test_budget import IDS, NOON, granted, rules_with, stopped, waiting_for, worker
 from tests.contract.test_plan_of_many import Between
+from tests.contract.walks import plans
 
 MANY = 2 * SLICE + 5
 HOUR = timedelta(hours=1)
@@ -98,3 +100,12 @@ def test_questions_run_out_a_few_at_a_time(database: Database) -> None:
     happens: Callable[[], object] = lambda: over.append(late())  # noqa: E731 - read after each transaction
     replace(waker, store=Between(database, happens)).tick()
     assert over == [SLICE, 2 * SLICE, MANY]
+
+
+def test_a_few_of_them_are_found_by_their_names_alone(database: Database) -> None:
+    """Each few would else be looked for among all that wait, in the transaction that others wait for."""
+    paused(database, 3)
+    with database.snapshot() as connection:
+        runs = list(connection.scalars(sa.select(RUN.c.id)))
+    asked = plans(database, lambda connection: still_due(connection, runs, NOON))
+    assert not [one for one in asked if "run_by_state" in one or "run_by_wait" in one]

@@ -24,6 +24,7 @@ LARGE = (
     "run",
     "step",
 )
+_SCANS = tuple(f"SCAN {name}" for name in LARGE)
 
 
 class _UndoneError(Exception):
@@ -32,6 +33,11 @@ class _UndoneError(Exception):
 
 def walks(database: Database, ask: Callable[[sa.Connection], object]) -> list[str]:
     """Return the steps of the database's plans that go through every row of a large table."""
+    return [one for one in plans(database, ask) if one.startswith(_SCANS) or _is_walk(one)]
+
+
+def plans(database: Database, ask: Callable[[sa.Connection], object]) -> list[str]:
+    """Return every step of the database's plans of the statements that something asks."""
     told: list[str] = []
 
     def explain(connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
@@ -47,7 +53,7 @@ def walks(database: Database, ask: Callable[[sa.Connection], object]) -> list[st
         ask(connection)
         raise _UndoneError
     assert told, "nothing was asked"
-    return [one for one in told if one.startswith(tuple(f"SCAN {name}" for name in LARGE)) or _is_walk(one)]
+    return told
 
 
 def _is_walk(step: str) -> bool:
