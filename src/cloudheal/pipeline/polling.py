@@ -48,6 +48,8 @@ ENRICH_EVERY, ENRICH_MOST = timedelta(seconds=5), 1000
 MOST_OTHERS = 10
 #: A server that an event named and that the cloud does not know after so long is gone.
 GONE_AFTER = timedelta(minutes=5)
+#: Servers that a sweep did not show are asked for, and released, so many at a time; thousands may be gone at once.
+MISSING_AT_ONCE = 100
 #: The poll of what the cloud announces.
 SYSTEM_EVENTS = "system_events"
 DISK_EVENTS = "disk_events"
@@ -156,10 +158,11 @@ class Poller:
                 return HANDED_OVER
         with self.store.snapshot() as connection:
             missing = not_seen_since(connection, watched.cloud, watched.account, region, "instance", began)
-        if missing:
-            asked = self.clock.now()
-            seen = list(watched.fleet.look(region, [one.id for one in missing]))
-            self._noticed(seen, sorted({*missing} - {one.id for one in seen}), asked)
+        for start in range(0, len(missing), MISSING_AT_ONCE):
+            some, asked = missing[start : start + MISSING_AT_ONCE], self.clock.now()
+            seen = list(watched.fleet.look(region, [one.id for one in some]))
+            if not self._noticed(seen, sorted({*some} - {one.id for one in seen}), asked):
+                return HANDED_OVER
         return COMPLETE
 
     def _members(self, watched: Watched, region: str) -> Sequence[tuple[Place, str]] | None:
