@@ -19,12 +19,14 @@ from cloudheal.clouds.keys import Keys
 from cloudheal.model.control import Hold
 from cloudheal.model.event import Channel
 from cloudheal.model.incident import Mode, Run, RunState, Trouble
+from cloudheal.model.resource import Cloud, ResourceId
 from cloudheal.playbooks.spot_evacuate import SPOT_EVACUATE
 from cloudheal.record.budget import grant
 from cloudheal.record.holds import EVERYTHING, add_hold
 from cloudheal.record.incidents import add_run, open_incident
-from cloudheal.record.tables import MEMBERSHIP, STEP, WORKER
+from cloudheal.record.tables import INCIDENT, MEMBERSHIP, STEP, WORKER
 from cloudheal.settings.schema import Settings
+from cloudheal.testing.messages import message
 from tests.flow.operators import until
 from tests.flow.test_restart import Healing
 from tests.migrated import migrated
@@ -174,6 +176,28 @@ def test_groups_that_the_sweep_knew_are_left_before_all_balancers_are_looked_at(
     assert {server for members in healing.groups().values() for server, _, _ in members} == {PEER}
     actions = [one["action"] for one in healing.simulator.journal(since=since, kind="request", service="slb")]
     assert actions.index("RemoveVServerGroupBackendServers") < actions.index("DescribeLoadBalancers")
+
+
+def test_a_false_notice_keeps_no_server_from_being_started(start: Start) -> None:
+    """Somebody sends the notice of a server that is no spot server, which then stops: it is started all the same."""
+    restart = {
+        "name": "restart",
+        "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
+        "resources": {"all": True},
+        "desired": "on",
+        "playbook": "restart_stopped",
+        "mode": "auto",
+        "limits": {"cool_down": "1s", "share": 1.0},
+    }
+    healing = start(restart)
+    content = {"instanceId": PEER, "action": "delete"}
+    server = ResourceId(Cloud.ALIBABA, "1000000000000001", REGION, "instance", PEER)
+    notice = message(server, "Instance:PreemptibleInstanceInterruption", content, healing.app.clock.now())
+    healing.simulator.control("POST", "events", {"raw": notice.decode(), "queue": QUEUE})
+    healing.chaos("power_off", PEER)
+    (healed,) = healing.until(lambda: [one for one in healing.rows(INCIDENT) if one.verdict == "healed"])
+    assert (healed.resource, healed.trouble) == (PEER, "stopped")
+    assert {one.trouble: one.verdict for one in healing.rows(INCIDENT)}["interruption"] == "not needed"
 
 
 def test_the_server_is_drained_before_it_is_removed(start: Start) -> None:

@@ -126,6 +126,15 @@ class App:
         )
         self.drills = drill_desk(settings, self.accounts, self.database, self.clock)
         self.waits = Waits(self.clock, time.monotonic, self._until_rung)
+        decider = Decider(
+            looks=self.engine,
+            rules=self.rules,
+            playbooks=self.extensions.library.playbooks,
+            trouble_of=self.extensions.trouble_of,
+            clock=self.clock,
+            new_id=_new_id,
+            worker=self.worker,
+        )
         self.healer = Healer(
             store=self.database,
             steps=self.engine,
@@ -138,6 +147,7 @@ class App:
             wait=self.waits.wait,
             pause=self._pause,
             freed=self.waker.fill,
+            again=decider.again,
             new_id=_new_id,
             intent=Intentions(self.database, self.rules, self.accounts.trail_of, self.clock).of,
             allowance=self.drills.allowance,
@@ -146,15 +156,7 @@ class App:
         )
         self.intake = Intake(
             store=self.database,
-            decider=Decider(
-                looks=self.engine,
-                rules=self.rules,
-                playbooks=self.extensions.library.playbooks,
-                trouble_of=self.extensions.trouble_of,
-                clock=self.clock,
-                new_id=_new_id,
-                worker=self.worker,
-            ),
+            decider=decider,
             wanted_by=self.extensions.audience.wanted_by,
             reader=self.attribution.read,
             lookup=lambda subjects: self.poller.lookup(subjects),  # noqa: PLW0108 - the poller needs the intake

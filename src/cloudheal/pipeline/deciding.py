@@ -18,7 +18,7 @@ from cloudheal.decide.rulebook import RuleBook, selects
 from cloudheal.decide.walk import Walk, walk
 from cloudheal.model.decision import OUTCOMES, Reason
 from cloudheal.model.event import Event, Fate
-from cloudheal.model.incident import Run, RunState, Trouble, deadline_of
+from cloudheal.model.incident import INTERRUPTION, Run, RunState, Trouble, deadline_of
 from cloudheal.model.resource import Resource, ResourceId
 from cloudheal.pipeline.questions import Asked, question_of
 from cloudheal.pipeline.recoveries import follow_recoveries
@@ -28,15 +28,18 @@ from cloudheal.pipeline.weighing import FRESH, RUN_STATES, Fell, Told, backlog, 
 from cloudheal.ports.clock import Clock
 from cloudheal.record.approvals import ask
 from cloudheal.record.budget import grant, lock_budget
+from cloudheal.record.inbox import events_at
 from cloudheal.record.incidents import (
     Cited,
     Decided,
     Opened,
     add_decisions,
     add_run,
+    kept_out,
     open_incident,
     supersede,
 )
+from cloudheal.record.inventory import known
 from cloudheal.record.observations import newest_known
 from cloudheal.record.plans import add_plan
 from cloudheal.record.waiting import end_if_recovered, patients_among, wake_early
@@ -164,6 +167,19 @@ class Decider:
         heard = {one.event for one in recovered}
         return fared | {event.key: Fared(Fate.DONE) for event in new if rows[event.key] in heard}
 
+    def again(self, connection: sa.Connection, subject: ResourceId, incident: str, now: datetime) -> int:
+        """Decide anew on what an interruption that came to nothing took the place of; returns how many events.
+
+        Whoever sends a false notice must not keep a server from being healed.
+        """
+        found = events_at(connection, kept_out(connection, subject, incident))
+        mine = {row: event for row, event in found.items() if not _interrupts(self.trouble_of(event))}
+        events = list(mine.values())
+        resources = known(connection, [of_server(event).subject for event in events])
+        rows = {event.key: row for row, event in mine.items()}
+        self.decide(connection, events, rows, {name: row.resource for name, row in resources.items()}, now)
+        return len(events)
+
     def _asked(
         self,
         connection: sa.Connection,
@@ -259,6 +275,10 @@ class Decider:
             asked = Asked(run, rule.name, rule.playbook, event.subject, opening.trouble, opening.group, who)
             ask(connection, *question_of(asked, walked.reason, self.new_id(), now))
         return incident
+
+
+def _interrupts(trouble: Trouble | None) -> bool:
+    return trouble is not None and trouble.kind == INTERRUPTION
 
 
 def tested(row: int, rule: Rule, subject: ResourceId, resource: Resource | None, now: datetime) -> Decided:

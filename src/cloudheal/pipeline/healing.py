@@ -24,7 +24,7 @@ from cloudheal.decide.rulebook import RuleBook, off_hours_until
 from cloudheal.model.decision import OUTCOMES, Outcome, Reason, reason_of
 from cloudheal.model.drill import Allowance
 from cloudheal.model.evidence import Evidence
-from cloudheal.model.incident import ALARM, Healed, Parked, RunState, Trouble, Verdict, deadline_of
+from cloudheal.model.incident import ALARM, INTERRUPTION, Healed, Parked, RunState, Trouble, Verdict, deadline_of
 from cloudheal.model.resource import ResourceId
 from cloudheal.model.system_event import SystemEvent
 from cloudheal.pipeline.courtesy import Courtesy, Orderly
@@ -90,6 +90,8 @@ class Healer:
     """Waits so many real seconds, for leases and settling."""
     freed: Callable[[sa.Connection, str, datetime], int]
     """Gives room that one of a group has just freed to those that wait for it, in the transaction that freed it."""
+    again: Callable[[sa.Connection, ResourceId, str, datetime], object]
+    """Decides anew on what an interruption that came to nothing took the place of, in the transaction that ends it."""
     new_id: Callable[[], str]
     intent: Callable[[Stop, Server], Evidence]
     """Says what speaks for a stop on purpose and what for an accident."""
@@ -311,6 +313,8 @@ class Healer:
             )
             if ended and reason is not None:
                 self._decide(connection, found, reason, end)
+            if ended and found.trouble.kind == INTERRUPTION and end.healed is not Healed.HEALED:
+                self.again(connection, found.resource, found.incident, verdict.at)
             self.freed(connection, found.group, verdict.at)
             return ended
 

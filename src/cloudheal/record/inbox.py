@@ -7,11 +7,12 @@ it is on disk. A key that is already there makes a duplicate, whichever process 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -133,8 +134,16 @@ def mark_replayed(connection: sa.Connection, number: int, at: datetime) -> bool:
 def event_by_key(connection: sa.Connection, key: str) -> Event | None:
     """Read one event back, exactly as it was stored."""
     row = connection.execute(sa.select(EVENT).where(EVENT.c.key == key)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _event(row)
+
+
+def events_at(connection: sa.Connection, rows: Collection[int]) -> dict[int, Event]:
+    """Read events back by their rows, in the order in which they came."""
+    chosen = sa.select(EVENT).where(EVENT.c.id.in_(sorted(rows))).order_by(EVENT.c.id)
+    return {row.id: _event(row) for row in connection.execute(chosen)}
+
+
+def _event(row: sa.Row[Any]) -> Event:
     return Event(
         key=row.key,
         id=row.envelope_id,

@@ -318,6 +318,14 @@ def supersede(connection: sa.Connection, subject: ResourceId, by: str, now: date
     return [run for run, _ in rows]
 
 
+def kept_out(connection: sa.Connection, subject: ResourceId, by: str) -> set[int]:
+    """Return the rows of the events that an incident took the place of: it superseded theirs, or they joined it."""
+    ended = sa.select(INCIDENT.c.id).where(_ABOUT, INCIDENT.c.evidence.contains(f'"by": "{by}"', autoescape=True))
+    began = {event_of(connection, one) for one in connection.scalars(ended, names_of(subject)).all()}
+    joined = sa.select(DECISION.c.event).where(DECISION.c.incident == by, DECISION.c.reason == Reason.JOINED.value)
+    return {one for one in began if one is not None} | set(connection.scalars(joined))
+
+
 def is_interrupted(connection: sa.Connection, subject: ResourceId) -> bool:
     """Say whether a resource is being taken away by its cloud, as far as an open incident tells."""
     return connection.execute(_INTERRUPTED, names_of(subject)).first() is not None

@@ -184,17 +184,18 @@ class Scene:
         later = [name for name, one in library.playbooks.items() if one.planned]
         rules = rule_book(self._rules, looking=looking, planned=later)
         waker = Waker(database, self.engine, rules, clock, self._id)
+        decider = Decider(
+            looks=self.engine,
+            rules=rules,
+            playbooks=library.playbooks,
+            trouble_of=lambda event: _trouble(event, library),
+            clock=clock,
+            new_id=self._id,
+            worker=life.worker,
+        )
         intake = Intake(
             store=database,
-            decider=Decider(
-                looks=self.engine,
-                rules=rules,
-                playbooks=library.playbooks,
-                trouble_of=lambda event: _trouble(event, library),
-                clock=clock,
-                new_id=self._id,
-                worker=life.worker,
-            ),
+            decider=decider,
             wanted_by=lambda _: (),
             reader=event_of,
             lookup=self._lookup,
@@ -211,6 +212,7 @@ class Scene:
             wait=lambda _, seconds, condition: life.wait(seconds, condition),
             pause=lambda seconds: life.passes(timedelta(seconds=seconds)),
             freed=waker.fill,
+            again=decider.again,
             new_id=self._id,
             intent=Intentions(database, rules, lambda _: None, clock).of,
             allowance=lambda _resource, _event: self.allowance,
