@@ -58,7 +58,8 @@ class Night:
 
     def is_idle(self) -> bool:
         """Say whether nothing has been going on for two looks, or nobody is there whom to wait for."""
-        busy = self._lives() and (self._is_busy() or self._messages() > 0)
+        # The queue first: a message leaves it once it is committed, so that it is seen in one place or the other.
+        busy = self._lives() and (self._messages() > 0 or self._is_busy())
         self._quiet = 0 if busy else self._quiet + 1
         return self._quiet >= _QUIET_LOOKS
 
