@@ -31,6 +31,7 @@ from tests.flow.operators import until
 from tests.flow.test_restart import Healing
 from tests.migrated import migrated
 from tests.sim.simulator import RunningSimulator
+from tests.usual import RULE
 
 QUEUE, REGION = "ecs-cms-event", "cn-hangzhou"
 SPOT, PEER = "i-bp1spot01", "i-bp1peer01"
@@ -180,15 +181,7 @@ def test_groups_that_the_sweep_knew_are_left_before_all_balancers_are_looked_at(
 
 def test_a_false_notice_keeps_no_server_from_being_started(start: Start) -> None:
     """Somebody sends the notice of a server that is no spot server, which then stops: it is started all the same."""
-    restart = {
-        "name": "restart",
-        "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-        "resources": {"all": True},
-        "desired": "on",
-        "playbook": "restart_stopped",
-        "mode": "auto",
-        "limits": {"cool_down": "1s", "share": 1.0},
-    }
+    restart = {**RULE, "resources": {"all": True}, "limits": {"cool_down": "1s", "share": 1.0}}
     healing = start(restart)
     content = {"instanceId": PEER, "action": "delete"}
     server = ResourceId(Cloud.ALIBABA, "1000000000000001", REGION, "instance", PEER)

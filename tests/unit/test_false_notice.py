@@ -11,17 +11,10 @@ import sqlalchemy as sa
 from cloudheal.record.tables import INCIDENT
 from cloudheal.testing import FakeCloud, Scene, assert_replays, message
 from cloudheal.testing.stage import stage
+from tests.usual import RULE
 
 WEB = "i-web"
-RESTART: dict[str, Any] = {
-    "name": "restart",
-    "when": {"type": ["Instance:StateChange"], "data": {"state": ["Stopped"]}},
-    "resources": {"all": True},
-    "desired": "on",
-    "playbook": "restart_stopped",
-    "mode": "auto",
-    "limits": {"cool_down": "1s"},
-}
+RESTART: dict[str, Any] = {**RULE, "resources": {"all": True}, "limits": {"cool_down": "1s"}}
 LEAVE: dict[str, Any] = {
     "name": "leave",
     "when": {"type": ["Instance:PreemptibleInstanceInterruption"]},
